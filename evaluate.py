@@ -1,0 +1,585 @@
+"""Score a folder of class folders with a trained illustration classifier.
+
+    python evaluate.py ./test ./weights/best.h5
+
+Needs the libraries of requirements.txt and nothing else of this repository: the weights file holds
+the class names, the input size and how a picture is fitted to it. The two rules that training must
+share with scoring, reading a picture and ordering classes, live here; training imports them.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import re
+import stat
+import sys
+import time
+import unicodedata
+import warnings
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+from PIL import Image, ImageOps
+from sklearn.metrics import accuracy_score, classification_report, precision_recall_fscore_support
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+MAX_PIXELS = 50_000_000
+MAX_FILE_BYTES = 200_000_000
+JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+FITS = ("pad", "stretch", "crop")
+WHITE = (255, 255, 255)
+
+
+class ImageDecodeError(ValueError):
+    """A file is not a picture that can be read; the message says why."""
+
+
+class EvaluationError(ValueError):
+    """The test folder or the weights cannot be used; the message says what to do."""
+
+
+# --- Reading a picture ---------------------------------------------------------------------------
+
+
+def open_image(data):
+    """Check the bytes of a file and open it as a picture, without decoding it yet.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file. Its content decides the format, not its name.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Not loaded; ``format``, ``mode`` and ``size`` are those of the file.
+
+    Raises
+    ------
+    ImageDecodeError
+        Empty, not one of ``FORMATS``, or more than ``MAX_PIXELS`` pixels.
+    """
+    if not data:
+        raise ImageDecodeError("empty file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        raise ImageDecodeError(f"not a {', '.join(FORMATS)} image") from None
+    except Exception as error:
+        raise ImageDecodeError(f"damaged: {error}") from None
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageDecodeError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+    return image
+
+
+def to_rgb(image):
+    """Decode an opened picture: first frame, upright, on white, 8 bits a channel.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        From :func:`open_image`.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (height, width, 3), RGB.
+
+    Raises
+    ------
+    ImageDecodeError
+        The picture's data are truncated or damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I"):  # 16 bits of gray
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            if image.mode != "RGB" and image.has_transparency_data:
+                image = image.convert("RGBA")
+                white = Image.new("RGBA", image.size, (*WHITE, 255))
+                image = Image.alpha_composite(white, image)
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:
+        raise ImageDecodeError(f"damaged: {error}") from None
+
+
+def decode_image(data):
+    """Turn the bytes of an image file into an RGB array: the one decoder of this project.
+
+    EXIF orientation is applied, transparency is composited on white, CMYK, palette, gray and
+    16-bit pictures are converted, and an animation gives its first frame.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (height, width, 3), RGB.
+
+    Raises
+    ------
+    ImageDecodeError
+        With the reason.
+    """
+    return to_rgb(open_image(data))
+
+
+def read_file(path):
+    """The bytes of a regular file; raises :class:`ImageDecodeError` where there are none to read."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageDecodeError("not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise ImageDecodeError(f"{status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageDecodeError(f"cannot be opened: {error.strerror}") from None
+
+
+def fit_image(image, size, fit):
+    """Bring a picture to the square input of a network.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        uint8, shape (height, width, 3).
+    size : int
+        Side of the result in pixels.
+    fit : {"pad", "stretch", "crop"}
+        ``pad`` keeps the whole picture on white, ``stretch`` changes its proportions, ``crop``
+        keeps the centre square.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (size, size, 3). Resampled by area when it shrinks, bilinear when it grows.
+    """
+    height, width = image.shape[:2]
+    if fit == "crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[top : top + side, left : left + side]
+    scale = size / max(image.shape[:2])
+    shape = (size, size) if fit != "pad" else tuple(max(1, round(s * scale)) for s in (width, height))
+    method = cv2.INTER_AREA if max(image.shape[:2]) > size else cv2.INTER_LINEAR
+    resized = cv2.resize(image, shape, interpolation=method)
+    if fit != "pad":
+        return resized
+    left, top = (size - shape[0]) // 2, (size - shape[1]) // 2
+    return cv2.copyMakeBorder(resized, top, size - shape[1] - top, left, size - shape[0] - left,
+                              cv2.BORDER_CONSTANT, value=WHITE)
+
+
+# --- Class folders -------------------------------------------------------------------------------
+
+
+def natural_key(name):
+    """Sort key of natural order: ``L2_2`` before ``L2_10``."""
+    parts = re.split(r"(\d+)", name)
+    return [int(p) if i % 2 else p.casefold() for i, p in enumerate(parts)], name
+
+
+def class_folders(folder):
+    """The class folders of a data set, in class order.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    dict of str to Path
+        Class name (Unicode NFC) to its folder, in natural order of names. Hidden folders,
+        ``__MACOSX`` and links are left out.
+
+    Raises
+    ------
+    EvaluationError
+        No such folder, not a folder, or no class folder in it.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise EvaluationError(f"no such folder: {folder}")
+    if not folder.is_dir():
+        raise EvaluationError(f"not a folder: {folder}")
+    try:
+        found = {unicodedata.normalize("NFC", p.name): p for p in folder.iterdir()
+                 if p.is_dir() and not p.is_symlink() and p.name[0] != "." and p.name != "__MACOSX"}
+    except OSError as error:
+        raise EvaluationError(f"cannot read {folder}: {error.strerror}") from None
+    if not found:
+        raise EvaluationError(f"no class folders in {folder}: expected one sub-folder per class")
+    return {name: found[name] for name in sorted(found, key=natural_key)}
+
+
+def list_files(folder):
+    """Every file below a class folder, in natural order; links and system droppings left out."""
+    paths = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [f for f in folders if not f.startswith(".") and f != "__MACOSX"]
+        for name in names:
+            junk = name.casefold() in JUNK_NAMES or name.startswith("._")
+            path = Path(parent, name)
+            if not junk and not path.is_symlink():
+                paths.append(path)
+    return sorted(paths, key=lambda p: natural_key(p.relative_to(folder).as_posix()))
+
+
+# --- The weights file ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a weights file says of itself, as JSON in the HDF5 attribute ``classifier``."""
+
+    class_names: list  # of str, in the order of the network's outputs
+    input_size: int  # side of the square input in pixels
+    fit: str  # one of FITS
+    training: dict = field(default_factory=dict)  # how it was trained
+
+
+def read_description(weights):
+    """Read the :class:`Description` in a weights file; raises :class:`EvaluationError`."""
+    if not Path(weights).is_file():
+        raise EvaluationError(f"no such weights file: {weights}")
+    try:
+        with h5py.File(weights, "r") as file:
+            text = file.attrs.get("classifier")
+    except OSError:
+        raise EvaluationError(f"not an HDF5 file: {weights}") from None
+    if text is None:
+        raise EvaluationError(f"no class names in {weights}: it was not exported by this project")
+    try:
+        description = Description(**json.loads(text))
+    except (TypeError, ValueError):
+        raise EvaluationError(f"the class names in {weights} are damaged") from None
+    if description.fit not in FITS:
+        raise EvaluationError(f"{weights} asks for an unknown fit: {description.fit!r}")
+    return description
+
+
+def load_classifier(weights):
+    """Load a weights file.
+
+    Parameters
+    ----------
+    weights : str or Path
+        A complete Keras model in HDF5 with a :class:`Description`.
+
+    Returns
+    -------
+    model : keras.Model
+        Maps uint8 (n, size, size, 3) to class probabilities (n, n_classes).
+    description : Description
+
+    Raises
+    ------
+    EvaluationError
+        The file is missing, is not HDF5, has no class names, or does not fit its description.
+    """
+    description = read_description(weights)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    try:
+        model = keras.models.load_model(weights, compile=False, safe_mode=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise EvaluationError(f"no Keras model in {weights}: {reason[0]}") from None
+    size, n_classes = description.input_size, len(description.class_names)
+    if model.input_shape != (None, size, size, 3):
+        raise EvaluationError(f"{weights} takes {model.input_shape}, not {size} x {size} RGB")
+    if model.output_shape != (None, n_classes):
+        raise EvaluationError(f"{weights} names {n_classes} classes, but the model gives "
+                              f"{model.output_shape[-1]} outputs")
+    return model, description
+
+
+# --- Predicting ----------------------------------------------------------------------------------
+
+
+def read_fitted(path, size, fit):
+    """Read, decode and fit one file; gives the array, or the reason why not."""
+    try:
+        return fit_image(decode_image(read_file(path)), size, fit)
+    except ImageDecodeError as error:
+        return str(error)
+
+
+def read_ahead(paths, size, fit, window=1024):
+    """Yield ``read_fitted`` of each path in order; threads work up to ``window`` files ahead."""
+    with ThreadPoolExecutor() as pool:
+        pending = deque()
+        for path in paths:
+            pending.append(pool.submit(read_fitted, path, size, fit))
+            if len(pending) >= window:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def predict_files(model, description, paths, batch_size=256, progress=lambda done, total: None):
+    """Class probabilities of image files; decoding and inference overlap.
+
+    Parameters
+    ----------
+    model, description
+        From :func:`load_classifier`.
+    paths : list of Path
+    batch_size : int, default 256
+    progress : callable, optional
+        Called with the number of files done and in all.
+
+    Returns
+    -------
+    probabilities : numpy.ndarray
+        float32, shape (n_readable, n_classes), in the order of ``paths``.
+    readable : numpy.ndarray
+        bool, shape (n_paths,).
+    reasons : dict of int to str
+        Position in ``paths`` to the reason why that file could not be read.
+    """
+    size, fit = description.input_size, description.fit
+    arrays, probabilities, reasons = [], [], {}
+
+    def flush():
+        batch = np.zeros((batch_size, size, size, 3), np.uint8)  # one shape: one compiled graph
+        batch[: len(arrays)] = arrays
+        probabilities.append(np.asarray(model.predict_on_batch(batch))[: len(arrays)])
+        arrays.clear()
+
+    for index, result in enumerate(read_ahead(paths, size, fit)):
+        if isinstance(result, str):
+            reasons[index] = result
+        else:
+            arrays.append(result)
+        if len(arrays) == batch_size:
+            flush()
+        progress(index + 1, len(paths))
+    if arrays:
+        flush()
+    readable = np.ones(len(paths), bool)
+    readable[list(reasons)] = False
+    empty = np.zeros((0, len(description.class_names)), np.float32)
+    return np.concatenate([empty, *probabilities]), readable, reasons
+
+
+# --- Scoring -------------------------------------------------------------------------------------
+
+
+def score(true, predicted, class_names):
+    """Per-class and average F1.
+
+    Parameters
+    ----------
+    true, predicted : numpy.ndarray
+        int, shape (n,), positions in ``class_names``.
+    class_names : list of str
+
+    Returns
+    -------
+    dict
+        ``macro_f1``: mean F1 of the classes that occur in ``true``; ``micro_f1``: over all
+        pictures, equal to accuracy since each has one label and one prediction; ``n_images``;
+        ``per_class``: class name to precision, recall, f1, support, for classes in ``true``.
+    """
+    present = np.unique(true)
+    columns = precision_recall_fscore_support(true, predicted, labels=present, zero_division=0)
+    keys = ("precision", "recall", "f1", "support")
+    per_class = {
+        class_names[label]: dict(zip(keys, (float(p), float(r), float(f), int(s)), strict=True))
+        for label, p, r, f, s in zip(present, *columns, strict=True)
+    }
+    return {"macro_f1": float(np.mean(columns[2])), "micro_f1": float(accuracy_score(true, predicted)),
+            "n_images": len(true), "per_class": per_class}
+
+
+def evaluate(test_folder, weights, batch_size=256, progress=lambda done, total: None):
+    """Score a test folder; the labels are the names of its class folders.
+
+    Parameters
+    ----------
+    test_folder, weights : str or Path
+    batch_size : int, default 256
+    progress : callable, optional
+        Called with the number of files done and in all.
+
+    Returns
+    -------
+    result : dict
+        As :func:`score` gives it, and ``unreadable`` (list of path, reason), ``weights``,
+        ``test_folder``, ``seconds`` (wall time, loading included).
+    rows : list of dict
+        One per file: ``path``, ``class_name``, ``predicted``, ``probability``, ``error``.
+    description : Description
+
+    Raises
+    ------
+    EvaluationError
+        Bad folder or weights, a class folder the model does not know, or no readable image.
+    """
+    start = time.perf_counter()
+    folders = class_folders(test_folder)
+    class_names = read_description(weights).class_names
+    if unknown := [name for name in folders if name not in class_names]:
+        raise EvaluationError(
+            f"the model knows {len(class_names)} classes; {test_folder} has {', '.join(unknown)}, "
+            f"which it does not know. Folders: {', '.join(folders)}")
+    labelled = [(path, name) for name, folder in folders.items() for path in list_files(folder)]
+    if not labelled:
+        raise EvaluationError(f"no files in the class folders of {test_folder}")
+    model, description = load_classifier(weights)
+    paths = [path for path, _ in labelled]
+    probabilities, readable, reasons = predict_files(model, description, paths, batch_size, progress)
+    names = [path.relative_to(test_folder).as_posix() for path in paths]
+    unreadable = [{"path": names[i], "reason": reason} for i, reason in reasons.items()]
+    if not readable.any():
+        raise EvaluationError(f"no readable image in {test_folder}; the first file, "
+                              f"{names[0]}: {reasons[0]}")
+    labels = np.array([class_names.index(label) for _, label in labelled])
+    predicted = probabilities.argmax(axis=1)
+    result = {**score(labels[readable], predicted, class_names), "unreadable": unreadable,
+              "weights": str(weights), "test_folder": str(test_folder),
+              "seconds": round(time.perf_counter() - start, 2)}
+    best = iter(zip(predicted, probabilities.max(axis=1), strict=True))
+    rows = []
+    for i, (name, (_, label)) in enumerate(zip(names, labelled, strict=True)):
+        guess, p = next(best) if readable[i] else (None, None)
+        rows.append({"path": name, "class_name": label,
+                     "predicted": "" if guess is None else class_names[guess],
+                     "probability": "" if p is None else f"{p:.4f}", "error": reasons.get(i, "")})
+    return result, rows, description
+
+
+# --- Showing -------------------------------------------------------------------------------------
+
+
+def format_result(result, rows, class_names):
+    """The text that graders read."""
+    scored = [row for row in rows if row["predicted"]]
+    labels = list(result["per_class"])
+    report = classification_report(
+        [row["class_name"] for row in scored], [row["predicted"] for row in scored],
+        labels=labels, digits=4, zero_division=0)
+    lines = [f"{result['n_images']:,} images scored, {len(result['unreadable']):,} files not readable"]
+    lines += [f"  not readable: {u['path']!r}: {u['reason']}" for u in result["unreadable"]]
+    if missing := [name for name in class_names if name not in result["per_class"]]:
+        lines.append(f"no images of {len(missing)} known classes: {', '.join(missing)}")
+    lines += ["", report.rstrip(), "",
+              f"macro F1  {result['macro_f1']:.4f}  (mean over {len(labels)} classes)",
+              f"micro F1  {result['micro_f1']:.4f}  (equals accuracy: one label and one prediction "
+              "per image)",
+              f"{result['seconds']:.1f} s, {result['n_images'] / result['seconds']:.0f} images/s, "
+              "loading included"]
+    return "\n".join(lines)
+
+
+def draw_confusion_matrix(axes, rows, class_names):
+    """Draw the row-normalised confusion matrix of the scored ``rows`` on matplotlib ``axes``."""
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    scored = [row for row in rows if row["predicted"]]
+    true, predicted = ([row[key] for row in scored] for key in ("class_name", "predicted"))
+    labels = [name for name in class_names if name in {*true, *predicted}]
+    ConfusionMatrixDisplay.from_predictions(
+        true, predicted, labels=labels, normalize="true", values_format=".2f", cmap="Blues",
+        xticks_rotation="vertical", ax=axes, colorbar=False, text_kw={"fontsize": 6},
+        im_kw={"vmin": 0, "vmax": 1})
+    axes.set(xlabel="predicted class", ylabel="true class",
+             title="Share of each true class (row) predicted as each class")
+
+
+def write_json(path, result):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=2, ensure_ascii=False)
+
+
+def write_csv(path, rows):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_figure(path, rows, class_names):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 9), layout="constrained")
+    draw_confusion_matrix(figure.subplots(), rows, class_names)
+    figure.savefig(path, dpi=150)
+
+
+def print_progress(done, total):
+    """A plain progress line on stderr: rewritten on a terminal, one line a tenth in a log."""
+    if sys.stderr.isatty():
+        if done % 64 == 0 or done == total:
+            end = "\n" if done == total else ""
+            print(f"\rscoring {done:,} of {total:,} files", end=end, file=sys.stderr, flush=True)
+    elif done * 10 // total > (done - 1) * 10 // total:
+        print(f"scoring {done:,} of {total:,} files", file=sys.stderr, flush=True)
+
+
+# --- Command line --------------------------------------------------------------------------------
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"evaluate.py: error: {message}; see python evaluate.py --help\n")
+
+
+def parse_arguments(arguments):
+    parser = Parser(
+        prog="evaluate.py", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="python evaluate.py ./test ./weights/best.h5\n\n"
+                    "Print per-class and average F1 of a classifier on a folder of class folders.")
+    parser.add_argument("test_folder", help="folder with one sub-folder per class")
+    parser.add_argument("weights", help="HDF5 file that notebook 04 exports")
+    parser.add_argument("--json", metavar="FILE", help="write the scores")
+    parser.add_argument("--csv", metavar="FILE", help="write the prediction for every file")
+    parser.add_argument("--figure", metavar="FILE", help="draw the confusion matrix (PNG, PDF, SVG)")
+    parser.add_argument("--batch-size", metavar="N", type=int, default=256,
+                        help="images per inference step (default 256)")
+    options = parser.parse_args(arguments)
+    if options.batch_size < 1:
+        parser.error("--batch-size must be at least 1")
+    return options
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code: 0, or 2 after one line on stderr."""
+    options = parse_arguments(arguments)
+    try:
+        result, rows, description = evaluate(options.test_folder, options.weights,
+                                             options.batch_size, print_progress)
+        class_names = description.class_names
+        print(format_result(result, rows, class_names))
+        if options.json:
+            write_json(options.json, result)
+        if options.csv:
+            write_csv(options.csv, rows)
+        if options.figure:
+            write_figure(options.figure, rows, class_names)
+    except (EvaluationError, OSError) as error:
+        print(f"evaluate.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

