@@ -10,6 +10,42 @@ from pathlib import Path
 
 SEED = 0
 EMOJI20 = Path("data/emoji20")
-SOURCES = Path("work/emoji20-sources")
+EMOJI20_SOURCES = Path("work/emoji20-sources")
+DOWNLOADED = Path("data/training")
 RESULTS = Path("results")
 WEIGHTS = Path("weights/best.h5")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much work is done."""
+
+    name: str
+    max_per_class: int | None  # pictures of each class, None for all
+    max_epochs: int | None  # caps every configuration's epochs, None for no cap
+
+
+PROFILES = {
+    "quick": Profile("quick", max_per_class=60, max_epochs=2),
+    "full": Profile("full", max_per_class=None, max_epochs=None),
+}
+
+
+def profile():
+    """The profile that ``PROFILE`` names; ``quick`` where it is not set."""
+    name = os.environ.get("PROFILE") or "quick"
+    if name not in PROFILES:
+        raise ValueError(f"PROFILE={name!r}: choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def data_dir():
+    """The class folders to work on: ``DATA_DIR``, else emoji20's training folder."""
+    return Path(os.environ.get("DATA_DIR") or EMOJI20 / "training")
+
+
+def work_dir(folder):
+    """Where stages write their tables for a folder of class folders: ``work/<dataset>``."""
+    folder = Path(folder).resolve()
+    name = folder.parent.name if folder.name.lower() in {"training", "train"} else folder.name
+    return Path("work") / (name or "data")

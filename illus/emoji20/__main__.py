@@ -24,8 +24,8 @@ def main(arguments=None):
     start = time.perf_counter()
     try:
         print("icon packages ...", flush=True)
-        install(config.SOURCES)
-        tree = build(load_icons(config.SOURCES), options.out, options.seed, options.limit)
+        install(config.EMOJI20_SOURCES)
+        tree = build(load_icons(config.EMOJI20_SOURCES), options.out, options.seed, options.limit)
     except (SourceError, FileExistsError) as error:
         print(f"emoji20: error: {error}", file=sys.stderr)
         return 2

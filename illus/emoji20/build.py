@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 
+from illus.balance import draw_groups
 from illus.emoji20 import contaminate, render
 from illus.emoji20.sources import HERE, UNSEEN_SETS
 
@@ -119,20 +120,10 @@ def connect_groups(names, drawings):
 def assign_splits(originals, rng):
     """``test`` for about 15 % of each class, by whole groups; unseen sets apart; else ``training``."""
     split = pd.Series("training", index=originals.index)
-    unseen = originals.icon_set.isin(UNSEEN_SETS)
-    split[unseen] = "test_unseen_style"
-    seen = originals[~unseen]
-    home = seen.groupby("group").class_name.agg(lambda c: c.value_counts().sort_index().idxmax())
-    sizes = seen.groupby("group").size()
-    test_groups = []
-    for class_name, members in home.groupby(home).groups.items():
-        wanted = TEST_SHARE * (seen.class_name == class_name).sum()
-        taken = 0
-        for group in rng.permutation(sorted(members)):
-            if taken + sizes[group] <= 1.02 * wanted:
-                test_groups.append(group)
-                taken += sizes[group]
-    split[originals.group.isin(test_groups) & ~unseen] = "test"
+    split[originals.icon_set.isin(UNSEEN_SETS)] = "test_unseen_style"
+    seen = originals[split == "training"]
+    drawn = draw_groups(seen.class_name, seen.group, TEST_SHARE, rng)
+    split[seen.index[drawn]] = "test"
     return split
 
 

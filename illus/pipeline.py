@@ -1,0 +1,135 @@
+"""Class folders -> a trained, exported, scored classifier, in one call.
+
+In: a folder of class folders. Out: ``catalog.csv`` and ``dataset.csv`` under ``work/<dataset>/``, a
+weights file and its card. This is the short way; the notebooks take the same steps and explain them.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+
+from evaluate import EvaluationError, evaluate, format_result, print_progress, read_description
+from illus import config, experiments
+from illus.balance import split
+from illus.catalog import scan
+from illus.training import Config
+
+HELD_OUT = 0.15
+
+
+def prepare(folder, held_out=0.0):
+    """Scan, split and write ``catalog.csv`` and ``dataset.csv``.
+
+    Parameters
+    ----------
+    folder : Path
+        Class folders.
+    held_out : float, default 0.0
+        Share of every class that becomes the part ``test``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of dataset.csv; in the quick profile a seeded part of each class.
+    """
+    work = config.work_dir(folder)
+    work.mkdir(parents=True, exist_ok=True)
+    catalog = scan(folder)
+    catalog.to_csv(work / "catalog.csv", index=False, lineterminator="\n")
+    fractions = {"train": 0.9 - held_out, "validation": 0.1} | ({"test": held_out} if held_out else {})
+    dataset = split(catalog, fractions=fractions, seed=config.SEED)
+    dataset.to_csv(work / "dataset.csv", index=False, lineterminator="\n")
+    most = config.profile().max_per_class
+    return dataset if most is None else subset(dataset, most)
+
+
+def subset(dataset, most):
+    """At most ``most`` training pictures of each class, drawn with the project's seed."""
+    shuffled = dataset.sample(frac=1, random_state=config.SEED)
+    rank = shuffled.groupby(["class_id", "split"]).cumcount()
+    kept = shuffled[(rank < most) | (shuffled.split == "test")]
+    return kept.sort_index().reset_index(drop=True)
+
+
+def copy_part(dataset, folder, part, target):
+    """Copy one part of a data set into class folders of its own, so that it can be scored."""
+    shutil.rmtree(target, ignore_errors=True)
+    for path in dataset.path[dataset.split == part]:
+        place = target / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(folder, path), place)
+
+
+def export(record, weights, test_folders):
+    """Install a run's network as ``weights`` and write its card, scores included.
+
+    Parameters
+    ----------
+    record : illus.training.Record
+    weights : Path
+        HDF5 file to write; the card is the JSON file of the same name beside it.
+    test_folders : list of Path
+        Scored once each.
+
+    Returns
+    -------
+    list of dict
+        The results, as :func:`evaluate.evaluate` gives them.
+    """
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(record.weights, weights)
+    scored = [evaluate(folder, weights, progress=print_progress) for folder in test_folders]
+    results = [result for result, _, _ in scored]
+    card = {"training": read_description(weights).training,
+            "scores": {Path(r["test_folder"]).name: r for r in results}}
+    partial = weights.with_suffix(".partial")
+    partial.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, weights.with_suffix(".json"))
+    for result, rows, description in scored:
+        print(f"\n{result['test_folder']}\n{format_result(result, rows, description.class_names)}")
+    return results
+
+
+def run(folder, weights=None):
+    """Train on a folder, export, score.
+
+    emoji20 brings its own test folders; of any other data set 15 % of each class is held out.
+    """
+    own = folder.resolve() == (config.EMOJI20 / "training").resolve()
+    work = config.work_dir(folder)
+    dataset = prepare(folder, held_out=0.0 if own else HELD_OUT)
+    if own:
+        tests = [config.EMOJI20 / "test", config.EMOJI20 / "test_unseen_style"]
+    else:
+        tests = [work / "test"]
+        copy_part(dataset, folder, "test", tests[0])
+    settings = Config(seed=config.SEED)
+    if (most := config.profile().max_epochs) is not None:
+        settings = replace(settings, epochs=min(settings.epochs, most))
+    record = experiments.run(dataset, folder, settings, "first model", work)
+    return export(record, weights or work / "best.h5", tests)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m illus.pipeline",
+        description="Train the network on a folder of class folders (DATA_DIR, else emoji20) in the "
+                    "profile that PROFILE names, export it and score it.")
+    parser.add_argument("--weights", type=Path, metavar="FILE",
+                        help="HDF5 file to write (default: work/<dataset>/best.h5)")
+    options = parser.parse_args(arguments)
+    try:
+        run(config.data_dir(), options.weights)
+    except (EvaluationError, ValueError) as error:
+        print(f"illus.pipeline: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,333 @@
+"""One configuration -> one run -> one record.
+
+In: dataset.csv, the class folders and a :class:`Config`. Out: a :class:`Record` and the trained
+network. A run that is stopped goes on from its last finished epoch.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.lib.format import open_memmap
+from tqdm.auto import tqdm
+
+from evaluate import Description, read_ahead, read_description, score
+from illus.networks import BUILDERS
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting of a run. Two runs with equal settings and equal data are the same run."""
+
+    network: str = "residual"  # a key of networks.BUILDERS
+    width: int = 24  # channels of the first stage
+    blocks: tuple = (1, 1, 2, 2)  # residual blocks in each stage
+    dropout: float = 0.2
+    input_size: int = 48  # px
+    fit: str = "pad"  # how a picture becomes square, see evaluate.fit_image
+    augmentation: str = "affine+colour"  # a key of AUGMENTATIONS
+    sampling: float = 0.5  # a class is drawn in proportion to its pictures to this power
+    label_smoothing: float = 0.1
+    epochs: int = 24
+    batch_size: int = 128
+    learning_rate: float = 2e-3  # peak; linear warm-up over one epoch, then cosine decay to 0
+    weight_decay: float = 0.02
+    ema_momentum: float = 0.998  # of the exported average of weights
+    precision: str = "mixed_bfloat16"  # Keras dtype policy while training; exported as float32
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of a run, one row of experiments.csv."""
+
+    run_id: str
+    question: str
+    config: Config
+    data_hash: str
+    backend: str
+    device: str
+    epochs: int
+    seconds: float  # training alone, all parts of an interrupted run together
+    parameters: int
+    val_macro_f1: float
+    val_micro_f1: float
+    weights: Path = field(compare=False)  # float32 Keras model, HDF5
+
+
+AUGMENTATIONS = {
+    "none": lambda: [],
+    "affine": lambda: [
+        layers.RandomFlip("horizontal"),
+        layers.RandomRotation(0.06, fill_mode="constant", fill_value=255.0),
+        layers.RandomZoom((-0.2, 0.25), (-0.2, 0.25), fill_mode="constant", fill_value=255.0),
+        layers.RandomTranslation(0.1, 0.1, fill_mode="constant", fill_value=255.0),
+    ],
+    "affine+colour": lambda: [
+        *AUGMENTATIONS["affine"](),
+        layers.RandomColorJitter((0, 255), brightness_factor=0.15, contrast_factor=0.3,
+                                 saturation_factor=(0.1, 0.75), hue_factor=0.15),
+        layers.RandomGrayscale(0.2),
+    ],
+}
+
+
+def data_hash(dataset):
+    """12 hex digits that change when a picture, a label or a part of the data set changes."""
+    columns = ["path", "class_name", "split", "copies", "sha256"]
+    return hashlib.sha256(dataset[columns].to_csv(index=False).encode()).hexdigest()[:12]
+
+
+def run_id(config, data):
+    """12 hex digits that name the run of a configuration on data with the hash ``data``."""
+    return hashlib.sha256(json.dumps([asdict(config), data]).encode()).hexdigest()[:12]
+
+
+def load_arrays(dataset, folder, size, fit, cache):
+    """Pictures as one array on disk, made once per data set and input format.
+
+    Parameters
+    ----------
+    dataset : pandas.DataFrame
+        Columns of dataset.csv.
+    folder : str or Path
+        What its paths are relative to.
+    size, fit
+        As for :func:`evaluate.fit_image`.
+    cache : Path
+        Folder for the array.
+
+    Returns
+    -------
+    numpy.memmap
+        uint8, shape (n, size, size, 3), read-only, in the order of ``dataset``.
+    """
+    path = cache / f"{data_hash(dataset)}-{size}-{fit}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        array = open_memmap(partial, "w+", np.uint8, (len(dataset), size, size, 3))
+        pictures = read_ahead([Path(folder, p) for p in dataset.path], size, fit)
+        pictures = tqdm(pictures, "decode", total=len(dataset), unit="file", mininterval=1)
+        for index, picture in enumerate(pictures):
+            if isinstance(picture, str):
+                raise ValueError(f"{dataset.path.iloc[index]} was readable when scanned: {picture}")
+            array[index] = picture
+        array.flush()
+        os.replace(partial, path)
+    return np.load(path, mmap_mode="r")
+
+
+class Batches(keras.utils.PyDataset):
+    """Seeded training batches: classes drawn by their weight, pictures without repeats in a round.
+
+    An epoch shows as many pictures as there are. The batch at a step depends on the seed and the
+    step alone, so a resumed run sees what an uninterrupted one would have seen.
+    """
+
+    def __init__(self, images, labels, copies, config, first_epoch=0):
+        super().__init__()
+        self.images, self.labels, self.config, self.epoch = images, labels, config, first_epoch
+        counts = np.bincount(labels, copies)
+        self.shares = copies * counts[labels] ** (config.sampling - 1.0)
+        self.targets = np.eye(len(counts), dtype=np.float32)
+        self.order = self._draw()
+
+    def __len__(self):
+        return max(1, len(self.labels) // self.config.batch_size)
+
+    def __getitem__(self, step):
+        size = self.config.batch_size
+        rows = np.sort(self.order[step * size : (step + 1) * size])
+        return self.images[rows], self.targets[self.labels[rows]]
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self.order = self._draw()
+
+    def _draw(self):
+        """Systematic sampling: each picture gets its expected number of places, plus or minus one."""
+        rng = np.random.default_rng([self.config.seed, self.epoch])
+        n = len(self) * self.config.batch_size
+        rows = rng.permutation(len(self.labels))
+        edges = np.cumsum(self.shares[rows] / self.shares.sum()) * n
+        picked = rows[np.searchsorted(edges, np.arange(n) + rng.random()).clip(max=len(rows) - 1)]
+        return rng.permutation(picked)
+
+
+class Progress(keras.callbacks.Callback):
+    """Keeps the state of a run on disk after every epoch, and prints a line."""
+
+    def __init__(self, folder, epochs):
+        super().__init__()
+        self.folder, self.epochs = folder, epochs
+        self.state = folder / "state.json"
+        self.history = json.loads(self.state.read_text()) if self.state.exists() else []
+
+    def weights_path(self):
+        return self.folder / f"epoch-{len(self.history)}.weights.h5"
+
+    def on_train_begin(self, logs=None):
+        if self.history:
+            self.model.optimizer.build(self.model.trainable_variables)
+            self.model.load_weights(self.weights_path())
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        before = self.weights_path()
+        row = {"epoch": epoch + 1, "seconds": round(time.perf_counter() - self.start, 2)}
+        self.history.append(row | {key: round(float(value), 5) for key, value in logs.items()})
+        self.model.save_weights(self.weights_path())
+        partial = self.state.with_suffix(".partial")
+        partial.write_text(json.dumps(self.history))
+        os.replace(partial, self.state)
+        before.unlink(missing_ok=True)
+        text = "  ".join(f"{key} {value:.4g}" for key, value in self.history[-1].items())
+        print(f"{text}  (of {self.epochs})", flush=True)
+
+
+def train(dataset, folder, config, question="", work=Path("work/data")):
+    """Train one configuration on the part ``train`` and score it on the part ``validation``.
+
+    Parameters
+    ----------
+    dataset : pandas.DataFrame
+        Columns of dataset.csv.
+    folder : str or Path
+        What its paths are relative to.
+    config : Config
+    question : str
+        What the run is meant to answer; kept in the record.
+    work : Path
+        Folder for the array cache and for ``runs/<run_id>``.
+
+    Returns
+    -------
+    Record
+    """
+    data = data_hash(dataset)
+    identity = run_id(config, data)
+    run_folder = work / "runs" / identity
+    run_folder.mkdir(parents=True, exist_ok=True)
+    images = load_arrays(dataset, folder, config.input_size, config.fit, work / "cache")
+    labels, parts = dataset.class_id.to_numpy(), dataset.split.to_numpy()
+    class_names = dataset.groupby("class_id").class_name.first().tolist()
+    keras.utils.set_random_seed(config.seed)
+    with dtype_policy(config.precision):
+        network = build_network(config, len(class_names))
+        model = compile_for_training(network, config, (parts == "train").sum())
+    progress = Progress(run_folder, config.epochs)
+    rows, done = parts == "train", len(progress.history)
+    batches = Batches(images[rows], labels[rows], dataset.copies.to_numpy()[rows], config, done)
+    model.fit(batches, epochs=config.epochs, initial_epoch=done, verbose=0, callbacks=[progress])
+    exported = build_network(config, len(class_names))
+    exported.set_weights(network.get_weights())
+    rows = parts == "validation"
+    result = score(labels[rows], exported.predict(images[rows], 256, verbose=0).argmax(1), class_names)
+    record = Record(
+        run_id=identity, question=question, config=config, data_hash=data,
+        backend=keras.backend.backend(), device=device_name(), epochs=len(progress.history),
+        seconds=round(sum(h["seconds"] for h in progress.history), 1),
+        parameters=exported.count_params(), val_macro_f1=round(result["macro_f1"], 5),
+        val_micro_f1=round(result["micro_f1"], 5), weights=run_folder / "model.h5")
+    description = Description(class_names, config.input_size, config.fit, summary(record))
+    save_classifier(exported, description, record.weights)
+    return record
+
+
+def summary(record):
+    """The record as a flat, JSON-ready dict: settings of the configuration spread out."""
+    flat = {**asdict(record), **asdict(record.config)}
+    flat["blocks"] = "-".join(map(str, record.config.blocks))
+    return {key: value for key, value in flat.items() if key not in ("config", "weights")}
+
+
+def build_network(config, n_classes):
+    """The untrained network that a configuration names, under the current dtype policy."""
+    return BUILDERS[config.network](config.input_size, n_classes, config.width, config.blocks,
+                                    config.dropout)
+
+
+def compile_for_training(network, config, n_pictures):
+    """Put augmentation in front of a network, outside what is exported, and compile the whole."""
+    inputs = keras.Input(network.input_shape[1:], dtype="uint8")
+    x = ops.cast(inputs, "float32")
+    for layer in AUGMENTATIONS[config.augmentation]():
+        layer.dtype_policy = "float32"
+        x = layer(x)
+    model = keras.Model(inputs, network(ops.cast(ops.clip(ops.round(x), 0, 255), "uint8")))
+    steps = max(1, n_pictures // config.batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps * (config.epochs - 1)), warmup_target=config.learning_rate,
+        warmup_steps=steps)
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=config.weight_decay, use_ema=True, ema_momentum=config.ema_momentum)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+    slow_jit = keras.backend.backend() == "tensorflow" and device_name() == "cpu"
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False if slow_jit else "auto")
+    return model
+
+
+def device_name():
+    """``gpu``, ``tpu`` or ``cpu``: the kind of device that Keras computes on."""
+    devices = keras.distribution.list_devices()
+    return devices[0].split(":")[0].lower() if devices else "cpu"
+
+
+@contextmanager
+def dtype_policy(name):
+    """Layers made inside get this Keras dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def save_classifier(model, description, path):
+    """Write a complete Keras model to HDF5 with its description, checked by reading back.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built-in layers only, uint8 RGB in, class probabilities out.
+    description : evaluate.Description
+        Goes into the HDF5 attribute ``classifier`` after the model is saved.
+    path : Path
+        Replaced only when the new file is whole.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.partial.h5")
+    with _without_legacy_notice():
+        model.save(partial)
+    with h5py.File(partial, "a") as file:
+        file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
+    if read_description(partial) != description:
+        raise RuntimeError(f"{partial} does not give back the description written to it")
+    os.replace(partial, path)
+
+
+@contextmanager
+def _without_legacy_notice():
+    """Keras advises against HDF5 on every save; the challenge asks for it."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
