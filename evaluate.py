@@ -31,6 +31,7 @@ from sklearn.metrics import accuracy_score, classification_report, precision_rec
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 50_000_000
+TOO_LARGE = f"more than {MAX_PIXELS:,} pixels"
 MAX_FILE_BYTES = 200_000_000
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 FITS = ("pad", "stretch", "crop")
@@ -74,10 +75,12 @@ def open_image(data):
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.UnidentifiedImageError:
         raise ImageDecodeError(f"not a {', '.join(FORMATS)} image") from None
+    except Image.DecompressionBombError:
+        raise ImageDecodeError(TOO_LARGE) from None
     except Exception as error:
         raise ImageDecodeError(f"damaged: {error}") from None
     if image.width * image.height > MAX_PIXELS:
-        raise ImageDecodeError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+        raise ImageDecodeError(TOO_LARGE)
     return image
 
 
@@ -106,7 +109,7 @@ def to_rgb(image):
             image = ImageOps.exif_transpose(image)
             if image.mode.startswith("I"):  # 16 bits of gray
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            if image.mode != "RGB" and image.has_transparency_data:
+            if image.has_transparency_data:
                 image = image.convert("RGBA")
                 white = Image.new("RGBA", image.size, (*WHITE, 255))
                 image = Image.alpha_composite(white, image)
@@ -294,9 +297,7 @@ def load_classifier(weights):
         The file is missing, is not HDF5, has no class names, or does not fit its description.
     """
     description = read_description(weights)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-
+    keras = import_keras()
     try:
         model = keras.models.load_model(weights, compile=False, safe_mode=True)
     except Exception as error:
@@ -309,6 +310,20 @@ def load_classifier(weights):
         raise EvaluationError(f"{weights} names {n_classes} classes, but the model gives "
                               f"{model.output_shape[-1]} outputs")
     return model, description
+
+
+def import_keras():
+    """Import Keras without the notices that TensorFlow's C++ code prints while it loads."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import keras
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+    return keras
 
 
 # --- Predicting ----------------------------------------------------------------------------------

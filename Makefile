@@ -1,0 +1,68 @@
+# `make help` lists the targets. Everything runs in a virtual environment of its own, .venv.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help run test data full report own notebooks scores
+
+PYTHON ?= python3
+PROFILE ?= quick
+export PROFILE DATA_DIR
+export TF_CPP_MIN_LOG_LEVEL = 3
+BIN := .venv/bin
+WEIGHTS := weights/best.h5
+EMOJI20 := data/emoji20
+REPORT := work/report$(if $(DATA_DIR),-$(shell basename "$(DATA_DIR)" | tr ' ' '_'))
+SCORES := $(REPORT)/test.txt $(REPORT)/test_unseen_style.txt
+NOTEBOOKS := $(wildcard 0*.ipynb)
+HTML := $(NOTEBOOKS:%.ipynb=$(REPORT)/%.html)
+CODE := evaluate.py $(wildcard illus/*.py)
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+run: $(if $(DATA_DIR),own,scores) notebooks  ## build emoji20, score it with the shipped weights, run the notebooks (DATA_DIR=... your own data)
+	@echo; echo "Scores, confusion matrices and notebooks as HTML: $(REPORT)/"
+
+test: .venv/dev  ## lint and tests
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+data: .venv/run  ## download and unpack class folders into data/training (DATA_URL=...)
+	@test -n "$(DATA_URL)" || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }
+	$(BIN)/python -m illus.archive "$(DATA_URL)"
+
+full: export PROFILE = full
+full: .venv/run $(EMOJI20)/truth.csv  ## train the shipped weights anew, execute the notebooks in place (hours)
+	$(BIN)/python -m illus.pipeline --weights $(WEIGHTS)
+	$(if $(NOTEBOOKS),$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS))
+
+report: .venv/run  ## the notebooks as they are, as HTML, without running them
+	@mkdir -p $(REPORT)
+	$(if $(NOTEBOOKS),$(BIN)/jupyter nbconvert --to html --output-dir $(REPORT) $(NOTEBOOKS))
+
+scores: $(SCORES)
+	@for file in $(SCORES); do echo; echo "== $$(basename $$file .txt)"; cat $$file; done
+
+own: .venv/run
+	$(BIN)/python -m illus.pipeline
+
+notebooks: $(HTML)
+
+$(REPORT)/%.txt: $(WEIGHTS) evaluate.py $(EMOJI20)/truth.csv | .venv/run
+	@mkdir -p $(REPORT)
+	$(BIN)/python evaluate.py $(EMOJI20)/$* $(WEIGHTS) --json $(REPORT)/$*.json --csv $(REPORT)/$*.csv \
+		--figure $(REPORT)/$*.png > $@
+
+$(REPORT)/%.html: %.ipynb $(CODE) | .venv/run
+	$(BIN)/jupyter nbconvert --to html --execute --output-dir $(REPORT) $<
+
+$(EMOJI20)/truth.csv: | .venv/run
+	$(BIN)/python -m illus.emoji20
+
+.venv/run: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/run
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@

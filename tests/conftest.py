@@ -1,0 +1,64 @@
+"""Drawn pictures and a network with known answers; nothing here needs emoji20."""
+
+import io
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+COLOURS = {"L2_2": (220, 30, 30), "L2_10": (30, 200, 30), "L2_33": (30, 30, 220)}  # in class order
+
+
+def draw(colour, seed=0, side=40):
+    """A blob of one colour on white; its place and size depend on the seed."""
+    rng = np.random.default_rng(seed)
+    picture = Image.new("RGB", (side, side), "white")
+    x, y, r = rng.uniform(0.35, 0.65) * side, rng.uniform(0.35, 0.65) * side, rng.uniform(0.2, 0.3) * side
+    ImageDraw.Draw(picture).ellipse((x - r, y - r, x + r, y + r), fill=colour)
+    return picture
+
+
+def encoded(picture, format="PNG", **settings):
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **settings)
+    return buffer.getvalue()
+
+
+def write_class_folders(folder, colours=COLOURS, n=6, first_seed=0):
+    for class_name, colour in colours.items():
+        (folder / class_name).mkdir(parents=True)
+        for i in range(n):
+            draw(colour, first_seed + i).save(folder / class_name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def class_folder_tree(tmp_path):
+    """Three classes of six pictures."""
+    return write_class_folders(tmp_path / "pictures")
+
+
+@pytest.fixture(scope="session")
+def colour_weights(tmp_path_factory):
+    """Weights of a network that is right by construction: it names the strongest mean colour."""
+    path = tmp_path_factory.mktemp("weights") / "colour.h5"
+    save_colour_network(path)
+    return path
+
+
+def save_colour_network(path, class_names=tuple(COLOURS), n_outputs=3):
+    import keras
+
+    from evaluate import Description
+    from illus.training import save_classifier
+
+    inputs = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    dense = keras.layers.Dense(n_outputs, activation="softmax")
+    model = keras.Model(inputs, dense(x))
+    dense.set_weights([50 * np.eye(3, n_outputs), np.zeros(n_outputs)])
+    save_classifier(model, Description(list(class_names), 16, "pad", {"note": "by construction"}), path)

@@ -1,0 +1,187 @@
+"""make data: download, resume, unpack; every address is on loopback."""
+
+import io
+import re
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from illus import archive
+from illus.archive import ArchiveError, download, unpack
+
+CONTENT = bytes(range(256)) * 4000
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves CONTENT with ranges; ``server.cut`` breaks a transfer off after that many bytes."""
+
+    def do_GET(self):
+        if self.path == "/missing":
+            return self.send_error(404)
+        self.server.ranges.append(self.headers.get("Range"))
+        start = 0
+        if self.headers.get("If-Range") == self.server.etag:
+            start = int(re.match(r"bytes=(\d+)-", self.headers["Range"])[1])
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", self.server.etag)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        end = self.server.cut or len(CONTENT)
+        self.server.cut = None
+        self.wfile.write(CONTENT[start:end])
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.ranges, http.cut, http.etag = [], None, '"v1"'
+        http.url = f"http://127.0.0.1:{http.server_port}/data.zip"
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield http
+        http.shutdown()
+
+
+def make_zip(path, files):
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return path
+
+
+def files_below(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_download(server, tmp_path):
+    download(server.url, tmp_path / "new" / "a")
+    assert files_below(tmp_path) == {"new/a": CONTENT}
+
+
+def test_a_broken_download_resumes(server, tmp_path):
+    server.cut = 300_000
+    with pytest.raises(ArchiveError, match=r"broke off at 300,000 of 1,024,000 bytes.*resume"):
+        download(server.url, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    download(server.url, tmp_path / "a")
+    assert server.ranges == [None, "bytes=300000-"]
+    assert files_below(tmp_path) == {"a": CONTENT}
+
+
+def test_a_file_that_changed_meanwhile_starts_anew(server, tmp_path):
+    server.cut = 300_000
+    with pytest.raises(ArchiveError):
+        download(server.url, tmp_path / "a")
+    server.etag = '"v2"'
+    (tmp_path / "a.part").write_bytes(b"old" * 100_000)
+    download(server.url, tmp_path / "a")
+    assert files_below(tmp_path) == {"a": CONTENT}
+
+
+def test_file_address(tmp_path):
+    (tmp_path / "한글 이름.zip").write_bytes(CONTENT)
+    download((tmp_path / "한글 이름.zip").as_uri(), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("url", ["missing", "file:///nowhere/x.zip", "not an address"])
+def test_bad_address(server, tmp_path, url):
+    with pytest.raises(ArchiveError, match="cannot download"):
+        download(server.url.replace("data.zip", url) if url == "missing" else url, tmp_path / "a")
+
+
+def test_top_folders_are_left_away(tmp_path):
+    files = {"__MACOSX/._x": b"", "challenge/train/L2_2/a.png": b"1", "challenge/train/L2_10/b.png": b"2"}
+    unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1", "L2_10/b.png": b"2"}
+
+
+def test_class_folders_at_the_top_stay(tmp_path):
+    unpack(make_zip(tmp_path / "a.zip", {"L2_2/a.png": b"1"}), tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1"}
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+def test_tar(tmp_path, mode):
+    with tarfile.open(tmp_path / "a.tar", mode) as file:
+        for name in ("L2_2/a.png", "L2_10/한글.png"):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            file.addfile(info, io.BytesIO(b"abc"))
+    unpack(tmp_path / "a.tar", tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"L2_2/a.png": b"abc", "L2_10/한글.png": b"abc"}
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-8"])
+def test_korean_names_come_out_right(tmp_path, encoding):
+    name = "L2_2/표정.png" if encoding == "utf-8" else "L2_2/QQQQ.png"
+    path = make_zip(tmp_path / "a.zip", {name: b"1", "L2_10/b.png": b"2"})
+    # Windows in Korean writes the bytes of CP949 and no UTF-8 flag.
+    path.write_bytes(path.read_bytes().replace(b"QQQQ", "표정".encode("cp949")))
+    unpack(path, tmp_path / "out")
+    assert set(files_below(tmp_path / "out")) == {"L2_2/표정.png", "L2_10/b.png"}
+
+
+@pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "L2_2/../../out.png", "..\\out.png", "C:/x.png"])
+def test_a_path_that_leads_outside_is_refused(tmp_path, name):
+    make_zip(tmp_path / "a.zip", {"L2_2/good.png": b"1", name: b"2"})
+    with pytest.raises(ArchiveError, match="leads outside"):
+        unpack(tmp_path / "a.zip", tmp_path / "inner" / "out")
+    assert set(files_below(tmp_path)) == {"a.zip"}
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, "zip"])
+def test_links_and_devices_are_refused(tmp_path, kind):
+    if kind == "zip":
+        info = zipfile.ZipInfo("L2_2/link")
+        info.external_attr = 0o120777 << 16
+        make_zip(tmp_path / "a", {info: "/etc/passwd"})
+    else:
+        with tarfile.open(tmp_path / "a", "w") as file:
+            info = tarfile.TarInfo("L2_2/link")
+            info.type, info.linkname = kind, "/etc/passwd"
+            file.addfile(info)
+    with pytest.raises(ArchiveError, match="a link or a device"):
+        unpack(tmp_path / "a", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_size_limit_counts_what_really_comes_out(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"L2_2/a": bytes(1000), "L2_3/b": bytes(1000)})
+    unpack(path, tmp_path / "fits", max_bytes=2000)
+    with pytest.raises(ArchiveError, match="more than 1,999 bytes"):
+        unpack(path, tmp_path / "out", max_bytes=1999)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("data", "message"), [(b"hello", "neither a ZIP nor a TAR"), (b"", "neither")])
+def test_no_archive(tmp_path, data, message):
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(ArchiveError, match=message):
+        unpack(tmp_path / "a", tmp_path / "out")
+
+
+def test_a_damaged_zip_leaves_nothing(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"L2_2/a.png": b"abcdefgh" * 50})
+    data = bytearray(path.read_bytes())
+    data[60] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match="damaged"):
+        unpack(path, tmp_path / "out")
+    assert set(files_below(tmp_path)) == {"a.zip"}
+
+
+def test_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = make_zip(tmp_path / "a.zip", {"t/L2_2/a.png": b"1", "t/L2_10/b.png": b"2", "t/L2_10/c.png": b"3"})
+    assert archive.main([path.as_uri()]) == 0
+    assert "data/training: 2 classes, 3 files" in capsys.readouterr().out
+    assert archive.main([path.as_uri()]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert set(files_below(tmp_path / "data")) == {"training/L2_2/a.png", "training/L2_10/b.png",
+                                                   "training/L2_10/c.png"}

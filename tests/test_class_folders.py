@@ -1,0 +1,60 @@
+"""Class order and the listing of files."""
+
+import unicodedata
+
+import pytest
+from conftest import write_class_folders
+
+from evaluate import EvaluationError, class_folders, list_files, natural_key
+
+
+def test_natural_order():
+    names = ["L2_10", "L2_2", "L2_33", "L2_3", "L1_40"]
+    assert sorted(names, key=natural_key) == ["L1_40", "L2_2", "L2_3", "L2_10", "L2_33"]
+    assert sorted(["2", "10", "a", "1b"], key=natural_key) == ["1b", "2", "10", "a"]
+
+
+def test_names_that_differ_only_in_zeros_or_case_have_one_order():
+    names = ["a2", "A2", "a02"]
+    assert sorted(names, key=natural_key) == sorted(reversed(names), key=natural_key)
+
+
+def test_class_folders_in_order_without_hidden_ones(class_folder_tree):
+    for name in (".ipynb_checkpoints", "__MACOSX"):
+        (class_folder_tree / name).mkdir()
+    (class_folder_tree / "readme.txt").write_text("not a class")
+    assert list(class_folders(class_folder_tree)) == ["L2_2", "L2_10", "L2_33"]
+
+
+def test_korean_names_are_one_class_however_they_are_spelled(tmp_path):
+    (tmp_path / unicodedata.normalize("NFD", "표정")).mkdir()
+    assert list(class_folders(tmp_path)) == ["표정"]
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path):
+    outside = write_class_folders(tmp_path / "outside")
+    inside = write_class_folders(tmp_path / "inside", n=2)
+    (inside / "L2_99").symlink_to(outside / "L2_2", target_is_directory=True)
+    (inside / "L2_2" / "link.png").symlink_to(outside / "L2_2" / "5.png")
+    (inside / "L2_2" / "linked").symlink_to(outside / "L2_10", target_is_directory=True)
+    assert list(class_folders(inside)) == ["L2_2", "L2_10", "L2_33"]
+    assert [p.name for p in list_files(inside / "L2_2")] == ["0.png", "1.png"]
+
+
+def test_files_in_natural_order_with_nested_ones_and_without_junk(tmp_path):
+    for name in ("10.png", "2.png", "sub/3.PNG", ".DS_Store", "Thumbs.db", "._2.png", ".git/x.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = [p.relative_to(tmp_path).as_posix() for p in list_files(tmp_path)]
+    assert found == ["2.png", "10.png", "sub/3.PNG"]
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda p: None, "no such folder"),
+    (lambda p: p.write_text("x"), "not a folder"),
+    (lambda p: p.mkdir(), "no class folders"),
+])
+def test_bad_folders(tmp_path, make, message):
+    make(tmp_path / "x")
+    with pytest.raises(EvaluationError, match=message):
+        class_folders(tmp_path / "x")

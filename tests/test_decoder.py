@@ -1,0 +1,154 @@
+"""The decoder, with a file of each kind and the answer known."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from conftest import draw, encoded
+from PIL import Image
+
+from evaluate import MAX_PIXELS, ImageDecodeError, decode_image, fit_image
+
+RED, HALF = (255, 0, 0), (255, 127, 127)
+
+
+def solid(mode, colour, size=(4, 3)):
+    return Image.new(mode, size, colour)
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "GIF"])
+def test_lossless_formats_give_their_pixels(format):
+    picture = draw((10, 20, 30)).quantize(8).convert("RGB")
+    assert np.array_equal(decode_image(encoded(picture, format)), np.asarray(picture))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP"])
+def test_lossy_formats_give_nearly_their_pixels(format):
+    picture = solid("RGB", (200, 60, 20), (32, 32))
+    decoded = decode_image(encoded(picture, format, quality=95)).astype(int)
+    assert decoded.shape == (32, 32, 3)
+    assert np.abs(decoded - (200, 60, 20)).max() <= 4
+
+
+@pytest.mark.parametrize(("picture", "format", "expected"), [
+    (solid("RGBA", (255, 0, 0, 128)), "PNG", HALF),
+    (solid("RGBA", (255, 0, 0, 0)), "PNG", (255, 255, 255)),
+    (solid("LA", (0, 0)), "PNG", (255, 255, 255)),
+    (solid("L", 77), "PNG", (77, 77, 77)),
+    (solid("1", 1), "PNG", (255, 255, 255)),
+    (Image.fromarray(np.full((3, 4), 0x8042, np.uint16)), "PNG", (0x80, 0x80, 0x80)),
+    (solid("RGBA", (255, 0, 0, 0)), "WEBP", (255, 255, 255)),
+], ids=["half transparent", "transparent", "gray alpha", "gray", "1 bit", "16 bit", "webp alpha"])
+def test_modes(picture, format, expected):
+    decoded = decode_image(encoded(picture, format))
+    assert decoded.dtype == np.uint8
+    assert decoded.shape == (3, 4, 3)
+    assert np.abs(decoded.astype(int) - expected).max() <= 1
+
+
+def test_palette_transparency_is_white():
+    picture = Image.new("P", (4, 3), 1)
+    picture.putpalette([255, 0, 0, 0, 0, 255])
+    picture.putpixel((0, 0), 0)
+    decoded = decode_image(encoded(picture, "PNG", transparency=1))
+    assert decoded[0, 0].tolist() == list(RED)
+    assert decoded[2, 3].tolist() == [255, 255, 255]
+
+
+def test_transparent_colour_of_an_rgb_png_is_white():
+    picture = solid("RGB", RED)
+    picture.putpixel((0, 0), (0, 9, 0))
+    decoded = decode_image(encoded(picture, "PNG", transparency=RED))
+    assert decoded[0, 0].tolist() == [0, 9, 0]
+    assert decoded[2, 3].tolist() == [255, 255, 255]
+
+
+def test_16_bit_rgb_png():
+    rows = b"".join(b"\0" + struct.pack(">6H", *(0xC0DE, 0x4000, 0x0001) * 2) for _ in range(2))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)),
+              (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks)
+    assert decode_image(data)[0, 0].tolist() == [0xC0, 0x40, 0x00]
+
+
+def test_cmyk_jpeg():
+    data = encoded(solid("CMYK", (0, 255, 255, 0), (16, 16)), "JPEG", quality=95)
+    assert np.abs(decode_image(data)[8, 8].astype(int) - RED).max() <= 6
+
+
+@pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
+def test_exif_orientation_is_applied(orientation, corner):
+    picture = solid("RGB", "white", (32, 16))
+    picture.paste((0, 0, 0), (0, 0, 8, 8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    decoded = decode_image(encoded(picture, "JPEG", exif=exif, quality=95))
+    assert decoded.shape == ((32, 16, 3) if orientation in (6, 8) else (16, 32, 3))
+    dark = [c for c in ((0, 0), (0, -1), (-1, 0), (-1, -1)) if decoded[c].max() < 50]
+    assert dark == [corner]
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+def test_an_animation_gives_its_first_frame(format):
+    frames = [solid("RGB", c, (16, 16)) for c in (RED, (0, 0, 255))]
+    data = encoded(frames[0], format, save_all=True, append_images=frames[1:], duration=10)
+    assert np.abs(decode_image(data)[8, 8].astype(int) - RED).max() <= 6
+
+
+@pytest.mark.parametrize(("data", "reason"), [
+    (b"", "empty file"),
+    (b"hello", "not a PNG, JPEG"),
+    (bytes(5000), "not a PNG, JPEG"),
+    (encoded(draw(RED))[:-40], "damaged"),
+    (encoded(draw(RED), "JPEG")[:-200], "damaged"),
+    (encoded(draw(RED), "WEBP")[:-60], "damaged"),
+    (encoded(draw(RED))[:30], "damaged|not a PNG"),
+    (encoded(draw(RED), "TIFF"), "not a PNG, JPEG"),
+], ids=["empty", "text", "zeros", "cut PNG", "cut JPEG", "cut WebP", "header only", "TIFF"])
+def test_a_bad_file_is_an_error_with_its_reason(data, reason):
+    with pytest.raises(ImageDecodeError, match=reason):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("size", [(30_000, 30_000), (10_000, 5_001), (50_000_001, 1)])
+def test_a_pixel_bomb_is_refused_before_it_is_decoded(size):
+    header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
+    data = bytearray(encoded(draw(RED)))
+    data[16:29] = header
+    data[29:33] = struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    with pytest.raises(ImageDecodeError, match=f"more than {MAX_PIXELS:,} pixels"):
+        decode_image(bytes(data))
+
+
+def test_the_name_does_not_decide_the_format(tmp_path):
+    path = tmp_path / "사진 1.jpg"
+    path.write_bytes(encoded(solid("RGB", RED)))
+    assert decode_image(path.read_bytes())[0, 0].tolist() == list(RED)
+    assert Image.open(io.BytesIO(path.read_bytes())).format == "PNG"
+
+
+@pytest.mark.parametrize(("fit", "corner", "left", "centre"), [
+    ("pad", (255, 255, 255), (0, 0, 255), (255, 0, 0)),
+    ("stretch", (0, 0, 255), (0, 0, 255), (255, 0, 0)),
+    ("crop", (255, 0, 0), (255, 0, 0), (255, 0, 0)),
+])
+def test_fit(fit, corner, left, centre):
+    """A picture three times as wide as high: blue, red, blue."""
+    picture = np.zeros((30, 90, 3), np.uint8)
+    picture[..., 2] = 255
+    picture[:, 30:60] = RED
+    fitted = fit_image(picture, 24, fit)
+    assert fitted.shape == (24, 24, 3)
+    assert fitted[0, 0].tolist() == list(corner)
+    assert fitted[12, 0].tolist() == list(left)
+    assert fitted[12, 12].tolist() == list(centre)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1)])
+@pytest.mark.parametrize("fit", ["pad", "stretch", "crop"])
+def test_extreme_shapes_fit(shape, fit):
+    assert (fit_image(np.zeros((*shape, 3), np.uint8), 48, fit) == 0).any()

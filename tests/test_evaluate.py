@@ -1,0 +1,182 @@
+"""evaluate.py as graders run it, with a network whose answers are known."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import COLOURS, draw, save_colour_network, write_class_folders
+from sklearn.metrics import f1_score
+
+import evaluate
+
+SCRIPT = Path(evaluate.__file__)
+KEYS = {"macro_f1", "micro_f1", "n_images", "per_class", "unreadable", "weights", "test_folder", "seconds"}
+
+
+@pytest.fixture
+def run(capfd):
+    def command(*arguments):
+        try:
+            code = evaluate.main([str(a) for a in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capfd.readouterr()
+        return code, out, err
+    return command
+
+
+def test_perfect_network_scores_one(run, class_folder_tree, colour_weights, tmp_path):
+    code, out, _ = run(class_folder_tree, colour_weights, "--json", tmp_path / "s.json")
+    assert code == 0
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert set(scores) == KEYS
+    assert (scores["macro_f1"], scores["micro_f1"], scores["n_images"]) == (1, 1, 18)
+    assert list(scores["per_class"]) == list(COLOURS)
+    assert set(scores["per_class"]["L2_2"]) == {"precision", "recall", "f1", "support"}
+    assert "macro F1  1.0000  (mean over 3 classes)" in out
+    assert "micro F1  1.0000  (equals accuracy" in out
+
+
+def test_scores_with_known_mistakes(class_folder_tree, colour_weights):
+    for i in range(3):  # half of the greens are red, and one of the blues
+        draw(COLOURS["L2_2"], i).save(class_folder_tree / "L2_10" / f"{i}.png")
+    draw(COLOURS["L2_2"]).save(class_folder_tree / "L2_33" / "0.png")
+    result, rows, _ = evaluate.evaluate(class_folder_tree, colour_weights)
+    f1 = {"L2_2": 12 / 16, "L2_10": 6 / 9, "L2_33": 10 / 11}
+    assert {n: c["f1"] for n, c in result["per_class"].items()} == pytest.approx(f1)
+    assert result["macro_f1"] == pytest.approx(sum(f1.values()) / 3)
+    assert result["micro_f1"] == pytest.approx(14 / 18)
+    true, predicted = zip(*((r["class_name"], r["predicted"]) for r in rows), strict=True)
+    assert result["macro_f1"] == pytest.approx(f1_score(true, predicted, average="macro"))
+    assert result["micro_f1"] == pytest.approx(f1_score(true, predicted, average="micro"))
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 18, 256])
+def test_batch_size_changes_nothing(class_folder_tree, colour_weights, batch_size):
+    result, rows, _ = evaluate.evaluate(class_folder_tree, colour_weights, batch_size)
+    expected, expected_rows, _ = evaluate.evaluate(class_folder_tree, colour_weights)
+    assert rows == expected_rows
+    assert result["per_class"] == expected["per_class"]
+
+
+def test_labels_are_names_so_missing_classes_score_right(run, class_folder_tree, colour_weights):
+    shutil.rmtree(class_folder_tree / "L2_2")
+    code, out, _ = run(class_folder_tree, colour_weights)
+    assert code == 0
+    assert "macro F1  1.0000  (mean over 2 classes)" in out
+    assert "no images of 1 known classes: L2_2" in out
+
+
+def test_an_absent_class_that_is_predicted_costs_recall_alone(colour_weights, tmp_path):
+    folder = write_class_folders(tmp_path / "t", {"L2_10": COLOURS["L2_10"]}, n=4)
+    draw(COLOURS["L2_2"]).save(folder / "L2_10" / "0.png")
+    result, _, _ = evaluate.evaluate(folder, colour_weights)
+    assert result["micro_f1"] == 0.75
+    assert result["macro_f1"] == pytest.approx(2 * 0.75 / 1.75)
+
+
+def test_class_order_is_that_of_the_weights(class_folder_tree, tmp_path):
+    save_colour_network(tmp_path / "w.h5", ["L2_33", "L2_2", "L2_10"])  # red is called L2_33
+    result, rows, _ = evaluate.evaluate(class_folder_tree, tmp_path / "w.h5")
+    assert result["macro_f1"] == 0
+    assert {r["predicted"] for r in rows if r["class_name"] == "L2_2"} == {"L2_33"}
+
+
+def test_unreadable_files_are_listed_and_the_run_goes_on(run, class_folder_tree, colour_weights, tmp_path):
+    (class_folder_tree / "L2_2" / "나쁜 파일.jpg").write_text("text")
+    (class_folder_tree / "L2_10" / "empty.png").touch()
+    code, out, _ = run(class_folder_tree, colour_weights, "--json", tmp_path / "s.json",
+                       "--csv", tmp_path / "s.csv")
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert code == 0
+    assert scores["n_images"] == 18
+    assert {u["path"]: u["reason"] for u in scores["unreadable"]} == {
+        "L2_2/나쁜 파일.jpg": "not a PNG, JPEG, WEBP, GIF, BMP image", "L2_10/empty.png": "empty file"}
+    assert "18 images scored, 2 files not readable" in out
+    with open(tmp_path / "s.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert [r["predicted"] for r in rows if r["error"]] == ["", ""]
+
+
+def test_figure_is_drawn(run, class_folder_tree, colour_weights, tmp_path):
+    assert run(class_folder_tree, colour_weights, "--figure", tmp_path / "f.png")[0] == 0
+    assert evaluate.decode_image((tmp_path / "f.png").read_bytes()).std() > 5
+
+
+def h5_without_names(path):
+    with h5py.File(path, "w") as file:
+        file["x"] = np.zeros(3)
+
+
+@pytest.mark.parametrize(("folder", "weights", "message"), [
+    ("nowhere", None, "no such folder"),
+    ("file.txt", None, "not a folder"),
+    ("empty", None, "no class folders"),
+    ("no files", None, "no files in the class folders"),
+    ("all bad", None, "no readable image"),
+    ("unknown", None, "which it does not know. Folders: L2_2, L2_99"),
+    ("good", "nowhere.h5", "no such weights file"),
+    ("good", "text.h5", "not an HDF5 file"),
+    ("good", "nameless.h5", "no class names"),
+    ("good", "garbled.h5", "are damaged"),
+    ("good", "no model.h5", "no Keras model"),
+    ("good", "two outputs.h5", "names 3 classes, but the model gives 2 outputs"),
+])
+def test_bad_input_is_one_line_and_code_2(run, colour_weights, tmp_path, folder, weights, message):
+    (tmp_path / "file.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no files" / "L2_2").mkdir(parents=True)
+    for path in ("all bad/L2_2/a.png", "unknown/L2_2/a.png", "unknown/L2_99/a.png"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("x")
+    write_class_folders(tmp_path / "good", n=1)
+    (tmp_path / "text.h5").write_text("x")
+    h5_without_names(tmp_path / "nameless.h5")
+    for name, text in (("garbled.h5", "{"), ("no model.h5", json.dumps(
+            {"class_names": list(COLOURS), "input_size": 16, "fit": "pad"}))):
+        h5_without_names(tmp_path / name)
+        with h5py.File(tmp_path / name, "a") as file:
+            file.attrs["classifier"] = text
+    if weights == "two outputs.h5":
+        save_colour_network(tmp_path / weights, n_outputs=2)
+    code, out, err = run(tmp_path / folder, tmp_path / weights if weights else colour_weights)
+    lines = [line for line in err.splitlines() if not line.startswith("scoring ")]
+    assert (code, out, len(lines)) == (2, "", 1)
+    assert message in lines[0]
+
+
+@pytest.mark.parametrize("arguments", [[], ["x"], ["a", "b", "--batch-size", "0"], ["a", "b", "--what"]])
+def test_bad_arguments_are_one_line_and_code_2(run, arguments):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert err.count("\n") == 1
+
+
+def test_copied_away_with_only_the_weights_it_still_works(class_folder_tree, colour_weights, tmp_path):
+    away = tmp_path / "다른 곳"
+    away.mkdir()
+    shutil.copy(SCRIPT, away)
+    shutil.copy(colour_weights, away / "best.h5")
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "evaluate.py", class_folder_tree, "best.h5", "--json", "s.json"],
+        cwd=away, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if not line.startswith("scoring ")] == []
+    assert json.loads((away / "s.json").read_text())["macro_f1"] == 1
+    assert "Traceback" not in done.stdout
+
+
+def test_a_fault_of_the_weights_is_one_line_in_a_real_process(class_folder_tree, tmp_path):
+    (tmp_path / "w.h5").write_bytes(b"not HDF5")
+    done = subprocess.run([sys.executable, SCRIPT, class_folder_tree, tmp_path / "w.h5"],
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
