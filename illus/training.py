@@ -128,48 +128,47 @@ def load_arrays(dataset, folder, size, fit, cache):
 
 
 class Batches(keras.utils.PyDataset):
-    """Seeded training batches: classes drawn by their weight, pictures without repeats in a round.
+    """Seeded training batches: classes drawn by their weight, pictures of a class equally often.
 
-    An epoch shows as many pictures as there are. The batch at a step depends on the seed and the
-    step alone, so a resumed run sees what an uninterrupted one would have seen.
+    An epoch shows as many pictures as there are. What it shows depends on the seed and its number
+    alone, so a resumed run sees what an uninterrupted one would have seen.
     """
 
-    def __init__(self, images, labels, copies, config, first_epoch=0):
+    def __init__(self, images, labels, copies, config):
+        """``copies`` says how often a picture counts: 0 for those that are not for training."""
         super().__init__()
-        self.images, self.labels, self.config, self.epoch = images, labels, config, first_epoch
-        counts = np.bincount(labels, copies)
+        self.images, self.labels, self.config = images, labels, config
+        self.n_pictures = int((copies > 0).sum())
+        counts = np.maximum(1.0, np.bincount(labels, copies))
         self.shares = copies * counts[labels] ** (config.sampling - 1.0)
         self.targets = np.eye(len(counts), dtype=np.float32)
-        self.order = self._draw()
+        self.start_epoch(0)
 
     def __len__(self):
-        return max(1, len(self.labels) // self.config.batch_size)
+        return max(1, self.n_pictures // self.config.batch_size)
 
     def __getitem__(self, step):
         size = self.config.batch_size
         rows = np.sort(self.order[step * size : (step + 1) * size])
         return self.images[rows], self.targets[self.labels[rows]]
 
-    def on_epoch_end(self):
-        self.epoch += 1
-        self.order = self._draw()
-
-    def _draw(self):
-        """Systematic sampling: each picture gets its expected number of places, plus or minus one."""
-        rng = np.random.default_rng([self.config.seed, self.epoch])
+    def start_epoch(self, epoch):
+        """Draw by systematic sampling: pictures and classes get their expected places, give or take one."""
+        rng = np.random.default_rng([self.config.seed, epoch])
         n = len(self) * self.config.batch_size
-        rows = rng.permutation(len(self.labels))
+        rows = np.lexsort((rng.random(len(self.labels)), self.labels))
         edges = np.cumsum(self.shares[rows] / self.shares.sum()) * n
-        picked = rows[np.searchsorted(edges, np.arange(n) + rng.random()).clip(max=len(rows) - 1)]
-        return rng.permutation(picked)
+        places = (np.arange(n) + rng.random()).clip(max=np.nextafter(edges[-1], 0))
+        picked = rows[np.searchsorted(edges, places, side="right")]
+        self.order = rng.permutation(picked)
 
 
 class Progress(keras.callbacks.Callback):
     """Keeps the state of a run on disk after every epoch, and prints a line."""
 
-    def __init__(self, folder, epochs):
+    def __init__(self, folder, config, batches):
         super().__init__()
-        self.folder, self.epochs = folder, epochs
+        self.folder, self.config, self.batches = folder, config, batches
         self.state = folder / "state.json"
         self.history = json.loads(self.state.read_text()) if self.state.exists() else []
 
@@ -182,6 +181,8 @@ class Progress(keras.callbacks.Callback):
             self.model.load_weights(self.weights_path())
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.batches.start_epoch(epoch)
+        reseed(self.model, self.config.seed, epoch)
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -194,7 +195,7 @@ class Progress(keras.callbacks.Callback):
         os.replace(partial, self.state)
         before.unlink(missing_ok=True)
         text = "  ".join(f"{key} {value:.4g}" for key, value in self.history[-1].items())
-        print(f"{text}  (of {self.epochs})", flush=True)
+        print(f"{text}  (of {self.config.epochs})", flush=True)
 
 
 def train(dataset, folder, config, question="", work=Path("work/data")):
@@ -227,10 +228,11 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
     with dtype_policy(config.precision):
         network = build_network(config, len(class_names))
         model = compile_for_training(network, config, (parts == "train").sum())
-    progress = Progress(run_folder, config.epochs)
-    rows, done = parts == "train", len(progress.history)
-    batches = Batches(images[rows], labels[rows], dataset.copies.to_numpy()[rows], config, done)
-    model.fit(batches, epochs=config.epochs, initial_epoch=done, verbose=0, callbacks=[progress])
+    batches = Batches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
+    progress = Progress(run_folder, config, batches)
+    model.fit(batches, epochs=config.epochs, initial_epoch=len(progress.history), shuffle=False,
+              verbose=0, callbacks=[progress])
+    recalibrate(model, network, batches)
     exported = build_network(config, len(class_names))
     exported.set_weights(network.get_weights())
     rows = parts == "validation"
@@ -278,6 +280,30 @@ def compile_for_training(network, config, n_pictures):
     slow_jit = keras.backend.backend() == "tensorflow" and device_name() == "cpu"
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False if slow_jit else "auto")
     return model
+
+
+def reseed(model, seed, epoch):
+    """Set the state of every random layer from seed and epoch, so that a resumed run repeats it."""
+    rng = np.random.default_rng([seed, epoch])
+    for variable in model.non_trainable_variables:
+        if variable.path.endswith("seed_generator_state"):
+            variable.assign(rng.integers(0, 2**31, variable.shape, dtype=np.uint32))
+
+
+def recalibrate(model, network, batches, most=50):
+    """Measure the means and variances of batch normalisation anew, for the averaged weights.
+
+    Averaged weights were never run on a batch, so the moving statistics are not theirs; short runs
+    have not converged to any. After Izmailov et al. 2018 (arXiv:1803.05407), section 3.2.
+    """
+    normalisations = [la for la in network.layers if isinstance(la, layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in normalisations]
+    for step in range(min(most, len(batches))):
+        for layer in normalisations:
+            layer.momentum = step / (step + 1)  # a plain mean over the batches so far
+        model(batches[step][0], training=True)
+    for layer, momentum in zip(normalisations, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def device_name():

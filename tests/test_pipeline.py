@@ -1,0 +1,63 @@
+"""From class folders to a scored classifier, in the quick profile, in an empty folder."""
+
+import json
+
+import pandas as pd
+import pytest
+from conftest import write_class_folders
+
+from illus import config, pipeline
+from illus.balance import split
+from illus.catalog import scan
+
+
+def snapshot(folder):
+    return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
+
+
+def test_own_class_folders(tmp_path, monkeypatch, capsys):
+    folder = write_class_folders(tmp_path / "내 그림", n=24)
+    (folder / "L2_2" / "bad.jpg").write_text("text")
+    before = snapshot(folder)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    monkeypatch.setenv("PROFILE", "quick")
+    assert pipeline.main([]) == 0
+    work = tmp_path / "work" / "내 그림"
+    dataset = pd.read_csv(work / "dataset.csv")
+    assert dataset.split.value_counts().to_dict() == {"train": 57, "test": 9, "validation": 6}
+    card = json.loads((work / "best.json").read_text())
+    assert card["scores"]["test"]["n_images"] == 9
+    assert card["training"]["epochs"] == 2
+    assert "macro F1" in capsys.readouterr().out
+    assert snapshot(folder) == before
+    assert pipeline.main([]) == 0
+    assert len(pd.read_csv(work / "experiments.csv")) == 1
+
+
+@pytest.mark.parametrize(("variable", "value", "message"), [
+    ("DATA_DIR", "nowhere", "no such folder"), ("PROFILE", "fast", "choose one of quick, full")])
+def test_bad_settings_are_one_line(tmp_path, monkeypatch, capsys, variable, value, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "pictures", n=12)))
+    monkeypatch.setenv(variable, value)
+    assert pipeline.main([]) == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(error) == 1
+    assert message in error[0]
+
+
+def test_a_subset_takes_at_most_so_many_of_each_class_and_every_test_picture(tmp_path):
+    folder = write_class_folders(tmp_path / "p", n=20)
+    dataset = split(scan(folder), fractions={"train": 0.7, "validation": 0.15, "test": 0.15})
+    part = pipeline.subset(dataset, 5)
+    counts = part.groupby(["class_name", "split"]).size().unstack()
+    assert counts["train"].tolist() == [5, 5, 5]
+    assert counts["test"].tolist() == [3, 3, 3]
+    pd.testing.assert_frame_equal(part, pipeline.subset(dataset, 5))
+
+
+@pytest.mark.parametrize(("folder", "name"), [
+    ("data/emoji20/training", "emoji20"), ("pictures", "pictures"), ("/x/y/train/", "y")])
+def test_each_data_set_has_a_work_folder(folder, name):
+    assert config.work_dir(folder).as_posix() == f"work/{name}"

@@ -1,0 +1,43 @@
+"""Rules that hold over the whole repository."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BANNED = re.compile(
+    r"keras\.applications|keras_hub|keras_cv|tensorflow_hub|\btimm\b|torchvision|transformers"
+    r"|weights\s*=\s*['\"]imagenet|load_state_dict_from_url")
+THIS = Path(__file__).name
+
+
+def tracked(*patterns):
+    command = ["git", "ls-files", "-co", "--exclude-standard", "--", *patterns]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    return [ROOT / name for name in names if name and (ROOT / name).exists()]
+
+
+def test_the_ban_sees_what_it_must():
+    assert BANNED.search("from keras.applications import ResNet50")
+    assert BANNED.search("Net(weights='imagenet')")
+    assert not BANNED.search("keras.layers.Conv2D(weights=None)")
+
+
+@pytest.mark.parametrize("path", tracked("*.py", "*.ipynb", "requirements*.txt"), ids=lambda p: p.name)
+def test_no_ready_made_networks_and_no_pretrained_weights(path):
+    if path.name != THIS:
+        assert not BANNED.search(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", tracked("*.py", "*.ipynb", "*.md", "Makefile"), ids=lambda p: p.name)
+def test_paths_are_relative(path):
+    if path.name != THIS:
+        assert not re.search(r"[\"'(](/home/|/root/|/Users/|C:\\\\Users)", path.read_text(encoding="utf-8"))
+
+
+def test_the_lock_file_has_hashes_and_no_addresses():
+    text = (ROOT / "illus/emoji20/package-lock.json").read_text()
+    assert "://" not in text
+    assert text.count('"integrity": "sha512-') == 15

@@ -1,0 +1,211 @@
+"""Networks, training runs and their records, on drawn pictures."""
+
+import json
+import os
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import write_class_folders
+
+from evaluate import Description, evaluate, fit_image, load_classifier, read_description
+from illus import experiments, training
+from illus.balance import split
+from illus.catalog import scan
+from illus.networks import BUILDERS
+from illus.training import Batches, Config, build_network, data_hash, load_arrays, save_classifier, train
+
+TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=3, batch_size=8, dropout=0.0,
+              learning_rate=0.02, ema_momentum=0.5, label_smoothing=0.0, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = write_class_folders(tmp_path_factory.mktemp("data") / "pictures", n=20)
+    return folder, split(scan(folder), fractions={"train": 0.75, "validation": 0.25})
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("size", [32, 48])
+def test_a_network_maps_uint8_pictures_to_probabilities(name, size):
+    network = build_network(replace(TINY, network=name, input_size=size), 7)
+    assert network.input_shape == (None, size, size, 3)
+    assert network.inputs[0].dtype == "uint8"
+    output = network.predict_on_batch(np.full((2, size, size, 3), 255, np.uint8))
+    assert output.shape == (2, 7)
+    assert output.dtype == np.float32
+    assert output.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_parameter_count_by_hand():
+    stem, head = 3 * 3 * 3 * 4, 8 * 3 + 3
+    first = 2 * (3 * 3 * 4 * 4) + 2 * 4 * 4
+    second = 4 * 4 + 3 * 3 * 4 * 8 + 8 * 8 + 3 * 3 * 8 * 8 + 4 * 8 - 8 * 8 + 4 * 8
+    last_normalisation = 4 * 8
+    expected = stem + first + second + last_normalisation + head
+    assert build_network(TINY, 3).count_params() == expected
+
+
+def test_a_saved_network_gives_the_same_answers(tmp_path):
+    network = build_network(TINY, 3)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    description = Description(["L2_2", "한글", "L2_33"], 16, "crop", {"seed": 1})
+    save_classifier(network, description, tmp_path / "w.h5")
+    loaded, read = load_classifier(tmp_path / "w.h5")
+    assert read == description
+    np.testing.assert_array_equal(loaded.predict_on_batch(pictures), network.predict_on_batch(pictures))
+    assert [p.name for p in tmp_path.iterdir()] == ["w.h5"]
+
+
+def test_a_network_learns_drawn_pictures(pictures, tmp_path):
+    folder, dataset = pictures
+    record = train(dataset, folder, replace(TINY, epochs=12, augmentation="affine"), "learns", tmp_path)
+    assert record.val_macro_f1 >= 0.9
+    assert record.epochs == 12
+    assert record.parameters == build_network(TINY, 3).count_params()
+    result, _, _ = evaluate(folder, record.weights)
+    assert result["macro_f1"] >= 0.9
+
+
+def test_an_untrained_network_does_not_know_them(pictures, tmp_path):
+    folder, dataset = pictures
+    assert train(dataset, folder, replace(TINY, epochs=1, learning_rate=0.0), "", tmp_path).val_macro_f1 < 0.7
+
+
+def test_class_ids_are_those_of_the_weights(pictures, tmp_path):
+    folder, dataset = pictures
+    record = train(dataset, folder, replace(TINY, epochs=1), "", tmp_path)
+    names = read_description(record.weights).class_names
+    assert [names[i] for i in dataset.class_id] == dataset.class_name.tolist()
+
+
+def test_one_seed_gives_the_same_network_and_another_does_not(pictures, tmp_path):
+    folder, dataset = pictures
+    weights = [load_classifier(train(dataset, folder, replace(TINY, seed=s), "", tmp_path / n).weights)[0]
+               .get_weights() for s, n in ((0, "a"), (0, "b"), (1, "c"))]
+    for first, second in zip(weights[0], weights[1], strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+    assert any(not np.allclose(a, c, atol=1e-3) for a, c in zip(weights[0], weights[2], strict=True))
+
+
+class Stopped(BaseException):
+    pass
+
+
+def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been(pictures, tmp_path, monkeypatch):
+    folder, dataset = pictures
+    whole = train(dataset, folder, TINY, "", tmp_path / "whole")
+    begin = training.Progress.on_epoch_begin
+
+    def stop_at_third(self, epoch, logs=None):
+        if epoch == 2:
+            raise Stopped
+        begin(self, epoch, logs)
+
+    monkeypatch.setattr(training.Progress, "on_epoch_begin", stop_at_third)
+    with pytest.raises(Stopped):
+        train(dataset, folder, TINY, "", tmp_path / "parts")
+    monkeypatch.setattr(training.Progress, "on_epoch_begin", begin)
+    resumed = train(dataset, folder, TINY, "", tmp_path / "parts")
+    assert resumed.epochs == 3
+    state = json.loads((resumed.weights.parent / "state.json").read_text())
+    assert [row["epoch"] for row in state] == [1, 2, 3]
+    for a, b in zip(*(load_classifier(r.weights)[0].get_weights() for r in (whole, resumed)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_a_finished_run_is_not_trained_again(pictures, tmp_path, monkeypatch):
+    folder, dataset = pictures
+    monkeypatch.setenv("PROFILE", "quick")
+    first = experiments.run(dataset, folder, TINY, "q", tmp_path)
+    monkeypatch.setattr(experiments, "train", lambda *_: pytest.fail("trained again"))
+    again = experiments.run(dataset, folder, TINY, "q", tmp_path)
+    assert again == first
+    assert again.weights == first.weights
+    monkeypatch.undo()
+    monkeypatch.setenv("PROFILE", "quick")
+    other = experiments.run(dataset, folder, replace(TINY, seed=9), "q", tmp_path)
+    fewer = experiments.run(dataset.iloc[1:], folder, TINY, "q", tmp_path)
+    table = pd.read_csv(tmp_path / "experiments.csv")
+    assert table.run_id.tolist() == [first.run_id, other.run_id, fewer.run_id]
+    assert table.run_id.is_unique
+    assert table.val_macro_f1.tolist() == [r.val_macro_f1 for r in (first, other, fewer)]
+    assert table.width.tolist() == [4, 4, 4]
+
+
+def test_the_data_hash_sees_every_change(pictures):
+    _, dataset = pictures
+    changes = [dataset.iloc[1:], dataset.assign(copies=2), dataset.assign(split="train"),
+               dataset.assign(sha256=dataset.sha256[::-1].to_numpy())]
+    hashes = [data_hash(d) for d in (dataset, *changes)]
+    assert len(set(hashes)) == 5
+    assert data_hash(dataset.copy()) == hashes[0]
+
+
+def test_arrays_hold_the_fitted_pictures_and_are_made_once(pictures, tmp_path):
+    from evaluate import decode_image
+
+    folder, dataset = pictures
+    arrays = load_arrays(dataset, folder, 16, "pad", tmp_path)
+    assert arrays.shape == (len(dataset), 16, 16, 3)
+    expected = fit_image(decode_image((folder / dataset.path.iloc[7]).read_bytes()), 16, "pad")
+    np.testing.assert_array_equal(arrays[7], expected)
+    (cached,) = tmp_path.iterdir()
+    os.utime(cached, (1, 1))
+    load_arrays(dataset, folder, 16, "pad", tmp_path)
+    assert cached.stat().st_mtime == 1
+
+
+@pytest.mark.parametrize(("sampling", "expected"), [(1.0, [320, 32]), (0.0, [176, 176]), (0.5, [267, 85])])
+def test_sampling_draws_classes_as_it_says(sampling, expected):
+    """320 and 32 pictures; in proportion to n, to 1 and to the square root of n."""
+    labels = np.repeat([0, 1], [320, 32])
+    config = replace(TINY, sampling=sampling, batch_size=32)
+    batches = Batches(np.zeros((352, 1)), labels, np.ones(352), config)
+    drawn = np.bincount(labels[batches.order])
+    assert drawn == pytest.approx(expected, abs=1)
+    assert np.bincount(batches.order).max() <= int(np.ceil(expected[1] / 32)) + 1
+
+
+def test_batches_depend_on_seed_and_epoch_alone():
+    orders = []
+    for seed, epochs in ((0, [0, 1]), (0, [1]), (1, [1])):
+        batches = Batches(np.arange(64), np.arange(64) % 2, np.ones(64), replace(TINY, seed=seed))
+        for epoch in epochs:
+            batches.start_epoch(epoch)
+        orders.append(batches.order.tolist())
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+    batches.start_epoch(0)
+    assert batches.order.tolist() != orders[2]
+
+
+def test_pictures_without_copies_are_never_shown():
+    copies = np.arange(64) % 4  # every fourth not at all, others once, twice, three times
+    batches = Batches(np.arange(64), np.zeros(64, int), copies, replace(TINY, batch_size=48))
+    shown = np.bincount(batches.order, minlength=64)
+    np.testing.assert_allclose(shown, copies / 2, atol=1)
+    assert shown[copies == 0].sum() == 0
+
+
+@pytest.mark.parametrize("name", training.AUGMENTATIONS)
+def test_augmentation_keeps_shape_and_range_and_changes_pictures(name):
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3)).astype("float32")
+    x = pictures
+    for layer in training.AUGMENTATIONS[name]():
+        x = layer(x, training=True)
+    x = np.asarray(x)
+    assert x.shape == pictures.shape
+    assert x.min() >= -1
+    assert x.max() <= 256
+    assert (np.abs(x - pictures).mean() > 1) == (name != "none")
+
+
+def test_dtype_policy_is_put_back():
+    before = keras.config.dtype_policy().name
+    with pytest.raises(KeyError), training.dtype_policy("mixed_bfloat16"):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        raise KeyError
+    assert keras.config.dtype_policy().name == before
