@@ -13,7 +13,7 @@ import tarfile
 import urllib.request
 import zipfile
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from tqdm.auto import tqdm
 

@@ -5,7 +5,6 @@ In: a data set and configurations. Out: records, one row each in ``experiments.c
 
 import os
 from dataclasses import fields
-from pathlib import Path
 
 import pandas as pd
 

@@ -12,7 +12,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-
 from evaluate import EvaluationError, evaluate, format_result, print_progress, read_description
 from illus import config, experiments
 from illus.balance import split

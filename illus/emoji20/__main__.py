@@ -3,10 +3,15 @@
 import argparse
 import sys
 import time
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
 
 from illus import config
 from illus.emoji20.build import build
-from illus.emoji20.sources import HERE, SourceError, install, load_icons
+from illus.emoji20.sources import HERE, SourceError, class_table, install, load_icons
+from illus.figures import class_gallery
 
 
 def main(arguments=None):
@@ -18,9 +23,13 @@ def main(arguments=None):
     parser.add_argument("--out", default=config.EMOJI20, metavar="FOLDER",
                         help="where to build; must not exist (default: %(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="draw about N icons only")
+    parser.add_argument("--picture", metavar="FILE", help="draw a sheet of the built data set and stop")
     parser.add_argument("--seed", type=int, default=config.SEED, metavar="N",
                         help="another seed gives another collection (default: %(default)s)")
     options = parser.parse_args(arguments)
+    if options.picture:
+        draw_sheet(options.out, options.picture)
+        return 0
     start = time.perf_counter()
     try:
         print("icon packages ...", flush=True)
@@ -36,6 +45,19 @@ def main(arguments=None):
               "not the same bytes as the published build: other versions of the libraries that "
               "draw and encode (requirements.txt pins them)?")
     return 0
+
+
+def draw_sheet(folder, path):
+    """Pictures of every class, contamination and all, with the classes' names and sizes."""
+    truth = pd.read_csv(Path(folder) / "truth.csv")
+    parts = truth.path.str.split("/", expand=True)
+    shown = truth.assign(class_name=parts[1])[(parts[0] == "training") & (truth.kind != "broken")]
+    sizes = shown.class_name.value_counts()
+    labels = {c["class_name"]: f"{c['name_en']}  {c['class_name']}  {sizes[c['class_name']]:,}"
+              for c in class_table() if c["class_name"] in sizes}
+    figure = Figure(figsize=(13, 11))
+    class_gallery(figure.subplots(), shown, folder, labels)
+    figure.savefig(path, dpi=100, bbox_inches="tight")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ In: the bytes of a collected file, or a photograph of the installed packages, an
 generator. Out: the bytes of the contaminated file.
 """
 
-import io
 from importlib.resources import files
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from evaluate import decode_image
-from illus.emoji20.render import SIDES, WHITE, encode
+from illus.emoji20.render import SIDES, encode
 
 PHOTOGRAPHS = (
     *(("skimage.data", name) for name in (

@@ -36,9 +36,10 @@ SKIN_TONE = re.compile(
 )
 DIRECTION = re.compile(r"-facing-(?:left|right)$")
 NUMBER = re.compile(r"-\d+$")
-GENDER_WORDS = frozenset(
-    "man men woman women person people boy boys girl girls male female lady adult child and".split()
-)
+GENDER_WORDS = frozenset((
+    "man", "men", "woman", "women", "person", "people", "boy", "boys", "girl", "girls", "male", "female",
+    "lady", "adult", "child", "and",
+))
 SAME_CONCEPT = {"merman": "mermaid", "merperson": "mermaid", "prince": "princess", "older": "old"}
 
 
