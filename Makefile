@@ -7,6 +7,7 @@ PYTHON ?= python3
 PROFILE ?= quick
 export PROFILE DATA_DIR
 export TF_CPP_MIN_LOG_LEVEL = 3
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN := .venv/bin
 WEIGHTS := weights/best.h5
 EMOJI20 := data/emoji20
@@ -17,7 +18,7 @@ HTML := $(NOTEBOOKS:%.ipynb=$(REPORT)/%.html)
 CODE := evaluate.py $(wildcard illus/*.py)
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 run: $(if $(DATA_DIR),own,scores) notebooks  ## build emoji20, score it with the shipped weights, run the notebooks (DATA_DIR=... your own data)
 	@echo; echo "Scores, confusion matrices and notebooks as HTML: $(REPORT)/"
@@ -59,6 +60,8 @@ $(EMOJI20)/truth.csv: | .venv/run
 	$(BIN)/python -m illus.emoji20
 
 .venv/run: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	@touch $@

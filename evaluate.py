@@ -33,6 +33,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 50_000_000
 TOO_LARGE = f"more than {MAX_PIXELS:,} pixels"
 MAX_FILE_BYTES = 200_000_000
+MAX_INPUT_SIZE = 1024
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
@@ -70,9 +71,7 @@ def open_image(data):
     if not data:
         raise ImageDecodeError("empty file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.UnidentifiedImageError:
         raise ImageDecodeError(f"not a {', '.join(FORMATS)} image") from None
     except Image.DecompressionBombError:
@@ -103,17 +102,14 @@ def to_rgb(image):
         The picture's data are truncated or damaged.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.load()
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16 bits of gray
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, (*WHITE, 255))
-                image = Image.alpha_composite(white, image)
-            return np.asarray(image.convert("RGB"))
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 bits of gray
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (*WHITE, 255)), image)
+        return np.asarray(image.convert("RGB"))
     except Exception as error:
         raise ImageDecodeError(f"damaged: {error}") from None
 
@@ -214,7 +210,7 @@ def class_folders(folder):
     Raises
     ------
     EvaluationError
-        No such folder, not a folder, or no class folder in it.
+        No such folder, not a folder, no class folder in it, or two with the same name.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -222,13 +218,16 @@ def class_folders(folder):
     if not folder.is_dir():
         raise EvaluationError(f"not a folder: {folder}")
     try:
-        found = {unicodedata.normalize("NFC", p.name): p for p in folder.iterdir()
-                 if p.is_dir() and not p.is_symlink() and p.name[0] != "." and p.name != "__MACOSX"}
+        found = [(unicodedata.normalize("NFC", p.name), p) for p in folder.iterdir()
+                 if p.is_dir() and not p.is_symlink() and p.name[0] != "." and p.name != "__MACOSX"]
     except OSError as error:
         raise EvaluationError(f"cannot read {folder}: {error.strerror}") from None
     if not found:
         raise EvaluationError(f"no class folders in {folder}: expected one sub-folder per class")
-    return {name: found[name] for name in sorted(found, key=natural_key)}
+    classes = dict(sorted(found, key=lambda item: natural_key(item[0])))
+    if len(classes) < len(found):
+        raise EvaluationError(f"two class folders of {folder} have one name in different Unicode forms")
+    return classes
 
 
 def list_files(folder):
@@ -270,10 +269,14 @@ def read_description(weights):
         raise EvaluationError(f"no class names in {weights}: it was not exported by this project")
     try:
         description = Description(**json.loads(text))
-    except (TypeError, ValueError):
-        raise EvaluationError(f"the class names in {weights} are damaged") from None
-    if description.fit not in FITS:
-        raise EvaluationError(f"{weights} asks for an unknown fit: {description.fit!r}")
+        if not (description.class_names and all(isinstance(n, str) for n in description.class_names)):
+            raise ValueError("class_names")
+        if not (isinstance(description.input_size, int) and 0 < description.input_size <= MAX_INPUT_SIZE):
+            raise ValueError("input_size")
+        if description.fit not in FITS:
+            raise ValueError("fit")
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(f"the description in {weights} is damaged: {error}") from None
     return description
 
 
@@ -521,12 +524,12 @@ def draw_confusion_matrix(axes, rows, class_names):
 
 
 def write_json(path, result):
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
         json.dump(result, file, indent=2, ensure_ascii=False)
 
 
 def write_csv(path, rows):
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
@@ -579,6 +582,9 @@ def parse_arguments(arguments):
 def main(arguments=None):
     """Run the command line; returns the exit code: 0, or 2 after one line on stderr."""
     options = parse_arguments(arguments)
+    warnings.filterwarnings("ignore", module="PIL")  # oddities of files that can be read all the same
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     try:
         result, rows, description = evaluate(options.test_folder, options.weights,
                                              options.batch_size, print_progress)

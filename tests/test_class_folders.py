@@ -31,6 +31,15 @@ def test_korean_names_are_one_class_however_they_are_spelled(tmp_path):
     assert list(class_folders(tmp_path)) == ["표정"]
 
 
+def test_one_name_in_two_unicode_forms_is_an_error(tmp_path):
+    for form in ("NFC", "NFD"):
+        (tmp_path / unicodedata.normalize(form, "표정")).mkdir(exist_ok=True)
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system keeps one form only")
+    with pytest.raises(EvaluationError, match="different Unicode forms"):
+        class_folders(tmp_path)
+
+
 def test_links_out_of_the_folder_are_not_followed(tmp_path):
     outside = write_class_folders(tmp_path / "outside")
     inside = write_class_folders(tmp_path / "inside", n=2)
