@@ -21,7 +21,7 @@ help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 run: $(if $(DATA_DIR),own,scores) notebooks  ## build emoji20, score it with the shipped weights, run the notebooks (DATA_DIR=... your own data)
-	@echo; echo "Scores, confusion matrices and notebooks as HTML: $(REPORT)/"
+	@test ! -d "$(REPORT)" || { echo; echo "Reports (scores, confusion matrices, notebooks): $(REPORT)/"; }
 
 test: .venv/dev  ## lint and tests
 	$(BIN)/ruff check .
@@ -32,7 +32,7 @@ data: .venv/run  ## download and unpack class folders into data/training (DATA_U
 	$(BIN)/python -m illus.archive "$(DATA_URL)"
 
 full: export PROFILE = full
-full: .venv/run $(EMOJI20)/truth.csv  ## train the shipped weights anew, execute the notebooks in place (hours)
+full: .venv/run $(EMOJI20)/truth.csv  ## the full profile: train what results/ lacks, score, execute the notebooks in place (hours)
 	$(BIN)/python -m illus.pipeline --weights $(WEIGHTS)
 	$(if $(NOTEBOOKS),$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS))
 

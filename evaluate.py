@@ -5,6 +5,9 @@
 Needs the libraries of requirements.txt and nothing else of this repository: the weights file holds
 the class names, the input size and how a picture is fitted to it. The two rules that training must
 share with scoring, reading a picture and ordering classes, live here; training imports them.
+
+Keras, scikit-learn and matplotlib are imported where they are first needed, so that bad input is
+told at once and the first picture does not wait for the report's libraries.
 """
 
 import argparse
@@ -27,7 +30,6 @@ import cv2
 import h5py
 import numpy as np
 from PIL import Image, ImageOps
-from sklearn.metrics import accuracy_score, classification_report, precision_recall_fscore_support
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 50_000_000
@@ -417,6 +419,8 @@ def score(true, predicted, class_names):
         pictures, equal to accuracy since each has one label and one prediction; ``n_images``;
         ``per_class``: class name to precision, recall, f1, support, for classes in ``true``.
     """
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
     present = np.unique(true)
     columns = precision_recall_fscore_support(true, predicted, labels=present, zero_division=0)
     keys = ("precision", "recall", "f1", "support")
@@ -490,6 +494,8 @@ def evaluate(test_folder, weights, batch_size=256, progress=lambda done, total: 
 
 def format_result(result, rows, class_names):
     """The text that graders read."""
+    from sklearn.metrics import classification_report
+
     scored = [row for row in rows if row["predicted"]]
     labels = list(result["per_class"])
     report = classification_report(

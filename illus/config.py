@@ -26,7 +26,7 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile("quick", max_per_class=60, max_epochs=2),
+    "quick": Profile("quick", max_per_class=150, max_epochs=6),
     "full": Profile("full", max_per_class=None, max_epochs=None),
 }
 

@@ -19,20 +19,22 @@ def table_path(work):
 
 def load_table(path):
     """The results table, empty where there is none yet."""
-    columns = [f.name for f in fields(Record) if f.name not in ("config", "weights")]
-    columns += [f.name for f in fields(Config)]
+    names = [f.name for kind in (Record, Config) for f in fields(kind)]
+    columns = [*dict.fromkeys(n for n in names if n not in ("config", "weights")), "test_macro_f1"]
     if not path.exists():
-        return pd.DataFrame(columns=[*columns, "test_macro_f1"])
+        return pd.DataFrame(columns=columns)
     return pd.read_csv(path, dtype={"run_id": str, "data_hash": str})
 
 
-def run(dataset, folder, config, question, work):
+def run(dataset, folder, config, question, work, with_weights=False):
     """Train a configuration, or give back the record of the run that did.
 
     Parameters
     ----------
     dataset, folder, config, question, work
         As for :func:`illus.training.train`.
+    with_weights : bool, default False
+        Train again where the record is there but its weights file is not (another machine's run).
 
     Returns
     -------
@@ -43,21 +45,21 @@ def run(dataset, folder, config, question, work):
     identity = run_id(config, data_hash(dataset))
     weights = work / "runs" / identity / "model.h5"
     known = table[table.run_id == identity]
-    if len(known):
+    if len(known) and (weights.exists() or not with_weights):
         row = known.iloc[0]
         facts = {f.name: row[f.name] for f in fields(Record) if f.name in row}
         return Record(config=config, weights=weights, **facts)
     record = train(dataset, folder, config, question, work)
-    append(path, summary(record))
+    write_row(path, summary(record))
     return record
 
 
-def append(path, row):
-    """Add one row to a CSV table; readers see the old table or the new one, never half of it."""
+def write_row(path, row):
+    """Add a run to the table, or replace it; readers see the old table or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table = load_table(path)
-    table = pd.concat([table, pd.DataFrame([row])], ignore_index=True) if len(table) else \
-        pd.DataFrame([row]).reindex(columns=table.columns)
+    others = table[table.run_id != row["run_id"]]
+    new = pd.DataFrame([row]).reindex(columns=table.columns)
     partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, lineterminator="\n")
+    (pd.concat([others, new]) if len(others) else new).to_csv(partial, index=False, lineterminator="\n")
     os.replace(partial, path)

@@ -16,7 +16,7 @@ from evaluate import EvaluationError, evaluate, format_result, print_progress, r
 from illus import config, experiments
 from illus.balance import split
 from illus.catalog import scan
-from illus.training import Config
+from illus.training import Config, data_hash, run_id
 
 HELD_OUT = 0.15
 
@@ -65,7 +65,7 @@ def copy_part(dataset, folder, part, target):
 
 
 def export(record, weights, test_folders):
-    """Install a run's network as ``weights`` and write its card, scores included.
+    """Install a run's network as ``weights``, if it is not there yet, and write its card, scores included.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def export(record, weights, test_folders):
         The results, as :func:`evaluate.evaluate` gives them.
     """
     weights.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(record.weights, weights)
+    if installed_run(weights) != record.run_id:
+        shutil.copyfile(record.weights, weights)
     scored = [evaluate(folder, weights, progress=print_progress) for folder in test_folders]
     results = [result for result, _, _ in scored]
     card = {"training": read_description(weights).training,
@@ -90,8 +91,14 @@ def export(record, weights, test_folders):
     partial.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, weights.with_suffix(".json"))
     for result, rows, description in scored:
-        print(f"\n{result['test_folder']}\n{format_result(result, rows, description.class_names)}")
+        print(f"\n== {result['test_folder']}\n{format_result(result, rows, description.class_names)}")
+    print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
     return results
+
+
+def installed_run(weights):
+    """The run that a weights file comes from, or None."""
+    return read_description(weights).training.get("run_id") if weights.exists() else None
 
 
 def run(folder, weights=None):
@@ -110,8 +117,11 @@ def run(folder, weights=None):
     settings = Config(seed=config.SEED)
     if (most := config.profile().max_epochs) is not None:
         settings = replace(settings, epochs=min(settings.epochs, most))
-    record = experiments.run(dataset, folder, settings, "first model", work)
-    return export(record, weights or work / "best.h5", tests)
+    weights = weights or work / "best.h5"
+    planned = run_id(settings, data_hash(dataset))
+    record = experiments.run(dataset, folder, settings, "first model", work,
+                             with_weights=installed_run(weights) != planned)
+    return export(record, weights, tests)
 
 
 def main(arguments=None):

@@ -41,7 +41,7 @@ class Config:
     batch_size: int = 128
     learning_rate: float = 2e-3  # peak; linear warm-up over one epoch, then cosine decay to 0
     weight_decay: float = 0.02
-    ema_momentum: float = 0.998  # of the exported average of weights
+    ema_momentum: float = 0.998  # of the exported average of weights; lower where a run is short
     precision: str = "mixed_bfloat16"  # Keras dtype policy while training; exported as float32
     seed: int = 0
 
@@ -273,8 +273,9 @@ def compile_for_training(network, config, n_pictures):
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps * (config.epochs - 1)), warmup_target=config.learning_rate,
         warmup_steps=steps)
+    momentum = min(config.ema_momentum, max(0.0, 1 - 5 / (steps * config.epochs)))  # a fifth of the run
     optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=config.weight_decay, use_ema=True, ema_momentum=config.ema_momentum)
+        schedule, weight_decay=config.weight_decay, use_ema=True, ema_momentum=momentum)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
     slow_jit = keras.backend.backend() == "tensorflow" and device_name() == "cpu"

@@ -1,6 +1,7 @@
 """From class folders to a scored classifier, in the quick profile, in an empty folder."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -28,10 +29,15 @@ def test_own_class_folders(tmp_path, monkeypatch, capsys):
     assert dataset.split.value_counts().to_dict() == {"train": 57, "test": 9, "validation": 6}
     card = json.loads((work / "best.json").read_text())
     assert card["scores"]["test"]["n_images"] == 9
-    assert card["training"]["epochs"] == 2
+    assert card["training"]["epochs"] == 6
     assert "macro F1" in capsys.readouterr().out
     assert snapshot(folder) == before
+    # A clone that has the record and the weights, but not the run's folder, scores without training.
+    shutil.rmtree(work / "runs")
+    card_before = (work / "best.json").read_text()
     assert pipeline.main([]) == 0
+    assert not (work / "runs").exists()
+    assert json.loads((work / "best.json").read_text())["training"] == json.loads(card_before)["training"]
     assert len(pd.read_csv(work / "experiments.csv")) == 1
 
 

@@ -1,10 +1,14 @@
 """Rules that hold over the whole repository."""
 
+import csv
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from evaluate import read_description
 
 ROOT = Path(__file__).parent.parent
 BANNED = re.compile(
@@ -41,3 +45,25 @@ def test_the_lock_file_has_hashes_and_no_addresses():
     text = (ROOT / "illus/emoji20/package-lock.json").read_text()
     assert "://" not in text
     assert text.count('"integrity": "sha512-') == 15
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_states_what_was_measured(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    scores = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))["scores"]
+    with open(ROOT / "results/baselines.csv", encoding="utf-8", newline="") as file:
+        baseline = {row["test_folder"]: row for row in csv.DictReader(file)}
+    for results in (scores, baseline):
+        values = [float(results[part][key]) for part in ("test", "test_unseen_style")
+                  for key in ("macro_f1", "micro_f1")]
+        assert " | ".join(f"{v:.3f}" for v in values) in text
+
+
+def test_the_card_describes_the_weights():
+    card = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))
+    description = read_description(ROOT / "weights/best.h5")
+    assert card["training"] == description.training
+    assert len(description.class_names) == 20
+    assert card["scores"]["test"]["macro_f1"] >= 0.65
+    with open(ROOT / "results/experiments.csv", encoding="utf-8", newline="") as file:
+        assert card["training"]["run_id"] in [row["run_id"] for row in csv.DictReader(file)]

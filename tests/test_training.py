@@ -124,14 +124,19 @@ def test_a_finished_run_is_not_trained_again(pictures, tmp_path, monkeypatch):
     again = experiments.run(dataset, folder, TINY, "q", tmp_path)
     assert again == first
     assert again.weights == first.weights
+    first.weights.unlink()
+    assert experiments.run(dataset, folder, TINY, "q", tmp_path) == first
     monkeypatch.undo()
     monkeypatch.setenv("PROFILE", "quick")
     other = experiments.run(dataset, folder, replace(TINY, seed=9), "q", tmp_path)
+    assert experiments.run(dataset, folder, TINY, "q", tmp_path, with_weights=True).run_id == first.run_id
+    assert first.weights.exists()
     fewer = experiments.run(dataset.iloc[1:], folder, TINY, "q", tmp_path)
     table = pd.read_csv(tmp_path / "experiments.csv")
-    assert table.run_id.tolist() == [first.run_id, other.run_id, fewer.run_id]
+    assert table.run_id.tolist() == [other.run_id, first.run_id, fewer.run_id]
     assert table.run_id.is_unique
-    assert table.val_macro_f1.tolist() == [r.val_macro_f1 for r in (first, other, fewer)]
+    assert not table.columns.str.contains(r"\.").any(), "a column stands twice"
+    assert table.val_macro_f1.tolist() == [r.val_macro_f1 for r in (other, first, fewer)]
     assert table.width.tolist() == [4, 4, 4]
 
 
