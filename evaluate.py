@@ -521,10 +521,12 @@ def draw_confusion_matrix(axes, rows, class_names):
     scored = [row for row in rows if row["predicted"]]
     true, predicted = ([row[key] for row in scored] for key in ("class_name", "predicted"))
     labels = [name for name in class_names if name in {*true, *predicted}]
-    ConfusionMatrixDisplay.from_predictions(
+    display = ConfusionMatrixDisplay.from_predictions(
         true, predicted, labels=labels, normalize="true", values_format=".2f", cmap="Blues",
         xticks_rotation="vertical", ax=axes, colorbar=False, text_kw={"fontsize": 6},
         im_kw={"vmin": 0, "vmax": 1})
+    for text in display.text_.ravel():
+        text.set_visible(text.get_text() != "0.00")
     axes.set(xlabel="predicted class", ylabel="true class",
              title="Share of each true class (row) predicted as each class")
 

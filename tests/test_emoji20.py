@@ -74,10 +74,10 @@ def test_contamination_is_in_training_alone(built):
 
 def test_no_group_and_no_drawing_of_the_test_part_is_in_training(built):
     truth = built[2]
-    parts = dict(truth[truth.drawing != ""].groupby("part"))
-    assert len(parts["test"]) > 0
-    assert set(parts["test"].group) & set(parts["training"].group) == set()
-    assert set(parts["test"].drawing) & set(parts["training"].drawing) == set()
+    test, training = (truth[truth.part == part] for part in ("test", "training"))
+    assert len(test) > 0
+    assert not set(test.group) & set(training.group)
+    assert not set(test.drawing) & set(training.drawing)
 
 
 def test_equal_drawings_have_equal_hashes_and_unlike_ones_differ(built):
