@@ -36,6 +36,7 @@ MAX_PIXELS = 50_000_000
 TOO_LARGE = f"more than {MAX_PIXELS:,} pixels"
 MAX_FILE_BYTES = 200_000_000
 MAX_INPUT_SIZE = 1024
+MAX_BATCH_SIZE = 4096
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
@@ -364,7 +365,7 @@ def predict_files(model, description, paths, batch_size=256, progress=lambda don
     paths : list of Path
     batch_size : int, default 256
     progress : callable, optional
-        Called with the number of files done and in all.
+        Called after every batch with the number of files done and in all.
 
     Returns
     -------
@@ -378,11 +379,12 @@ def predict_files(model, description, paths, batch_size=256, progress=lambda don
     size, fit = description.input_size, description.fit
     arrays, probabilities, reasons = [], [], {}
 
-    def flush():
+    def flush(done):
         batch = np.zeros((batch_size, size, size, 3), np.uint8)  # one shape: one compiled graph
         batch[: len(arrays)] = arrays
         probabilities.append(np.asarray(model.predict_on_batch(batch))[: len(arrays)])
         arrays.clear()
+        progress(done, len(paths))
 
     for index, result in enumerate(read_ahead(paths, size, fit)):
         if isinstance(result, str):
@@ -390,10 +392,9 @@ def predict_files(model, description, paths, batch_size=256, progress=lambda don
         else:
             arrays.append(result)
         if len(arrays) == batch_size:
-            flush()
-        progress(index + 1, len(paths))
+            flush(index + 1)
     if arrays:
-        flush()
+        flush(len(paths))
     readable = np.ones(len(paths), bool)
     readable[list(reasons)] = False
     empty = np.zeros((0, len(description.class_names)), np.float32)
@@ -551,14 +552,19 @@ def write_figure(path, rows, class_names):
     figure.savefig(path, dpi=150)
 
 
-def print_progress(done, total):
+class ProgressLine:
     """A plain progress line on stderr: rewritten on a terminal, one line a tenth in a log."""
-    if sys.stderr.isatty():
-        if done % 64 == 0 or done == total:
-            end = "\n" if done == total else ""
-            print(f"\rscoring {done:,} of {total:,} files", end=end, file=sys.stderr, flush=True)
-    elif done * 10 // total > (done - 1) * 10 // total:
-        print(f"scoring {done:,} of {total:,} files", file=sys.stderr, flush=True)
+
+    def __init__(self):
+        self.tenths = 0
+
+    def __call__(self, done, total):
+        text, before = f"scoring {done:,} of {total:,} files", self.tenths
+        self.tenths = 10 * done // total
+        if sys.stderr.isatty():
+            print(f"\r{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        elif self.tenths > before:
+            print(text, file=sys.stderr, flush=True)
 
 
 # --- Command line --------------------------------------------------------------------------------
@@ -582,8 +588,8 @@ def parse_arguments(arguments):
     parser.add_argument("--batch-size", metavar="N", type=int, default=256,
                         help="images per inference step (default 256)")
     options = parser.parse_args(arguments)
-    if options.batch_size < 1:
-        parser.error("--batch-size must be at least 1")
+    if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
+        parser.error(f"--batch-size must be from 1 to {MAX_BATCH_SIZE}")
     return options
 
 
@@ -595,7 +601,7 @@ def main(arguments=None):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     try:
         result, rows, description = evaluate(options.test_folder, options.weights,
-                                             options.batch_size, print_progress)
+                                             options.batch_size, ProgressLine())
         class_names = description.class_names
         print(format_result(result, rows, class_names))
         if options.json:

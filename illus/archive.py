@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from evaluate import EvaluationError, class_folders, list_files
 from illus import config
 
-MAX_UNPACKED_BYTES = 50 * 2**30
+MAX_UNPACKED_BYTES = 20 * 2**30
 CHUNK = 2**20
 
 
@@ -80,7 +80,7 @@ def unpack(archive, folder, max_bytes=MAX_UNPACKED_BYTES):
         ZIP (names without the UTF-8 flag are read as CP949, then as CP437) or TAR, compressed or not.
     folder : Path
         Must not exist; appears when everything is unpacked.
-    max_bytes : int, default 50 GiB
+    max_bytes : int, default 20 GiB
         Unpacked size, counted while unpacking.
 
     Raises

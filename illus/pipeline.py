@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from evaluate import EvaluationError, evaluate, format_result, print_progress, read_description
+from evaluate import EvaluationError, ProgressLine, evaluate, format_result, read_description
 from illus import config, experiments
 from illus.balance import split
 from illus.catalog import scan
@@ -83,7 +83,7 @@ def export(record, weights, test_folders):
     weights.parent.mkdir(parents=True, exist_ok=True)
     if installed_run(weights) != record.run_id:
         shutil.copyfile(record.weights, weights)
-    scored = [evaluate(folder, weights, progress=print_progress) for folder in test_folders]
+    scored = [evaluate(folder, weights, progress=ProgressLine()) for folder in test_folders]
     results = [result for result, _, _ in scored]
     card = {"training": read_description(weights).training,
             "scores": {Path(r["test_folder"]).name: r for r in results}}
