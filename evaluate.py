@@ -37,6 +37,7 @@ TOO_LARGE = f"more than {MAX_PIXELS:,} pixels"
 MAX_FILE_BYTES = 200_000_000
 MAX_INPUT_SIZE = 1024
 MAX_BATCH_SIZE = 4096
+FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
@@ -532,24 +533,39 @@ def draw_confusion_matrix(axes, rows, class_names):
              title="Share of each true class (row) predicted as each class")
 
 
-def write_json(path, result):
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-        json.dump(result, file, indent=2, ensure_ascii=False)
+def format_json(result):
+    """The scores as the bytes of a JSON file."""
+    return (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
-def write_csv(path, rows):
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+def format_csv(rows):
+    """The prediction for every file as the bytes of a CSV file."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def write_figure(path, rows, class_names):
+def format_figure(rows, class_names, kind):
+    """The confusion matrix as the bytes of a file of a kind that matplotlib writes: png, pdf, svg."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 9), layout="constrained")
     draw_confusion_matrix(figure.subplots(), rows, class_names)
-    figure.savefig(path, dpi=150)
+    data = io.BytesIO()
+    figure.savefig(data, format=kind, dpi=150)
+    return data.getvalue()
+
+
+def write_file(path, data):
+    """Write bytes to a file that is the old one or the whole new one at any moment."""
+    partial = Path(f"{path}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 class ProgressLine:
@@ -590,11 +606,13 @@ def parse_arguments(arguments):
     options = parser.parse_args(arguments)
     if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
         parser.error(f"--batch-size must be from 1 to {MAX_BATCH_SIZE}")
+    if options.figure and Path(options.figure).suffix.lower() not in FIGURE_ENDINGS:
+        parser.error(f"--figure must end in one of {', '.join(FIGURE_ENDINGS)}")
     return options
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code: 0, or 2 after one line on stderr."""
+    """Run the command line; returns the exit code: 0, or 2 (130 for Ctrl-C) after one line on stderr."""
     options = parse_arguments(arguments)
     warnings.filterwarnings("ignore", module="PIL")  # oddities of files that can be read all the same
     if hasattr(sys.stdout, "reconfigure"):
@@ -605,14 +623,18 @@ def main(arguments=None):
         class_names = description.class_names
         print(format_result(result, rows, class_names))
         if options.json:
-            write_json(options.json, result)
+            write_file(options.json, format_json(result))
         if options.csv:
-            write_csv(options.csv, rows)
+            write_file(options.csv, format_csv(rows))
         if options.figure:
-            write_figure(options.figure, rows, class_names)
+            kind = Path(options.figure).suffix[1:].lower()
+            write_file(options.figure, format_figure(rows, class_names, kind))
     except (EvaluationError, OSError) as error:
         print(f"evaluate.py: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nevaluate.py: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

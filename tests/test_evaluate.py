@@ -121,8 +121,42 @@ def test_a_name_that_is_not_unicode_is_written_all_the_same(run, class_folder_tr
 
 
 def test_figure_is_drawn(run, class_folder_tree, colour_weights, tmp_path):
-    assert run(class_folder_tree, colour_weights, "--figure", tmp_path / "f.png")[0] == 0
-    assert evaluate.decode_image((tmp_path / "f.png").read_bytes()).std() > 5
+    assert run(class_folder_tree, colour_weights, "--figure", tmp_path / "f.PNG")[0] == 0
+    assert evaluate.decode_image((tmp_path / "f.PNG").read_bytes()).std() > 5
+    assert run(class_folder_tree, colour_weights, "--figure", tmp_path / "f.svg")[0] == 0
+    assert (tmp_path / "f.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_an_unwritable_output_is_one_line_after_the_scores(run, class_folder_tree, colour_weights, tmp_path):
+    code, out, err = run(class_folder_tree, colour_weights, "--json", tmp_path / "nowhere" / "s.json")
+    assert (code, err.count("error:")) == (2, 1)
+    assert "macro F1  1.0000" in out
+
+
+def test_an_output_is_the_old_file_or_the_whole_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "s.json"
+    path.write_bytes(b"old")
+
+    def full_disk(self, data):
+        self.open("wb").write(data[:2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full_disk)
+        with pytest.raises(OSError, match="No space"):
+            evaluate.write_file(path, b"whole")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"s.json": b"old"}
+    evaluate.write_file(path, b"whole")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"s.json": b"whole"}
+
+
+def test_interrupted_is_one_line_and_code_130(run, class_folder_tree, colour_weights, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "predict_files", interrupt)
+    code, out, err = run(class_folder_tree, colour_weights)
+    assert (code, out, err.strip()) == (130, "", "evaluate.py: interrupted")
 
 
 def h5_without_names(path):
@@ -174,7 +208,8 @@ def test_bad_input_is_one_line_and_code_2(run, colour_weights, tmp_path, folder,
 
 
 @pytest.mark.parametrize("arguments", [[], ["x"], ["a", "b", "--batch-size", "0"],
-                                       ["a", "b", "--batch-size", "999999999"], ["a", "b", "--what"]])
+                                       ["a", "b", "--batch-size", "999999999"], ["a", "b", "--what"],
+                                       ["a", "b", "--figure", "matrix.docx"]])
 def test_bad_arguments_are_one_line_and_code_2(run, arguments):
     code, _, err = run(*arguments)
     assert code == 2
