@@ -107,15 +107,28 @@ def to_rgb(image):
     """
     try:
         image.load()
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):  # 16 bits of gray
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = _upright(image)
+        if image.mode.startswith("I"):
+            image = _gray_of_8_bits(image)
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, (*WHITE, 255)), image)
         return np.asarray(image.convert("RGB"))
     except Exception as error:
         raise ImageDecodeError(f"damaged: {error}") from None
+
+
+def _upright(image):
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # the picture is whole, only what its EXIF block says is not
+        return image
+
+
+def _gray_of_8_bits(image):
+    gray = np.asarray(image)
+    alpha = np.where(gray == image.info.get("transparency", -1), 0, 255)
+    return Image.fromarray(np.stack([gray >> 8, alpha], axis=2).astype(np.uint8), "LA")
 
 
 def decode_image(data):
@@ -145,7 +158,11 @@ def decode_image(data):
 def read_file(path):
     """The bytes of a regular file; raises :class:`ImageDecodeError` where there are none to read."""
     try:
-        status = os.stat(path)
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            raise ImageDecodeError("a link: links are not followed")
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageDecodeError("a folder that cannot be read")
         if not stat.S_ISREG(status.st_mode):
             raise ImageDecodeError("not a regular file")
         if status.st_size > MAX_FILE_BYTES:
@@ -208,13 +225,14 @@ def class_folders(folder):
     Returns
     -------
     dict of str to Path
-        Class name (Unicode NFC) to its folder, in natural order of names. Hidden folders,
-        ``__MACOSX`` and links are left out.
+        Class name (Unicode NFC) to its folder, in natural order of names. Hidden folders and
+        ``__MACOSX`` are left out.
 
     Raises
     ------
     EvaluationError
-        No such folder, not a folder, no class folder in it, or two with the same name.
+        No such folder, not a folder, no class folder in it, one that is a link, or two with the
+        same name.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -223,11 +241,13 @@ def class_folders(folder):
         raise EvaluationError(f"not a folder: {folder}")
     try:
         found = [(unicodedata.normalize("NFC", p.name), p) for p in folder.iterdir()
-                 if p.is_dir() and not p.is_symlink() and p.name[0] != "." and p.name != "__MACOSX"]
+                 if p.is_dir() and p.name[0] != "." and p.name != "__MACOSX"]
     except OSError as error:
         raise EvaluationError(f"cannot read {folder}: {error.strerror}") from None
     if not found:
         raise EvaluationError(f"no class folders in {folder}: expected one sub-folder per class")
+    if links := [name for name, path in found if path.is_symlink()]:
+        raise EvaluationError(f"in {folder}, links are not followed: {', '.join(links)}")
     classes = dict(sorted(found, key=lambda item: natural_key(item[0])))
     if len(classes) < len(found):
         raise EvaluationError(f"two class folders of {folder} have one name in different Unicode forms")
@@ -235,15 +255,17 @@ def class_folders(folder):
 
 
 def list_files(folder):
-    """Every file below a class folder, in natural order; links and system droppings left out."""
-    paths = []
-    for parent, folders, names in os.walk(folder):
+    """Every file below a class folder, in natural order, system droppings left out.
+
+    Links are listed, so that they are reported, but never followed; so are folders without permission.
+    """
+    paths, errors = [], []
+    for parent, folders, names in os.walk(folder, onerror=errors.append):
         folders[:] = [f for f in folders if not f.startswith(".") and f != "__MACOSX"]
-        for name in names:
-            junk = name.casefold() in JUNK_NAMES or name.startswith("._")
-            path = Path(parent, name)
-            if not junk and not path.is_symlink():
-                paths.append(path)
+        links = [f for f in folders if Path(parent, f).is_symlink()]
+        names = [n for n in names if n.casefold() not in JUNK_NAMES and not n.startswith("._")]
+        paths += [Path(parent, name) for name in names + links]
+    paths += [Path(error.filename) for error in errors]
     return sorted(paths, key=lambda p: natural_key(p.relative_to(folder).as_posix()))
 
 
@@ -396,6 +418,8 @@ def predict_files(model, description, paths, batch_size=256, progress=lambda don
             flush(index + 1)
     if arrays:
         flush(len(paths))
+    elif probabilities:
+        progress(len(paths), len(paths))
     readable = np.ones(len(paths), bool)
     readable[list(reasons)] = False
     empty = np.zeros((0, len(description.class_names)), np.float32)
@@ -503,6 +527,8 @@ def format_result(result, rows, class_names):
     report = classification_report(
         [row["class_name"] for row in scored], [row["predicted"] for row in scored],
         labels=labels, digits=4, zero_division=0)
+    # Where classes are missing, scikit-learn puts a micro average over the others for the accuracy.
+    report = "\n".join(line for line in report.splitlines() if "micro avg" not in line)
     lines = [f"{result['n_images']:,} images scored, {len(result['unreadable']):,} files not readable"]
     lines += [f"  not readable: {u['path']!r}: {u['reason']}" for u in result["unreadable"]]
     if missing := [name for name in class_names if name not in result["per_class"]]:

@@ -5,14 +5,20 @@ at all; nothing that exists is overwritten.
 """
 
 import argparse
+import http.client
+import lzma
 import os
 import shutil
 import stat
+import string
 import sys
 import tarfile
+import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
-from contextlib import contextmanager
+import zlib
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
 from tqdm.auto import tqdm
@@ -20,6 +26,8 @@ from tqdm.auto import tqdm
 from evaluate import EvaluationError, class_folders, list_files
 from illus import config
 
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
+           NotImplementedError)
 MAX_UNPACKED_BYTES = 20 * 2**30
 CHUNK = 2**20
 
@@ -46,6 +54,7 @@ def download(url, path):
     """
     part, validator = path.with_name(path.name + ".part"), path.with_name(path.name + ".validator")
     path.parent.mkdir(parents=True, exist_ok=True)
+    url = urllib.parse.quote(url, safe=string.punctuation)  # Korean names and spaces
     have = part.stat().st_size if part.exists() and validator.exists() else 0
     headers = {"Range": f"bytes={have}-", "If-Range": validator.read_text()} if have else {}
     try:
@@ -62,7 +71,12 @@ def download(url, path):
                 while chunk := response.read(CHUNK):
                     file.write(chunk)
                     bar.update(len(chunk))
-    except (OSError, ValueError) as error:
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not have:
+            raise ArchiveError(f"cannot download {url}: {error}") from None
+        part.unlink()  # there is nothing behind what is here: it may be whole, or another file's start
+        return download(url, path)
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise ArchiveError(f"cannot download {url}: {error}") from None
     if total is not None and part.stat().st_size != total:
         raise ArchiveError(f"the download broke off at {part.stat().st_size:,} of {total:,} bytes; "
@@ -77,7 +91,8 @@ def unpack(archive, folder, max_bytes=MAX_UNPACKED_BYTES):
     Parameters
     ----------
     archive : Path
-        ZIP (names without the UTF-8 flag are read as CP949, then as CP437) or TAR, compressed or not.
+        ZIP (names without the UTF-8 flag are read as UTF-8, else as CP949, else as CP437) or TAR,
+        compressed or not.
     folder : Path
         Must not exist; appears when everything is unpacked.
     max_bytes : int, default 20 GiB
@@ -86,7 +101,8 @@ def unpack(archive, folder, max_bytes=MAX_UNPACKED_BYTES):
     Raises
     ------
     ArchiveError
-        Not an archive, damaged, holds a link or a path that leads outside, or is too large.
+        Not an archive, damaged, holds a link or a path that leads outside, is too large, or holds no
+        class folders.
     FileExistsError
         ``folder`` exists.
     """
@@ -108,9 +124,11 @@ def unpack(archive, folder, max_bytes=MAX_UNPACKED_BYTES):
                         file.write(chunk)
         if not unpacking.exists():
             raise ArchiveError(f"{archive.name} holds no files")
-        os.replace(_top(unpacking), folder)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, NotImplementedError) as error:
+        os.replace(_class_folder_root(unpacking), folder)
+    except DAMAGED as error:
         raise ArchiveError(f"{archive.name} is damaged or locked: {error}") from None
+    except OSError as error:
+        raise ArchiveError(f"cannot unpack {archive.name}: {error}") from None
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
 
@@ -131,10 +149,10 @@ def _open_archive(path):
 
 
 def _open_zip(path):
-    try:
-        return zipfile.ZipFile(path, metadata_encoding="cp949")
-    except UnicodeDecodeError:
-        return zipfile.ZipFile(path)
+    for encoding in ("utf-8", "cp949"):  # Korean in CP949 is hardly ever valid UTF-8
+        with suppress(UnicodeDecodeError):
+            return zipfile.ZipFile(path, metadata_encoding=encoding)
+    return zipfile.ZipFile(path)
 
 
 def _safe_path(name, is_link):
@@ -146,12 +164,15 @@ def _safe_path(name, is_link):
     return path
 
 
-def _top(folder):
-    """The first folder that holds more than one folder of folders, or class folders with files."""
-    inside = [p for p in folder.iterdir() if p.name != "__MACOSX" and not p.name.startswith(".")]
-    if len(inside) == 1 and inside[0].is_dir() and any(p.is_dir() for p in inside[0].iterdir()):
-        return _top(inside[0])
-    return folder
+def _class_folder_root(folder):
+    """The first folder, from the top, whose sub-folders hold files."""
+    inside = [p for p in folder.iterdir() if p.is_dir() and p.name != "__MACOSX" and p.name[0] != "."]
+    if any(p.is_file() for sub in inside for p in sub.iterdir()):
+        return folder
+    if len(inside) == 1:
+        return _class_folder_root(inside[0])
+    names = ", ".join(sorted(p.name for p in inside)) or "none"
+    raise ArchiveError(f"no class folders at the top of the archive, but: {names}; repack the one with them")
 
 
 def main(arguments=None):

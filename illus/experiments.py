@@ -23,7 +23,8 @@ def load_table(path):
     columns = [*dict.fromkeys(n for n in names if n not in ("config", "weights")), "test_macro_f1"]
     if not path.exists():
         return pd.DataFrame(columns=columns)
-    return pd.read_csv(path, dtype={"run_id": str, "data_hash": str})
+    text = {"run_id": str, "data_hash": str, "question": str}
+    return pd.read_csv(path, dtype=text).fillna({"question": ""})
 
 
 def run(dataset, folder, config, question, work, with_weights=False):
@@ -57,9 +58,11 @@ def run(dataset, folder, config, question, work, with_weights=False):
 def write_row(path, row):
     """Add a run to the table, or replace it; readers see the old table or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = load_table(path)
-    others = table[table.run_id != row["run_id"]]
-    new = pd.DataFrame([row]).reindex(columns=table.columns)
+    rows = []
+    if path.exists():  # as text, so that what stands there is not rounded or retyped
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
+    rows = [old for old in rows if old["run_id"] != row["run_id"]] + [row]
+    columns = dict.fromkeys([*(name for old in rows for name in old), *load_table(path).columns])
     partial = path.with_suffix(".partial")
-    (pd.concat([others, new]) if len(others) else new).to_csv(partial, index=False, lineterminator="\n")
+    pd.DataFrame(rows, columns=list(columns), dtype=object).to_csv(partial, index=False, lineterminator="\n")
     os.replace(partial, path)

@@ -23,6 +23,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_error(404)
         self.server.ranges.append(self.headers.get("Range"))
         start = 0
+        if self.headers.get("Range") == f"bytes={len(CONTENT)}-":
+            return self.send_error(416)
         if self.headers.get("If-Range") == self.server.etag:
             start = int(re.match(r"bytes=(\d+)-", self.headers["Range"])[1])
         self.send_response(206 if start else 200)
@@ -48,7 +50,7 @@ def server():
 
 
 def make_zip(path, files):
-    with zipfile.ZipFile(path, "w") as file:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in files.items():
             file.writestr(name, data)
     return path
@@ -83,6 +85,19 @@ def test_a_file_that_changed_meanwhile_starts_anew(server, tmp_path):
     assert files_below(tmp_path) == {"a": CONTENT}
 
 
+def test_what_was_whole_but_not_yet_renamed_is_fetched_anew(server, tmp_path):
+    (tmp_path / "a.part").write_bytes(CONTENT)
+    (tmp_path / "a.validator").write_text(server.etag)
+    download(server.url, tmp_path / "a")
+    assert server.ranges == [f"bytes={len(CONTENT)}-", None]
+    assert files_below(tmp_path) == {"a": CONTENT}
+
+
+def test_korean_and_spaces_in_an_address(server, tmp_path):
+    download(server.url.replace("data.zip", "한글 이름.zip?a=1&b=%20"), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == CONTENT
+
+
 def test_file_address(tmp_path):
     (tmp_path / "한글 이름.zip").write_bytes(CONTENT)
     download((tmp_path / "한글 이름.zip").as_uri(), tmp_path / "a")
@@ -101,6 +116,19 @@ def test_top_folders_are_left_away(tmp_path):
     assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1", "L2_10/b.png": b"2"}
 
 
+def test_a_note_beside_the_top_folder_does_not_make_it_a_class(tmp_path):
+    files = {"README.txt": b"", "train/L2_2/a.png": b"1", "train/L2_10/b.png": b"2"}
+    unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1", "L2_10/b.png": b"2"}
+
+
+def test_two_folders_of_class_folders_are_not_taken_for_classes(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"c/train/L2_2/a.png": b"1", "c/test/L2_2/b.png": b"2"})
+    with pytest.raises(ArchiveError, match=r"no class folders at the top .* but: test, train;"):
+        unpack(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_class_folders_at_the_top_stay(tmp_path):
     unpack(make_zip(tmp_path / "a.zip", {"L2_2/a.png": b"1"}), tmp_path / "out")
     assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1"}
@@ -117,12 +145,12 @@ def test_tar(tmp_path, mode):
     assert files_below(tmp_path / "out") == {"L2_2/a.png": b"abc", "L2_10/한글.png": b"abc"}
 
 
-@pytest.mark.parametrize("encoding", ["cp949", "utf-8"])
-def test_korean_names_come_out_right(tmp_path, encoding):
-    name = "L2_2/표정.png" if encoding == "utf-8" else "L2_2/QQQQ.png"
-    path = make_zip(tmp_path / "a.zip", {name: b"1", "L2_10/b.png": b"2"})
-    # Windows in Korean writes the bytes of CP949 and no UTF-8 flag.
-    path.write_bytes(path.read_bytes().replace(b"QQQQ", "표정".encode("cp949")))
+@pytest.mark.parametrize(("placeholder", "encoding"), [
+    ("표정", "utf-8"), ("QQQQ", "cp949"), ("QQQQQQ", "utf-8")])
+def test_korean_names_come_out_right(tmp_path, placeholder, encoding):
+    """With the UTF-8 flag; without it in the bytes of Korean Windows, and of tools that forget it."""
+    path = make_zip(tmp_path / "a.zip", {f"L2_2/{placeholder}.png": b"1", "L2_10/b.png": b"2"})
+    path.write_bytes(path.read_bytes().replace(placeholder.encode(), "표정".encode(encoding)))
     unpack(path, tmp_path / "out")
     assert set(files_below(tmp_path / "out")) == {"L2_2/표정.png", "L2_10/b.png"}
 
@@ -166,10 +194,11 @@ def test_no_archive(tmp_path, data, message):
         unpack(tmp_path / "a", tmp_path / "out")
 
 
-def test_a_damaged_zip_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("position", range(42, 50))
+def test_a_damaged_zip_leaves_nothing(tmp_path, position):
     path = make_zip(tmp_path / "a.zip", {"L2_2/a.png": b"abcdefgh" * 50})
     data = bytearray(path.read_bytes())
-    data[60] ^= 0xFF
+    data[position] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(ArchiveError, match="damaged"):
         unpack(path, tmp_path / "out")

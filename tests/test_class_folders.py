@@ -1,11 +1,19 @@
 """Class order and the listing of files."""
 
+import os
 import unicodedata
 
 import pytest
 from conftest import write_class_folders
 
-from evaluate import EvaluationError, class_folders, list_files, natural_key
+from evaluate import (
+    EvaluationError,
+    ImageDecodeError,
+    class_folders,
+    list_files,
+    natural_key,
+    read_file,
+)
 
 
 def test_natural_order():
@@ -16,7 +24,8 @@ def test_natural_order():
 
 def test_names_that_differ_only_in_zeros_or_case_have_one_order():
     names = ["a2", "A2", "a02"]
-    assert sorted(names, key=natural_key) == sorted(names, key=natural_key)
+    backwards = ["a02", "A2", "a2"]
+    assert sorted(names, key=natural_key) == sorted(backwards, key=natural_key)
 
 
 def test_class_folders_in_order_without_hidden_ones(class_folder_tree):
@@ -40,14 +49,34 @@ def test_one_name_in_two_unicode_forms_is_an_error(tmp_path):
         class_folders(tmp_path)
 
 
-def test_links_out_of_the_folder_are_not_followed(tmp_path):
+def test_links_are_reported_and_not_followed(tmp_path):
     outside = write_class_folders(tmp_path / "outside")
     inside = write_class_folders(tmp_path / "inside", n=2)
-    (inside / "L2_99").symlink_to(outside / "L2_2", target_is_directory=True)
     (inside / "L2_2" / "link.png").symlink_to(outside / "L2_2" / "5.png")
     (inside / "L2_2" / "linked").symlink_to(outside / "L2_10", target_is_directory=True)
-    assert list(class_folders(inside)) == ["L2_2", "L2_10", "L2_33"]
-    assert [p.name for p in list_files(inside / "L2_2")] == ["0.png", "1.png"]
+    found = list_files(inside / "L2_2")
+    assert [p.name for p in found] == ["0.png", "1.png", "link.png", "linked"]
+    for path in found[2:]:
+        with pytest.raises(ImageDecodeError, match="links are not followed"):
+            read_file(path)
+    (inside / "L2_99").symlink_to(outside / "L2_2", target_is_directory=True)
+    with pytest.raises(EvaluationError, match="links are not followed: L2_99"):
+        class_folders(inside)
+
+
+def test_a_folder_without_permission_is_reported(tmp_path, monkeypatch):
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [p.name for p in list_files(tmp_path)] == ["locked"]
+    with pytest.raises(ImageDecodeError, match="a folder that cannot be read"):
+        read_file(tmp_path / "locked")
 
 
 def test_files_in_natural_order_with_nested_ones_and_without_junk(tmp_path):

@@ -92,6 +92,20 @@ def test_exif_orientation_is_applied(orientation, corner):
     assert dark == [corner]
 
 
+def test_a_picture_with_a_damaged_exif_block_is_read_as_stored():
+    picture = draw(RED)
+    decoded = decode_image(encoded(picture, "PNG", exif=b"Exif\0\0 not a TIFF header"))
+    assert np.array_equal(decoded, np.asarray(picture))
+
+
+def test_the_transparent_gray_of_a_16_bit_png_is_white():
+    gray = np.full((3, 4), 0x8042, np.uint16)
+    gray[0, 0] = 0x1000
+    decoded = decode_image(encoded(Image.fromarray(gray), "PNG", transparency=0x8042))
+    assert decoded[0, 0].tolist() == [0x10] * 3
+    assert decoded[2, 3].tolist() == [255] * 3
+
+
 @pytest.mark.parametrize("format", ["GIF", "WEBP"])
 def test_an_animation_gives_its_first_frame(format):
     frames = [solid("RGB", c, (16, 16)) for c in (RED, (0, 0, 255))]

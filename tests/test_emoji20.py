@@ -10,6 +10,7 @@ from PIL import Image
 
 from evaluate import ImageDecodeError, decode_image, natural_key
 from illus.emoji20 import contaminate, render
+from illus.emoji20.__main__ import main as command_line
 from illus.emoji20.build import build, connect_groups, tree_hash
 from illus.emoji20.sources import FAMILIES, class_table, concept, load_icons, match_label, slug
 
@@ -110,6 +111,15 @@ def test_nothing_is_overwritten_and_an_interrupted_build_starts_clean(tmp_path):
     assert not list(folder.rglob("x.png"))
     with pytest.raises(FileExistsError, match="remove it"):
         build(draw_icons(), folder, limit=20, jobs=1)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--limit", "5"], "need --out"), (["--seed", "1"], "need --out"),
+    (["--limit", "0", "--out", "x"], "at least 1")])
+def test_a_partial_build_never_stands_where_the_whole_one_belongs(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        command_line(arguments)
+    assert message in capsys.readouterr().err
 
 
 def test_connect_groups_joins_through_names_and_drawings():

@@ -83,6 +83,21 @@ def test_an_absent_class_that_is_predicted_costs_recall_alone(colour_weights, tm
     assert result["macro_f1"] == pytest.approx(2 * 0.75 / 1.75)
 
 
+def test_one_micro_average_is_printed_whatever_is_missing(run, colour_weights, tmp_path):
+    folder = write_class_folders(tmp_path / "t", dict(list(COLOURS.items())[1:]), n=4)
+    draw(COLOURS["L2_2"]).save(folder / "L2_10" / "0.png")
+    _, out, _ = run(folder, colour_weights)
+    assert "micro avg" not in out
+    assert "micro F1  0.8750" in out
+
+
+def test_progress_ends_even_if_the_last_file_is_unreadable(class_folder_tree, colour_weights):
+    (class_folder_tree / "L2_33" / "z.png").write_text("x")
+    calls = []
+    evaluate.evaluate(class_folder_tree, colour_weights, 6, lambda *call: calls.append(call))
+    assert calls == [(6, 19), (12, 19), (18, 19), (19, 19)]
+
+
 def test_progress_is_a_line_a_tenth_in_a_log(run, class_folder_tree, colour_weights):
     _, _, err = run(class_folder_tree, colour_weights, "--batch-size", "1")
     assert err.splitlines() == [f"scoring {n} of 18 files" for n in (2, 4, 6, 8, 9, 11, 13, 15, 17, 18)]

