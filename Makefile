@@ -32,7 +32,7 @@ data: .venv/run  ## download and unpack class folders into data/training (DATA_U
 	$(BIN)/python -m illus.archive "$(DATA_URL)"
 
 full: export PROFILE = full
-full: .venv/run $(EMOJI20)/truth.csv  ## the full profile: train what results/ lacks, score, execute the notebooks in place (hours)
+full: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## the full profile: train what results/ lacks, score, execute the notebooks in place (hours)
 	$(BIN)/python -m illus.pipeline --weights $(WEIGHTS)
 	$(if $(NOTEBOOKS),$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS))
 

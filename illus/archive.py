@@ -159,7 +159,7 @@ def _safe_path(name, is_link):
     path = PurePosixPath(name.replace("\\", "/"))
     if is_link:
         raise ArchiveError(f"the archive holds a link or a device, {name!r}: not unpacked")
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or not path.parts or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
         raise ArchiveError(f"the archive holds a path that leads outside, {name!r}: not unpacked")
     return path
 

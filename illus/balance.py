@@ -4,7 +4,6 @@ In: catalog, and where they exist the tables of duplicates and photos. Out: data
 """
 
 import numpy as np
-import pandas as pd
 
 from evaluate import natural_key
 
@@ -90,9 +89,3 @@ def draw_groups(class_names, groups, share, rng):
                 drawn.append(group)
                 taken += sizes[group]
     return groups.isin(drawn).to_numpy()
-
-
-def class_table(dataset):
-    """Pictures per class and part, in class order."""
-    counts = pd.crosstab(dataset.class_id, dataset.split)
-    return counts.set_axis(dataset.groupby("class_id").class_name.first(), axis="index")

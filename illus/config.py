@@ -13,7 +13,6 @@ EMOJI20 = Path("data/emoji20")
 EMOJI20_SOURCES = Path("work/emoji20-sources")
 DOWNLOADED = Path("data/training")
 RESULTS = Path("results")
-WEIGHTS = Path("weights/best.h5")
 
 
 @dataclass(frozen=True)
@@ -47,5 +46,7 @@ def data_dir():
 def work_dir(folder):
     """Where stages write their tables for a folder of class folders: ``work/<dataset>``."""
     folder = Path(folder).resolve()
+    if folder.is_relative_to(Path("work").resolve()):
+        raise ValueError(f"{folder} is inside work/, where the stages write: move it elsewhere")
     name = folder.parent.name if folder.name.lower() in {"training", "train"} else folder.name
     return Path("work") / (name or "data")

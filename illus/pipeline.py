@@ -134,7 +134,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         run(config.data_dir(), options.weights)
-    except (EvaluationError, ValueError) as error:
+    except (EvaluationError, ValueError, OSError) as error:
         print(f"illus.pipeline: error: {error}", file=sys.stderr)
         return 2
     return 0

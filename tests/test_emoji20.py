@@ -122,6 +122,11 @@ def test_a_partial_build_never_stands_where_the_whole_one_belongs(arguments, mes
     assert message in capsys.readouterr().err
 
 
+def test_a_picture_of_nothing_is_one_line(tmp_path, capsys):
+    assert command_line(["--out", str(tmp_path / "nowhere"), "--picture", str(tmp_path / "x.png")]) == 2
+    assert capsys.readouterr().err.startswith("emoji20: error:")
+
+
 def test_connect_groups_joins_through_names_and_drawings():
     names = pd.Series(["b", "b", "a", "c", "d"])
     drawings = pd.Series(["1", "2", "2", "3", "4"])

@@ -63,6 +63,25 @@ def test_a_subset_takes_at_most_so_many_of_each_class_and_every_test_picture(tmp
     pd.testing.assert_frame_equal(part, pipeline.subset(dataset, 5))
 
 
+def test_class_folders_inside_the_work_folder_are_refused(tmp_path, monkeypatch, capsys):
+    folder = write_class_folders(tmp_path / "work" / "pictures", n=12)
+    (folder / "test").mkdir()
+    before = snapshot(folder)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", "work/pictures")
+    assert pipeline.main([]) == 2
+    assert "is inside work/" in capsys.readouterr().err
+    assert snapshot(folder) == before
+
+
+def test_an_unwritable_work_folder_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "pictures", n=2)))
+    (tmp_path / "work").write_text("a file where a folder is wanted")
+    assert pipeline.main([]) == 2
+    assert "illus.pipeline: error:" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("folder", "name"), [
     ("data/emoji20/training", "emoji20"), ("pictures", "pictures"), ("/x/y/train/", "y")])
 def test_each_data_set_has_a_work_folder(folder, name):

@@ -32,15 +32,15 @@ def main(arguments=None):
         parser.error(f"--limit and --seed need --out: {config.EMOJI20} is for the published build")
     if options.limit is not None and options.limit < 1:
         parser.error("--limit must be at least 1")
-    if options.picture:
-        draw_sheet(options.out, options.picture)
-        return 0
     start = time.perf_counter()
     try:
+        if options.picture:
+            draw_sheet(options.out, options.picture)
+            return 0
         print("icon packages ...", flush=True)
         install(config.EMOJI20_SOURCES)
         tree = build(load_icons(config.EMOJI20_SOURCES), options.out, options.seed, options.limit)
-    except (SourceError, FileExistsError) as error:
+    except (SourceError, OSError) as error:
         print(f"emoji20: error: {error}", file=sys.stderr)
         return 2
     print(f"{options.out} built in {time.perf_counter() - start:.0f} s, tree hash {tree}")

@@ -73,7 +73,7 @@ def make_plan(icons, seed, jobs=-1):
     """One row per file to write: what it is, where it goes, how it is encoded.
 
     Adds to the columns of ``truth.csv`` those that writing needs: ``split``, ``class_name``,
-    ``svg``, ``side``, ``container``, ``quality``, ``background``, ``damage``.
+    ``svg``, ``side``, ``container``, ``quality``, ``background``, ``photograph``.
     """
     hashes = _in_parallel(render.drawing_hash, icons.svg, jobs, "drawings")
     originals = icons.assign(drawing=list(hashes), kind="original", transform="")
@@ -153,10 +153,10 @@ def plan_photographs(training, count, rng):
     """Crops of photographs, unevenly spread over the classes."""
     classes = sorted(training.class_name.unique())
     rows = []
-    for number in range(count):
+    for _ in range(count):
         package, name = contaminate.PHOTOGRAPHS[rng.integers(len(contaminate.PHOTOGRAPHS))]
         rows.append({"kind": "photo", "source": f"{package}/{name}", "transform": "crop",
-                     "split": "training", "photograph": (package, name), "number": number,
+                     "split": "training", "photograph": (package, name),
                      **render.choose_file(rng, background=None)})
     shares = rng.dirichlet(np.full(len(classes), 0.5))
     return pd.DataFrame(rows).assign(class_name=rng.choice(classes, count, p=shares))
