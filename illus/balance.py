@@ -1,4 +1,4 @@
-"""Kept rows -> data set: who trains, who validates.
+"""Kept rows -> data set: who trains, who validates, and how often each picture is shown.
 
 In: catalog, and where they exist the tables of duplicates and photos. Out: dataset.csv.
 """
@@ -8,6 +8,7 @@ import numpy as np
 from evaluate import natural_key
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
+STRATEGIES = ("none", "downsample", "upsample", "both")
 
 
 def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
@@ -35,7 +36,8 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
     Raises
     ------
     ValueError
-        Nothing is left to split, or a part would be empty.
+        Nothing is left to split, only one class is, a class lost all its pictures, or a part would
+        be empty.
     """
     fractions = fractions or {"train": 0.9, "validation": 0.1}
     rows = catalog[catalog.error == ""].copy()
@@ -46,9 +48,7 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
         rows = rows[~rows.path.isin(found.index[~found.keep])]
     if photos is not None:
         rows = rows[~rows.path.isin(photos.path[photos.is_photo])]
-    if rows.empty:
-        raise ValueError("no readable picture is left to split")
-    classes = sorted(rows.class_name.unique(), key=natural_key)
+    classes = _classes_left(catalog, rows)
     rows["class_id"] = rows.class_name.map({name: i for i, name in enumerate(classes)})
     first, *others = fractions
     rng = np.random.default_rng(seed)
@@ -59,7 +59,64 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
         rows.loc[free.index[draw_groups(free.class_name, free.group, share, rng)], "split"] = part
         if not (rows.split == part).any():
             raise ValueError(f"too few pictures to give the part {part!r} {fractions[part]:.0%} of them")
+    assert (rows.groupby("group").split.nunique() == 1).all(), "a group of near-duplicates crosses the split"
     return rows.assign(copies=1)[COLUMNS].reset_index(drop=True)
+
+
+def _classes_left(catalog, rows):
+    """Class names in class order; an error where there is nothing to tell apart."""
+    if rows.empty:
+        raise ValueError("no readable picture is left to split")
+    classes = sorted(rows.class_name.unique(), key=natural_key)
+    lost = [name for name in catalog.class_name.unique() if name not in set(classes)]
+    if lost:
+        raise ValueError(f"no picture is left of {', '.join(lost)}: all are unreadable, copies of other "
+                         "pictures or photographs; remove the folder or add pictures")
+    if len(classes) < 2:
+        raise ValueError(f"only one class, {classes[0]}: there is nothing to tell apart")
+    return classes
+
+
+def resample(dataset, strategy, seed=0):
+    """Balance the training part by showing pictures more often or not at all.
+
+    Only ``copies`` changes, and only of training rows: no row appears or goes, and the validation
+    part stays as it was drawn. Copies differ on the screen by augmentation.
+
+    Parameters
+    ----------
+    dataset : pandas.DataFrame
+        From :func:`split`.
+    strategy : {"none", "downsample", "upsample", "both"}
+        Size that every class gets: its own; at most that of the median class, by leaving pictures
+        out (``copies`` 0); that of the largest class, by repetition; exactly that of the median
+        class, by either.
+    seed : int, default 0
+        Draws who is left out or shown once more.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The data set with new ``copies``, integers >= 0.
+
+    Raises
+    ------
+    ValueError
+        Unknown strategy.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
+    train = dataset[dataset.split == "train"]
+    sizes = train.groupby("class_id").size()
+    median = int(sizes.median())
+    targets = {"none": sizes, "downsample": sizes.clip(upper=median), "upsample": sizes * 0 + sizes.max(),
+               "both": sizes * 0 + median}[strategy]
+    rng = np.random.default_rng(seed)
+    copies = dataset.copies.copy()
+    for class_id, rows in train.groupby("class_id"):
+        times, more = divmod(int(targets[class_id]), len(rows))
+        copies[rows.index] = times + (rng.permutation(len(rows)) < more)
+    return dataset.assign(copies=copies)
 
 
 def draw_groups(class_names, groups, share, rng):

@@ -22,11 +22,14 @@ class Profile:
     name: str
     max_per_class: int | None  # pictures of each class, None for all
     max_epochs: int | None  # caps every configuration's epochs, None for no cap
+    max_steps: int | None  # caps the steps of an epoch where a configuration sets them
+    seeds: tuple  # repetitions of a comparison
 
 
 PROFILES = {
-    "quick": Profile("quick", max_per_class=150, max_epochs=6),
-    "full": Profile("full", max_per_class=None, max_epochs=None),
+    "quick": Profile("quick", max_per_class=150, max_epochs=6, max_steps=6, seeds=(0, 1)),
+    "full": Profile("full", max_per_class=None, max_epochs=None, max_steps=None,
+                    seeds=(0, 1, 2)),
 }
 
 

@@ -4,8 +4,9 @@ In: a data set and configurations. Out: records, one row each in ``experiments.c
 """
 
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 
+import numpy as np
 import pandas as pd
 
 from illus import config as paths
@@ -53,6 +54,40 @@ def run(dataset, folder, config, question, work, with_weights=False):
     record = train(dataset, folder, config, question, work)
     write_row(path, summary(record))
     return record
+
+
+def in_profile(config):
+    """A configuration within the epochs and steps that the profile allows."""
+    profile = paths.profile()
+    epochs = min(config.epochs, profile.max_epochs or config.epochs)
+    steps = config.steps_per_epoch
+    return replace(config, epochs=epochs, steps_per_epoch=steps and min(steps, profile.max_steps or steps))
+
+
+def compare(candidates, folder, question, work):
+    """Run named candidates over the profile's seeds.
+
+    Parameters
+    ----------
+    candidates : dict of str to (pandas.DataFrame, Config)
+        Name to data set and configuration; the configuration's seed is replaced.
+    folder, question, work
+        As for :func:`run`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per candidate and seed: ``name``, ``seed``, ``macro_f1``, ``micro_f1``, and
+        ``class_f1`` (numpy.ndarray, one per class of the validation part); all on validation.
+    """
+    rows = []
+    for name, (dataset, config) in candidates.items():
+        for seed in paths.profile().seeds:
+            record = run(dataset, folder, in_profile(replace(config, seed=seed)), question, work)
+            rows.append({"name": name, "seed": seed, "macro_f1": record.val_macro_f1,
+                         "micro_f1": record.val_micro_f1,
+                         "class_f1": np.array(record.val_class_f1.split(), float)})
+    return pd.DataFrame(rows)
 
 
 def write_row(path, row):

@@ -1,7 +1,7 @@
 """Class folders -> a trained, exported, scored classifier, in one call.
 
-In: a folder of class folders. Out: ``catalog.csv`` and ``dataset.csv`` under ``work/<dataset>/``, a
-weights file and its card. This is the short way; the notebooks take the same steps and explain them.
+In: a folder of class folders. Out: the stages' tables under ``work/<dataset>/``, a weights file and
+its card. This is the short way; the notebooks take the same steps and explain them.
 """
 
 import argparse
@@ -9,20 +9,20 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from evaluate import EvaluationError, ProgressLine, evaluate, format_result, read_description
 from illus import config, experiments
 from illus.balance import split
 from illus.catalog import scan
+from illus.duplicates import find_duplicates
 from illus.training import Config, data_hash, run_id
 
 HELD_OUT = 0.15
 
 
 def prepare(folder, held_out=0.0):
-    """Scan, split and write ``catalog.csv`` and ``dataset.csv``.
+    """Scan, find duplicates, split; write ``catalog.csv``, ``duplicates.csv`` and ``dataset.csv``.
 
     Parameters
     ----------
@@ -39,12 +39,21 @@ def prepare(folder, held_out=0.0):
     work = config.work_dir(folder)
     work.mkdir(parents=True, exist_ok=True)
     catalog = scan(folder)
-    catalog.to_csv(work / "catalog.csv", index=False, lineterminator="\n")
+    write_table(catalog, work / "catalog.csv")
+    duplicates = find_duplicates(catalog, folder)
+    write_table(duplicates, work / "duplicates.csv")
     fractions = {"train": 0.9 - held_out, "validation": 0.1} | ({"test": held_out} if held_out else {})
-    dataset = split(catalog, fractions=fractions, seed=config.SEED)
-    dataset.to_csv(work / "dataset.csv", index=False, lineterminator="\n")
+    dataset = split(catalog, duplicates, fractions=fractions, seed=config.SEED)
+    write_table(dataset, work / "dataset.csv")
     most = config.profile().max_per_class
     return dataset if most is None else subset(dataset, most)
+
+
+def write_table(table, path):
+    """Write a stage's table as CSV: the whole new one or, if that fails, the old one stays."""
+    partial = path.with_suffix(".partial")
+    table.to_csv(partial, index=False, lineterminator="\n")
+    os.replace(partial, path)
 
 
 def subset(dataset, most):
@@ -114,9 +123,7 @@ def run(folder, weights=None):
     else:
         tests = [work / "test"]
         copy_part(dataset, folder, "test", tests[0])
-    settings = Config(seed=config.SEED)
-    if (most := config.profile().max_epochs) is not None:
-        settings = replace(settings, epochs=min(settings.epochs, most))
+    settings = experiments.in_profile(Config(seed=config.SEED))
     weights = weights or work / "best.h5"
     planned = run_id(settings, data_hash(dataset))
     record = experiments.run(dataset, folder, settings, "first model", work,

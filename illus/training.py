@@ -36,8 +36,10 @@ class Config:
     fit: str = "pad"  # how a picture becomes square, see evaluate.fit_image
     augmentation: str = "affine+colour"  # a key of AUGMENTATIONS
     sampling: float = 0.5  # a class is drawn in proportion to its pictures to this power
+    class_weighting: float = 0.0  # a class counts in the loss by one over its pictures to this power
     label_smoothing: float = 0.1
     epochs: int = 24
+    steps_per_epoch: int | None = None  # None: as many as show every training picture once on average
     batch_size: int = 128
     learning_rate: float = 2e-3  # peak; linear warm-up over one epoch, then cosine decay to 0
     weight_decay: float = 0.02
@@ -61,6 +63,7 @@ class Record:
     parameters: int
     val_macro_f1: float
     val_micro_f1: float
+    val_class_f1: str  # of each class of the validation part, in class order, separated by spaces
     weights: Path = field(compare=False)  # float32 Keras model, HDF5
 
 
@@ -93,7 +96,7 @@ def run_id(config, data):
 
 
 def load_arrays(dataset, folder, size, fit, cache):
-    """Pictures as one array on disk, made once per data set and input format.
+    """Pictures as one array on disk, made once per list of files and input format.
 
     Parameters
     ----------
@@ -111,7 +114,8 @@ def load_arrays(dataset, folder, size, fit, cache):
     numpy.memmap
         uint8, shape (n, size, size, 3), read-only, in the order of ``dataset``.
     """
-    path = cache / f"{data_hash(dataset)}-{size}-{fit}.npy"
+    pictures = hashlib.sha256(dataset[["path", "sha256"]].to_csv(index=False).encode()).hexdigest()[:12]
+    path = cache / f"{pictures}-{size}-{fit}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
@@ -128,9 +132,9 @@ def load_arrays(dataset, folder, size, fit, cache):
 
 
 class Batches(keras.utils.PyDataset):
-    """Seeded training batches: classes drawn by their weight, pictures of a class equally often.
+    """Seeded training batches: classes drawn by their weight, pictures of a class by their copies.
 
-    An epoch shows as many pictures as there are. What it shows depends on the seed and its number
+    Each batch is pictures, one-hot classes, and weights in the loss. What an epoch shows depends on the seed and its number
     alone, so a resumed run sees what an uninterrupted one would have seen.
     """
 
@@ -138,19 +142,22 @@ class Batches(keras.utils.PyDataset):
         """``copies`` says how often a picture counts: 0 for those that are not for training."""
         super().__init__()
         self.images, self.labels, self.config = images, labels, config
-        self.n_pictures = int((copies > 0).sum())
+        self.steps = config.steps_per_epoch or max(1, int((copies > 0).sum()) // config.batch_size)
         counts = np.maximum(1.0, np.bincount(labels, copies))
         self.shares = copies * counts[labels] ** (config.sampling - 1.0)
         self.targets = np.eye(len(counts), dtype=np.float32)
+        weights = counts**-config.class_weighting
+        self.weights = (weights / np.average(weights, weights=counts)).astype(np.float32)
         self.start_epoch(0)
 
     def __len__(self):
-        return max(1, self.n_pictures // self.config.batch_size)
+        return self.steps
 
     def __getitem__(self, step):
         size = self.config.batch_size
         rows = np.sort(self.order[step * size : (step + 1) * size])
-        return self.images[rows], self.targets[self.labels[rows]]
+        labels = self.labels[rows]
+        return self.images[rows], self.targets[labels], self.weights[labels]
 
     def start_epoch(self, epoch):
         """Draw by systematic sampling: pictures and classes get their expected places, give or take one."""
@@ -227,8 +234,8 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
     keras.utils.set_random_seed(config.seed)
     with dtype_policy(config.precision):
         network = build_network(config, len(class_names))
-        model = compile_for_training(network, config, (parts == "train").sum())
-    batches = Batches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
+        batches = Batches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
+        model = compile_for_training(network, config, len(batches))
     progress = Progress(run_folder, config, batches)
     model.fit(batches, epochs=config.epochs, initial_epoch=len(progress.history), shuffle=False,
               verbose=0, callbacks=[progress])
@@ -242,7 +249,9 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
         backend=keras.backend.backend(), device=device_name(), epochs=len(progress.history),
         seconds=round(sum(h["seconds"] for h in progress.history), 1),
         parameters=exported.count_params(), val_macro_f1=round(result["macro_f1"], 5),
-        val_micro_f1=round(result["micro_f1"], 5), weights=run_folder / "model.h5")
+        val_micro_f1=round(result["micro_f1"], 5),
+        val_class_f1=" ".join(f"{c['f1']:.4f}" for c in result["per_class"].values()),
+        weights=run_folder / "model.h5")
     description = Description(class_names, config.input_size, config.fit, summary(record))
     save_classifier(exported, description, record.weights)
     return record
@@ -261,15 +270,14 @@ def build_network(config, n_classes):
                                     config.dropout)
 
 
-def compile_for_training(network, config, n_pictures):
-    """Put augmentation in front of a network, outside what is exported, and compile the whole."""
+def compile_for_training(network, config, steps):
+    """Put augmentation in front of a network, outside what is exported; ``steps`` is those of an epoch."""
     inputs = keras.Input(network.input_shape[1:], dtype="uint8")
     x = ops.cast(inputs, "float32")
     for layer in AUGMENTATIONS[config.augmentation]():
         layer.dtype_policy = "float32"
         x = layer(x)
     model = keras.Model(inputs, network(ops.cast(ops.clip(ops.round(x), 0, 255), "uint8")))
-    steps = max(1, n_pictures // config.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps * (config.epochs - 1)), warmup_target=config.learning_rate,
         warmup_steps=steps)

@@ -12,11 +12,12 @@ from PIL import Image, ImageEnhance, ImageOps
 from evaluate import decode_image
 from illus.emoji20.render import SIDES, encode
 
+# Sharp ones only: crops of a blurred photograph look like copies of one another.
 PHOTOGRAPHS = (
     *(("skimage.data", name) for name in (
-        "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png",
-        "coffee.png", "coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png",
-        "moon.png", "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png")),
+        "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png",
+        "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png",
+        "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png")),
     ("sklearn.datasets", "images/china.jpg"),
     ("sklearn.datasets", "images/flower.jpg"),
     ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),

@@ -1,0 +1,243 @@
+"""A picture -> what finds and compares its copies; fingerprints -> pairs worth comparing.
+
+In: decoded pictures. Out: hashes, a thumbnail of the drawn content and a shape descriptor, and the
+pairs of files that any of them calls alike. Nothing is decided here: a pair is only a candidate.
+"""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import imagehash
+import numpy as np
+from joblib import Parallel, delayed
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+from tqdm.auto import tqdm
+
+from evaluate import decode_image, read_file
+
+SIDE = 96  # px, of a thumbnail
+GRID = 8  # cells along a side of the colour grid
+BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and width of the parts that a 64-bit hash is cut into
+MAX_RADIUS = 5  # bits: one of three parts of two hashes this close differs in at most one bit
+LARGEST_BUCKET = 20  # files of one hash that are paired with each other; more of them say nothing
+CELLS, ORIENTATIONS = 8, 9  # of the shape descriptor: cells along a side, bins over 180 degrees
+CELL_OF_PIXEL = np.add.outer(np.arange(SIDE) * CELLS // SIDE * CELLS, np.arange(SIDE) * CELLS // SIDE)
+FAINT = 500.0  # gradient of a block that counts for little: noise on empty ground
+
+
+FINGERPRINT = np.dtype([
+    ("pixels", "S64"),  # SHA-256 of the decoded picture, hex digits
+    ("size", np.int32, 2),  # width, height of the picture, px
+    ("box", np.int32, 4),  # left, top, right, bottom of its content, px
+    ("thumbnail", np.uint8, (SIDE, SIDE, 3)),  # the content, squared on the background colour
+    ("whole", np.uint64),  # pHash of the picture
+    ("content", np.uint64),  # pHash of its content
+    ("colours", np.float32, (GRID, GRID, 3)),  # mean colour of the thumbnail's cells
+    ("shape", np.float32, CELLS**2 * ORIENTATIONS),  # oriented gradients of the thumbnail
+])
+
+
+def fingerprints(paths):
+    """Describe pictures, in parallel.
+
+    Work is spread by joblib, so a surrounding ``joblib.parallel_config`` decides where it runs.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Readable picture files.
+
+    Returns
+    -------
+    numpy.ndarray
+        dtype ``FINGERPRINT``, shape (n,): about 31 kB a picture.
+    """
+    prints = np.zeros(len(paths), FINGERPRINT)
+    rows = Parallel(n_jobs=-1, return_as="generator", batch_size=64)(delayed(fingerprint)(p) for p in paths)
+    for row, values in enumerate(tqdm(rows, "fingerprint", total=len(paths), unit="file", mininterval=1)):
+        prints[row] = values
+    return prints
+
+
+def fingerprint(path):
+    """Read a picture and describe it, as a tuple of the fields of ``FINGERPRINT``.
+
+    The background is the median colour of the border, the content the bounding box of all that
+    differs from it, so that padding and small shifts vanish.
+    """
+    rgb = decode_image(read_file(Path(path)))
+    border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
+    background = np.median(border, axis=0).astype(np.uint8)
+    left, top, right, bottom = box = content_box(rgb, background)
+    thumbnail = square(rgb[top:bottom, left:right], background)
+    cell = SIDE // GRID
+    return (hashlib.sha256(str(rgb.shape).encode() + rgb.tobytes()).hexdigest(), rgb.shape[1::-1], box,
+            thumbnail, perceptual_hash(square(rgb, background)), perceptual_hash(thumbnail),
+            thumbnail.reshape(GRID, cell, GRID, cell, 3).mean((1, 3)), shape_of(thumbnail))
+
+
+def content_box(rgb, background):
+    """Left, top, right, bottom of what differs from the background; the whole where nothing does.
+
+    What counts as different is a part of the picture's own contrast: faint drawings are found, the
+    noise of compression around strong ones is not, nor are specks of a pixel.
+    """
+    difference = np.abs(cv2.blur(rgb, (3, 3)).astype(np.int16) - background).max(axis=2)
+    content = difference > np.clip(0.3 * np.percentile(difference, 99), 12, 32)
+    if not content.any():
+        return 0, 0, rgb.shape[1], rgb.shape[0]
+    rows, columns = np.flatnonzero(content.any(1)), np.flatnonzero(content.any(0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+def square(rgb, background):
+    """Centre a picture on a square of the background colour, ``SIDE`` pixels wide."""
+    height, width = rgb.shape[:2]
+    side = max(height, width)
+    canvas = np.full((side, side, 3), background, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    canvas[top : top + height, left : left + width] = rgb
+    return cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC)
+
+
+def perceptual_hash(rgb):
+    """64-bit pHash as ``imagehash.phash`` computes it, as a number whose bits can be compared."""
+    return np.packbits(imagehash.phash(Image.fromarray(rgb)).hash).view(">u8")[0].astype(np.uint64)
+
+
+def shape_of(rgb):
+    """Histograms of oriented gradients (Dalal and Triggs 2005), normalised, of unit length.
+
+    Gradients are unsigned and normalised over blocks of 2 x 2 cells: a drawing in other colours has
+    nearly the same descriptor. All zeros where there is no gradient.
+    """
+    dx, dy = (cv2.Sobel(cv2.blur(rgb, (3, 3)), cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    strength, angle = cv2.cartToPolar(dx, dy)
+    strongest = strength.argmax(2)[..., None]
+    strength = np.take_along_axis(strength, strongest, 2)[..., 0]
+    bins = np.take_along_axis(angle, strongest, 2)[..., 0] * (ORIENTATIONS / np.pi)
+    bins = CELL_OF_PIXEL * ORIENTATIONS + bins.astype(np.int64) % ORIENTATIONS
+    cells = np.bincount(bins.ravel(), strength.ravel(), CELLS**2 * ORIENTATIONS)
+    blocks = cells.reshape(CELLS // 2, 2, CELLS // 2, 2, ORIENTATIONS)
+    blocks = blocks / (np.sqrt((blocks**2).sum((1, 3, 4), keepdims=True)) + FAINT)
+    descriptor = blocks.ravel().astype(np.float32)
+    return descriptor / max(float(np.linalg.norm(descriptor)), 1e-6)
+
+
+def mirrored(shapes):
+    """The shape descriptors of the pictures flipped left to right; same shape (n, d)."""
+    cells = shapes.reshape(-1, CELLS, CELLS, ORIENTATIONS)
+    return cells[:, :, ::-1, ::-1].reshape(shapes.shape)
+
+
+# --- Candidates -----------------------------------------------------------------------------------
+
+
+def near_hashes(hashes, radius):
+    """All pairs of different 64-bit hashes that differ in at most ``radius`` bits.
+
+    Exact, and far below quadratic: hashes are cut into three parts, and two that are near agree in
+    one part up to a single bit, so only those are looked at (multi-index hashing, Norouzi et al.
+    2012, arXiv:1307.2982).
+
+    Parameters
+    ----------
+    hashes : numpy.ndarray
+        uint64, shape (n,), without repetition.
+    radius : int
+        At most 5.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (pairs, 2), positions i < j, sorted.
+
+    Examples
+    --------
+    >>> near_hashes(np.array([0, 0b111, 1 << 63], np.uint64), 2).tolist()
+    [[0, 2]]
+    """
+    if radius > MAX_RADIUS:
+        raise ValueError(f"radius {radius}: at most {MAX_RADIUS} bits can be searched exactly")
+    found = [np.empty((0, 2), np.int64)]
+    for start, width in BANDS:
+        keys = (hashes >> np.uint64(start) & np.uint64((1 << width) - 1)).astype(np.int64)
+        order = np.argsort(keys, kind="stable")
+        for flipped in (0, *(1 << bit for bit in range(width))):
+            first, second = _equal_keys(keys[order], keys[order] ^ flipped)
+            first, second = order[first], order[second]
+            near = (first < second) & (np.bitwise_count(hashes[first] ^ hashes[second]) <= radius)
+            found.append(np.column_stack([first[near], second[near]]))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _equal_keys(keys, wanted):
+    """Positions (in ``wanted``, in ``keys``) of all equal values; ``keys`` is sorted."""
+    left = np.searchsorted(keys, wanted, "left")
+    counts = np.searchsorted(keys, wanted, "right") - left
+    starts = np.repeat(left - (np.cumsum(counts) - counts), counts)
+    return np.repeat(np.arange(len(wanted)), counts), starts + np.arange(counts.sum())
+
+
+def hash_pairs(hashes, radius):
+    """Pairs of files whose hashes differ in at most ``radius`` bits.
+
+    A hash that more than ``LARGEST_BUCKET`` files share stands for pictures without structure; it
+    pairs none of them.
+
+    Parameters
+    ----------
+    hashes : numpy.ndarray
+        uint64, shape (n,).
+    radius : int
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (pairs, 2), i < j.
+    """
+    values, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    kept = np.flatnonzero(counts <= LARGEST_BUCKET)
+    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
+    same = np.column_stack([kept, kept])
+    pairs = [np.empty((0, 2), np.int64)]
+    for a, b in np.concatenate([same, kept[near_hashes(values[kept], radius)]]):
+        pairs.append(np.stack(np.meshgrid(members[a], members[b]), -1).reshape(-1, 2))
+    return unique_pairs(np.concatenate(pairs))
+
+
+def neighbour_pairs(vectors, n_neighbours, queries=None, dimensions=32):
+    """Pairs of each row with its nearest rows, after a principal component analysis.
+
+    Parameters
+    ----------
+    vectors : numpy.ndarray
+        float32, shape (n, d).
+    n_neighbours : int
+    queries : numpy.ndarray, optional
+        float32, shape (n, d): search with these instead of the rows themselves.
+    dimensions : int, default 32
+        Kept of the d.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (pairs, 2), i < j.
+    """
+    if len(vectors) < 2:
+        return np.empty((0, 2), np.int64)
+    pca = PCA(min(dimensions, *vectors.shape), svd_solver="covariance_eigh").fit(vectors)
+    points = pca.transform(vectors)
+    asked = points if queries is None else pca.transform(queries)
+    count = min(n_neighbours + (queries is None), len(points))
+    near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(points).kneighbors(asked)[1]
+    return unique_pairs(np.column_stack([np.repeat(np.arange(len(points)), count), near.ravel()]))
+
+
+def unique_pairs(pairs):
+    """Pairs of different positions, smaller one first, sorted, each once."""
+    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
+    return np.unique(pairs, axis=0)

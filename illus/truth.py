@@ -1,0 +1,81 @@
+"""What emoji20's builder planted -> how well the stages find it. For measuring only.
+
+In: ``truth.csv`` and a stage's table. Out: recall and precision. No stage reads this module.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+
+def load_truth(folder):
+    """The truth about a folder of class folders, or None where nobody knows it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Class folders; ``truth.csv`` is looked for beside the folder.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Columns of ``truth.csv``; ``path`` relative to ``folder``.
+    """
+    folder = Path(folder).resolve()
+    table = folder.parent / "truth.csv"
+    if not table.exists():
+        return None
+    truth = pd.read_csv(table, keep_default_na=False)
+    inside = truth.path.str.startswith(f"{folder.name}/")
+    return truth[inside].assign(path=truth.path.str.removeprefix(f"{folder.name}/")).reset_index(drop=True)
+
+
+def score_duplicates(copies, truth):
+    """Recall and precision over the files that are called redundant.
+
+    Of k files that show one drawing k - 1 are redundant. A file called redundant is right if the
+    file that it is called a copy of shows the same drawing.
+
+    Parameters
+    ----------
+    copies : pandas.DataFrame
+        ``path``, ``copy_of``; rows where they differ are called redundant.
+    truth : pandas.DataFrame
+        From :func:`load_truth`.
+
+    Returns
+    -------
+    dict
+        ``redundant``, ``flagged``, ``right`` (int), ``recall``, ``precision`` (float).
+    """
+    drawing = truth[truth.kind != "broken"].set_index("path").drawing
+    flagged = copies[copies.copy_of.ne("") & copies.path.ne(copies.copy_of)]
+    right = int((flagged.path.map(drawing) == flagged.copy_of.map(drawing)).sum())
+    redundant = len(drawing) - drawing.nunique()
+    return {"redundant": redundant, "flagged": len(flagged), "right": right,
+            "recall": right / max(1, redundant), "precision": right / max(1, len(flagged))}
+
+
+def recall_by_transform(copies, truth):
+    """How many copies of each kind are found: called a copy with another file of their drawing.
+
+    Parameters
+    ----------
+    copies, truth
+        As for :func:`score_duplicates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: the planted transforms, and ``natural`` for collected files of one drawing; ``files``
+        (int), ``found`` (int), ``recall`` (float).
+    """
+    files = truth[truth.kind.isin(["original", "duplicate"])].copy()
+    files["copy_of"] = files.path.map(copies.set_index("path").copy_of).fillna("")
+    together = files[files.copy_of != ""].groupby(["drawing", "copy_of"]).path.transform("size") > 1
+    files["found"] = together.reindex(files.index, fill_value=False)
+    natural = files.kind.eq("original") & files[files.kind == "original"].drawing.duplicated(keep=False)
+    kind = files["transform"].str.split().str[0].where(files.kind == "duplicate", "natural")
+    shown = files[natural | (files.kind == "duplicate")]
+    table = shown.groupby(kind).found.agg(files="size", found="sum")
+    return table.assign(recall=table.found / table.files).rename_axis("transform")
