@@ -4,13 +4,13 @@ In: a folder of class folders. Out: a table that every later stage starts from.
 """
 
 import hashlib
+import warnings
 from pathlib import Path
 
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
 from evaluate import ImageDecodeError, class_folders, list_files, open_image, read_file, to_rgb
+from illus.parallel import in_parallel
 
 COLUMNS = ["path", "class_name", "bytes", "sha256", "format", "mode", "width", "height", "error"]
 
@@ -33,15 +33,23 @@ def scan(folder):
         names them), ``width`` and ``height`` (px, upright), ``error`` (why it cannot be read,
         else empty). A broken file has empty format and mode, and zero size.
 
+    Warns
+    -----
+    UserWarning
+        A class folder without files; it gets no row.
+
     Raises
     ------
     evaluate.EvaluationError
         No such folder, or no class folders in it.
     """
-    labelled = [(path, name) for name, sub in class_folders(folder).items() for path in list_files(sub)]
-    rows = Parallel(n_jobs=-1, return_as="generator", batch_size=64)(
-        delayed(describe_file)(path) for path, _ in labelled)
-    rows = list(tqdm(rows, "scan", total=len(labelled), unit="file", mininterval=1))
+    labelled = []
+    for name, sub in class_folders(folder).items():
+        files = list_files(sub)
+        labelled += [(path, name) for path in files]
+        if not files:
+            warnings.warn(f"class folder {name} is empty: it is not a class", stacklevel=2)
+    rows = in_parallel(describe_file, [path for path, _ in labelled], "scan")
     places = [{"path": path.relative_to(folder).as_posix(), "class_name": name} for path, name in labelled]
     return pd.DataFrame([p | r for p, r in zip(places, rows, strict=True)], columns=COLUMNS)
 

@@ -113,7 +113,8 @@ def _aligned(fixed, moving, fixed_known, moving_known):
     side = len(fixed)
     gray = [cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in (fixed, moving)]
     try:
-        _, warp = cv2.findTransformECC(*gray, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, STEPS, None, 5)
+        start = np.eye(2, 3, dtype=np.float32)
+        _, warp = cv2.findTransformECC(*gray, start, cv2.MOTION_AFFINE, STEPS, None, 5)
     except cv2.error:  # nothing to hold on to
         return
     change = warp[:, :2] - np.eye(2)

@@ -5,7 +5,9 @@ All paths are relative to the root of the repository, where notebooks and comman
 """
 
 import os
+import platform
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 SEED = 0
@@ -39,6 +41,13 @@ def profile():
     if name not in PROFILES:
         raise ValueError(f"PROFILE={name!r}: choose one of {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+def environment(folder):
+    """One line on what a notebook runs with: versions, profile, seed, data."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy", "pandas"))
+    return (f"Python {platform.python_version()}, {versions}\n"
+            f"profile {profile().name}, seed {SEED}, data {Path(folder).as_posix()}")
 
 
 def data_dir():

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from tqdm.auto import tqdm
 
 from illus.compare import distance, plausible
 from illus.fingerprints import fingerprints, hash_pairs, mirrored, neighbour_pairs, unique_pairs
+from illus.parallel import in_parallel
 
 COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
+LOSSLESS = ("PNG", "BMP", "GIF")
+BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes": "more compressed than"}
 HASH_RADIUS = 4  # bits
 COLOUR_NEIGHBOURS, SHAPE_NEIGHBOURS, MIRROR_NEIGHBOURS = 6, 6, 3
 NEAR = 6.0  # distance up to which two files are copies
@@ -31,9 +32,10 @@ def find_duplicates(catalog, folder):
     another encoding, size, padding, small shift, or mild change of light; variants the same shapes
     with a real difference, as another skin tone, or mirrored.
 
-    Of copies the one with most pixels is kept, then the least compressed (most bytes), then the
-    first path. Copies in different classes are a label conflict: the class that more than half of
-    them are in wins, and where there is none all of them are dropped. Variants are kept.
+    Of copies the one with most pixels is kept, then the least compressed (lossless formats first,
+    then most bytes), then the first path. Copies in different classes are a label conflict: the
+    class that more than half of them are in wins, and where there is none all of them are dropped.
+    Variants are kept.
 
     Parameters
     ----------
@@ -48,49 +50,47 @@ def find_duplicates(catalog, folder):
         One row per file that shares its group with another, sorted by path: ``path``; ``group``
         (str, same for copies and variants: never to be split); ``relation`` (``exact``, ``near``,
         ``variant``: to the kept copy, of the kept copy to its nearest); ``keep`` (bool); ``reason``;
-        ``distance`` (float, to the kept copy, see :func:`illus.compare.distance`; 0 for exact ones,
-        of the kept copy the largest in its set); ``conflict`` (bool: its copies have several classes);
-        ``copy_of`` (path of the best copy, its own for the best itself, empty for mere variants).
+        ``distance`` (float, to the best copy, see :func:`illus.compare.distance`; 0 for the same
+        pixels; of the best copy itself the largest in its set); ``conflict`` (bool: its copies have
+        several classes); ``copy_of`` (path of the best copy, its own for the best itself, empty for
+        mere variants).
 
     Examples
     --------
     >>> find_duplicates(pd.DataFrame(columns=["path", "error"]), ".").columns.tolist()
     ['path', 'group', 'relation', 'keep', 'reason', 'distance', 'conflict', 'copy_of']
     """
-    files = catalog[catalog.error == ""]
-    if files.empty:
+    if not (catalog.error == "").any():
         return pd.DataFrame(columns=COLUMNS)
-    files = files.assign(n_pixels=files.width * files.height).sort_values(
-        ["n_pixels", "bytes", "path"], ascending=[False, False, True], ignore_index=True)
-    files["picture"], prints = distinct_pictures(files, folder)
+    files, prints = distinct_pictures(catalog, folder)
     pairs = candidate_pairs(prints)
-    distances = measure(prints, pairs)
-    best, to_best = assign_copies(prints, pairs, distances)
-    family = join_variants(prints, pairs[distances <= NEAR])
-    files["best"], files["distance"] = best[files.picture], to_best[files.picture]
-    return tabulate(files, family[files.picture])
+    return decide(files, prints, pairs, measure(prints, pairs))
 
 
-def distinct_pictures(files, folder):
-    """Number the distinct pictures, and describe each once.
+def distinct_pictures(catalog, folder):
+    """Order the readable files by what is worth keeping, and describe each distinct picture once.
 
     Parameters
     ----------
-    files : pandas.DataFrame
-        ``path``, ``sha256``; best files first.
+    catalog : pandas.DataFrame
     folder : str or Path
 
     Returns
     -------
-    numbers : numpy.ndarray
-        int, one per file: equal for equal decoded pixels, 0, 1, ... in the order of the files.
+    files : pandas.DataFrame
+        Readable rows of the catalog, best first, with ``n_pixels``, ``lossless`` and ``picture``:
+        0, 1, ... in this order, equal for equal decoded pixels.
     prints : numpy.ndarray
-        dtype ``FINGERPRINT``, one per number.
+        dtype ``FINGERPRINT``, one per picture.
     """
+    files = catalog[catalog.error == ""]
+    files = files.assign(n_pixels=files.width * files.height, lossless=files.format.isin(LOSSLESS))
+    files = files.sort_values([*BETTER, "path"], ascending=[False] * len(BETTER) + [True], ignore_index=True)
     once = files.drop_duplicates("sha256")
     prints = fingerprints([Path(folder, path) for path in once.path])
     pixels = pd.Series(prints["pixels"], once.sha256)
-    return pd.factorize(files.sha256.map(pixels))[0], prints[~pixels.duplicated().to_numpy()]
+    files["picture"] = pd.factorize(files.sha256.map(pixels))[0]
+    return files, prints[~pixels.duplicated().to_numpy()]
 
 
 def candidate_pairs(prints):
@@ -115,15 +115,22 @@ def candidate_pairs(prints):
 def measure(prints, pairs):
     """:func:`illus.compare.distance` of every pair, in parallel; float, shape (pairs,)."""
     parts = np.array_split(pairs, len(pairs) // 250 + 1)
-    done = Parallel(n_jobs=-1, return_as="generator")(delayed(_distances)(prints, part) for part in parts)
-    return np.concatenate(list(tqdm(done, "compare", total=len(parts), unit="part", mininterval=1)))
+    return np.concatenate(list(in_parallel(_distances, parts, "compare", prints, batch_size=1, unit="part")))
 
 
-def _distances(prints, pairs):
+def _distances(pairs, prints):
     return np.array([distance(prints, i, j) for i, j in pairs])
 
 
-def assign_copies(prints, pairs, distances):
+def decide(files, prints, pairs, distances):
+    """Compared pairs -> the table that :func:`find_duplicates` returns."""
+    best, to_best = assign_copies(prints, pairs, distances)
+    family = join_variants(prints, pairs[distances <= NEAR])
+    files = files.assign(best=best[files.picture], distance=to_best[files.picture])
+    return tabulate(files, family[files.picture])
+
+
+def assign_copies(prints, pairs, distances, near=NEAR):
     """Sets of copies: pictures linked by near pairs, cut where the set's best is unlike a member.
 
     Links make chains, and the ends of a chain may be unlike. So the best picture of a chain takes
@@ -137,6 +144,8 @@ def assign_copies(prints, pairs, distances):
         int, shape (m, 2).
     distances : numpy.ndarray
         float, shape (m,).
+    near : float, default ``NEAR``
+        Distance up to which a pair is linked.
 
     Returns
     -------
@@ -147,11 +156,12 @@ def assign_copies(prints, pairs, distances):
     """
     known = dict(zip(map(tuple, pairs.tolist()), distances.tolist(), strict=True))
     best, to_best = np.arange(len(prints)), np.zeros(len(prints))
-    chains = connect(len(prints), pairs[distances <= NEAR])
+    chains = connect(len(prints), pairs[distances <= near])
     for chain in members(chains):
         while len(chain) > 1:
             first, *others = chain.tolist()
-            gaps = np.array([known.get((first, other)) or distance(prints, first, other) for other in others])
+            gaps = np.array([known[first, other] if (first, other) in known
+                             else distance(prints, first, other) for other in others])
             alike = chain[1:][gaps <= UNLIKE]
             best[alike], to_best[alike] = first, gaps[gaps <= UNLIKE]
             chain = chain[1:][gaps > UNLIKE]
@@ -194,8 +204,7 @@ def tabulate(files, family):
     Parameters
     ----------
     files : pandas.DataFrame
-        ``path``, ``class_name``, ``n_pixels``, ``bytes``, ``sha256``, ``picture``, ``best``,
-        ``distance``; best files first.
+        From :func:`distinct_pictures`, with ``best`` and ``distance``; best files first.
     family : numpy.ndarray
         int, one per file.
     """
@@ -223,15 +232,40 @@ def _judge(copies):
             reason = f"best of {len(records)} copies" if keep else why(record, kept)
             if len(counts) > 1 and record["class_name"] != winner:
                 reason = f"{labels}: {'outvoted' if winner else 'undecided'}"
-        gap = copies.distance.max() if record is kept else record["distance"]
+        gap = copies.distance.max() if record is records[0] else record["distance"]
         yield {"path": record["path"], "group": record["family"], "relation": relation, "keep": keep,
                "reason": reason, "distance": round(gap, 2), "conflict": len(counts) > 1,
                "copy_of": records[0]["path"] if len(records) > 1 else ""}
 
 
+def copies_by_hash(files, prints, radius):
+    """What a hash alone would call copies: files linked by pHash within ``radius`` bits.
+
+    For comparison. Same columns as :func:`copies_table`.
+    """
+    label = connect(len(prints), hash_pairs(prints["whole"], radius))
+    return copies_table(files, np.unique(label, return_index=True)[1][label])
+
+
+def copies_table(files, best):
+    """``path`` and ``copy_of`` of every file, from the best picture of each picture's set.
+
+    Parameters
+    ----------
+    files : pandas.DataFrame
+        From :func:`distinct_pictures`.
+    best : numpy.ndarray
+        int, one per picture, as :func:`assign_copies` returns it.
+    """
+    best = best[files.picture]
+    leader = files.path.to_numpy()[np.unique(files.picture, return_index=True)[1]][best]
+    several = np.bincount(best, minlength=len(best) + 1)[best] > 1
+    return pd.DataFrame({"path": files.path, "copy_of": np.where(several, leader, "")})
+
+
 def why(record, kept):
     """Why a file is dropped in favour of its kept copy."""
-    for key, text in (("n_pixels", "fewer pixels than"), ("bytes", "more compressed than")):
+    for key, text in BETTER.items():
         if record[key] < kept[key]:
             return f"{text} {kept['path']}"
     return f"same as {kept['path']}, later path"

@@ -3,13 +3,13 @@
 In: a data set and configurations. Out: records, one row each in ``experiments.csv``.
 """
 
-import os
 from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
 
 from illus import config as paths
+from illus.tables import write_table
 from illus.training import Config, Record, data_hash, run_id, summary, train
 
 
@@ -98,6 +98,4 @@ def write_row(path, row):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
     rows = [old for old in rows if old["run_id"] != row["run_id"]] + [row]
     columns = dict.fromkeys([*(name for old in rows for name in old), *load_table(path).columns])
-    partial = path.with_suffix(".partial")
-    pd.DataFrame(rows, columns=list(columns), dtype=object).to_csv(partial, index=False, lineterminator="\n")
-    os.replace(partial, path)
+    write_table(pd.DataFrame(rows, columns=list(columns), dtype=object), path)

@@ -5,9 +5,19 @@ In: tables and class folders. Out: drawings on matplotlib axes.
 
 from pathlib import Path
 
+import cv2
+import matplotlib
 import numpy as np
+import seaborn as sns
 
 from evaluate import decode_image, fit_image, natural_key, read_file
+
+
+def use_style():
+    """The look of all figures in the notebooks."""
+    sns.set_theme(context="notebook", style="white", font_scale=0.85)
+    matplotlib.rcParams.update({"figure.dpi": 80, "savefig.bbox": "tight", "axes.titlesize": "medium",
+                                "axes.spines.top": False, "axes.spines.right": False})
 
 
 def class_gallery(axes, catalog, folder, labels=None, columns=18, size=64, seed=0):
@@ -28,15 +38,134 @@ def class_gallery(axes, catalog, folder, labels=None, columns=18, size=64, seed=
     seed : int, default 0
     """
     names = sorted(catalog.class_name.unique(), key=natural_key)
-    sheet = np.full((len(names) * size, columns * size, 3), 255, np.uint8)
-    for row, name in enumerate(names):
+    rows = []
+    for name in names:
         paths = catalog.path[catalog.class_name == name]
-        for column, path in enumerate(paths.sample(min(columns, len(paths)), random_state=seed)):
+        rows.append(paths.sample(min(columns, len(paths)), random_state=seed).tolist())
+    picture_rows(axes, rows, folder, [(labels or {}).get(n, n) for n in names], columns, size)
+
+
+def picture_rows(axes, rows, folder, labels, columns=None, size=64):
+    """Pictures side by side, one row of them per label.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    rows : list of list of str
+        Paths of pictures.
+    folder : str or Path
+        What the paths are relative to.
+    labels : list of str
+        One per row, at its left.
+    columns : int, optional
+        Places in a row; more pictures are left out. By default those of the longest row.
+    size : int, default 64
+        Side of a picture in pixels.
+    """
+    columns = columns or max(map(len, rows), default=1)
+    sheet = np.full((max(1, len(rows)) * size, columns * size, 3), 255, np.uint8)
+    for row, paths in enumerate(rows):
+        for column, path in enumerate(paths[:columns]):
             picture = fit_image(decode_image(read_file(Path(folder, path))), size - 4, "pad")
             top, left = row * size + 2, column * size + 2
             sheet[top : top + size - 4, left : left + size - 4] = picture
+    show_sheet(axes, sheet, labels)
+
+
+def show_sheet(axes, sheet, labels):
+    """A sheet of pictures in equally high rows, with a label at the left of each row."""
+    height = len(sheet) / max(1, len(labels))
     axes.imshow(sheet)
     axes.set_xticks([])
-    axes.set_yticks((np.arange(len(names)) + 0.5) * size, [(labels or {}).get(n, n) for n in names])
+    axes.set_yticks((np.arange(len(labels)) + 0.5) * height, labels)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def pairs_sheet(axes, pairs, folder, captions, columns=6, size=72):
+    """Pairs of pictures, each with a caption above.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    pairs : list of (str, str)
+        Paths of pictures.
+    folder : str or Path
+    captions : list of str
+        One per pair.
+    columns : int, default 6
+        Pairs in a row.
+    size : int, default 72
+        Side of a picture in pixels.
+    """
+    width, height, head = 2 * size + 16, size + 22, 18
+    sheet = np.full((-(-len(pairs) // columns) * height, columns * width, 3), 255, np.uint8)
+    for number, (pair, caption) in enumerate(zip(pairs, captions, strict=True)):
+        top, left = number // columns * height, number % columns * width
+        for side, path in enumerate(pair):
+            x = left + side * size
+            picture = fit_image(decode_image(read_file(Path(folder, path))), size - 4, "pad")
+            sheet[top + head : top + head + size - 4, x : x + size - 4] = picture
+        axes.text(left, top + head - 5, caption, fontsize=7)
+    show_sheet(axes, sheet, [])
+
+
+def class_bars(axes, counts, labels=None, **style):
+    """Horizontal bars of pictures per class, in class order, with the numbers at their ends."""
+    names = sorted(counts.index, key=natural_key)[::-1]
+    bars = axes.barh([(labels or {}).get(n, n) for n in names], counts[names], **style)
+    axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.12, y=0.01)
+    axes.set_xlabel("pictures")
+
+
+def mean_images(axes, copies, class_names, columns=10):
+    """The mean picture of each class, names above.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    copies : numpy.ndarray
+        uint8, shape (n, side, side, 3).
+    class_names : pandas.Series
+        Of each copy.
+    columns : int, default 10
+    """
+    names, side, head = sorted(class_names.unique(), key=natural_key), copies.shape[1], 8
+    sheet = np.full((-(-len(names) // columns) * (side + head), columns * (side + 2), 3), 255, np.uint8)
+    for number, name in enumerate(names):
+        top, left = number // columns * (side + head) + head, number % columns * (side + 2)
+        sheet[top : top + side, left : left + side] = copies[(class_names == name).to_numpy()].mean(0)
+        axes.text(left + side / 2, top - 1, name, fontsize=8, ha="center")
+    show_sheet(axes, sheet, [])
+
+
+def sizes_sheet(axes, paths, folder, sizes, size=96):
+    """The same pictures as networks of several input sizes see them; one row per size."""
+    pictures = [decode_image(read_file(Path(folder, path))) for path in paths]
+    rows = [np.hstack([cv2.resize(fit_image(picture, side, "pad"), (size, size),
+                                  interpolation=cv2.INTER_NEAREST) for picture in pictures])
+            for side in sizes]
+    show_sheet(axes, np.vstack(rows), [f"{side} px" for side in sizes])
+
+
+def precision_recall(axes, curves, marks=()):
+    """Precision against recall.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    curves : dict of str to pandas.DataFrame
+        Name to ``recall`` and ``precision``, both 0 to 1.
+    marks : sequence of (float, float, str)
+        Recall, precision and text of single points.
+    """
+    for name, curve in curves.items():
+        axes.plot(curve.recall, curve.precision, ".-", label=name, markersize=4)
+    for recall, precision, text in marks:
+        axes.plot(recall, precision, "k*", markersize=11)
+        axes.annotate(text, (recall, precision), (-8, -14), textcoords="offset points", ha="right")
+    axes.set(xlabel="recall of redundant files", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower left", frameon=False)

@@ -10,20 +10,19 @@ from pathlib import Path
 import cv2
 import imagehash
 import numpy as np
-from joblib import Parallel, delayed
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
-from tqdm.auto import tqdm
 
 from evaluate import decode_image, read_file
+from illus.parallel import in_parallel
 
 SIDE = 96  # px, of a thumbnail
 GRID = 8  # cells along a side of the colour grid
 BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and width of the parts that a 64-bit hash is cut into
 MAX_RADIUS = 5  # bits: one of three parts of two hashes this close differs in at most one bit
 LARGEST_BUCKET = 20  # files of one hash that are paired with each other; more of them say nothing
-CELLS, ORIENTATIONS = 8, 9  # of the shape descriptor: cells along a side, bins over 180 degrees
+CELLS, ORIENTATIONS = 8, 8  # of the shape descriptor: cells along a side, bins over 180 degrees
 CELL_OF_PIXEL = np.add.outer(np.arange(SIDE) * CELLS // SIDE * CELLS, np.arange(SIDE) * CELLS // SIDE)
 FAINT = 500.0  # gradient of a block that counts for little: noise on empty ground
 
@@ -56,8 +55,7 @@ def fingerprints(paths):
         dtype ``FINGERPRINT``, shape (n,): about 31 kB a picture.
     """
     prints = np.zeros(len(paths), FINGERPRINT)
-    rows = Parallel(n_jobs=-1, return_as="generator", batch_size=64)(delayed(fingerprint)(p) for p in paths)
-    for row, values in enumerate(tqdm(rows, "fingerprint", total=len(paths), unit="file", mininterval=1)):
+    for row, values in enumerate(in_parallel(fingerprint, paths, "fingerprint")):
         prints[row] = values
     return prints
 
@@ -83,7 +81,7 @@ def content_box(rgb, background):
     """Left, top, right, bottom of what differs from the background; the whole where nothing does.
 
     What counts as different is a part of the picture's own contrast: faint drawings are found, the
-    noise of compression around strong ones is not, nor are specks of a pixel.
+    noise of compression around strong ones is not, nor are specks of a pixel beside them.
     """
     difference = np.abs(cv2.blur(rgb, (3, 3)).astype(np.int16) - background).max(axis=2)
     content = difference > np.clip(0.3 * np.percentile(difference, 99), 12, 32)
@@ -119,7 +117,7 @@ def shape_of(rgb):
     strongest = strength.argmax(2)[..., None]
     strength = np.take_along_axis(strength, strongest, 2)[..., 0]
     bins = np.take_along_axis(angle, strongest, 2)[..., 0] * (ORIENTATIONS / np.pi)
-    bins = CELL_OF_PIXEL * ORIENTATIONS + bins.astype(np.int64) % ORIENTATIONS
+    bins = CELL_OF_PIXEL * ORIENTATIONS + np.rint(bins).astype(np.int64) % ORIENTATIONS
     cells = np.bincount(bins.ravel(), strength.ravel(), CELLS**2 * ORIENTATIONS)
     blocks = cells.reshape(CELLS // 2, 2, CELLS // 2, 2, ORIENTATIONS)
     blocks = blocks / (np.sqrt((blocks**2).sum((1, 3, 4), keepdims=True)) + FAINT)
@@ -130,7 +128,7 @@ def shape_of(rgb):
 def mirrored(shapes):
     """The shape descriptors of the pictures flipped left to right; same shape (n, d)."""
     cells = shapes.reshape(-1, CELLS, CELLS, ORIENTATIONS)
-    return cells[:, :, ::-1, ::-1].reshape(shapes.shape)
+    return np.roll(cells[:, :, ::-1, ::-1], 1, axis=3).reshape(shapes.shape)  # 0 degrees stays 0
 
 
 # --- Candidates -----------------------------------------------------------------------------------
@@ -229,7 +227,8 @@ def neighbour_pairs(vectors, n_neighbours, queries=None, dimensions=32):
     """
     if len(vectors) < 2:
         return np.empty((0, 2), np.int64)
-    pca = PCA(min(dimensions, *vectors.shape), svd_solver="covariance_eigh").fit(vectors)
+    with np.errstate(invalid="ignore"):  # all rows equal: no variance to explain
+        pca = PCA(min(dimensions, *vectors.shape), svd_solver="covariance_eigh").fit(vectors)
     points = pca.transform(vectors)
     asked = points if queries is None else pca.transform(queries)
     count = min(n_neighbours + (queries is None), len(points))

@@ -16,6 +16,7 @@ from illus import config, experiments
 from illus.balance import split
 from illus.catalog import scan
 from illus.duplicates import find_duplicates
+from illus.tables import write_table
 from illus.training import Config, data_hash, run_id
 
 HELD_OUT = 0.15
@@ -47,13 +48,6 @@ def prepare(folder, held_out=0.0):
     write_table(dataset, work / "dataset.csv")
     most = config.profile().max_per_class
     return dataset if most is None else subset(dataset, most)
-
-
-def write_table(table, path):
-    """Write a stage's table as CSV: the whole new one or, if that fails, the old one stays."""
-    partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, lineterminator="\n")
-    os.replace(partial, path)
 
 
 def subset(dataset, most):

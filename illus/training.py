@@ -18,10 +18,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 from numpy.lib.format import open_memmap
-from tqdm.auto import tqdm
 
 from evaluate import Description, read_ahead, read_description, score
 from illus.networks import BUILDERS
+from illus.parallel import progress
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Record:
 
 AUGMENTATIONS = {
     "none": lambda: [],
+    "flip": lambda: [layers.RandomFlip("horizontal")],
     "affine": lambda: [
         layers.RandomFlip("horizontal"),
         layers.RandomRotation(0.06, fill_mode="constant", fill_value=255.0),
@@ -121,7 +122,7 @@ def load_arrays(dataset, folder, size, fit, cache):
         partial = path.with_suffix(".partial")
         array = open_memmap(partial, "w+", np.uint8, (len(dataset), size, size, 3))
         pictures = read_ahead([Path(folder, p) for p in dataset.path], size, fit)
-        pictures = tqdm(pictures, "decode", total=len(dataset), unit="file", mininterval=1)
+        pictures = progress(pictures, "decode", len(dataset))
         for index, picture in enumerate(pictures):
             if isinstance(picture, str):
                 raise ValueError(f"{dataset.path.iloc[index]} was readable when scanned: {picture}")
@@ -134,8 +135,8 @@ def load_arrays(dataset, folder, size, fit, cache):
 class Batches(keras.utils.PyDataset):
     """Seeded training batches: classes drawn by their weight, pictures of a class by their copies.
 
-    Each batch is pictures, one-hot classes, and weights in the loss. What an epoch shows depends on the seed and its number
-    alone, so a resumed run sees what an uninterrupted one would have seen.
+    Each batch is pictures, one-hot classes, and weights in the loss. What an epoch shows depends on
+    the seed and its number alone, so a resumed run sees what an uninterrupted one would have seen.
     """
 
     def __init__(self, images, labels, copies, config):

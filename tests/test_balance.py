@@ -1,4 +1,4 @@
-"""The split: whole groups, the same share of every class."""
+"""The split: whole groups, the same share of every class; and how often each picture is shown."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from illus.balance import COLUMNS, draw_groups, split
+from illus.balance import COLUMNS, STRATEGIES, draw_groups, resample, split
 
 
 def make_catalog(sizes, copies=1):
@@ -51,13 +51,15 @@ def test_tables_of_duplicates_and_photos_are_obeyed():
 
 
 def test_broken_files_are_left_out():
-    catalog = make_catalog({"a": 30})
+    catalog = make_catalog({"a": 30, "b": 30})
     catalog.loc[3, "error"] = "empty file"
-    assert len(split(catalog)) == 29
+    assert set(catalog.path) - set(split(catalog).path) == {"a/3-0.png"}
 
 
 @pytest.mark.parametrize(("catalog", "message"), [
     (make_catalog({"a": 3}).assign(error="empty file"), "no readable picture"),
+    (pd.DataFrame(columns=["path", "class_name", "error", "sha256"]), "no readable picture"),
+    (make_catalog({"a": 30}), "only one class, a: there is nothing to tell apart"),
     (make_catalog({"a": 1, "b": 1}), "too few pictures to give the part 'validation' 10%"),
 ])
 def test_nothing_to_split(catalog, message):
@@ -79,3 +81,90 @@ def test_a_group_too_large_for_the_share_is_not_drawn():
     groups = pd.Series(["big"] * 90 + ["small"] * 10)
     drawn = draw_groups(pd.Series(["a"] * 100), groups, 0.1, np.random.default_rng(0))
     assert groups[drawn].unique().tolist() == ["small"]
+
+
+PATHS = [f"a/{i}-0.png" for i in range(4)]
+
+
+@pytest.mark.parametrize("how", ["broken", "copies", "photos"])
+def test_a_class_that_lost_all_its_pictures_is_named(how):
+    catalog = make_catalog({"a": 4, "b": 40, "c": 40})
+    tables = {"duplicates": pd.DataFrame({"path": PATHS, "group": "G1", "keep": how != "copies"}),
+              "photos": pd.DataFrame({"path": PATHS, "is_photo": how == "photos"})}
+    if how == "broken":
+        catalog.loc[catalog.class_name == "a", "error"] = "empty file"
+    with pytest.raises(ValueError, match="no picture is left of a: all are unreadable, copies"):
+        split(catalog, **tables)
+
+
+def test_one_picture_left_of_a_class_trains():
+    catalog = make_catalog({"a": 4, "b": 40})
+    duplicates = pd.DataFrame({"path": PATHS, "group": "G1", "keep": [False, False, True, False]})
+    for seed in range(5):
+        dataset = split(catalog, duplicates, seed=seed)
+        left = dataset[dataset.class_name == "a"]
+        assert dict(zip(left.path, left.split, strict=True)) == {"a/2-0.png": "train"}
+        assert (dataset.split == "validation").sum() == 4
+
+
+# --- Resampling -----------------------------------------------------------------------------------
+
+
+def make_dataset(sizes, validation=5):
+    """Training pictures as given, before them some of each class for validation."""
+    catalog = make_catalog({name: size + validation for name, size in sizes.items()})
+    held_out = catalog.groupby("class_name").cumcount() < validation
+    ids = {name: i for i, name in enumerate(sizes)}
+    return catalog.assign(class_id=catalog.class_name.map(ids), copies=1,
+                          split=np.where(held_out, "validation", "train"))
+
+
+def shown(dataset):
+    return dataset[dataset.split == "train"].groupby("class_name").copies
+
+
+@pytest.mark.parametrize(("strategy", "sums", "least", "most"), [
+    ("none", [10, 20, 60], [1, 1, 1], [1, 1, 1]),
+    ("downsample", [10, 20, 20], [1, 1, 0], [1, 1, 1]),
+    ("upsample", [60, 60, 60], [6, 3, 1], [6, 3, 1]),
+    ("both", [20, 20, 20], [2, 1, 0], [2, 1, 1]),
+])
+def test_classes_get_the_size_that_the_strategy_says(strategy, sums, least, most):
+    dataset = make_dataset({"a": 10, "b": 20, "c": 60})
+    copies = shown(resample(dataset, strategy))
+    assert copies.sum().tolist() == sums
+    assert copies.min().tolist() == least
+    assert copies.max().tolist() == most
+
+
+def test_what_is_left_over_is_shown_once_more():
+    """60 = 8 x 7 + 4; the median of 7 and 60 is 33."""
+    dataset = make_dataset({"a": 7, "b": 60})
+    assert sorted(shown(resample(dataset, "upsample")).get_group("a")) == [8, 8, 8, 9, 9, 9, 9]
+    assert shown(resample(dataset, "both")).sum().tolist() == [33, 33]
+    assert sorted(shown(resample(dataset, "both")).get_group("a")) == [4, 4, 5, 5, 5, 5, 5]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_only_training_rows_change_and_only_their_copies(strategy):
+    dataset = make_dataset({"a": 10, "b": 20, "c": 60}).sample(frac=1, random_state=0)
+    before = dataset.copy()
+    changed = resample(dataset, strategy)
+    pd.testing.assert_frame_equal(dataset, before)
+    pd.testing.assert_frame_equal(changed.drop(columns="copies"), dataset.drop(columns="copies"))
+    assert (changed.split == "validation").sum() == 15
+    assert (changed.copies[changed.split == "validation"] == 1).all()
+    assert changed.copies.dtype.kind == "i"
+
+
+@pytest.mark.parametrize("strategy", ["downsample", "both"])
+def test_the_seed_draws_who_is_left_out(strategy):
+    dataset = make_dataset({"a": 10, "b": 20, "c": 60})
+    drawn = [resample(dataset, strategy, seed).copies.tolist() for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+
+
+def test_an_unknown_strategy():
+    with pytest.raises(ValueError, match="strategy 'more': choose one of none, downsample, upsample, both"):
+        resample(make_dataset({"a": 2, "b": 2}), "more")

@@ -37,3 +37,18 @@ def test_two_scans_are_equal_and_change_nothing(class_folder_tree):
 def test_no_class_folders(tmp_path):
     with pytest.raises(EvaluationError, match="no class folders"):
         scan(tmp_path)
+
+
+def test_files_without_class_folders(tmp_path):
+    draw(COLOURS["L2_2"]).save(tmp_path / "1.png")
+    with pytest.raises(EvaluationError, match="no class folders"):
+        scan(tmp_path)
+
+
+def test_empty_class_folders_are_an_empty_catalog(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with pytest.warns(UserWarning, match="class folder b is empty"):
+        catalog = scan(tmp_path)
+    assert list(catalog.columns) == COLUMNS
+    assert catalog.empty

@@ -12,7 +12,7 @@ from evaluate import read_description
 
 ROOT = Path(__file__).parent.parent
 BANNED = re.compile(
-    r"keras\.applications|import\s+applications\b|keras_hub|keras_cv|tensorflow_hub|\btimm\b|torchvision"
+    r"keras\.applications|import\s+applications\b|keras_hub|keras_cv|tensorflow_hub|\btimm\b|torchvision\.models"
     r"|transformers|weights\s*=\s*\\?['\"]imagenet|load_state_dict_from_url|get_file\(|torch\.hub"
     r"|from_pretrained")
 THIS = Path(__file__).name

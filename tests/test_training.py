@@ -4,6 +4,7 @@ import io
 import json
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -141,6 +142,41 @@ def test_a_finished_run_is_not_trained_again(pictures, tmp_path, monkeypatch):
     assert table.width.tolist() == [4, 4, 4]
 
 
+def test_candidates_are_compared_over_seeds_within_the_profile(pictures, tmp_path, monkeypatch):
+    folder, dataset = pictures
+    monkeypatch.setenv("PROFILE", "quick")
+    seen = []
+
+    def fake_run(data, where, config, question, work):
+        seen.append((len(data), where, config, question, work))
+        return SimpleNamespace(val_macro_f1=0.1 * config.width + config.seed, val_micro_f1=config.epochs,
+                               val_class_f1="0.2500 1.0000")
+
+    monkeypatch.setattr(experiments, "run", fake_run)
+    wide = replace(TINY, width=8, epochs=50, steps_per_epoch=90, seed=7)
+    table = experiments.compare({"a": (dataset, TINY), "b": (dataset.iloc[1:], wide)}, folder, "q", tmp_path)
+    n = len(dataset)
+    capped = replace(wide, epochs=6, steps_per_epoch=6)
+    assert seen == [(size, folder, replace(config, seed=seed), "q", tmp_path)
+                    for size, config in ((n, TINY), (n - 1, capped)) for seed in (0, 1)]
+    assert table.name.tolist() == ["a", "a", "b", "b"]
+    assert table.seed.tolist() == [0, 1, 0, 1]
+    assert table.macro_f1.tolist() == pytest.approx([0.4, 1.4, 0.8, 1.8])
+    assert table.micro_f1.tolist() == [3, 3, 6, 6]
+    assert np.stack(table.class_f1).tolist() == [[0.25, 1.0]] * 4
+
+
+@pytest.mark.parametrize(("profile", "epochs", "steps", "expected"), [
+    ("quick", 24, 100, (6, 6)), ("quick", 2, 3, (2, 3)), ("quick", 24, None, (6, None)),
+    ("full", 24, 100, (24, 100)), ("full", 24, None, (24, None))])
+def test_the_profile_caps_epochs_and_steps(monkeypatch, profile, epochs, steps, expected):
+    monkeypatch.setenv("PROFILE", profile)
+    before = replace(TINY, epochs=epochs, steps_per_epoch=steps)
+    after = experiments.in_profile(before)
+    assert (after.epochs, after.steps_per_epoch) == expected
+    assert replace(after, epochs=epochs, steps_per_epoch=steps) == before
+
+
 def test_the_table_gains_columns_and_changes_nothing_else(tmp_path):
     path = tmp_path / "experiments.csv"
     experiments.write_row(path, {"run_id": "00e1", "question": "", "epochs": 24, "seconds": 0.1})
@@ -206,6 +242,40 @@ def test_pictures_without_copies_are_never_shown():
     shown = np.bincount(batches.order, minlength=64)
     np.testing.assert_allclose(shown, copies / 2, atol=1)
     assert shown[copies == 0].sum() == 0
+
+
+@pytest.mark.parametrize(("power", "expected"), [(0.0, [1, 1]), (1.0, [2 / 3, 2]), (0.5, [0.8453, 1.4641])])
+def test_rare_classes_weigh_more_in_the_loss(power, expected):
+    """30 and 10 pictures; the ratio is 3 to the power, the mean over what is drawn is 1."""
+    labels = np.repeat([0, 1], [30, 10])
+    config = replace(TINY, class_weighting=power, sampling=1.0, batch_size=8)
+    batches = Batches(np.arange(40), labels, np.ones(40), config)
+    drawn = [batches[step] for step in range(len(batches))]
+    pictures, targets, weights = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    assert len(batches) == 5
+    assert sorted(pictures) == list(range(40))
+    assert weights.mean() == pytest.approx(1, abs=1e-5)
+    np.testing.assert_array_equal(targets.argmax(1), labels[pictures])
+    for label in (0, 1):
+        np.testing.assert_allclose(weights[labels[pictures] == label], expected[label], atol=1e-4)
+
+
+def test_weights_count_pictures_as_often_as_they_are_shown():
+    """30 pictures once and 10 three times are classes of one size; pictures not shown do not count."""
+    labels = np.repeat([0, 1, 0], [30, 10, 50])
+    copies = np.repeat([1, 3, 0], [30, 10, 50])
+    batches = Batches(np.arange(90), labels, copies, replace(TINY, class_weighting=1.0, batch_size=30))
+    assert batches[0][2].tolist() == [1] * 30
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(None, 5), (3, 3), (11, 11)])
+def test_the_steps_of_an_epoch(steps, expected):
+    """Of 40 pictures for training, or as the configuration says; 7 others do not count."""
+    copies = np.repeat([1, 0], [40, 7])
+    batches = Batches(np.arange(47), np.arange(47) % 2, copies, replace(TINY, steps_per_epoch=steps))
+    assert len(batches) == expected
+    assert [len(batches[step][0]) for step in range(expected)] == [8] * expected
+    assert np.bincount(batches.order).max() == np.ceil(8 * expected / 40)
 
 
 @pytest.mark.parametrize("name", training.AUGMENTATIONS)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from tqdm.auto import tqdm
 
 from illus.balance import draw_groups
 from illus.emoji20 import contaminate, render
 from illus.emoji20.sources import HERE, UNSEEN_SETS
+from illus.parallel import in_parallel
 
 TEST_SHARE = 0.15
 PLANTED = {"duplicate": 1500, "photo": 1200, "broken": 25}
@@ -75,7 +74,7 @@ def make_plan(icons, seed, jobs=-1):
     Adds to the columns of ``truth.csv`` those that writing needs: ``split``, ``class_name``,
     ``svg``, ``side``, ``container``, ``quality``, ``background``, ``photograph``.
     """
-    hashes = _in_parallel(render.drawing_hash, icons.svg, jobs, "drawings")
+    hashes = in_parallel(render.drawing_hash, icons.svg, "drawings", jobs=jobs, batch_size=32)
     originals = icons.assign(drawing=list(hashes), kind="original", transform="")
     originals["source"] = originals.icon_set + "/" + originals.icon
     originals["group"] = connect_groups(originals.family + "/" + originals.concept, originals.drawing)
@@ -213,15 +212,8 @@ def contaminate_row(row, folder, seed):
 
 
 def _write(rows, function, folder, seed, jobs, label):
-    records = rows.itertuples(index=False)
-    return _in_parallel(function, records, jobs, label, len(rows), folder, seed)
-
-
-def _in_parallel(function, items, jobs, label, total=None, *args):
-    work = Parallel(n_jobs=jobs, return_as="generator", batch_size=32)(
-        delayed(function)(item, *args) for item in items)
-    total = len(items) if total is None else total
-    return list(tqdm(work, label, total=total, unit="file", mininterval=1))
+    records = list(rows.itertuples(index=False))
+    return list(in_parallel(function, records, label, folder, seed, jobs=jobs, batch_size=32))
 
 
 def tree_hash(folder):

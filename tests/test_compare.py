@@ -1,0 +1,130 @@
+"""The distance: small for whatever copying may do to a drawing, large for another drawing."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from conftest import encoded
+from drawings import (
+    BROWN,
+    DRAWINGS,
+    brighter,
+    clock,
+    face,
+    fish,
+    flatter,
+    house,
+    padded,
+    plant,
+    rehued,
+    rescaled,
+    shifted,
+)
+from PIL import ImageOps
+
+from illus.compare import distance, plausible
+from illus.duplicates import NEAR
+from illus.fingerprints import FINGERPRINT, fingerprint
+
+COPIES = {
+    "JPEG 60": lambda p: encoded(p, "JPEG", quality=60),
+    "WEBP 60": lambda p: encoded(p, "WEBP", quality=60),
+    "BMP": lambda p: encoded(p, "BMP"),
+    "GIF": lambda p: encoded(p, "GIF"),
+    "half the size": lambda p: encoded(rescaled(p, 0.5)),
+    "twice the size": lambda p: encoded(rescaled(p, 2)),
+    "padded": lambda p: encoded(padded(p, 0.05)),
+    "shifted": lambda p: encoded(shifted(p, 2, -2)),
+    "brighter": lambda p: encoded(brighter(p, 1.08)),
+    "less contrast": lambda p: encoded(flatter(p, 0.93)),
+    "small, padded JPEG": lambda p: encoded(rescaled(padded(p, 0.05), 0.5), "JPEG", quality=75),
+}
+OTHERS = {
+    "skin": (face(), face(BROWN)),
+    "hue": (fish(), rehued(fish(), 0.12)),
+    "wall": (house(), house(wall=(150, 190, 220))),
+    "pot": (plant(), plant(pot=(60, 90, 190))),
+    "colour as light": (plant(pot=(190, 90, 60)), plant(pot=(60, 140, 145))),
+    "hour": (clock(2), clock(3)),
+    "minute": (clock(minute=45), clock(minute=50)),
+    "third eye": (face(), face(eyes=3)),
+    "one eye": (face(), face(eyes=1)),
+    "sad": (face(), face(smiles=False)),
+    "mirrored fish": (fish(), ImageOps.mirror(fish())),
+    "mirrored house": (house(), ImageOps.mirror(house())),
+    "mirrored clock": (clock(), ImageOps.mirror(clock())),
+    "margin": (house(), padded(house(), 0.25)),
+}
+
+
+@pytest.fixture
+def prints_of(tmp_path):
+    """Fingerprints of pictures, which may be encoded already."""
+    def describe(*pictures):
+        prints = np.zeros(len(pictures), FINGERPRINT)
+        for row, picture in enumerate(pictures):
+            path = tmp_path / str(row)
+            path.write_bytes(picture if isinstance(picture, bytes) else encoded(picture))
+            prints[row] = fingerprint(path)
+        return prints
+    return describe
+
+
+@pytest.mark.parametrize("change", COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
+def test_a_copy_is_near(prints_of, draw_one, change):
+    prints = prints_of(draw_one(), change(draw_one()))
+    assert plausible(prints, np.array([[0, 1], [1, 0]])).all()
+    there, back = distance(prints, 0, 1), distance(prints, 1, 0)
+    assert max(there, back) < NEAR
+    assert there == pytest.approx(back, abs=1)
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS.values(), ids=OTHERS)
+def test_a_real_difference_is_not(prints_of, one, other):
+    prints = prints_of(one, other)
+    there, back = distance(prints, 0, 1), distance(prints, 1, 0)
+    assert min(there, back) > NEAR
+    assert there == pytest.approx(back, rel=0.1)
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    (clock(3), clock(2)), (face(), face(eyes=3)), (fish(), ImageOps.mirror(fish()))],
+    ids=["hour", "third eye", "mirrored"])
+@pytest.mark.parametrize("change", [COPIES["JPEG 60"], COPIES["half the size"], COPIES["small, padded JPEG"]],
+                         ids=["JPEG 60", "half the size", "small, padded JPEG"])
+def test_a_real_difference_is_seen_in_a_poor_copy(prints_of, one, other, change):
+    assert distance(prints_of(one, change(other)), 0, 1) > 2 * NEAR
+
+
+@pytest.mark.parametrize(("one", "other"), [*combinations(DRAWINGS, 2)])
+def test_another_drawing_is_far(prints_of, one, other):
+    assert distance(prints_of(DRAWINGS[one](), DRAWINGS[other]()), 0, 1) > 5 * NEAR
+
+
+@pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
+def test_equal_pixels_are_at_distance_0(prints_of, draw_one):
+    assert distance(prints_of(draw_one(), draw_one()), 0, 1) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_distance_grows_with_the_change(prints_of):
+    prints = prints_of(house(), *(padded(house(), share) for share in (0.05, 0.1, 0.2, 0.4)))
+    gaps = [distance(prints, 0, i) for i in range(5)]
+    assert gaps == sorted(gaps)
+    prints = prints_of(clock(2), *(clock(2 + turn) for turn in (0.02, 1)))
+    assert distance(prints, 0, 1) < NEAR < distance(prints, 0, 2)
+
+
+def test_what_cannot_be_a_copy(prints_of):
+    wide = house().resize((120, 100))
+    prints = prints_of(house(), wide, padded(house(), 0.25), rehued(house(), 0.3), padded(house(), 0.05))
+    pairs = np.array([[0, 0], [0, 1], [0, 2], [0, 3], [0, 4], [1, 2]])
+    assert plausible(prints, pairs).tolist() == [True, False, False, False, True, False]
+    assert plausible(prints, pairs[:0]).shape == (0,)
+
+
+def test_a_pixel_of_rounding_is_no_other_aspect(prints_of):
+    """The same ratio of sides, where each may be rounded by half a pixel."""
+    sizes = [(40, 20), (40, 21), (400, 200), (400, 230)]
+    prints = prints_of(*(fish().resize(size) for size in sizes))
+    assert plausible(prints, np.array([[0, 1], [2, 3]])).tolist() == [True, False]

@@ -1,0 +1,415 @@
+"""Duplicates and variants of drawings whose copies are known, from files to the table."""
+
+from contextlib import contextmanager
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import encoded
+from drawings import BROWN, clock, face, fish, house, padded, plant, rescaled
+from PIL import Image, ImageOps
+from threadpoolctl import threadpool_limits
+
+from illus import duplicates, parallel
+from illus.balance import split
+from illus.catalog import scan
+from illus.duplicates import COLUMNS, UNLIKE, assign_copies, copies_table, decide, find_duplicates
+from illus.fingerprints import FINGERPRINT
+from illus.truth import load_truth, recall_by_transform, score_duplicates
+
+MIXED = {
+    "A/plant.png": plant(),
+    "A/same bytes.png": plant(),
+    "A/fish.png": fish(),
+    "A/same pixels.bmp": encoded(fish(), "BMP"),
+    "A/house.png": house(),
+    "B/face.png": face(),
+    "B/recoloured.png": face(BROWN),
+    "A/mirrored.png": ImageOps.mirror(plant()),
+    "A/house.jpg": encoded(house(), "JPEG", quality=60),
+    "B/clock.png": clock(2),
+    "B/another clock.png": clock(6),
+    "B/sad.png": face(smiles=False),
+}
+
+
+@pytest.fixture(autouse=True)
+def in_threads():
+    """No processes for a dozen pictures, and no threads that wait for each other on a busy machine."""
+    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
+        yield
+
+
+def write(folder, files):
+    for name, picture in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(picture if isinstance(picture, bytes) else encoded(picture))
+    return folder
+
+
+@pytest.fixture
+def table_of(tmp_path):
+    """The table for drawn files, by path."""
+    def find(files):
+        folder = write(tmp_path / "pictures", files)
+        return find_duplicates(scan(folder), folder).set_index("path")
+    return find
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    folder = write(tmp_path_factory.mktemp("mixed") / "pictures", MIXED)
+    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
+        catalog = scan(folder)
+        return folder, catalog, find_duplicates(catalog, folder)
+
+
+def snapshot(folder):
+    return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
+
+
+def plain(colour, side):
+    return Image.new("RGB", (side, side), colour)
+
+
+def flag(colour, side):
+    """A square on white."""
+    picture = Image.new("RGB", (side, side), "white")
+    picture.paste(colour, (side // 4, side // 4, 3 * side // 4, 3 * side // 4))
+    return picture
+
+
+# --- From files to the table ----------------------------------------------------------------------
+
+
+def test_the_table_lists_files_with_company_in_order(mixed):
+    table = mixed[2]
+    assert list(table.columns) == COLUMNS
+    assert table.path.tolist() == sorted(set(MIXED) - {"B/clock.png", "B/another clock.png", "B/sad.png"})
+    assert table.keep.dtype == table.conflict.dtype == bool
+    assert not table.conflict.any()
+
+
+@pytest.mark.parametrize(("one", "other", "relation"), [
+    ("A/plant.png", "A/same bytes.png", "exact"),
+    ("A/same pixels.bmp", "A/fish.png", "exact"),
+])
+def test_equal_bytes_and_equal_pixels_are_exact(mixed, one, other, relation):
+    rows = mixed[2].set_index("path").loc[[one, other]]
+    assert rows.relation.tolist() == [relation] * 2
+    assert rows.distance.tolist() == [0, 0]
+    assert rows.keep.tolist() == [True, False]
+    assert rows.copy_of.tolist() == [one] * 2
+    assert rows.group.nunique() == 1
+
+
+def test_a_compressed_copy_is_near(mixed):
+    rows = mixed[2].set_index("path").loc[["A/house.png", "A/house.jpg"]]
+    assert rows.relation.tolist() == ["near", "near"]
+    assert sorted(rows.keep) == [False, True]
+    assert rows.distance.iloc[0] == rows.distance.iloc[1]
+    assert 0 < rows.distance.iloc[0] < duplicates.NEAR
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ("A/plant.png", "A/mirrored.png"), ("B/face.png", "B/recoloured.png")], ids=["mirrored", "recoloured"])
+def test_variants_are_kept_and_stay_together(mixed, one, other):
+    table = mixed[2].set_index("path")
+    assert table.relation[other] == "variant"
+    assert table.copy_of[other] == ""
+    assert table.reason[other] == "only copy; its variants are in the group"
+    assert table.keep[[one, other]].all()
+    assert table.group[one] == table.group[other]
+
+
+def test_different_drawings_are_in_different_groups(mixed):
+    groups = mixed[2].set_index("path").group
+    assert groups[["A/plant.png", "A/fish.png", "A/house.png", "B/face.png"]].nunique() == 4
+    assert groups.nunique() == 4
+
+
+def test_nothing_alike_is_an_empty_table(table_of):
+    table = table_of({"A/1.png": house(), "A/2.png": clock(2), "B/1.png": clock(6), "B/2.png": fish()})
+    assert table.empty
+    assert table.reset_index().columns.tolist() == COLUMNS
+
+
+def test_broken_files_are_not_compared(tmp_path):
+    folder = write(tmp_path / "p", {"A/1.png": b"no picture", "B/1.png": b"no picture"})
+    table = find_duplicates(scan(folder), folder)
+    assert table.empty
+    assert list(table.columns) == COLUMNS
+    write(folder, {"A/2.png": fish(), "A/3.png": fish()})
+    assert find_duplicates(scan(folder), folder).path.tolist() == ["A/2.png", "A/3.png"]
+
+
+def test_a_single_picture_and_a_single_pair(table_of):
+    assert table_of({"A/1.png": fish()}).empty
+    assert table_of({"A/1.png": fish(), "A/2.png": fish()}).keep.tolist() == [True, False]
+
+
+def test_plain_pictures_are_copies_in_one_colour_only(table_of):
+    table = table_of({"A/red.png": plain("red", 80), "A/small.png": plain("red", 60),
+                      "B/blue.png": plain("blue", 80)})
+    assert table.keep.to_dict() == {"A/red.png": True, "A/small.png": False}
+
+
+def test_flat_drawings_are_copies_in_one_colour_only(table_of):
+    table = table_of({"A/red.png": flag("red", 120), "A/small.png": flag("red", 80),
+                      "B/blue.png": flag("blue", 120), "B/house.png": house()})
+    assert table.keep.to_dict() == {"A/red.png": True, "A/small.png": False, "B/blue.png": True}
+    assert table.copy_of.to_dict() == {"A/red.png": "A/red.png", "A/small.png": "A/red.png", "B/blue.png": ""}
+
+
+def test_the_same_table_whatever_the_order(mixed):
+    folder, catalog, table = mixed
+    for seed in range(2):
+        shuffled = catalog.sample(frac=1, random_state=seed)
+        assert shuffled.index.tolist() != catalog.index.tolist()
+        pd.testing.assert_frame_equal(find_duplicates(shuffled, folder), table)
+
+
+@pytest.mark.parametrize(("backend", "workers"), [("sequential", 1), ("threading", 3), ("loky", 2)])
+def test_the_same_table_with_any_number_of_workers(mixed, monkeypatch, backend, workers):
+    folder, catalog, table = mixed
+    used = []
+
+    def one_at_a_time(**settings):
+        used.append(workers)
+        return joblib.Parallel(**settings | {"backend": backend, "n_jobs": workers, "batch_size": 1})
+
+    monkeypatch.setattr(parallel, "Parallel", one_at_a_time)
+    pd.testing.assert_frame_equal(find_duplicates(catalog, folder), table)
+    assert used
+
+
+def test_the_pictures_are_left_as_they_are(tmp_path):
+    folder = write(tmp_path / "pictures", MIXED | {"A/broken.png": b"x"})
+
+    before = snapshot(tmp_path)
+    find_duplicates(scan(folder), folder)
+    assert snapshot(tmp_path) == before
+
+
+def test_the_split_keeps_groups_on_one_side_and_leaves_out_what_is_not_kept(mixed):
+    _, catalog, table = mixed
+    dropped, sides = set(table.path[~table.keep]), set()
+    groups = table.set_index("path").group
+    for seed in range(20):
+        dataset = split(catalog, table, fractions={"train": 0.5, "validation": 0.5}, seed=seed)
+        assert set(dataset.path) == set(catalog.path) - dropped
+        side = dataset.set_index("path").split
+        for one, other in (("A/plant.png", "A/mirrored.png"), ("B/face.png", "B/recoloured.png")):
+            assert groups[one] == groups[other]
+            assert side[one] == side[other]
+            sides.add((one, side[one]))
+    assert len(sides) == 4, "each pair was on either side for some seed"
+
+
+# --- Which one is kept ----------------------------------------------------------------------------
+
+
+def test_most_pixels_are_kept(table_of):
+    table = table_of({"A/a.png": rescaled(clock(), 0.5), "A/b.png": clock(),
+                      "A/c.png": rescaled(clock(), 0.75)})
+    assert table.keep.to_dict() == {"A/a.png": False, "A/b.png": True, "A/c.png": False}
+    assert table.reason.to_dict() == {"A/a.png": "fewer pixels than A/b.png", "A/b.png": "best of 3 copies",
+                                      "A/c.png": "fewer pixels than A/b.png"}
+    assert table.distance["A/b.png"] == table.distance.max() > table.distance.min()
+
+
+def test_of_equal_pixels_the_most_bytes_are_kept(table_of):
+    table = table_of({"A/a.png": clock(), "A/b.bmp": encoded(clock(), "BMP")})
+    assert table.keep.to_dict() == {"A/a.png": False, "A/b.bmp": True}
+    assert table.reason["A/a.png"] == "more compressed than A/b.bmp"
+
+
+def test_of_equal_pixels_a_lossless_file_is_kept_even_if_smaller(table_of):
+    compressed = encoded(house(), "JPEG", quality=95)
+    assert len(compressed) > len(encoded(house()))
+    table = table_of({"A/1.jpg": compressed, "A/2.png": house()})
+    assert table.keep.to_dict() == {"A/1.jpg": False, "A/2.png": True}
+    assert table.reason["A/1.jpg"] == "lossy, unlike A/2.png"
+
+
+def test_of_equal_bytes_the_first_path_is_kept(table_of):
+    table = table_of({"B/a.png": clock(), "A/z.png": clock(), "A/b.png": clock()})
+    table = table.assign(reason=table.reason.str.removeprefix("label conflict, "))
+    assert table.keep.to_dict() == {"A/b.png": True, "A/z.png": False, "B/a.png": False}
+    assert table.reason.to_dict() == {"A/b.png": "best of 3 copies", "A/z.png": "same as A/b.png, later path",
+                                      "B/a.png": "A: 2, B: 1: outvoted"}
+
+
+def test_undecided_labels_drop_all_copies(table_of):
+    table = table_of({"A/1.png": fish(), "B/1.png": rescaled(fish(), 0.5),
+                      "A/2.png": house(), "A/3.png": house()})
+    undecided = table.loc[["A/1.png", "B/1.png"]]
+    assert undecided.keep.tolist() == [False, False]
+    assert undecided.conflict.tolist() == [True, True]
+    assert undecided.reason.unique().tolist() == ["label conflict, A: 1, B: 1: undecided"]
+    assert table.loc[["A/2.png", "A/3.png"]].keep.tolist() == [True, False]
+    assert not table.loc[["A/2.png", "A/3.png"]].conflict.any()
+
+
+def test_two_of_four_are_no_majority(table_of):
+    table = table_of({f"{name}.png": fish() for name in ("A/1", "A/2", "B/1", "C/1")})
+    assert not table.keep.any()
+    assert table.reason.unique().tolist() == ["label conflict, A: 2, B: 1, C: 1: undecided"]
+
+
+def test_a_majority_wins_even_against_a_better_copy(table_of):
+    table = table_of({"A/1.png": fish(), "A/2.png": fish(), "B/large.png": rescaled(fish(), 1.5)})
+    assert table.conflict.all()
+    assert table.keep.to_dict() == {"A/1.png": True, "A/2.png": False, "B/large.png": False}
+    assert table.reason.to_dict() == {"A/1.png": "best of 3 copies", "A/2.png": "same as A/1.png, later path",
+                                      "B/large.png": "label conflict, A: 2, B: 1: outvoted"}
+    assert table.relation.to_dict() == {"A/1.png": "exact", "A/2.png": "exact", "B/large.png": "near"}
+    assert set(table.copy_of) == {"B/large.png"}
+
+
+def test_labels_of_variants_do_not_conflict(table_of):
+    table = table_of({"A/1.png": plant(), "B/1.png": ImageOps.mirror(plant()),
+                      "A/2.png": fish(), "B/2.png": house()})
+    assert table.keep.to_dict() == {"A/1.png": True, "B/1.png": True}
+    assert not table.conflict.any()
+
+
+# --- Chains ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def known_distances(monkeypatch, distances):
+    with monkeypatch.context() as patch:
+        patch.setattr(duplicates, "distance", lambda prints, i, j: distances[int(i), int(j)])
+        yield np.zeros(1 + max(max(pair) for pair in distances), FINGERPRINT)
+
+
+LINKS = {(0, 1): 1.0, (1, 2): 2.0, (2, 3): 3.0, (3, 4): 0.0}
+
+
+@pytest.mark.parametrize(("ends", "best", "to_best"), [
+    ({(0, 2): 7.0, (0, 3): 9.0, (0, 4): 12.0}, [0, 0, 0, 0, 0], [0, 1, 7, 9, 12]),
+    ({(0, 2): 7.0, (0, 3): 9.0, (0, 4): 12.1}, [0, 0, 0, 0, 4], [0, 1, 7, 9, 0]),
+    ({(0, 2): 7.0, (0, 3): 20.0, (0, 4): 30.0}, [0, 0, 0, 3, 3], [0, 1, 7, 0, 0]),
+    ({(0, 2): 13.0, (0, 3): 20.0, (0, 4): 30.0, (2, 4): 50.0}, [0, 0, 2, 2, 4], [0, 1, 0, 3, 0]),
+], ids=["whole", "one end cut", "in two", "in three"])
+def test_a_chain_is_cut_where_its_ends_are_unlike(monkeypatch, ends, best, to_best):
+    assert UNLIKE == 12
+    with known_distances(monkeypatch, LINKS | ends) as prints:
+        pairs, distances = np.array([*LINKS]), np.array([*LINKS.values()])
+        found = assign_copies(prints, pairs, distances)
+        assert found[0].tolist() == best
+        assert found[1].tolist() == to_best
+        backwards = assign_copies(prints, pairs[::-1], distances[::-1])
+        np.testing.assert_array_equal(found, backwards)
+
+
+def test_far_pairs_are_no_links_and_known_ones_are_not_measured_again(monkeypatch):
+    pairs = np.array([[0, 1], [0, 2], [1, 2], [2, 3]])
+    monkeypatch.setattr(duplicates, "distance", lambda *_: pytest.fail("measured again"))
+    prints = np.zeros(4, FINGERPRINT)
+    best, to_best = assign_copies(prints, pairs, np.array([0.0, 11.0, 6.0, 6.1]))
+    assert best.tolist() == [0, 0, 0, 3]
+    assert to_best.tolist() == [0, 0, 11, 0]
+    assert assign_copies(prints, pairs, np.array([0.0, 11.0, 6.1, 6.1]))[0].tolist() == [0, 0, 2, 3]
+    assert assign_copies(prints, pairs[:0], np.empty(0))[0].tolist() == [0, 1, 2, 3]
+
+
+def test_the_table_of_a_chain(monkeypatch):
+    """The kept copy shows the largest distance; what was cut off is no copy, but stays in the group."""
+    links = {pair: LINKS[pair] for pair in [(0, 1), (1, 2), (2, 3)]}
+    files = pd.DataFrame({"path": list("abcde"), "class_name": "A", "n_pixels": [50, 40, 30, 20, 20],
+                          "bytes": 9, "sha256": list("vwxyz"), "picture": [0, 1, 2, 3, 4]})
+    with known_distances(monkeypatch, links | {(0, 2): 7.0, (0, 3): 20.0}):
+        prints = np.zeros(5, FINGERPRINT)
+        table = decide(files, prints, np.array([*links]), np.array([*links.values()])).set_index("path")
+    assert table.index.tolist() == list("abcd")
+    assert table.group.nunique() == 1
+    assert table.keep.tolist() == [True, False, False, True]
+    assert table.relation.tolist() == ["near", "near", "near", "variant"]
+    assert table.copy_of.tolist() == ["a", "a", "a", ""]
+    assert table.distance.tolist() == [7, 1, 7, 0]
+
+
+def test_copies_of_every_file():
+    files = pd.DataFrame({"path": list("abcde"), "picture": [0, 1, 0, 2, 3]})
+    table = copies_table(files, np.array([0, 1, 1, 3]))
+    assert table.path.tolist() == list("abcde")
+    assert table.copy_of.tolist() == ["a", "b", "a", "b", ""]
+
+
+# --- Against the truth ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def truth():
+    """Drawing x: 4 files, y: 3, z: 2, w: 1 and a broken one."""
+    rows = [("x1", "original", "", "x"), ("x2", "duplicate", "jpeg 60", "x"),
+            ("x3", "duplicate", "jpeg 75", "x"), ("x4", "duplicate", "shift", "x"),
+            ("y1", "original", "", "y"), ("y2", "original", "", "y"), ("y3", "duplicate", "shift", "y"),
+            ("z1", "original", "", "z"), ("z2", "duplicate", "copy", "z"), ("w1", "original", "", "w"),
+            ("b1", "broken", "cut", "w")]
+    return pd.DataFrame(rows, columns=["path", "kind", "transform", "drawing"])
+
+
+def copies(pairs):
+    return pd.DataFrame(list(pairs.items()), columns=["path", "copy_of"])
+
+
+def test_recall_and_precision_by_hand(truth):
+    """6 of 10 are redundant; 4 are called so, of them 3 rightly."""
+    table = copies({"x1": "x1", "x2": "x1", "x3": "x1", "y1": "y3", "y3": "y3", "w1": "z1", "z1": "z1",
+                    "x4": ""})
+    assert score_duplicates(table, truth) == {
+        "redundant": 6, "flagged": 4, "right": 3, "recall": 0.5, "precision": 0.75}
+
+
+@pytest.mark.parametrize(("pairs", "expected"), [
+    ({f: f"{f[0]}1" for f in ("x1", "x2", "x3", "x4", "y1", "y2", "y3", "z1", "z2")}, (6, 6, 1.0, 1.0)),
+    ({"x1": "", "x2": ""}, (0, 0, 0.0, 0.0)),
+    ({"x1": "w1", "w1": "w1", "b1": "z1"}, (2, 0, 0.0, 0.0)),
+], ids=["all", "none", "wrong ones"])
+def test_bounds_of_recall_and_precision(truth, pairs, expected):
+    assert tuple(score_duplicates(copies(pairs), truth).values()) == (6, *expected)
+
+
+def test_recall_of_each_transform_by_hand(truth):
+    """x2 stands with x1; y1 and y2 with each other; z2 only with a file of another drawing."""
+    table = copies({"x1": "x1", "x2": "x1", "x3": "", "y1": "y1", "y2": "y1", "z2": "w1", "w1": "w1"})
+    found = recall_by_transform(table, truth)
+    assert found.index.name == "transform"
+    assert found.to_dict("index") == {
+        "copy": {"files": 1, "found": 0, "recall": 0.0}, "jpeg": {"files": 2, "found": 1, "recall": 0.5},
+        "natural": {"files": 2, "found": 2, "recall": 1.0}, "shift": {"files": 2, "found": 0, "recall": 0.0}}
+
+
+def test_the_truth_is_read_from_beside_the_folder(tmp_path, truth):
+    folder = tmp_path / "training"
+    folder.mkdir()
+    assert load_truth(folder) is None
+    parts = ["training/A/1.png", "test/A/2.png", "training/B/3.png", "training_more/A/4.png"]
+    truth.iloc[:4].assign(path=parts).to_csv(tmp_path / "truth.csv", index=False)
+    read = load_truth(folder)
+    assert read.path.tolist() == ["A/1.png", "B/3.png"]
+    assert read.index.tolist() == [0, 1]
+    assert read["transform"].tolist() == ["", "jpeg 75"]
+
+
+def test_what_is_found_in_drawn_files_is_true(tmp_path):
+    """From files to the score, each drawing with one copy of every kind."""
+    drawings = {"clock": clock(2), "fish": fish(), "house": house(), "plant": plant(), "late": clock(6)}
+    changes = {"jpeg": lambda p: encoded(p, "JPEG", quality=75), "padding": lambda p: padded(p, 0.05),
+               "size": lambda p: rescaled(p, 0.6)}
+    rows = []
+    for name, picture in drawings.items():
+        files = {"": picture} | {kind: change(picture) for kind, change in changes.items()}
+        write(tmp_path / "p", {f"A/{name}{kind}.png": content for kind, content in files.items()})
+        rows += [{"path": f"p/A/{name}{kind}.png", "kind": "duplicate" if kind else "original",
+                  "transform": kind, "drawing": name} for kind in files]
+    pd.DataFrame(rows).to_csv(tmp_path / "truth.csv", index=False)
+    truth = load_truth(tmp_path / "p")
+    found = find_duplicates(scan(tmp_path / "p"), tmp_path / "p")
+    score = score_duplicates(found, truth)
+    assert (score["redundant"], score["recall"], score["precision"]) == (15, 1.0, 1.0)
+    assert recall_by_transform(found, truth).recall.to_dict() == dict.fromkeys(changes, 1.0)

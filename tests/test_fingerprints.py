@@ -1,0 +1,215 @@
+"""Fingerprints of drawn pictures, and the search for pairs against all pairs."""
+
+from itertools import combinations
+
+import imagehash
+import numpy as np
+import pytest
+from drawings import DRAWINGS, face, rehued
+from PIL import Image
+
+from illus.fingerprints import (
+    FINGERPRINT,
+    LARGEST_BUCKET,
+    SIDE,
+    content_box,
+    fingerprint,
+    hash_pairs,
+    mirrored,
+    near_hashes,
+    neighbour_pairs,
+    perceptual_hash,
+    shape_of,
+    square,
+    unique_pairs,
+)
+
+WHITE = np.array([255, 255, 255], np.uint8)
+
+
+def patchwork(k):
+    """Coloured squares by a formula: no drawing routine and no random numbers."""
+    i, j = np.mgrid[:SIDE, :SIDE] // 12
+    return np.stack([37 * i + 59 * j**2 + 17 * k * i * j + 80 * c for c in range(3)], -1).astype(np.uint8)
+
+
+def thumbnail(picture):
+    rgb = np.asarray(picture)
+    left, top, right, bottom = content_box(rgb, WHITE)
+    return square(rgb[top:bottom, left:right], WHITE)
+
+
+def white_with(box, level, size=(120, 100)):
+    left, top, right, bottom = box
+    rgb = np.full((*size[::-1], 3), 255, np.uint8)
+    rgb[top:bottom, left:right] = level
+    return rgb
+
+
+# --- One picture ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("k", "value"), [
+    (1, 0xA36503361DE169F5), (2, 0xA2AD14E13B3629DE), (3, 0xA16F0423750E6FBC), (4, 0xA37104339D3C2CDF)])
+def test_perceptual_hash(k, value):
+    number = perceptual_hash(patchwork(k))
+    assert number.dtype == np.uint64
+    assert int(number) == value
+    bits = imagehash.phash(Image.fromarray(patchwork(k))).hash.ravel()
+    assert int(number) == int("".join(str(int(bit)) for bit in bits), 2)
+
+
+@pytest.mark.parametrize("box", [(30, 40, 90, 80), (1, 1, 119, 99), (50, 10, 62, 95)])
+@pytest.mark.parametrize("level", [0, 160, 235])
+def test_the_content_box_is_the_drawing(box, level):
+    np.testing.assert_allclose(content_box(white_with(box, level), WHITE), box, atol=1)
+
+
+def test_specks_beside_a_drawing_are_not_content():
+    rgb = white_with((30, 40, 90, 80), 0)
+    clean = content_box(rgb, WHITE)
+    rgb[5, 5] = rgb[95, 110] = 0
+    assert content_box(rgb, WHITE) == clean
+    rgb[4:8, 4:8] = 0  # no speck any more
+    np.testing.assert_allclose(content_box(rgb, WHITE), (4, 4, 90, 80), atol=1)
+
+
+def test_nothing_on_a_picture_is_the_whole_picture():
+    assert content_box(white_with((0, 0, 0, 0), 0), WHITE) == (0, 0, 120, 100)
+    assert content_box(white_with((30, 40, 90, 80), 250), WHITE) == (0, 0, 120, 100)
+
+
+def test_square_centres_on_the_background():
+    wide = np.zeros((SIDE // 2, SIDE, 3), np.uint8)
+    expected = np.zeros((SIDE, SIDE, 3), np.uint8)
+    expected[: SIDE // 4] = expected[-SIDE // 4 :] = (9, 8, 7)
+    np.testing.assert_array_equal(square(wide, np.array([9, 8, 7])), expected)
+    for side in (SIDE // 2, 3 * SIDE):
+        narrow = square(np.full((side, side // 3, 3), 77, np.uint8), WHITE)
+        assert narrow[SIDE // 2, [0, SIDE // 2, SIDE - 1], 0].tolist() == [255, 77, 255]
+
+
+def test_a_fingerprint_knows_the_size_and_ignores_the_margin(tmp_path):
+    prints = np.zeros(2, FINGERPRINT)
+    for row, (corner, size) in enumerate([((30, 40), (120, 100)), ((10, 50), (200, 160))]):
+        (x, y), name = corner, tmp_path / f"{row}.png"
+        Image.fromarray(white_with((x, y, x + 60, y + 40), (200, 0, 0), size)).save(name)
+        prints[row] = fingerprint(name)
+    assert prints["size"].tolist() == [[120, 100], [200, 160]]
+    np.testing.assert_allclose(prints["box"], [[30, 40, 90, 80], [10, 50, 70, 90]], atol=1)
+    np.testing.assert_array_equal(*prints["thumbnail"])
+    np.testing.assert_array_equal(*prints["shape"])
+    assert prints["pixels"][0] != prints["pixels"][1]
+    assert prints["colours"][0, 4, 4].tolist() == [200, 0, 0]
+    assert prints["colours"][0, 0, 0].tolist() == [255, 255, 255]
+
+
+# --- Shapes ---------------------------------------------------------------------------------------
+
+
+def test_a_flat_picture_has_no_shape():
+    assert not shape_of(np.full((SIDE, SIDE, 3), 99, np.uint8)).any()
+    assert np.linalg.norm(shape_of(thumbnail(face()))) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
+def test_another_colour_has_the_same_shape(draw_one):
+    assert shape_of(thumbnail(draw_one())) @ shape_of(thumbnail(rehued(draw_one(), 0.3))) > 0.95
+
+
+@pytest.mark.parametrize(("one", "other"), [*combinations(DRAWINGS, 2)])
+def test_another_drawing_has_another_shape(one, other):
+    assert shape_of(thumbnail(DRAWINGS[one]())) @ shape_of(thumbnail(DRAWINGS[other]())) < 0.9
+
+
+@pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
+def test_a_mirrored_shape_is_the_shape_of_the_mirrored_picture(draw_one):
+    picture = thumbnail(draw_one())
+    turned = shape_of(np.ascontiguousarray(picture[:, ::-1]))
+    assert mirrored(shape_of(picture)[None])[0] @ turned > 0.95
+
+
+def test_a_mirrored_shape_differs_where_the_drawing_is_not_symmetrical():
+    shape = shape_of(thumbnail(DRAWINGS["fish"]()))
+    assert mirrored(shape[None])[0] @ shape < 0.9
+    np.testing.assert_array_equal(mirrored(mirrored(shape[None]))[0], shape)
+
+
+# --- Pairs ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hashes():
+    """Random ones, and for each of some others with 0 to 7 of its bits flipped, anywhere or in one place."""
+    rng = np.random.default_rng(0)
+    found = list(rng.integers(0, 2**64, 150, np.uint64, endpoint=False))
+    for base in found[:60]:
+        for flips in range(1, 8):
+            for bits in (rng.choice(64, flips, replace=False), rng.integers(0, 57) + np.arange(flips)):
+                found.append(base ^ np.bitwise_or.reduce(np.uint64(1) << bits.astype(np.uint64)))
+    return rng.permutation(np.unique(np.array(found, np.uint64)))
+
+
+def brute_force(hashes, radius):
+    apart = np.bitwise_count(hashes[:, None] ^ hashes)
+    return np.argwhere(np.triu(apart <= radius, 1))
+
+
+@pytest.mark.parametrize("radius", range(6))
+def test_near_hashes_are_those_of_all_pairs(hashes, radius):
+    expected = brute_force(hashes, radius)
+    assert len(expected) >= 100 * radius
+    np.testing.assert_array_equal(near_hashes(hashes, radius), expected)
+
+
+def test_farther_hashes_cannot_be_searched(hashes):
+    with pytest.raises(ValueError, match="at most 5 bits"):
+        near_hashes(hashes, 6)
+
+
+def test_no_hashes_no_pairs():
+    none = np.array([], np.uint64)
+    assert near_hashes(none, 4).shape == hash_pairs(none, 4).shape == (0, 2)
+    assert near_hashes(np.array([5], np.uint64), 4).shape == (0, 2)
+
+
+def test_files_with_equal_hashes_are_pairs():
+    hashes = np.array([7, 1 << 40, 7, 6, 7, 1 << 63], np.uint64)
+    assert hash_pairs(hashes, 0).tolist() == [[0, 2], [0, 4], [2, 4]]
+    assert hash_pairs(hashes, 1).tolist() == [[0, 2], [0, 3], [0, 4], [2, 3], [2, 4], [3, 4]]
+    assert hash_pairs(hashes, 2).tolist() == [[0, 2], [0, 3], [0, 4], [1, 5], [2, 3], [2, 4], [3, 4]]
+
+
+def test_a_hash_of_too_many_files_pairs_none():
+    others = np.array([1, 1, 1 << 50], np.uint64)
+    hashes = np.concatenate([np.zeros(LARGEST_BUCKET, np.uint64), others])
+    assert len(hash_pairs(hashes, 0)) == LARGEST_BUCKET * (LARGEST_BUCKET - 1) // 2 + 1
+    one_more = np.concatenate([[np.uint64(0)], hashes])
+    assert (one_more == 0).sum() == LARGEST_BUCKET + 1
+    assert hash_pairs(one_more, 4).tolist() == [[21, 22], [21, 23], [22, 23]]
+
+
+def test_neighbours_are_the_nearest():
+    points = np.array([[0, 0], [50, 0], [1, 0], [51, 0], [200, 0]], np.float32)
+    assert neighbour_pairs(points, 1).tolist() == [[0, 2], [1, 3], [3, 4]]
+    asked = points[[0, 0, 0, 0, 1]]  # the nearest row of all but the last is the first
+    assert neighbour_pairs(points, 1, asked).tolist() == [[0, 1], [0, 2], [0, 3], [1, 4]]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7])
+def test_few_rows_are_all_neighbours(n):
+    points = np.random.default_rng(n).normal(size=(n, 192)).astype(np.float32)
+    for queries in (None, points[::-1]):
+        pairs = neighbour_pairs(points, 20, queries)
+        assert pairs.shape == (n * (n - 1) // 2, 2)
+        assert [tuple(p) for p in pairs] == list(combinations(range(n), 2))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
+def test_equal_rows_are_neighbours():
+    assert neighbour_pairs(np.ones((2, 192), np.float32), 6).tolist() == [[0, 1]]
+
+
+def test_unique_pairs_have_an_order():
+    pairs = np.array([[3, 1], [2, 2], [1, 3], [0, 4]])
+    assert unique_pairs(pairs).tolist() == [[0, 4], [1, 3]]

@@ -1,0 +1,58 @@
+"""The notebooks as they are committed: executed in order, short cells, nothing that will not show."""
+
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted(ROOT.glob("0*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.name)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_notebooks_are_there():
+    assert [path.name for path in NOTEBOOKS][:2] == ["01_eda.ipynb", "02_dedup_and_balance.ipynb"]
+
+
+def test_executed_from_top_to_bottom_without_errors(notebook):
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    kinds = {output.output_type for cell in cells for output in cell.outputs}
+    assert "error" not in kinds
+    assert not any(output.get("name") == "stderr" for cell in cells for output in cell.outputs)
+
+
+def test_executed_in_the_full_profile_on_emoji20(notebook):
+    text = "".join(output.get("text", "") for cell in code_cells(notebook) for output in cell.outputs)
+    assert "profile full, seed 0, data data/emoji20/training" in text
+
+
+def test_cells_are_short(notebook):
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    assert max(lengths) <= 30
+    assert statistics.median(lengths) <= 6
+
+
+def test_opening_and_conclusion_are_also_korean(notebook):
+    korean = [bool(re.search("[가-힣]", str(cell))) for cell in notebook.cells]
+    assert korean[0]
+    assert any(korean[-3:])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_size_and_static_figures(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 5_000_000
+    assert "image/png" in text
+    assert "application/vnd.jupyter.widget" not in text
+    assert "application/javascript" not in text
