@@ -7,7 +7,7 @@ largest sum, over it and its children, of the proportional set size (PSS: a page
 share counts 1/k in each); where a system has no PSS, of the unique set size.
 
 A peer's pairs are joined to components, of which the best file is kept by this project's own rule
-(most pixels, most bytes, first path). ``best in hindsight`` is the setting with the best F1 against
+(``illus.duplicates.best_first``). ``best in hindsight`` is the setting with the best F1 against
 the truth, which nobody has in practice.
 """
 
@@ -28,7 +28,7 @@ import psutil
 
 from illus import config
 from illus.compare import _aligned, distance
-from illus.duplicates import connect
+from illus.duplicates import best_first, connect
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
 from illus.fingerprints import content_box, fingerprints, square
@@ -157,13 +157,12 @@ def default_and_best(rows):
 
 def run_imagededup(folder, files, truth, out):
     """Rows of imagededup; it skips broken files. Its search takes as long at every threshold."""
+    cost = run(peers_python(), RUN_IMAGEDEDUP, folder=folder, bits=MOST_BITS, out=out)
+    pairs = json.loads(Path(out).read_text())
     rows = []
-    for most, thresholds in ((DEFAULT_BITS, [DEFAULT_BITS]), (MOST_BITS, range(MOST_BITS + 1))):
-        cost = run(peers_python(), RUN_IMAGEDEDUP, folder=folder, bits=most, out=out)
-        pairs = json.loads(Path(out).read_text())
-        for limit in thresholds:
-            copies = components(files, [(a, b) for a, b, bits in pairs if bits <= limit])
-            rows.append(row("imagededup", f"PHash, {limit} bits", copies, truth, cost))
+    for limit in (DEFAULT_BITS, *range(MOST_BITS + 1)):
+        copies = components(files, [(a, b) for a, b, bits in pairs if bits <= limit])
+        rows.append(row("imagededup", f"PHash, {limit} bits", copies, truth, cost))
     return default_and_best(rows)
 
 
@@ -260,8 +259,7 @@ def main():
         rows = [row("illus", "default", copies, truth, cost)]
         twins = false_merges(copies, truth, folder, options.seed)
         report_merges(twins, rows[0])
-        files = catalog[catalog.error == ""].assign(n_pixels=catalog.width * catalog.height).sort_values(
-            ["n_pixels", "bytes", "path"], ascending=[False, False, True], ignore_index=True)
+        files = best_first(catalog[catalog.error == ""])
         rows += run_cleanvision(folder, files, truth, out) + run_imagededup(folder, files, truth, out)
     table = pd.DataFrame(rows, columns=COLUMNS).round({"recall": 4, "precision": 4, "f1": 4})
     table.to_csv(config.RESULTS / "duplicates.csv", index=False, lineterminator="\n")

@@ -6,6 +6,7 @@ In: catalog, and where they exist the tables of duplicates and photos. Out: data
 import numpy as np
 
 from evaluate import natural_key
+from illus import config
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
 STRATEGIES = ("none", "downsample", "upsample", "both")
@@ -43,9 +44,9 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
     rows = catalog[catalog.error == ""].copy()
     rows["group"] = rows.sha256.str[:16]
     if duplicates is not None:
-        found = duplicates.set_index("path")
-        rows["group"] = rows.path.map(found.group.astype(str)).fillna(rows.group)
-        rows = rows[~rows.path.isin(found.index[~found.keep])]
+        group_of = dict(zip(duplicates.path, duplicates.group, strict=True))
+        rows["group"] = [group_of.get(path, group) for path, group in zip(rows.path, rows.group, strict=True)]
+        rows = rows[~rows.path.isin(duplicates.path[~duplicates.keep.astype(bool)])]
     if photos is not None:
         rows = rows[~rows.path.isin(photos.path[photos.is_photo])]
     classes = _classes_left(catalog, rows)
@@ -75,6 +76,17 @@ def _classes_left(catalog, rows):
     if len(classes) < 2:
         raise ValueError(f"only one class, {classes[0]}: there is nothing to tell apart")
     return classes
+
+
+def in_profile(dataset):
+    """As much of a data set as the profile allows of each class; the part ``test`` stays whole."""
+    most = config.profile().max_per_class
+    if most is None:
+        return dataset
+    shuffled = dataset.sample(frac=1, random_state=config.SEED)
+    rank = shuffled.groupby(["class_id", "split"]).cumcount()
+    kept = shuffled[(rank < most) | (shuffled.split == "test")]
+    return kept.sort_index().reset_index(drop=True)
 
 
 def resample(dataset, strategy, seed=0):
@@ -123,7 +135,8 @@ def draw_groups(class_names, groups, share, rng):
     """Draw about ``share`` of every class by whole groups.
 
     A group belongs to the class that most of its members have. Groups are tried in random order
-    and taken while the class stays within 2 % above its share.
+    and taken while the class stays within 2 % above its share; where all are too large for that, the
+    smallest is taken, so that no class is left out.
 
     Parameters
     ----------
@@ -145,4 +158,6 @@ def draw_groups(class_names, groups, share, rng):
             if taken + sizes[group] <= 1.02 * wanted:
                 drawn.append(group)
                 taken += sizes[group]
+        if not taken and wanted >= 1 and len(members) > 1:
+            drawn.append(min(members, key=lambda group: (sizes[group], group)))
     return groups.isin(drawn).to_numpy()

@@ -83,14 +83,19 @@ def distinct_pictures(catalog, folder):
     prints : numpy.ndarray
         dtype ``FINGERPRINT``, one per picture.
     """
-    files = catalog[catalog.error == ""]
-    files = files.assign(n_pixels=files.width * files.height, lossless=files.format.isin(LOSSLESS))
-    files = files.sort_values([*BETTER, "path"], ascending=[False] * len(BETTER) + [True], ignore_index=True)
+    files = best_first(catalog[catalog.error == ""])
     once = files.drop_duplicates("sha256")
     prints = fingerprints([Path(folder, path) for path in once.path])
     pixels = pd.Series(prints["pixels"], once.sha256)
     files["picture"] = pd.factorize(files.sha256.map(pixels))[0]
     return files, prints[~pixels.duplicated().to_numpy()]
+
+
+def best_first(files):
+    """Rows of the catalog in the order of what is worth keeping, with ``n_pixels`` and ``lossless``."""
+    files = files.assign(n_pixels=files.width * files.height, lossless=files.format.isin(LOSSLESS))
+    order = [False] * len(BETTER) + [True]
+    return files.sort_values([*BETTER, "path"], ascending=order, ignore_index=True)
 
 
 def candidate_pairs(prints):

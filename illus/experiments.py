@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 
+from illus import balance
 from illus import config as paths
 from illus.tables import write_table
 from illus.training import Config, Record, data_hash, run_id, summary, train
@@ -82,6 +83,7 @@ def compare(candidates, folder, question, work):
     """
     rows = []
     for name, (dataset, config) in candidates.items():
+        dataset = balance.in_profile(dataset)
         for seed in paths.profile().seeds:
             record = run(dataset, folder, in_profile(replace(config, seed=seed)), question, work)
             rows.append({"name": name, "seed": seed, "macro_f1": record.val_macro_f1,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evaluate import EvaluationError, ProgressLine, evaluate, format_result, read_description
 from illus import config, experiments
-from illus.balance import split
+from illus.balance import in_profile, split
 from illus.catalog import scan
 from illus.duplicates import find_duplicates
 from illus.tables import write_table
@@ -46,16 +46,7 @@ def prepare(folder, held_out=0.0):
     fractions = {"train": 0.9 - held_out, "validation": 0.1} | ({"test": held_out} if held_out else {})
     dataset = split(catalog, duplicates, fractions=fractions, seed=config.SEED)
     write_table(dataset, work / "dataset.csv")
-    most = config.profile().max_per_class
-    return dataset if most is None else subset(dataset, most)
-
-
-def subset(dataset, most):
-    """At most ``most`` training pictures of each class, drawn with the project's seed."""
-    shuffled = dataset.sample(frac=1, random_state=config.SEED)
-    rank = shuffled.groupby(["class_id", "split"]).cumcount()
-    kept = shuffled[(rank < most) | (shuffled.split == "test")]
-    return kept.sort_index().reset_index(drop=True)
+    return in_profile(dataset)
 
 
 def copy_part(dataset, folder, part, target):

@@ -13,11 +13,12 @@ COLOURS = {"L2_2": (220, 30, 30), "L2_10": (30, 200, 30), "L2_33": (30, 30, 220)
 
 
 def draw(colour, seed=0, side=40):
-    """A blob of one colour on white; its place and size depend on the seed."""
+    """A blob of one colour on white; its outline depends on the seed, so that no two are copies."""
     rng = np.random.default_rng(seed)
     picture = Image.new("RGB", (side, side), "white")
-    x, y, r = rng.uniform(0.35, 0.65) * side, rng.uniform(0.35, 0.65) * side, rng.uniform(0.2, 0.3) * side
-    ImageDraw.Draw(picture).ellipse((x - r, y - r, x + r, y + r), fill=colour)
+    angles, radii = np.linspace(0, 2 * np.pi, 9)[:-1], rng.uniform(0.12, 0.45, 8) * side
+    corners = np.column_stack([np.cos(angles), np.sin(angles)]) * radii[:, None] + side / 2
+    ImageDraw.Draw(picture).polygon([tuple(corner) for corner in corners], fill=colour)
     return picture
 
 
@@ -28,10 +29,10 @@ def encoded(picture, format="PNG", **settings):
 
 
 def write_class_folders(folder, colours=COLOURS, n=6, first_seed=0):
-    for class_name, colour in colours.items():
+    for number, (class_name, colour) in enumerate(colours.items()):
         (folder / class_name).mkdir(parents=True)
         for i in range(n):
-            draw(colour, first_seed + i).save(folder / class_name / f"{i}.png")
+            draw(colour, first_seed + 1000 * number + i).save(folder / class_name / f"{i}.png")
     return folder
 
 

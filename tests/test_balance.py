@@ -168,3 +168,10 @@ def test_the_seed_draws_who_is_left_out(strategy):
 def test_an_unknown_strategy():
     with pytest.raises(ValueError, match="strategy 'more': choose one of none, downsample, upsample, both"):
         resample(make_dataset({"a": 2, "b": 2}), "more")
+
+
+def test_a_class_of_large_groups_still_gets_a_validation_part():
+    catalog = make_catalog({"a": 5, "b": 40}, copies=4)
+    dataset = split(catalog)
+    a = dataset[dataset.class_name == "a"]
+    assert a.split.value_counts().to_dict() == {"train": 16, "validation": 4}

@@ -8,7 +8,7 @@ import pytest
 from conftest import write_class_folders
 
 from illus import config, pipeline
-from illus.balance import split
+from illus.balance import in_profile, split
 from illus.catalog import scan
 
 
@@ -53,14 +53,15 @@ def test_bad_settings_are_one_line(tmp_path, monkeypatch, capsys, variable, valu
     assert message in error[0]
 
 
-def test_a_subset_takes_at_most_so_many_of_each_class_and_every_test_picture(tmp_path):
+def test_a_profile_takes_at_most_so_many_of_each_class_and_every_test_picture(tmp_path, monkeypatch):
     folder = write_class_folders(tmp_path / "p", n=20)
     dataset = split(scan(folder), fractions={"train": 0.7, "validation": 0.15, "test": 0.15})
-    part = pipeline.subset(dataset, 5)
+    monkeypatch.setattr(config, "profile", lambda: config.Profile("tiny", 5, 1, 1, (0,)))
+    part = in_profile(dataset)
     counts = part.groupby(["class_name", "split"]).size().unstack()
     assert counts["train"].tolist() == [5, 5, 5]
     assert counts["test"].tolist() == [3, 3, 3]
-    pd.testing.assert_frame_equal(part, pipeline.subset(dataset, 5))
+    pd.testing.assert_frame_equal(part, in_profile(dataset))
 
 
 def test_class_folders_inside_the_work_folder_are_refused(tmp_path, monkeypatch, capsys):
