@@ -44,7 +44,7 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
     rows = catalog[catalog.error == ""].copy()
     rows["group"] = rows.sha256.str[:16]
     if duplicates is not None:
-        group_of = dict(zip(duplicates.path, duplicates.group, strict=True))
+        group_of = dict(zip(duplicates.path, duplicates.group.astype(str), strict=True))
         rows["group"] = [group_of.get(path, group) for path, group in zip(rows.path, rows.group, strict=True)]
         rows = rows[~rows.path.isin(duplicates.path[~duplicates.keep.astype(bool)])]
     if photos is not None:
