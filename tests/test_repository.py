@@ -60,6 +60,9 @@ def test_the_readme_states_what_was_measured(name):
         values = [float(results[part][key]) for part in ("test", "test_unseen_style")
                   for key in ("macro_f1", "micro_f1")]
         assert " | ".join(f"{v:.3f}" for v in values) in text
+    with open(ROOT / "results/duplicates.csv", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            assert f"| {float(row['recall']):.3f} | {float(row['precision']):.3f} |" in text
 
 
 def test_the_card_describes_the_weights():
