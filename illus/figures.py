@@ -99,7 +99,9 @@ def pairs_sheet(axes, pairs, folder, captions, columns=6, size=72):
         Side of a picture in pixels.
     """
     width, height, head = 2 * size + 16, size + 22, 18
-    sheet = np.full((-(-len(pairs) // columns) * height, columns * width, 3), 255, np.uint8)
+    sheet = np.full((max(1, -(-len(pairs) // columns)) * height, columns * width, 3), 255, np.uint8)
+    if not pairs:
+        axes.text(columns * width / 2, height / 2, "none", ha="center")
     for number, (pair, caption) in enumerate(zip(pairs, captions, strict=True)):
         top, left = number // columns * height, number % columns * width
         for side, path in enumerate(pair):
