@@ -22,7 +22,8 @@ def test_gallery_has_a_row_of_its_own_colour_for_every_class(class_folder_tree):
 
 def test_pairs_stand_side_by_side_under_their_captions(class_folder_tree):
     axes = Figure().subplots()
-    pairs_sheet(axes, [("L2_2/0.png", "L2_10/0.png")] * 3, class_folder_tree, ["a", "b", "c"], columns=2, size=20)
+    pairs = [("L2_2/0.png", "L2_10/0.png")] * 3
+    pairs_sheet(axes, pairs, class_folder_tree, ["a", "b", "c"], columns=2, size=20)
     sheet = np.asarray(axes.images[0].get_array()).astype(int)
     assert sheet.shape == (2 * (20 + 22), 2 * (2 * 20 + 16), 3)
     assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
