@@ -156,7 +156,7 @@ def default_and_best(rows):
 
 
 def run_imagededup(folder, files, truth, out):
-    """Rows of imagededup; it skips broken files. Its search takes as long at every threshold."""
+    """Rows of imagededup; it skips broken files. All thresholds are read from one run at the largest."""
     cost = run(peers_python(), RUN_IMAGEDEDUP, folder=folder, bits=MOST_BITS, out=out)
     pairs = json.loads(Path(out).read_text())
     rows = []
