@@ -1,0 +1,326 @@
+"""Catalog -> photos: which files are photographs among the drawings, without any label.
+
+In: catalog and class folders. Out: photos.csv, one row per readable file. Statistics vote, an
+autoencoder and DBSCAN say who is surely what, and a network taught by these decides the rest.
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import layers
+from sklearn.cluster import DBSCAN
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+from illus import autoencoder
+from illus.mixture import Separation, separate
+from illus.photo_statistics import photo_statistics, votes
+
+COLUMNS = ["path", "score", "cluster", "is_photo"]
+FEWEST = 50  # pictures below which no distribution is fitted
+MOST = 0.5  # share of photographs from which on nothing is removed
+DIMENSIONS, SAMPLE, MIN_SAMPLES = 2, 4000, 20
+SURE = 0.15  # distance from the threshold from which a picture may teach
+ROUNDS, STEPS, FEWEST_TEACHERS = 3, 300, 10
+WEIGHT = 0.4  # of the network's log odds, beside the mean vote
+
+
+@dataclass
+class Analysis:
+    """Everything that :func:`analyse` found out, picture by picture."""
+
+    statistics: pd.DataFrame
+    votes: np.ndarray  # mean vote, (n,)
+    first: Separation | None  # of the mean votes
+    autoencoder: keras.Model | None
+    losses: list
+    points: np.ndarray  # (n, 2), where DBSCAN looks
+    gaps: np.ndarray  # k-distance curve, ascending
+    eps: float
+    cluster: np.ndarray  # int (n,), -1 for noise
+    rounds: list  # evidence (n,) after each round of teaching
+    final: Separation | None
+    score: np.ndarray  # evidence less the threshold; above 0 for a photograph
+    is_photo: np.ndarray  # bool (n,)
+    verdict: str
+
+
+def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
+    """Find the photographs in a collection of drawings.
+
+    No labels, no pretrained network, no truth: what is known beforehand are the levels of seven
+    statistics (:data:`illus.photo_statistics.VOTES`). How many photographs there are, and where the
+    border lies, is read off the collection itself.
+
+    Parameters
+    ----------
+    catalog : pandas.DataFrame
+        From :func:`illus.catalog.scan`, in any order; rows with an error are left out.
+    folder : str or Path
+        What its paths are relative to.
+    seed : int, default 0
+    duplicates : pandas.DataFrame, optional
+        ``path``, ``copy_of``: copies get what their best copy gets, and do not count. Without it
+        files with the same bytes are copies.
+    most : float, default 0.5
+        Share of distinct pictures from which on nothing is removed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per readable file, sorted by path: ``path``; ``score`` (float, higher is more
+        photographic); ``cluster`` (int, of DBSCAN, -1 for none); ``is_photo`` (bool).
+        ``attrs["verdict"]`` says in words what was decided.
+
+    Warns
+    -----
+    UserWarning
+        It cannot be decided (fewer than 50 distinct pictures), or more than ``most`` would be
+        removed; nothing is.
+
+    Examples
+    --------
+    >>> find_photos(pd.DataFrame(columns=["path", "sha256", "error"]), ".").columns.tolist()
+    ['path', 'score', 'cluster', 'is_photo']
+    """
+    files, pictures = distinct_pictures(catalog, duplicates)
+    if pictures.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    found = analyse(*photo_statistics([Path(folder, path) for path in pictures]), seed, most)
+    table = tabulate(files, found)
+    table.attrs["verdict"] = found.verdict
+    return table
+
+
+def distinct_pictures(catalog, duplicates=None):
+    """Readable files with the number of the picture they show, and each picture's best file.
+
+    Returns
+    -------
+    files : pandas.DataFrame
+        ``path``, ``picture`` (int), sorted by path.
+    pictures : pandas.Series
+        Path of each picture's file, by its number.
+    """
+    files = catalog[catalog.error == ""].sort_values("path", ignore_index=True)
+    best = files.groupby("sha256").path.transform("first")
+    if duplicates is not None:
+        copies = duplicates[duplicates.copy_of != ""]
+        best = files.path.map(dict(zip(copies.path, copies.copy_of, strict=True))).fillna(best)
+    numbers, pictures = pd.factorize(best)
+    return pd.DataFrame({"path": files.path, "picture": numbers}), pd.Series(pictures)
+
+
+def tabulate(files, found):
+    """The table that :func:`find_photos` returns."""
+    return pd.DataFrame({
+        "path": files.path, "score": found.score.round(4)[files.picture],
+        "cluster": found.cluster[files.picture], "is_photo": found.is_photo[files.picture]})
+
+
+def analyse(statistics, thumbnails, seed=0, most=MOST):
+    """Look for photographs in distinct pictures; see :func:`find_photos`.
+
+    Parameters
+    ----------
+    statistics : pandas.DataFrame
+    thumbnails : numpy.ndarray
+        Both from :func:`illus.photo_statistics.photo_statistics`.
+    seed : int, default 0
+    most : float, default 0.5
+
+    Returns
+    -------
+    Analysis
+    """
+    ballots = votes(statistics)
+    mean = ballots.mean(1)
+    first = separate(mean) if len(mean) >= FEWEST else None
+    model, losses = autoencoder.train(thumbnails, seed)
+    errors = autoencoder.errors(thumbnails, model.predict(thumbnails, 256, verbose=0))
+    points = reduce(np.hstack([ballots, errors]))
+    cluster, gaps, eps = find_clusters(points, seed)
+    rounds, final = [], first
+    if first and np.median(mean) < 0:
+        rounds, final = teach(thumbnails, model, mean, first, cluster, seed)
+    evidence = rounds[-1] if rounds else mean
+    score = evidence - (final.threshold if final else 0)
+    is_photo, verdict = decide(score, final, mean, most)
+    return Analysis(statistics, mean, first, model, losses, points, gaps, eps, cluster, rounds,
+                    final, score, is_photo, verdict)
+
+
+def reduce(features):
+    """Features on one scale, without outliers, in two principal components; float (n, 2)."""
+    middle = np.median(features, 0)
+    spread = np.percentile(features, [16, 84], axis=0)
+    scaled = (features - middle) / np.maximum(1e-3, (spread[1] - spread[0]) / 2)
+    return PCA(min(DIMENSIONS, len(features)), random_state=0).fit_transform(scaled.clip(-4, 4))
+
+
+def find_clusters(points, seed=0):
+    """DBSCAN with ``eps`` at the knee of the k-distance curve, on at most 4,000 points.
+
+    The rest join the cluster of their nearest core point within ``eps``. So memory does not grow
+    with the square of the points, and what counts as dense does not depend on how many there are.
+    DBSCAN after Ester et al. 1996; knee after Satopää et al. 2011, *Finding a "kneedle" in a haystack*.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        float, shape (n, d).
+    seed : int, default 0
+        Draws the points.
+
+    Returns
+    -------
+    cluster : numpy.ndarray
+        int, shape (n,); 0 is the largest, -1 is noise.
+    gaps : numpy.ndarray
+        float, shape (at most 4,000,): distances to the 20th neighbour, ascending.
+    eps : float
+    """
+    drawn = points[np.random.default_rng(seed).permutation(len(points))[:SAMPLE]]
+    k = min(MIN_SAMPLES, len(drawn))
+    gaps = np.sort(NearestNeighbors(n_neighbors=k).fit(drawn).kneighbors(drawn)[0][:, -1])
+    eps = max(float(knee(gaps)), 1e-6)
+    model = DBSCAN(eps=eps, min_samples=MIN_SAMPLES).fit(drawn)
+    cluster = np.full(len(points), -1)
+    if len(model.components_):
+        labels = model.labels_[model.core_sample_indices_]
+        rank = np.argsort(np.argsort(-np.bincount(labels), kind="stable"))
+        distance, nearest = NearestNeighbors(n_neighbors=1).fit(model.components_).kneighbors(points)
+        cluster = np.where(distance[:, 0] <= eps, rank[labels[nearest[:, 0]]], -1)
+    return cluster, gaps, eps
+
+
+def knee(ascending):
+    """The value where an ascending curve lies farthest below the line between its ends."""
+    span = ascending[-1] - ascending[0]
+    if span == 0:
+        return ascending[-1]
+    line = np.linspace(0, 1, len(ascending))
+    return ascending[np.argmax(line - (ascending - ascending[0]) / span)]
+
+
+def name_clusters(cluster, evidence, threshold):
+    """Pictures whose cluster does not contradict them.
+
+    A cluster is of photographs if its median picture is above the threshold, of drawings otherwise.
+    Noise belongs to no cluster, and nothing contradicts it.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (n,).
+    """
+    middle = pd.Series(evidence).groupby(cluster).transform("median").to_numpy()
+    return (cluster < 0) | ((middle > threshold) == (evidence > threshold))
+
+
+def teach(thumbnails, model, mean, first, cluster, seed):
+    """Self-training: pictures that are surely one or the other teach a network, which judges all.
+
+    Each picture is judged by a network that was not taught with it (two folds), so that a wrong
+    teacher can be outvoted. Votes and network look at different things, and their sum decides
+    better than either: co-training (Blum and Mitchell 1998).
+
+    Returns
+    -------
+    rounds : list of numpy.ndarray
+        Evidence after each round, float (n,): mean vote plus 0.4 of the networks' mean log odds.
+    final : Separation
+        Of the last evidence; the one before, where a round finds no second kind.
+    """
+    evidence, final, rounds, judgements = mean, first, [], []
+    for number in range(ROUNDS):
+        is_photo = evidence > final.threshold
+        sure = (np.abs(evidence - final.threshold) > SURE) & name_clusters(cluster, evidence, final.threshold)
+        if min((is_photo & sure).sum(), (~is_photo & sure).sum()) < FEWEST_TEACHERS:
+            break
+        judgements.append(cross_judge(thumbnails, model, is_photo, sure, seed + number))
+        evidence = mean + WEIGHT * np.mean(judgements, 0)
+        again = separate(evidence)
+        if again is None:
+            break
+        final = again
+        rounds.append(evidence)
+    return rounds, final
+
+
+def cross_judge(thumbnails, model, is_photo, sure, seed):
+    """Log odds of each picture by a network taught with sure pictures of the other half; float (n,)."""
+    half = np.random.default_rng(seed).permutation(len(thumbnails)) % 2
+    odds = np.empty(len(thumbnails))
+    for side in (0, 1):
+        teachers = [np.flatnonzero(sure & (half == side) & (is_photo == kind)) for kind in (False, True)]
+        judge = classifier(model, seed)
+        judge.fit(Lessons(thumbnails, teachers, seed), shuffle=False, verbose=0)
+        others = half != side
+        odds[others] = judge.predict(thumbnails[others], 256, verbose=0)[:, 0]
+    return odds
+
+
+def classifier(model, seed):
+    """The autoencoder's encoder, copied, with a head for one log odds."""
+    keras.utils.set_random_seed(seed)
+    encoder = keras.Model(model.input, model.get_layer("code").input)
+    copied = keras.models.clone_model(encoder)
+    copied.set_weights(encoder.get_weights())
+    x = layers.Conv2D(48, 3, padding="same", use_bias=False, name="judge_convolution")(copied.output)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
+    network = keras.Model(copied.input, layers.Dense(1, name="odds")(layers.Dropout(0.3)(x)), name="judge")
+    loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.02)
+    schedule = keras.optimizers.schedules.CosineDecay(2e-3, STEPS)
+    network.compile(keras.optimizers.AdamW(schedule), loss, jit_compile=False)
+    return network
+
+
+class Lessons(keras.utils.PyDataset):
+    """Batches of 72 sure drawings and 24 sure photographs, half of them mirrored, a third upside down."""
+
+    def __init__(self, thumbnails, teachers, seed):
+        super().__init__()
+        self.thumbnails, self.teachers, self.seed = thumbnails, teachers, seed
+
+    def __len__(self):
+        return STEPS
+
+    def __getitem__(self, step):
+        rng = np.random.default_rng([self.seed, step])
+        rows = [rng.choice(kind, size) for kind, size in zip(self.teachers, (72, 24), strict=True)]
+        batch = self.thumbnails[np.concatenate(rows)]
+        batch[::2] = batch[::2, :, ::-1]
+        batch[::3] = batch[::3, ::-1]
+        return batch, np.repeat(np.float32([0, 1]), [72, 24])[:, None]
+
+
+def decide(score, final, mean, most):
+    """Who is removed, and why, in words.
+
+    Returns
+    -------
+    is_photo : numpy.ndarray
+        bool, shape (n,).
+    verdict : str
+    """
+    none = np.zeros(len(score), bool)
+    if len(score) < FEWEST:
+        verdict = f"{len(score)} distinct pictures are too few to decide without labels; nothing is removed"
+    elif np.median(mean) >= 0:
+        verdict = (f"more than half of the {len(score):,} pictures look like photographs; they are not "
+                   "rare strangers, so nothing is removed")
+    elif final is None:
+        return none, f"no photographs: the scores of {len(score):,} pictures are of one kind"
+    elif (score > 0).mean() > most:
+        verdict = (f"{(score > 0).mean():.0%} of the pictures would be removed, more than {most:.0%}; "
+                   "nothing is")
+    else:
+        return score > 0, f"{(score > 0).sum():,} of {len(score):,} pictures are photographs"
+    warnings.warn(verdict, stacklevel=4)
+    return none, verdict
