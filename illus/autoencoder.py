@@ -62,7 +62,7 @@ class Batches(keras.utils.PyDataset):
         return batch, batch.astype(np.float32) / 255
 
 
-def train(pictures, seed=0, epochs=16, steps=50, batch_size=64):
+def train(pictures, seed=0, epochs=16, batch_size=64):
     """Train an autoencoder on pictures, without labels.
 
     Parameters
@@ -71,8 +71,6 @@ def train(pictures, seed=0, epochs=16, steps=50, batch_size=64):
         uint8, shape (n, side, side, 3).
     seed : int, default 0
     epochs : int, default 16
-    steps : int, default 50
-        Batches in an epoch, however many pictures there are.
     batch_size : int, default 64
 
     Returns
@@ -84,6 +82,7 @@ def train(pictures, seed=0, epochs=16, steps=50, batch_size=64):
     """
     keras.utils.set_random_seed(seed)
     model = build(pictures.shape[1])
+    steps = int(np.clip(len(pictures) // 20, 5, 50))  # of an epoch: a large set needs no more
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, epochs * steps)
     model.compile(keras.optimizers.Adam(schedule), "mae", jit_compile=False)
     batches = Batches(pictures, steps, batch_size, seed)

@@ -12,6 +12,7 @@ from scipy.special import expit
 from scipy.stats import exponnorm
 
 BINS = 160
+UNLIKELIEST = -28.0  # log density below which a score costs no more
 NARROWEST = 0.05  # standard deviation that no component falls below
 
 
@@ -25,10 +26,10 @@ class Separation:
     usual: tuple  # mean, sd and right tail of the usual kind
     rare: tuple  # right end, sd and left tail of the rare kind
 
-    def densities(self, scores):
-        """Densities of the usual and the rare kind at scores, weighted by their shares."""
+    def log_densities(self, scores):
+        """Log densities of the usual and the rare kind at scores, weighted by their shares."""
         usual, rare = _right_tailed(scores, *self.usual), _left_tailed(scores, *self.rare)
-        return (1 - self.share) * usual, self.share * rare
+        return np.log1p(-self.share) + usual, np.log(self.share) + rare
 
 
 def separate(scores, at_least=0.3):
@@ -56,19 +57,19 @@ def separate(scores, at_least=0.3):
     middle = np.median(scores)
     spread = max(NARROWEST, (np.percentile(scores, 84) - np.percentile(scores, 16)) / 2)
 
-    def cost(density):
-        return -(counts * np.log(density + 1e-12)).sum() / len(scores)
+    def cost(log_density):
+        return -(counts * np.maximum(log_density, UNLIKELIEST)).sum() / len(scores)
 
     def usual(p):
         return p[0], NARROWEST + np.exp(p[1]), NARROWEST + np.exp(p[2])
 
     def both(p):
-        return Separation(0, expit(p[3]), 0, usual(p),
+        return Separation(0, expit(p[3]).clip(1e-9, 1 - 1e-9), 0, usual(p),
                           (at_least + np.exp(p[4]), NARROWEST + np.exp(p[5]), NARROWEST + np.exp(p[6])))
 
     start = [middle - spread / 2, np.log(0.7 * spread), np.log(0.7 * spread)]
     alone = _minimise(lambda p: cost(_right_tailed(places, *usual(p))), start)
-    fits = [_minimise(lambda p: cost(sum(both(p).densities(places))),
+    fits = [_minimise(lambda p: cost(np.logaddexp(*both(p).log_densities(places))),
                       [*alone.x, odds, np.log(place), np.log(0.3), np.log(0.3)])
             for odds in (-4.5, -2) for place in (0.5, 1.0, 1.5)]
     best = min(fits, key=lambda fit: fit.fun)
@@ -76,7 +77,7 @@ def separate(scores, at_least=0.3):
     if gain <= 0:
         return None
     found = both(best.x)
-    below, above = found.densities(places)
+    below, above = found.log_densities(places)
     unlikely = np.flatnonzero(above[: above.argmax() + 1] < below[: above.argmax() + 1])
     threshold = edges[unlikely[-1] + 1] if len(unlikely) else edges[0]
     return Separation(float(threshold), float(found.share), float(gain), found.usual, found.rare)
@@ -88,8 +89,8 @@ def _minimise(function, start):
 
 
 def _right_tailed(x, mean, sd, tail):
-    return exponnorm.pdf(x, tail / sd, mean, sd)
+    return exponnorm.logpdf(x, tail / sd, mean, sd)
 
 
 def _left_tailed(x, end, sd, tail):
-    return exponnorm.pdf(-x, tail / sd, -end, sd)
+    return exponnorm.logpdf(-x, tail / sd, -end, sd)

@@ -25,7 +25,8 @@ FEWEST = 50  # pictures below which no distribution is fitted
 MOST = 0.5  # share of photographs from which on nothing is removed
 DIMENSIONS, SAMPLE, MIN_SAMPLES = 2, 4000, 20
 SURE = 0.15  # distance from the threshold from which a picture may teach
-ROUNDS, STEPS, FEWEST_TEACHERS = 3, 300, 10
+ROUNDS, FEWEST_TEACHERS = 3, 10
+FEWEST_STEPS, MOST_STEPS = 50, 300  # batches that a network is taught with
 WEIGHT = 0.4  # of the network's log odds, beside the mean vote
 
 
@@ -258,14 +259,15 @@ def cross_judge(thumbnails, model, is_photo, sure, seed):
     odds = np.empty(len(thumbnails))
     for side in (0, 1):
         teachers = [np.flatnonzero(sure & (half == side) & (is_photo == kind)) for kind in (False, True)]
-        judge = classifier(model, seed)
-        judge.fit(Lessons(thumbnails, teachers, seed), shuffle=False, verbose=0)
+        steps = int(np.clip(len(thumbnails) // 4, FEWEST_STEPS, MOST_STEPS))
+        judge = classifier(model, steps, seed)
+        judge.fit(Lessons(thumbnails, teachers, steps, seed), shuffle=False, verbose=0)
         others = half != side
         odds[others] = judge.predict(thumbnails[others], 256, verbose=0)[:, 0]
     return odds
 
 
-def classifier(model, seed):
+def classifier(model, steps, seed):
     """The autoencoder's encoder, copied, with a head for one log odds."""
     keras.utils.set_random_seed(seed)
     encoder = keras.Model(model.input, model.get_layer("code").input)
@@ -276,7 +278,7 @@ def classifier(model, seed):
     x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
     network = keras.Model(copied.input, layers.Dense(1, name="odds")(layers.Dropout(0.3)(x)), name="judge")
     loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.02)
-    schedule = keras.optimizers.schedules.CosineDecay(2e-3, STEPS)
+    schedule = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     network.compile(keras.optimizers.AdamW(schedule), loss, jit_compile=False)
     return network
 
@@ -284,12 +286,12 @@ def classifier(model, seed):
 class Lessons(keras.utils.PyDataset):
     """Batches of 72 sure drawings and 24 sure photographs, half of them mirrored, a third upside down."""
 
-    def __init__(self, thumbnails, teachers, seed):
+    def __init__(self, thumbnails, teachers, steps, seed):
         super().__init__()
-        self.thumbnails, self.teachers, self.seed = thumbnails, teachers, seed
+        self.thumbnails, self.teachers, self.steps, self.seed = thumbnails, teachers, steps, seed
 
     def __len__(self):
-        return STEPS
+        return self.steps
 
     def __getitem__(self, step):
         rng = np.random.default_rng([self.seed, step])
