@@ -155,12 +155,15 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
                     final, score, is_photo, verdict)
 
 
+def scale(features):
+    """Features with their medians at 0 and their spreads at 1, clipped at 4 spreads; float (n, d)."""
+    low, middle, high = np.percentile(features, [16, 50, 84], axis=0)
+    return ((features - middle) / np.maximum(1e-3, (high - low) / 2)).clip(-4, 4)
+
+
 def reduce(features):
-    """Features on one scale, without outliers, in two principal components; float (n, 2)."""
-    middle = np.median(features, 0)
-    spread = np.percentile(features, [16, 84], axis=0)
-    scaled = (features - middle) / np.maximum(1e-3, (spread[1] - spread[0]) / 2)
-    return PCA(min(DIMENSIONS, len(features)), random_state=0).fit_transform(scaled.clip(-4, 4))
+    """Scaled features in two principal components; float (n, 2)."""
+    return PCA(min(DIMENSIONS, len(features)), random_state=0).fit_transform(scale(features))
 
 
 def find_clusters(points, seed=0):

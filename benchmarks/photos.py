@@ -1,0 +1,186 @@
+"""The photo filter beside textbook methods on the same features. Writes results/photos.csv.
+
+    python -m benchmarks.photos [--photo-bench FOLDER]
+
+Every method gets the same distinct pictures and one setting for all sets. The peers cluster what
+DBSCAN sees in the filter (statistics' votes and autoencoder errors), scaled and reduced to six
+principal components; which cluster is of photographs is said by the same rule, the median vote. For
+the isolation forest, which has no clusters, the photographs are the outliers that vote above 0. A
+set's rows are written when it is done; sets that the table already has are not run again.
+
+FOLDER holds labelled mixtures, each with sub-folders ``illustration`` and ``photo``.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import evaluate
+
+evaluate.import_keras()
+
+from sklearn.cluster import DBSCAN, HDBSCAN, KMeans  # noqa: E402
+from sklearn.decomposition import PCA  # noqa: E402
+from sklearn.ensemble import IsolationForest  # noqa: E402
+from sklearn.metrics import f1_score  # noqa: E402
+from sklearn.mixture import GaussianMixture  # noqa: E402
+from sklearn.neighbors import NearestNeighbors  # noqa: E402
+
+from benchmarks.duplicates import run  # noqa: E402
+from illus import autoencoder, config  # noqa: E402
+from illus.catalog import scan  # noqa: E402
+from illus.duplicates import find_duplicates  # noqa: E402
+from illus.photo_statistics import photo_statistics, votes  # noqa: E402
+from illus.photos import analyse, distinct_pictures, knee, scale  # noqa: E402
+from illus.truth import load_truth  # noqa: E402
+
+SEEDS = (0, 1, 2)
+SHARES = (0.02, 0.05, 0.15, 0.30)
+MOST = 8000  # pictures of a set with a made share
+TABLE = config.RESULTS / "photos.csv"
+COST = config.RESULTS / "photos_cost.json"
+COLUMNS = ["set", "pictures", "photos", "method", "seed", "f1", "precision", "recall", "removed"]
+FIND = """
+import json, sys, time
+task = json.loads(sys.argv[1])
+import evaluate
+evaluate.import_keras()
+import pandas as pd
+from illus.photos import find_photos
+find_photos(pd.read_pickle(task["catalog"]), task["folder"], duplicates=pd.read_pickle(task["duplicates"]))
+"""
+CLUSTER = """
+import json, sys
+task = json.loads(sys.argv[1])
+import evaluate
+evaluate.import_keras()
+import numpy as np
+from illus.photos import find_clusters, reduce
+find_clusters(reduce(np.random.default_rng(0).normal(size=(task["n"], 11))))
+"""
+
+
+def peers(features, ballots, seed):
+    """Method -> who is a photograph; bool, shape (n,)."""
+    points = PCA(6, random_state=0).fit_transform(scale(features))
+    k_means = KMeans(2, n_init=10, random_state=seed).fit_predict(points)
+    mixture = GaussianMixture(4, n_init=3, random_state=seed).fit_predict(points)
+    outliers = IsolationForest(random_state=seed).fit_predict(points)
+    drawn = np.random.default_rng(seed).permutation(len(points))
+    found = {"k-means, 2": named(k_means, ballots), "Gaussian mixture, 4": named(mixture, ballots),
+             "isolation forest": (outliers < 0) & (ballots > 0)}
+    dense = DBSCAN(eps=k_distance(points[drawn[:4000]]), min_samples=20).fit_predict(points)
+    found["DBSCAN"] = named(dense, ballots)
+    found["HDBSCAN"] = named(HDBSCAN(min_cluster_size=20, copy=True).fit_predict(points), ballots)
+    return found
+
+
+def k_distance(points):
+    """The knee of the distances to the 20th neighbour."""
+    return knee(np.sort(NearestNeighbors(n_neighbors=20).fit(points).kneighbors()[0][:, -1]))
+
+
+def named(cluster, ballots):
+    """Members of clusters whose median vote is for photographs; noise by its own vote."""
+    middle = pd.Series(ballots).groupby(cluster).transform("median").to_numpy()
+    return np.where(cluster < 0, ballots, middle) > 0
+
+
+def measure_set(name, statistics, thumbnails, truth):
+    """Rows of the table for one set, all methods, all seeds."""
+    rows = []
+    for seed in SEEDS:
+        found = analyse(statistics, thumbnails, seed)
+        ballots = votes(statistics)
+        errors = autoencoder.errors(thumbnails, found.autoencoder.predict(thumbnails, 256, verbose=0))
+        mean = ballots.mean(1)
+        judged = {"this project": found.is_photo,
+                  "votes alone": mean > found.first.threshold if found.first else np.zeros(len(mean), bool),
+                  **peers(np.hstack([ballots, errors]), mean, seed)}
+        for method, is_photo in judged.items():
+            right = (is_photo & truth).sum()
+            rows.append({"set": name, "pictures": len(truth), "photos": int(truth.sum()), "method": method,
+                         "seed": seed, "f1": round(f1_score(truth, is_photo, zero_division=0), 4),
+                         "precision": round(right / max(1, is_photo.sum()), 4),
+                         "recall": round(right / max(1, truth.sum()), 4),
+                         "removed": round((is_photo & ~truth).sum() / max(1, (~truth).sum()), 5)})
+        print(name, seed, found.verdict, {m: r["f1"] for m, r in zip(judged, rows[-len(judged):], strict=True)},
+              flush=True)
+    return rows
+
+
+def emoji20_sets(statistics, thumbnails, truth):
+    """emoji20 as it is, without photographs, and with made shares of them."""
+    drawings, photos = np.flatnonzero(~truth), np.flatnonzero(truth)
+    yield "emoji20", np.arange(len(truth))
+    yield "emoji20, no photographs", drawings
+    rng = np.random.default_rng(0)
+    for share in SHARES:
+        n = int(min(MOST, len(photos) / share))
+        kept = [rng.choice(drawings, n - round(share * n), replace=False),
+                rng.choice(photos, round(share * n), replace=False)]
+        yield f"emoji20, {share:.0%}", np.sort(np.concatenate(kept))
+
+
+def labelled_mixture(folder):
+    """Statistics, thumbnails and truth of a mixture; its folder names are seen by nobody else."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    truth = np.array([path.relative_to(folder).parts[0] == "photo" for path in paths])
+    return *photo_statistics(paths), truth
+
+
+def add(rows):
+    """Write rows behind those that the table has."""
+    old = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    pd.concat([old, table] if len(old) else [table]).to_csv(TABLE, index=False)
+
+
+def measure_cost(catalog, duplicates, folder):
+    """Seconds and memory of the filter on emoji20, and of DBSCAN on many feature rows."""
+    with tempfile.TemporaryDirectory() as place:
+        files = {"catalog": f"{place}/catalog", "duplicates": f"{place}/duplicates"}
+        catalog.to_pickle(files["catalog"])
+        duplicates.to_pickle(files["duplicates"])
+        cost = {"files": len(catalog), "find_photos": run(sys.executable, FIND, folder=str(folder), **files)}
+    cost["dbscan"] = {str(n): run(sys.executable, CLUSTER, n=n) for n in (25_000, 100_000)}
+    COST.write_text(json.dumps(cost, indent=2) + "\n")
+    return cost
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photo-bench", type=Path, metavar="FOLDER")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore", category=UserWarning)
+    known = set(pd.read_csv(TABLE).set) if TABLE.exists() else set()
+    start = time.perf_counter()
+    for folder in sorted(options.photo_bench.iterdir()) if options.photo_bench else []:
+        if folder.is_dir() and folder.name not in known:
+            add(measure_set(folder.name, *labelled_mixture(folder)))
+    folder = config.EMOJI20 / "training"
+    catalog = scan(folder)
+    duplicates = find_duplicates(catalog, folder)
+    _, pictures = distinct_pictures(catalog, duplicates)
+    kinds = load_truth(folder).set_index("path").kind
+    statistics, thumbnails = photo_statistics([folder / path for path in pictures])
+    truth = pictures.map(kinds).eq("photo").to_numpy()
+    for name, rows in emoji20_sets(statistics, thumbnails, truth):
+        if name not in known:
+            add(measure_set(name, statistics.iloc[rows].reset_index(drop=True), thumbnails[rows], truth[rows]))
+    if not COST.exists():
+        print(measure_cost(catalog, duplicates, folder))
+    table = pd.read_csv(TABLE)
+    print(table.groupby(["set", "method"], sort=False).f1.agg(["mean", "std"]).round(3).unstack(0).to_string())
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
