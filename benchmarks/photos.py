@@ -34,7 +34,7 @@ from sklearn.mixture import GaussianMixture  # noqa: E402
 from sklearn.neighbors import NearestNeighbors  # noqa: E402
 
 from benchmarks.duplicates import run  # noqa: E402
-from illus import autoencoder, config  # noqa: E402
+from illus import config  # noqa: E402
 from illus.catalog import scan  # noqa: E402
 from illus.duplicates import find_duplicates  # noqa: E402
 from illus.photo_statistics import photo_statistics, votes  # noqa: E402
@@ -99,11 +99,10 @@ def measure_set(name, statistics, thumbnails, truth):
     for seed in SEEDS:
         found = analyse(statistics, thumbnails, seed)
         ballots = votes(statistics)
-        errors = autoencoder.errors(thumbnails, found.autoencoder.predict(thumbnails, 256, verbose=0))
         mean = ballots.mean(1)
         judged = {"this project": found.is_photo,
                   "votes alone": mean > found.first.threshold if found.first else np.zeros(len(mean), bool),
-                  **peers(np.hstack([ballots, errors]), mean, seed)}
+                  **peers(np.hstack([ballots, found.errors]), mean, seed)}
         for method, is_photo in judged.items():
             right = (is_photo & truth).sum()
             rows.append({"set": name, "pictures": len(truth), "photos": int(truth.sum()), "method": method,
@@ -111,8 +110,7 @@ def measure_set(name, statistics, thumbnails, truth):
                          "precision": round(right / max(1, is_photo.sum()), 4),
                          "recall": round(right / max(1, truth.sum()), 4),
                          "removed": round((is_photo & ~truth).sum() / max(1, (~truth).sum()), 5)})
-        print(name, seed, found.verdict, {m: r["f1"] for m, r in zip(judged, rows[-len(judged):], strict=True)},
-              flush=True)
+        print(name, seed, found.verdict, [row["f1"] for row in rows[-len(judged):]], flush=True)
     return rows
 
 
@@ -174,11 +172,13 @@ def main():
     truth = pictures.map(kinds).eq("photo").to_numpy()
     for name, rows in emoji20_sets(statistics, thumbnails, truth):
         if name not in known:
-            add(measure_set(name, statistics.iloc[rows].reset_index(drop=True), thumbnails[rows], truth[rows]))
+            part = statistics.iloc[rows].reset_index(drop=True)
+            add(measure_set(name, part, thumbnails[rows], truth[rows]))
     if not COST.exists():
         print(measure_cost(catalog, duplicates, folder))
     table = pd.read_csv(TABLE)
-    print(table.groupby(["set", "method"], sort=False).f1.agg(["mean", "std"]).round(3).unstack(0).to_string())
+    scores = table.groupby(["set", "method"], sort=False).f1.agg(["mean", "std"]).round(3)
+    print(scores.unstack(0).to_string())
     print(f"{time.perf_counter() - start:.0f} s")
 
 

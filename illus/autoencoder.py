@@ -90,6 +90,16 @@ def train(pictures, seed=0, epochs=16, batch_size=64):
     return model, history.history["loss"]
 
 
+def apply(model, pictures, batch_size=256):
+    """A model's outputs for many pictures; float32.
+
+    Called batch by batch: ``predict`` would trace the network anew for each of many models.
+    """
+    parts = range(0, len(pictures), batch_size)
+    return np.concatenate([keras.ops.convert_to_numpy(model(pictures[i : i + batch_size], training=False))
+                           for i in parts])
+
+
 def errors(pictures, reconstructions):
     """What an autoencoder could not reproduce, by scale.
 

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from illus.compare import distance, plausible
 from illus.fingerprints import fingerprints, hash_pairs, mirrored, neighbour_pairs, unique_pairs
 from illus.parallel import in_parallel
+from illus.tables import write_table
 
 COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
 LOSSLESS = ("PNG", "BMP", "GIF")
@@ -65,6 +66,33 @@ def find_duplicates(catalog, folder):
     files, prints = distinct_pictures(catalog, folder)
     pairs = candidate_pairs(prints)
     return decide(files, prints, pairs, measure(prints, pairs))
+
+
+def stored_duplicates(catalog, folder, work):
+    """The table of an earlier run on the same files, else :func:`find_duplicates`; writes both tables.
+
+    Parameters
+    ----------
+    catalog : pandas.DataFrame
+    folder : str or Path
+    work : Path
+        Holds ``catalog.csv`` and ``duplicates.csv``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from :func:`find_duplicates`.
+    """
+    known, stored = work / "catalog.csv", work / "duplicates.csv"
+    if known.exists() and stored.exists():
+        before = pd.read_csv(known, usecols=["path", "sha256"], keep_default_na=False)
+        if before.equals(catalog[["path", "sha256"]].reset_index(drop=True)):
+            return pd.read_csv(stored, keep_default_na=False)
+    stored.unlink(missing_ok=True)
+    write_table(catalog, known)
+    duplicates = find_duplicates(catalog, folder)
+    write_table(duplicates, stored)
+    return duplicates
 
 
 def distinct_pictures(catalog, folder):

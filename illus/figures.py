@@ -171,3 +171,71 @@ def precision_recall(axes, curves, marks=()):
     axes.set(xlabel="recall of redundant files", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower left", frameon=False)
+
+
+def numbered(axes, text):
+    """Axes without ticks or frame, with a title."""
+    axes.set(xticks=[], yticks=[], title=text)
+    axes.spines[:].set_visible(False)
+
+
+def cluster_scatter(axes, points, cluster, most=6):
+    """Points coloured by cluster, noise gray, with a legend of the largest clusters."""
+    colours = sns.color_palette("colorblind", most)
+    axes.scatter(*points[cluster < 0].T, s=4, color="silver", label=f"noise ({(cluster < 0).sum():,})")
+    for label in range(min(most, cluster.max() + 1)):
+        rows = cluster == label
+        axes.scatter(*points[rows].T, s=4, color=colours[label], label=f"cluster {label} ({rows.sum():,})")
+    axes.legend(frameon=False, markerscale=3, fontsize=8)
+
+
+def thumbnail_scatter(axes, points, thumbnails, cells=24):
+    """Thumbnails where their points are, one for each occupied cell of a grid."""
+    low, high = np.percentile(points, [0.5, 99.5], axis=0)
+    places = ((points - low) / (high - low) * cells).astype(int)
+    inside = np.flatnonzero(((places >= 0) & (places < cells)).all(1))
+    sheet = np.full((cells * 32, cells * 32, 3), 255, np.uint8)
+    for row in inside:
+        x, y = places[row][0] * 32, (cells - 1 - places[row][1]) * 32
+        sheet[y : y + 30, x : x + 30] = cv2.resize(thumbnails[row], (30, 30), interpolation=cv2.INTER_AREA)
+    show_sheet(axes, sheet, [])
+
+
+def reconstruction_sheet(axes, thumbnails, reconstructions):
+    """Pictures, what an autoencoder makes of them, and three times the difference, in three rows."""
+    made = (reconstructions.clip(0, 1) * 255).astype(np.uint8)
+    wrong = cv2.convertScaleAbs(np.hstack(np.abs(made.astype(np.float32) - thumbnails).mean(3)), alpha=3)
+    sheet = np.vstack([np.hstack(thumbnails), np.hstack(made), cv2.cvtColor(wrong, cv2.COLOR_GRAY2RGB)])
+    show_sheet(axes, sheet, ["picture", "reconstruction", "3 x difference"])
+
+
+def knee_curve(axes, gaps, eps):
+    """The k-distance curve with its knee."""
+    axes.plot(gaps, color="steelblue")
+    axes.axhline(eps, color="firebrick", linestyle="--")
+    axes.text(0, eps, f" eps = {eps:.2f}, the knee", color="firebrick", va="bottom")
+    axes.set(xlabel="points, by distance", ylabel="distance to the 20th neighbour")
+
+
+def score_histogram(axes, scores, separation, kinds, bins=80):
+    """Scores on a log scale, the two fitted kinds, and the threshold between them.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    scores : numpy.ndarray
+    separation : illus.mixture.Separation or None
+    kinds : dict of str to numpy.ndarray
+        Name to bool, shape (n,): who is counted together.
+    bins : int, default 80
+    """
+    edges = np.linspace(scores.min(), scores.max(), bins + 1)
+    for (name, rows), colour in zip(kinds.items(), ("steelblue", "darkorange"), strict=False):
+        axes.hist(scores[rows], edges, alpha=0.6, label=name, color=colour)
+    if separation:
+        scale = len(scores) * (edges[1] - edges[0])
+        for density, name in zip(separation.log_densities(edges), ("usual", "rare"), strict=True):
+            axes.plot(edges, scale * np.exp(density), label=f"fitted: {name}", linewidth=1)
+        axes.axvline(separation.threshold, color="firebrick", linestyle="--", label="threshold")
+    axes.set(yscale="log", ylim=(0.5, None), xlabel="evidence", ylabel="pictures")
+    axes.legend(frameon=False, fontsize=8)

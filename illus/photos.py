@@ -39,6 +39,7 @@ class Analysis:
     first: Separation | None  # of the mean votes
     autoencoder: keras.Model | None
     losses: list
+    errors: np.ndarray  # what the autoencoder got wrong, (n, 4), see illus.autoencoder.errors
     points: np.ndarray  # (n, 2), where DBSCAN looks
     gaps: np.ndarray  # k-distance curve, ascending
     eps: float
@@ -142,7 +143,7 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
     mean = ballots.mean(1)
     first = separate(mean) if len(mean) >= FEWEST else None
     model, losses = autoencoder.train(thumbnails, seed)
-    errors = autoencoder.errors(thumbnails, model.predict(thumbnails, 256, verbose=0))
+    errors = autoencoder.errors(thumbnails, autoencoder.apply(model, thumbnails))
     points = reduce(np.hstack([ballots, errors]))
     cluster, gaps, eps = find_clusters(points, seed)
     rounds, final = [], first
@@ -151,7 +152,7 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
     evidence = rounds[-1] if rounds else mean
     score = evidence - (final.threshold if final else 0)
     is_photo, verdict = decide(score, final, mean, most)
-    return Analysis(statistics, mean, first, model, losses, points, gaps, eps, cluster, rounds,
+    return Analysis(statistics, mean, first, model, losses, errors, points, gaps, eps, cluster, rounds,
                     final, score, is_photo, verdict)
 
 
@@ -266,7 +267,7 @@ def cross_judge(thumbnails, model, is_photo, sure, seed):
         judge = classifier(model, steps, seed)
         judge.fit(Lessons(thumbnails, teachers, steps, seed), shuffle=False, verbose=0)
         others = half != side
-        odds[others] = judge.predict(thumbnails[others], 256, verbose=0)[:, 0]
+        odds[others] = autoencoder.apply(judge, thumbnails[others])[:, 0]
     return odds
 
 
