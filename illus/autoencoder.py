@@ -27,8 +27,8 @@ def build(side, code=CODE, width=16):
     Returns
     -------
     keras.Model
-        uint8 (n, side, side, 3) -> float32 of the same shape, 0 to 1. The layer ``code`` gives
-        (n, side / 8, side / 8, code).
+        uint8 (n, side, side, 3) -> float32 of the same shape, trained towards 0 to 1. The layer
+        ``code`` gives (n, side / 8, side / 8, code).
     """
     inputs = keras.Input((side, side, 3), dtype="uint8", name="rgb")
     x = layers.Rescaling(1 / 255, name="scale")(inputs)

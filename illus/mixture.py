@@ -60,12 +60,17 @@ def separate(scores, at_least=0.3):
     def cost(log_density):
         return -(counts * np.maximum(log_density, UNLIKELIEST)).sum() / len(scores)
 
+    widest = np.log(max(1.0, np.ptp(scores)))  # wider densities only break the arithmetic
+
+    def width(logarithm):
+        return NARROWEST + np.exp(min(logarithm, widest))
+
     def usual(p):
-        return p[0], NARROWEST + np.exp(p[1]), NARROWEST + np.exp(p[2])
+        return p[0], width(p[1]), width(p[2])
 
     def both(p):
         return Separation(0, expit(p[3]).clip(1e-9, 1 - 1e-9), 0, usual(p),
-                          (at_least + np.exp(p[4]), NARROWEST + np.exp(p[5]), NARROWEST + np.exp(p[6])))
+                          (at_least + np.exp(min(p[4], widest)), width(p[5]), width(p[6])))
 
     start = [middle - spread / 2, np.log(0.7 * spread), np.log(0.7 * spread)]
     alone = _minimise(lambda p: cost(_right_tailed(places, *usual(p))), start)

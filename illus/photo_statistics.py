@@ -105,7 +105,8 @@ def colour_statistics(rgb):
     """
     scale = MOST / max(rgb.shape[:2])
     if scale < 1:  # nearest, because any mean of pixels makes new colours
-        rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+        size = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_NEAREST)
     square = np.ones((3, 3), np.uint8)
     span = cv2.subtract(cv2.dilate(rgb, square), cv2.erode(rgb, square)).max(2)
     smooth = rgb[span <= 6]
@@ -169,9 +170,9 @@ def _largest_share(colours, bits):
 
 def _equal_far_away(rgb):
     height, width = rgb.shape[:2]
-    right, below = max(1, width // 4), max(1, height // 4)
-    pairs = (cv2.absdiff(rgb[:, right:], rgb[:, :-right]), cv2.absdiff(rgb[below:], rgb[:-below]))
-    return np.mean(np.concatenate([pair.max(2).ravel() <= 1 for pair in pairs]))
+    right, below = width // 4, height // 4  # 0 in a line of pixels, which then equals itself
+    pairs = ((rgb[:, right:], rgb[:, : width - right]), (rgb[below:], rgb[: height - below]))
+    return np.mean(np.concatenate([cv2.absdiff(*pair).max(2).ravel() <= 1 for pair in pairs]))
 
 
 def _evenness(values):

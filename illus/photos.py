@@ -22,7 +22,7 @@ from illus.photo_statistics import photo_statistics, votes
 
 COLUMNS = ["path", "score", "cluster", "is_photo"]
 FEWEST = 50  # pictures below which no distribution is fitted
-MOST = 0.5  # share of photographs from which on nothing is removed
+MOST = 0.5  # a larger share of photographs is not removed
 DIMENSIONS, SAMPLE, MIN_SAMPLES = 2, 4000, 20
 SURE = 0.15  # distance from the threshold from which a picture may teach
 ROUNDS, FEWEST_TEACHERS = 3, 10
@@ -69,7 +69,7 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
         ``path``, ``copy_of``: copies get what their best copy gets, and do not count. Without it
         files with the same bytes are copies.
     most : float, default 0.5
-        Share of distinct pictures from which on nothing is removed.
+        More than this share of the distinct pictures is not removed.
 
     Returns
     -------
@@ -91,7 +91,9 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
     """
     files, pictures = distinct_pictures(catalog, duplicates)
     if pictures.empty:
-        return pd.DataFrame(columns=COLUMNS)
+        table = pd.DataFrame(columns=COLUMNS)
+        table.attrs["verdict"] = "no readable picture"
+        return table
     found = analyse(*photo_statistics([Path(folder, path) for path in pictures]), seed, most)
     table = tabulate(files, found)
     table.attrs["verdict"] = found.verdict
@@ -120,7 +122,7 @@ def distinct_pictures(catalog, duplicates=None):
 def tabulate(files, found):
     """The table that :func:`find_photos` returns."""
     return pd.DataFrame({
-        "path": files.path, "score": found.score.round(4)[files.picture],
+        "path": files.path, "score": found.score[files.picture],
         "cluster": found.cluster[files.picture], "is_photo": found.is_photo[files.picture]})
 
 
@@ -163,8 +165,11 @@ def scale(features):
 
 
 def reduce(features):
-    """Scaled features in two principal components; float (n, 2)."""
-    return PCA(min(DIMENSIONS, len(features)), random_state=0).fit_transform(scale(features))
+    """Scaled features in two principal components; float (n, 2), zeros where nothing differs."""
+    scaled = scale(features)
+    if not np.ptp(scaled, axis=0).any():
+        return np.zeros((len(features), DIMENSIONS))
+    return PCA(DIMENSIONS, random_state=0).fit_transform(scaled)
 
 
 def find_clusters(points, seed=0):
@@ -317,7 +322,7 @@ def decide(score, final, mean, most):
     """
     none = np.zeros(len(score), bool)
     if len(score) < FEWEST:
-        verdict = f"{len(score)} distinct pictures are too few to decide without labels; nothing is removed"
+        verdict = f"only {len(score)} distinct pictures, too few to decide without labels; nothing is removed"
     elif np.median(mean) >= 0:
         verdict = (f"more than half of the {len(score):,} pictures look like photographs; they are not "
                    "rare strangers, so nothing is removed")

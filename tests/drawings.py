@@ -119,3 +119,26 @@ def rehued(picture, turn):
     hue, *others = picture.convert("HSV").split()
     hue = hue.point(lambda h: (h + round(256 * turn)) % 256)
     return Image.merge("HSV", (hue, *others)).convert("RGB")
+
+
+def flat_drawing(seed, side=96):
+    """Two to four outlined shapes of one colour each, on white."""
+    rng = np.random.default_rng(seed)
+    picture = Image.new("RGB", (4 * side, 4 * side), "white")
+    pen = ImageDraw.Draw(picture)
+    for _ in range(rng.integers(2, 5)):
+        x, y = rng.uniform(0.3, 0.7, 2) * 4 * side
+        radius = rng.uniform(0.08, 0.24) * 4 * side
+        colour = tuple(int(level) for level in rng.integers(0, 256, 3))
+        shape = (pen.ellipse, pen.rectangle)[rng.integers(2)]
+        across, down = radius * rng.uniform(0.5, 1, 2)
+        shape((x - across, y - down, x + across, y + down), fill=colour, outline=LINE, width=8)
+    return reduce(picture, side)
+
+
+def noisy_picture(seed, side=96):
+    """A smooth random field of colours with noise in every pixel, as a photograph has."""
+    rng = np.random.default_rng(seed)
+    field = Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8))
+    field = np.asarray(field.resize((side, side), Image.Resampling.BICUBIC), float)
+    return Image.fromarray((field + rng.normal(0, 15, field.shape)).clip(0, 255).astype(np.uint8))
