@@ -122,7 +122,7 @@ def distinct_pictures(catalog, duplicates=None):
 def tabulate(files, found):
     """The table that :func:`find_photos` returns."""
     return pd.DataFrame({
-        "path": files.path, "score": found.score[files.picture],
+        "path": files.path, "score": found.score.round(4)[files.picture],
         "cluster": found.cluster[files.picture], "is_photo": found.is_photo[files.picture]})
 
 
@@ -152,7 +152,7 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
     if first and np.median(mean) < 0:
         rounds, final = teach(thumbnails, model, mean, first, cluster, seed)
     evidence = rounds[-1] if rounds else mean
-    score = evidence - (final.threshold if final else 0)
+    score = (evidence - (final.threshold if final else 0)).round(4)
     is_photo, verdict = decide(score, final, mean, most)
     return Analysis(statistics, mean, first, model, losses, errors, points, gaps, eps, cluster, rounds,
                     final, score, is_photo, verdict)
