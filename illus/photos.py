@@ -264,16 +264,25 @@ def teach(thumbnails, model, mean, first, cluster, seed):
 
 def cross_judge(thumbnails, model, is_photo, sure, seed):
     """Log odds of each picture by a network taught with sure pictures of the other half; float (n,)."""
-    half = np.random.default_rng(seed).permutation(len(thumbnails)) % 2
+    half = halves(sure * (1 + is_photo), seed)
     odds = np.empty(len(thumbnails))
+    steps = int(np.clip(len(thumbnails) // 4, FEWEST_STEPS, MOST_STEPS))
     for side in (0, 1):
         teachers = [np.flatnonzero(sure & (half == side) & (is_photo == kind)) for kind in (False, True)]
-        steps = int(np.clip(len(thumbnails) // 4, FEWEST_STEPS, MOST_STEPS))
         judge = classifier(model, steps, seed)
         judge.fit(Lessons(thumbnails, teachers, steps, seed), shuffle=False, verbose=0)
         others = half != side
         odds[others] = autoencoder.apply(judge, thumbnails[others])[:, 0]
     return odds
+
+
+def halves(kinds, seed):
+    """A random half of each kind; int (n,), 0 or 1. So neither half lacks teachers."""
+    order = np.random.default_rng(seed).permutation(len(kinds))
+    order = order[np.argsort(kinds[order], kind="stable")]
+    half = np.empty(len(kinds), int)
+    half[order] = np.arange(len(kinds)) % 2
+    return half
 
 
 def classifier(model, steps, seed):

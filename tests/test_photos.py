@@ -446,3 +446,11 @@ def test_analysis_of_pictures_tells_how_it_came_about(pictures, quickest):
     assert found.losses == [0.25]
     gray = np.abs(np.asarray(Image.open(folder / distinct[0]).resize((64, 64), 4), float) / 255 - 0.5).mean()
     assert found.errors[0, 0] == pytest.approx(np.log(gray), abs=0.05)
+
+
+def test_each_kind_is_halved_however_rare():
+    kinds = np.repeat([0, 1, 2], [500, 90, 10])
+    for seed in range(20):
+        half = photos.halves(kinds, seed)
+        assert [(half[kinds == kind] == 0).sum() for kind in (0, 1, 2)] == [250, 45, 5]
+    assert (photos.halves(kinds, 0) != photos.halves(kinds, 1)).any()
