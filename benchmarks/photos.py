@@ -1,4 +1,4 @@
-"""The photo filter beside textbook methods on the same features. Writes results/photos.csv.
+"""The photo filter beside textbook methods on the same features. Writes results/photos*.csv.
 
     python -m benchmarks.photos [--photo-bench FOLDER]
 
@@ -6,13 +6,14 @@ Every method gets the same distinct pictures and one setting for all sets. The p
 DBSCAN sees in the filter (statistics' votes and autoencoder errors), scaled and reduced to six
 principal components; which cluster is of photographs is said by the same rule, the median vote. For
 the isolation forest, which has no clusters, the photographs are the outliers that vote above 0. A
-set's rows are written when it is done; sets that the table already has are not run again.
+set's rows are written when it is done, so that a stopped run goes on; rows of other code (column
+``code``, a hash of the filter's sources) are dropped.
 
 FOLDER holds labelled mixtures, each with sub-folders ``illustration`` and ``photo``.
 """
 
 import argparse
-import json
+import hashlib
 import sys
 import tempfile
 import time
@@ -39,16 +40,18 @@ from illus.catalog import scan  # noqa: E402
 from illus.duplicates import find_duplicates  # noqa: E402
 from illus.photo_statistics import photo_statistics, votes  # noqa: E402
 from illus.photos import analyse, distinct_pictures, knee, scale  # noqa: E402
+from illus.tables import write_table  # noqa: E402
 from illus.truth import load_truth  # noqa: E402
 
 SEEDS = (0, 1, 2)
 SHARES = (0.02, 0.05, 0.15, 0.30)
 MOST = 8000  # pictures of a set with a made share
 TABLE = config.RESULTS / "photos.csv"
-COST = config.RESULTS / "photos_cost.json"
-COLUMNS = ["set", "pictures", "photos", "method", "seed", "f1", "precision", "recall", "removed"]
+COST = config.RESULTS / "photos_cost.csv"
+COLUMNS = ["set", "pictures", "photos", "method", "seed", "f1", "precision", "recall", "removed", "code"]
+SOURCES = ("photo_statistics", "mixture", "autoencoder", "photos")
 FIND = """
-import json, sys, time
+import json, sys
 task = json.loads(sys.argv[1])
 import evaluate
 evaluate.import_keras()
@@ -134,11 +137,23 @@ def labelled_mixture(folder):
     return *photo_statistics(paths), truth
 
 
+def code_hash():
+    """8 hex digits that change with the filter's sources."""
+    sources = b"".join(Path(f"illus/{name}.py").read_bytes() for name in SOURCES)
+    return hashlib.sha256(sources).hexdigest()[:8]
+
+
+def finished(path):
+    """Rows of a table that this code made."""
+    table = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame(columns=["set", "code"])
+    return table[table.code == code_hash()]
+
+
 def add(rows):
-    """Write rows behind those that the table has."""
-    old = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=COLUMNS)
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    pd.concat([old, table] if len(old) else [table]).to_csv(TABLE, index=False)
+    """Write rows behind the finished ones."""
+    table = pd.DataFrame(rows).assign(code=code_hash())[COLUMNS]
+    old = finished(TABLE)
+    write_table(pd.concat([old, table]) if len(old) else table, TABLE)
 
 
 def measure_cost(catalog, duplicates, folder):
@@ -147,10 +162,10 @@ def measure_cost(catalog, duplicates, folder):
         files = {"catalog": f"{place}/catalog", "duplicates": f"{place}/duplicates"}
         catalog.to_pickle(files["catalog"])
         duplicates.to_pickle(files["duplicates"])
-        cost = {"files": len(catalog), "find_photos": run(sys.executable, FIND, folder=str(folder), **files)}
-    cost["dbscan"] = {str(n): run(sys.executable, CLUSTER, n=n) for n in (25_000, 100_000)}
-    COST.write_text(json.dumps(cost, indent=2) + "\n")
-    return cost
+        whole = run(sys.executable, FIND, folder=str(folder), **files)
+    rows = [{"step": "find_photos", "n": len(catalog), **whole}]
+    rows += [{"step": "clusters", "n": n, **run(sys.executable, CLUSTER, n=n)} for n in (25_000, 100_000)]
+    write_table(pd.DataFrame(rows).assign(code=code_hash()), COST)
 
 
 def main():
@@ -158,7 +173,7 @@ def main():
     parser.add_argument("--photo-bench", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
-    known = set(pd.read_csv(TABLE).set) if TABLE.exists() else set()
+    known = set(finished(TABLE).set)
     start = time.perf_counter()
     for folder in sorted(options.photo_bench.iterdir()) if options.photo_bench else []:
         if folder.is_dir() and folder.name not in known:
@@ -174,8 +189,8 @@ def main():
         if name not in known:
             part = statistics.iloc[rows].reset_index(drop=True)
             add(measure_set(name, part, thumbnails[rows], truth[rows]))
-    if not COST.exists():
-        print(measure_cost(catalog, duplicates, folder))
+    if finished(COST).empty:
+        measure_cost(catalog, duplicates, folder)
     table = pd.read_csv(TABLE)
     scores = table.groupby(["set", "method"], sort=False).f1.agg(["mean", "std"]).round(3)
     print(scores.unstack(0).to_string())
