@@ -192,7 +192,7 @@ def cluster_scatter(axes, points, cluster, most=6):
 def thumbnail_scatter(axes, points, thumbnails, cells=24):
     """Thumbnails where their points are, one for each occupied cell of a grid."""
     low, high = np.percentile(points, [0.5, 99.5], axis=0)
-    places = ((points - low) / (high - low) * cells).astype(int)
+    places = ((points - low) / np.maximum(high - low, 1e-9) * cells).astype(int)
     inside = np.flatnonzero(((places >= 0) & (places < cells)).all(1))
     sheet = np.full((cells * 32, cells * 32, 3), 255, np.uint8)
     for row in inside:

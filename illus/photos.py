@@ -114,8 +114,9 @@ def distinct_pictures(catalog, duplicates=None):
     best = files.groupby("sha256").path.transform("first")
     if duplicates is not None:
         copies = duplicates[duplicates.copy_of != ""]
-        best = files.path.map(dict(zip(copies.path, copies.copy_of, strict=True))).fillna(best)
-    numbers, pictures = pd.factorize(best)
+        copy_of = dict(zip(copies.path, copies.copy_of, strict=True))
+        best = [copy_of.get(path, first) for path, first in zip(files.path, best, strict=True)]
+    numbers, pictures = pd.factorize(pd.Series(best, dtype=str))
     return pd.DataFrame({"path": files.path, "picture": numbers}), pd.Series(pictures)
 
 
@@ -331,7 +332,8 @@ def decide(score, final, mean, most):
     """
     none = np.zeros(len(score), bool)
     if len(score) < FEWEST:
-        verdict = f"only {len(score)} distinct pictures, too few to decide without labels; nothing is removed"
+        verdict = (f"too few distinct pictures to decide without labels ({len(score)} of the {FEWEST} "
+                   "needed); nothing is removed")
     elif np.median(mean) >= 0:
         verdict = (f"more than half of the {len(score):,} pictures look like photographs; they are not "
                    "rare strangers, so nothing is removed")

@@ -16,6 +16,7 @@ from illus import config, experiments
 from illus.balance import in_profile, split
 from illus.catalog import scan
 from illus.duplicates import find_duplicates
+from illus.photos import find_photos
 from illus.tables import write_table
 from illus.training import Config, data_hash, run_id
 
@@ -23,7 +24,7 @@ HELD_OUT = 0.15
 
 
 def prepare(folder, held_out=0.0):
-    """Scan, find duplicates, split; write ``catalog.csv``, ``duplicates.csv`` and ``dataset.csv``.
+    """Scan, find duplicates and photographs, split; write the tables of these stages.
 
     Parameters
     ----------
@@ -43,8 +44,10 @@ def prepare(folder, held_out=0.0):
     write_table(catalog, work / "catalog.csv")
     duplicates = find_duplicates(catalog, folder)
     write_table(duplicates, work / "duplicates.csv")
+    photos = find_photos(catalog, folder, config.SEED, duplicates)
+    write_table(photos, work / "photos.csv")
     fractions = {"train": 0.9 - held_out, "validation": 0.1} | ({"test": held_out} if held_out else {})
-    dataset = split(catalog, duplicates, fractions=fractions, seed=config.SEED)
+    dataset = split(catalog, duplicates, photos, fractions, config.SEED)
     write_table(dataset, work / "dataset.csv")
     return in_profile(dataset)
 

@@ -14,7 +14,15 @@ from threadpoolctl import threadpool_limits
 from illus import duplicates, parallel
 from illus.balance import split
 from illus.catalog import scan
-from illus.duplicates import COLUMNS, UNLIKE, assign_copies, copies_table, decide, find_duplicates
+from illus.duplicates import (
+    COLUMNS,
+    UNLIKE,
+    assign_copies,
+    copies_table,
+    decide,
+    find_duplicates,
+    stored_duplicates,
+)
 from illus.fingerprints import FINGERPRINT
 from illus.truth import load_truth, recall_by_transform, score_duplicates
 
@@ -190,6 +198,23 @@ def test_the_pictures_are_left_as_they_are(tmp_path):
     before = snapshot(tmp_path)
     find_duplicates(scan(folder), folder)
     assert snapshot(tmp_path) == before
+
+
+def test_a_stored_table_is_read_for_the_same_files_only(mixed, tmp_path, monkeypatch):
+    folder, catalog, table = mixed
+    pd.testing.assert_frame_equal(stored_duplicates(catalog, folder, tmp_path), table)
+    calls = []
+    monkeypatch.setattr(duplicates, "find_duplicates", lambda rows, _: calls.append(len(rows)) or table)
+    again = stored_duplicates(catalog, folder, tmp_path)
+    assert not calls
+    pd.testing.assert_frame_equal(again, table, check_dtype=False, rtol=0, atol=1e-9)
+    changed = catalog.assign(sha256=["0" * 64, *catalog.sha256[1:]])
+    for rows in (changed, catalog, catalog[1:]):
+        stored_duplicates(rows, folder, tmp_path)
+    assert calls == [len(catalog), len(catalog), len(catalog) - 1]
+    (tmp_path / "duplicates.csv").unlink()
+    stored_duplicates(catalog[1:], folder, tmp_path)
+    assert len(calls) == 4
 
 
 def test_the_split_keeps_groups_on_one_side_and_leaves_out_what_is_not_kept(mixed):

@@ -6,7 +6,19 @@ from conftest import COLOURS
 from matplotlib.figure import Figure
 
 from illus.catalog import scan
-from illus.figures import class_bars, class_gallery, pairs_sheet, picture_rows
+from illus.figures import (
+    class_bars,
+    class_gallery,
+    cluster_scatter,
+    knee_curve,
+    numbered,
+    pairs_sheet,
+    picture_rows,
+    reconstruction_sheet,
+    score_histogram,
+    thumbnail_scatter,
+)
+from illus.mixture import Separation
 
 
 def test_gallery_has_a_row_of_its_own_colour_for_every_class(class_folder_tree):
@@ -43,3 +55,72 @@ def test_bars_are_in_class_order_with_their_numbers():
     class_bars(axes, pd.Series({"L2_10": 1500, "L2_2": 7}))
     assert [t.get_text() for t in axes.get_yticklabels()] == ["L2_10", "L2_2"]  # from below
     assert [text.get_text() for text in axes.texts] == ["1,500", "7"]
+
+
+def test_a_numbered_figure_has_a_title_and_no_ticks():
+    axes = Figure().subplots()
+    numbered(axes, "1 apple")
+    assert axes.get_title() == "1 apple"
+    assert [*axes.get_xticks(), *axes.get_yticks()] == []
+
+
+def test_clusters_are_counted_in_the_legend_and_the_smallest_left_out():
+    axes = Figure().subplots()
+    cluster_scatter(axes, np.zeros((6, 2)), np.array([0, 0, 0, 1, 2, -1]), most=2)
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["noise (1)", "cluster 0 (3)", "cluster 1 (1)"]
+
+
+def test_thumbnails_lie_where_their_points_are():
+    axes = Figure().subplots()
+    colours = np.uint8([[255, 0, 0], [0, 0, 255]])
+    points = np.repeat([[0.2, 0.2], [0.8, 0.8]], 50, axis=0)
+    points[0], points[-1] = 0, 1
+    thumbnails = np.repeat(colours, 50, axis=0)[:, None, None] * np.ones((1, 40, 40, 1), np.uint8)
+    thumbnail_scatter(axes, points, thumbnails, cells=4)
+    sheet = np.asarray(axes.images[0].get_array())
+    assert sheet.shape == (128, 128, 3)
+    assert (sheet[100, 10] == colours[0]).all()  # low values: left and below
+    assert (sheet[10, 100] == 255).all() or (sheet[10, 100] == colours[1]).all()
+    assert (sheet[10, 10] == 255).all()
+
+
+def test_thumbnails_of_equal_points_lie_on_one_place():
+    axes = Figure().subplots()
+    thumbnail_scatter(axes, np.zeros((3, 2)), np.zeros((3, 8, 8, 3), np.uint8), cells=2)
+    sheet = np.asarray(axes.images[0].get_array())
+    assert (sheet == 0).all(2).sum() == 30 * 30
+
+
+def test_a_perfect_reconstruction_has_a_black_difference():
+    axes = Figure().subplots()
+    thumbnails = np.full((2, 8, 8, 3), 204, np.uint8)
+    reconstructions = np.stack([thumbnails[0] / 255, np.full((8, 8, 3), 164 / 255)])
+    reconstruction_sheet(axes, thumbnails, reconstructions)
+    sheet = np.asarray(axes.images[0].get_array())
+    assert sheet.shape == (24, 16, 3)
+    assert sheet[20, 4].tolist() == [0, 0, 0]
+    assert sheet[20, 12].tolist() == [120, 120, 120]
+    assert [text.get_text() for text in axes.get_yticklabels()] == [
+        "picture", "reconstruction", "3 x difference"]
+
+
+def test_the_knee_is_named():
+    axes = Figure().subplots()
+    knee_curve(axes, np.array([0.1, 0.2, 0.9]), 0.2)
+    assert axes.texts[0].get_text().strip() == "eps = 0.20, the knee"
+    assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2, 0.9]
+
+
+def test_the_histogram_shows_every_score_and_the_threshold():
+    scores = np.repeat([-1.0, 1.0], [80, 20])
+    kinds = {"drawings": scores < 0, "photographs": scores > 0}
+    axes = Figure().subplots()
+    score_histogram(axes, scores, Separation(0.5, 0.2, 9.0, (-1, 0.1, 0.1), (1, 0.1, 0.1)), kinds, bins=10)
+    assert sum(bar.get_height() for bar in axes.patches) == 100
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert sorted(names) == ["drawings", "fitted: rare", "fitted: usual", "photographs", "threshold"]
+    assert 0.5 in [line.get_xdata()[0] for line in axes.lines]
+    axes = Figure().subplots()
+    score_histogram(axes, scores, None, kinds)
+    assert not axes.lines
