@@ -147,7 +147,7 @@ def code_hash():
 def finished(path):
     """Rows of a table that this code made."""
     table = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame(columns=["set", "code"])
-    return table[table.code == code_hash()]
+    return table[table.code == code_hash()] if "code" in table else table[:0]
 
 
 def add(rows):
