@@ -100,8 +100,17 @@ def apply(model, pictures, batch_size=256):
                            for i in parts])
 
 
-def errors(pictures, reconstructions):
-    """What an autoencoder could not reproduce, by scale.
+def errors(model, pictures, batch_size=256):
+    """What an autoencoder could not reproduce of many pictures, see :func:`compare`; float32 (n, 4).
+
+    Batch by batch, because reconstructions take four times the memory of the pictures.
+    """
+    parts = (pictures[i : i + batch_size] for i in range(0, len(pictures), batch_size))
+    return np.concatenate([compare(part, apply(model, part, batch_size)) for part in parts])
+
+
+def compare(pictures, reconstructions):
+    """What differs between pictures and their reconstructions, by scale.
 
     Parameters
     ----------
@@ -118,16 +127,12 @@ def errors(pictures, reconstructions):
         log of the squared mean over the mean square: drawings err at edges, photographs everywhere.
     """
     n, side = len(pictures), pictures.shape[1]
-    rows = np.empty((n, len(ERRORS)), np.float32)
-    for start in range(0, n, 256):
-        part = slice(start, start + 256)
-        difference = reconstructions[part] - pictures[part].astype(np.float32) / 255
-        patches = difference.reshape(len(difference), side // 8, 8, side // 8, 8, 3)
-        coarse = np.abs(patches.mean((2, 4))).mean((1, 2, 3))
-        loud = np.abs(patches).mean((2, 4, 5)).reshape(len(difference), -1)
-        size = np.abs(difference)
-        rows[part, 0] = np.log(1e-3 + size.mean((1, 2, 3)))
-        rows[part, 1] = np.log(1e-3 + coarse)
-        rows[part, 2] = np.log(1e-3 + np.percentile(loud, 25, axis=1))
-        rows[part, 3] = np.log(1e-6 + size.mean((1, 2, 3)) ** 2 / (1e-6 + (size**2).mean((1, 2, 3))))
-    return rows
+    difference = reconstructions - pictures.astype(np.float32) / 255
+    patches = difference.reshape(n, side // 8, 8, side // 8, 8, 3)
+    coarse = np.abs(patches.mean((2, 4))).mean((1, 2, 3))
+    loud = np.abs(patches).mean((2, 4, 5)).reshape(n, -1)
+    size = np.abs(difference)
+    mean = size.mean((1, 2, 3))
+    return np.stack([np.log(1e-3 + mean), np.log(1e-3 + coarse),
+                     np.log(1e-3 + np.percentile(loud, 25, axis=1)),
+                     np.log(1e-6 + mean**2 / (1e-6 + (size**2).mean((1, 2, 3))))], axis=1, dtype=np.float32)

@@ -39,7 +39,7 @@ class Analysis:
     first: Separation | None  # of the mean votes
     autoencoder: keras.Model | None
     losses: list
-    errors: np.ndarray  # what the autoencoder got wrong, (n, 4), see illus.autoencoder.errors
+    errors: np.ndarray  # what the autoencoder got wrong, (n, 4), see illus.autoencoder.compare
     points: np.ndarray  # (n, 2), where DBSCAN looks
     gaps: np.ndarray  # k-distance curve, ascending
     eps: float
@@ -146,7 +146,7 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
     mean = ballots.mean(1)
     first = separate(mean) if len(mean) >= FEWEST else None
     model, losses = autoencoder.train(thumbnails, seed)
-    errors = autoencoder.errors(thumbnails, autoencoder.apply(model, thumbnails))
+    errors = autoencoder.errors(model, thumbnails)
     points = reduce(np.hstack([ballots, errors]))
     cluster, gaps, eps = find_clusters(points, seed)
     rounds, final = [], first

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import draw
 
-from illus.autoencoder import Batches, apply, build, errors, train
+from illus.autoencoder import Batches, apply, build, compare, errors, train
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -80,7 +80,7 @@ def test_batches_are_mirrored_by_half_and_depend_on_seed_epoch_and_step():
 def errors_of(difference):
     """Errors of one gray picture of 32 x 32 pixels that is off by this much."""
     pictures = np.full((1, 32, 32, 3), 102, np.uint8)
-    return errors(pictures, np.float32(0.4 + difference * np.ones((1, 32, 32, 1))))[0]
+    return compare(pictures, np.float32(0.4 + difference * np.ones((1, 32, 32, 1))))[0]
 
 
 def test_no_difference_has_the_lowest_errors():
@@ -116,9 +116,17 @@ def test_errors_of_many_pictures_are_those_of_each():
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (300, 8, 8, 3), np.uint8)
     rebuilt = rng.random((300, 8, 8, 3), np.float32)
-    found = errors(pictures, rebuilt)
+    found = compare(pictures, rebuilt)
     assert found.shape == (300, 4)
     assert found.dtype == np.float32
     for number in (0, 255, 256, 299):
-        alone = errors(pictures[number : number + 1], rebuilt[number : number + 1])[0]
+        alone = compare(pictures[number : number + 1], rebuilt[number : number + 1])[0]
         assert found[number] == pytest.approx(alone, rel=1e-5)
+
+
+def test_errors_in_batches_are_those_of_all_at_once():
+    pictures = np.random.default_rng(0).integers(0, 256, (11, 16, 16, 3), np.uint8)
+    model = build(16)
+    expected = compare(pictures, apply(model, pictures))
+    np.testing.assert_allclose(errors(model, pictures, batch_size=4), expected, atol=1e-4)
+    np.testing.assert_allclose(errors(model, pictures), expected, atol=1e-6)

@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from evaluate import read_description
@@ -65,6 +66,20 @@ def test_the_readme_states_what_was_measured(name):
     with open(ROOT / "results/duplicates.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             assert f"| {float(row['recall']):.3f} | {float(row['precision']):.3f} |" in text
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_states_how_well_photographs_are_found(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    table = pd.read_csv(ROOT / "results/photos.csv")
+    scores = table[table.photos > 0].groupby(["set", "method"], sort=False).f1.agg(["mean", "std"])
+    for _, rows in scores.groupby("set"):
+        cells = [f"{row['mean']:.3f} ± {row['std']:.3f}" for _, row in rows.iterrows()]
+        assert f"| {' | '.join(cells)} |" in text
+    costs = pd.read_csv(ROOT / "results/photos_cost.csv")
+    for cost in costs.itertuples():
+        assert f"{cost.peak_mb:,} MB" in text or "unknown" in cost.step
+        assert f"{cost.f1:.3f}" in text or not cost.step.startswith("find_photos")
 
 
 def test_the_card_describes_the_weights():
