@@ -3,13 +3,14 @@
 In: a data set and configurations. Out: records, one row each in ``experiments.csv``.
 """
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 
 from illus import balance
 from illus import config as paths
+from illus.plan import Round
 from illus.tables import write_table
 from illus.training import Config, Record, data_hash, run_id, summary, train
 
@@ -168,6 +169,45 @@ def adopt(plan_round, base, table, noise):
         base = replace(base, **plan_round.factors[factor][best])
         adopted.append(f"{factor}: {best}")
     return base, adopted
+
+
+@dataclass(frozen=True)
+class Step:
+    """A round that was run."""
+
+    round: Round
+    base: Config  # what it started from
+    table: pd.DataFrame  # from run_round
+    adopted: list  # from adopt
+
+
+def run_plan(rounds, base, dataset, folder, work):
+    """Run rounds one after the other, each from what the one before adopted.
+
+    Parameters
+    ----------
+    rounds : sequence of illus.plan.Round
+    base : illus.training.Config
+        What the first round starts from.
+    dataset, folder, work
+        As for :func:`run`.
+
+    Returns
+    -------
+    steps : list of Step
+    base : illus.training.Config
+        What the last round ended with.
+    noise : float
+        Standard deviation of macro F1 over the profile's seeds, of the first base.
+    """
+    noise = compare({"base": (dataset, base)}, folder, "noise", work).macro_f1.std()
+    steps = []
+    for plan_round in rounds:
+        table = run_round(plan_round, base, dataset, folder, work)
+        after, adopted = adopt(plan_round, base, table, noise)
+        steps.append(Step(plan_round, base, table, adopted))
+        base = after
+    return steps, base, noise
 
 
 def write_row(path, row):

@@ -296,6 +296,19 @@ def test_what_is_better_for_sure_and_hardly_dearer_is_adopted(monkeypatch, noise
     assert config == replace(TINY, width=width, learning_rate=rate)
 
 
+def test_each_round_starts_from_what_the_one_before_adopted(monkeypatch):
+    monkeypatch.setenv("PROFILE", "full")
+    fake_records(monkeypatch, {(4, 0.02): 0.5, (8, 0.02): 0.53, (4, 1.0): 0.1, (8, 1.0): 0.7})
+    monkeypatch.setattr(experiments, "compare", lambda *_: pd.DataFrame({"macro_f1": [0.49, 0.5, 0.51]}))
+    rounds = [Round(name, "?", {name: {"one": changes}}) for name, changes in (
+        ("rate", {"learning_rate": 1.0}), ("width", {"width": 8}), ("rate again", {"learning_rate": 1.0}))]
+    steps, base, noise = experiments.run_plan(rounds, TINY, None, None, None)
+    assert noise == pytest.approx(0.01)
+    assert [step.adopted for step in steps] == [[], ["width: one"], ["rate again: one"]]
+    assert [step.base.width for step in steps] == [4, 4, 8]
+    assert base == replace(TINY, width=8, learning_rate=1.0)
+
+
 def test_the_plan_changes_settings_that_exist_at_about_equal_cost():
     assert len({plan_round.name for plan_round in PLAN}) == len(PLAN) == 5
     base = multiply_adds(build_network(SCREENING, 20))
