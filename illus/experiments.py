@@ -3,15 +3,18 @@
 In: a data set and configurations. Out: records, one row each in ``experiments.csv``.
 """
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 
 from illus import balance
 from illus import config as paths
+from illus.plan import Round
 from illus.tables import write_table
 from illus.training import Config, Record, data_hash, run_id, summary, train
+
+DEARER = 1.15  # times the multiply-adds of the base that a variant may cost to be adopted
 
 
 def table_path(work):
@@ -25,8 +28,10 @@ def load_table(path):
     columns = [*dict.fromkeys(n for n in names if n not in ("config", "weights")), "test_macro_f1"]
     if not path.exists():
         return pd.DataFrame(columns=columns)
-    text = {"run_id": str, "data_hash": str, "question": str}
-    return pd.read_csv(path, dtype=text).fillna({"question": ""})
+    text = {"run_id": str, "data_hash": str, "question": str, "error": str}
+    table = pd.read_csv(path, dtype=text)
+    return table.assign(**{name: table.get(name, pd.Series("", table.index)).fillna("")
+                           for name in ("question", "error")})
 
 
 def run(dataset, folder, config, question, work, with_weights=False):
@@ -42,17 +47,30 @@ def run(dataset, folder, config, question, work, with_weights=False):
     Returns
     -------
     Record
+
+    Raises
+    ------
+    Exception
+        What training raised, after a row without scores, with its ``error``, was written. Such a run
+        is not finished, and is tried again.
     """
     path = table_path(work)
     table = load_table(path)
-    identity = run_id(config, data_hash(dataset))
+    data = data_hash(dataset)
+    identity = run_id(config, data)
     weights = work / "runs" / identity / "model.h5"
-    known = table[table.run_id == identity]
+    known = table[(table.run_id == identity) & (table.error == "")]
     if len(known) and (weights.exists() or not with_weights):
         row = known.iloc[0]
         facts = {f.name: row[f.name] for f in fields(Record) if f.name in row}
         return Record(config=config, weights=weights, **facts)
-    record = train(dataset, folder, config, question, work)
+    try:
+        record = train(dataset, folder, config, question, work)
+    except Exception as error:
+        empty = {f.name: "" for f in fields(Record)}
+        failed = {"run_id": identity, "question": question, "config": config, "data_hash": data}
+        write_row(path, summary(Record(**empty | failed | {"error": f"{type(error).__name__}: {error}"})))
+        raise
     write_row(path, summary(record))
     return record
 
@@ -90,6 +108,106 @@ def compare(candidates, folder, question, work):
                          "micro_f1": record.val_micro_f1,
                          "class_f1": np.array(record.val_class_f1.split(), float)})
     return pd.DataFrame(rows)
+
+
+def run_round(plan_round, base, dataset, folder, work):
+    """Run a round of the plan: the base, and each variant of each factor with all else as in the base.
+
+    Parameters
+    ----------
+    plan_round : illus.plan.Round
+    base : illus.training.Config
+    dataset, folder, work
+        As for :func:`run`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for the base, then one for each variant: ``factor``, ``variant``, ``macro_f1``,
+        ``micro_f1`` (both on validation), ``gain`` (of macro F1 over the base), ``cost`` (multiply-adds
+        over the base's), ``seconds`` and ``error``. Runs that failed have no scores.
+    """
+    variants = [(factor, name, replace(base, **changes)) for factor, named in plan_round.factors.items()
+                for name, changes in named.items()]
+    rows = []
+    for factor, variant, config in [("", "base", base), *variants]:
+        row = {"factor": factor, "variant": variant, "error": ""}
+        try:
+            record = run(dataset, folder, in_profile(config), plan_round.name, work)
+            row |= {"macro_f1": record.val_macro_f1, "micro_f1": record.val_micro_f1,
+                    "cost": record.multiply_adds, "seconds": record.seconds}
+        except Exception as error:  # it is in the table; the other questions stay worth asking
+            row["error"] = f"{type(error).__name__}: {error}"
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.assign(gain=table.macro_f1 - table.macro_f1[0], cost=table.cost / table.cost[0])
+
+
+def adopt(plan_round, base, table, noise):
+    """What the next round starts from: of each factor the best variant, if it is better for sure.
+
+    Parameters
+    ----------
+    plan_round, base
+        As for :func:`run_round`.
+    table : pandas.DataFrame
+        Its result.
+    noise : float
+        Standard deviation of macro F1 between seeds. A variant must gain more than twice of it, and
+        cost at most ``DEARER`` times as much.
+
+    Returns
+    -------
+    config : illus.training.Config
+    adopted : list of str
+        ``factor: variant``.
+    """
+    adopted = []
+    better = table[(table.gain > 2 * noise) & (table.cost <= DEARER)]
+    for factor, group in better.groupby("factor", sort=False):
+        best = group.variant[group.gain.idxmax()]
+        base = replace(base, **plan_round.factors[factor][best])
+        adopted.append(f"{factor}: {best}")
+    return base, adopted
+
+
+@dataclass(frozen=True)
+class Step:
+    """A round that was run."""
+
+    round: Round
+    base: Config  # what it started from
+    table: pd.DataFrame  # from run_round
+    adopted: list  # from adopt
+
+
+def run_plan(rounds, base, dataset, folder, work):
+    """Run rounds one after the other, each from what the one before adopted.
+
+    Parameters
+    ----------
+    rounds : sequence of illus.plan.Round
+    base : illus.training.Config
+        What the first round starts from.
+    dataset, folder, work
+        As for :func:`run`.
+
+    Returns
+    -------
+    steps : list of Step
+    base : illus.training.Config
+        What the last round ended with.
+    noise : float
+        Standard deviation of macro F1 over the profile's seeds, of the first base.
+    """
+    noise = compare({"base": (dataset, base)}, folder, "noise", work).macro_f1.std()
+    steps = []
+    for plan_round in rounds:
+        table = run_round(plan_round, base, dataset, folder, work)
+        after, adopted = adopt(plan_round, base, table, noise)
+        steps.append(Step(plan_round, base, table, adopted))
+        base = after
+    return steps, base, noise
 
 
 def write_row(path, row):

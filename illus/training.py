@@ -20,7 +20,7 @@ from keras import layers, ops
 from numpy.lib.format import open_memmap
 
 from evaluate import Description, read_ahead, read_description, score
-from illus.networks import BUILDERS
+from illus.networks import build, multiply_adds
 from illus.parallel import progress
 
 
@@ -28,22 +28,30 @@ from illus.parallel import progress
 class Config:
     """Every setting of a run. Two runs with equal settings and equal data are the same run."""
 
-    network: str = "residual"  # a key of networks.BUILDERS
+    network: str = "residual"  # a key of networks.BLOCKS
     width: int = 24  # channels of the first stage
-    blocks: tuple = (1, 1, 2, 2)  # residual blocks in each stage
+    blocks: tuple = (1, 1, 2, 2)  # blocks in each stage
+    pooling: str = "average"  # a key of networks.POOLINGS
     dropout: float = 0.2
     input_size: int = 48  # px
     fit: str = "pad"  # how a picture becomes square, see evaluate.fit_image
+    channels: str = "rgb"  # what the network sees, a key of networks.CHANNELS
+    normalisation: str = "scale"  # a key of networks.NORMALISATIONS
     augmentation: str = "affine+colour"  # a key of AUGMENTATIONS
+    mixing: str = "none"  # of two pictures: none, mixup or cutmix
     sampling: float = 0.5  # a class is drawn in proportion to its pictures to this power
     class_weighting: float = 0.0  # a class counts in the loss by one over its pictures to this power
+    prior: float = 0.0  # the loss sees probabilities times a class's share of what is drawn to this power
+    loss: str = "crossentropy"  # a key of LOSSES
     label_smoothing: float = 0.1
     epochs: int = 24
     steps_per_epoch: int | None = None  # None: as many as show every training picture once on average
     batch_size: int = 128
-    learning_rate: float = 2e-3  # peak; linear warm-up over one epoch, then cosine decay to 0
+    optimizer: str = "adamw"  # a key of OPTIMIZERS
+    learning_rate: float = 2e-3  # peak; linear warm-up over one epoch
+    schedule: str = "cosine"  # after the warm-up: to 0 by a cosine, or constant
     weight_decay: float = 0.02
-    ema_momentum: float = 0.998  # of the exported average of weights; lower where a run is short
+    ema_momentum: float = 0.998  # of the exported average of weights; lower where a run is short; 0: none
     precision: str = "mixed_bfloat16"  # Keras dtype policy while training; exported as float32
     seed: int = 0
 
@@ -61,10 +69,12 @@ class Record:
     epochs: int
     seconds: float  # training alone, all parts of an interrupted run together
     parameters: int
+    multiply_adds: int  # of one picture
     val_macro_f1: float
     val_micro_f1: float
     val_class_f1: str  # of each class of the validation part, in class order, separated by spaces
     weights: Path = field(compare=False)  # float32 Keras model, HDF5
+    error: str = ""  # why there are no scores
 
 
 AUGMENTATIONS = {
@@ -82,6 +92,46 @@ AUGMENTATIONS = {
                                  saturation_factor=(0.1, 0.75), hue_factor=0.15),
         layers.RandomGrayscale(0.2),
     ],
+    "affine+colour+hand": lambda: [  # what differs between artists: line, gloss, paper
+        *AUGMENTATIONS["affine+colour"](),
+        layers.RandomInvert(0.1),
+        layers.RandomGaussianBlur(0.3, kernel_size=3, sigma=(0.5, 1.5), value_range=(0, 255)),
+        layers.RandomPosterization(3, value_range=(0, 255)),
+    ],
+    "affine+colour+erasing": lambda: [
+        *AUGMENTATIONS["affine+colour"](),
+        layers.RandomErasing(0.5, scale=(0.02, 0.2), fill_value=255.0, value_range=(0, 255)),
+    ],
+}
+
+
+class Muon(keras.optimizers.Muon):
+    """Keras's Muon for convolutions too, whose kernels are taken for matrices from patches to channels.
+
+    Keras gives all but matrices to Adam; see Jordan 2024, *Muon: an optimizer for hidden layers*.
+    """
+
+    def _should_use_adamw(self, variable):
+        return len(variable.shape) != 4 or variable.shape[-1] == 1
+
+    def zeropower_via_newtonschulz5(self, gradient, steps):
+        flat = ops.reshape(gradient, (-1, gradient.shape[-1]))
+        return ops.reshape(super().zeropower_via_newtonschulz5(flat, steps), gradient.shape)
+
+    def lr_adjust(self, update):
+        return ops.reshape(super().lr_adjust(ops.reshape(update, (-1, update.shape[-1]))), update.shape)
+
+
+OPTIMIZERS = {
+    "adamw": keras.optimizers.AdamW,
+    "sgd": lambda rate, **settings: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **settings),
+    "muon": lambda rate, weight_decay, **settings: Muon(
+        rate, weight_decay=weight_decay, adam_weight_decay=weight_decay, **settings),
+}
+
+LOSSES = {
+    "crossentropy": keras.losses.CategoricalCrossentropy,
+    "focal": lambda **settings: keras.losses.CategoricalFocalCrossentropy(alpha=1.0, **settings),
 }
 
 
@@ -146,6 +196,7 @@ class Batches(keras.utils.PyDataset):
         self.steps = config.steps_per_epoch or max(1, int((copies > 0).sum()) // config.batch_size)
         counts = np.maximum(1.0, np.bincount(labels, copies))
         self.shares = copies * counts[labels] ** (config.sampling - 1.0)
+        self.class_shares = np.bincount(labels, self.shares) / self.shares.sum()
         self.targets = np.eye(len(counts), dtype=np.float32)
         weights = counts**-config.class_weighting
         self.weights = (weights / np.average(weights, weights=counts)).astype(np.float32)
@@ -158,10 +209,14 @@ class Batches(keras.utils.PyDataset):
         size = self.config.batch_size
         rows = np.sort(self.order[step * size : (step + 1) * size])
         labels = self.labels[rows]
-        return self.images[rows], self.targets[labels], self.weights[labels]
+        batch = self.images[rows], self.targets[labels], self.weights[labels]
+        if self.config.mixing == "none":
+            return batch
+        return mix(*batch, self.config.mixing, np.random.default_rng([self.config.seed, self.epoch, step]))
 
     def start_epoch(self, epoch):
         """Draw by systematic sampling: pictures and classes get their expected places, give or take one."""
+        self.epoch = epoch
         rng = np.random.default_rng([self.config.seed, epoch])
         n = len(self) * self.config.batch_size
         rows = np.lexsort((rng.random(len(self.labels)), self.labels))
@@ -169,6 +224,42 @@ class Batches(keras.utils.PyDataset):
         places = (np.arange(n) + rng.random()).clip(max=np.nextafter(edges[-1], 0))
         picked = rows[np.searchsorted(edges, places, side="right")]
         self.order = rng.permutation(picked)
+
+
+def mix(pictures, targets, weights, how, rng):
+    """Each picture of a batch with another one, and their targets in the same proportion.
+
+    ``mixup`` is their weighted mean (Zhang et al. 2018, arXiv:1710.09412, alpha 0.2), ``cutmix``
+    a rectangle of the other in the one (Yun et al. 2019, arXiv:1905.04899, alpha 1).
+
+    Parameters
+    ----------
+    pictures : numpy.ndarray
+        uint8, shape (n, side, side, 3).
+    targets, weights : numpy.ndarray
+        float32, shapes (n, classes) and (n,).
+    how : {"mixup", "cutmix"}
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        As the first three parameters.
+    """
+    others = rng.permutation(len(pictures))
+    pictures, side = np.asarray(pictures), pictures.shape[1]
+    if how == "mixup":
+        share = np.float32(rng.beta(0.2, 0.2))
+        mixed = np.rint(share * pictures + (1 - share) * pictures[others]).astype(np.uint8)
+    else:
+        edge = np.sqrt(1 - rng.uniform()) * side
+        middle = rng.uniform(0, side, 2)
+        (top, left), (bottom, right) = (
+            np.rint((middle + sign * edge / 2).clip(0, side)).astype(int) for sign in (-1, 1))
+        mixed = pictures.copy()
+        mixed[:, top:bottom, left:right] = pictures[others, top:bottom, left:right]
+        share = np.float32(1 - (bottom - top) * (right - left) / side**2)
+    return mixed, *(share * values + (1 - share) * values[others] for values in (targets, weights))
 
 
 class Progress(keras.callbacks.Callback):
@@ -194,6 +285,8 @@ class Progress(keras.callbacks.Callback):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
+        if not np.isfinite(logs["loss"]):
+            raise FloatingPointError(f"the loss is {logs['loss']} after epoch {epoch + 1}")
         before = self.weights_path()
         row = {"epoch": epoch + 1, "seconds": round(time.perf_counter() - self.start, 2)}
         self.history.append(row | {key: round(float(value), 5) for key, value in logs.items()})
@@ -236,7 +329,7 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
     with dtype_policy(config.precision):
         network = build_network(config, len(class_names))
         batches = Batches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
-        model = compile_for_training(network, config, len(batches))
+        model = compile_for_training(network, config, len(batches), batches.class_shares)
     progress = Progress(run_folder, config, batches)
     model.fit(batches, epochs=config.epochs, initial_epoch=len(progress.history), shuffle=False,
               verbose=0, callbacks=[progress])
@@ -249,8 +342,8 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
         run_id=identity, question=question, config=config, data_hash=data,
         backend=keras.backend.backend(), device=device_name(), epochs=len(progress.history),
         seconds=round(sum(h["seconds"] for h in progress.history), 1),
-        parameters=exported.count_params(), val_macro_f1=round(result["macro_f1"], 5),
-        val_micro_f1=round(result["micro_f1"], 5),
+        parameters=exported.count_params(), multiply_adds=multiply_adds(exported),
+        val_macro_f1=round(result["macro_f1"], 5), val_micro_f1=round(result["micro_f1"], 5),
         val_class_f1=" ".join(f"{c['f1']:.4f}" for c in result["per_class"].values()),
         weights=run_folder / "model.h5")
     description = Description(class_names, config.input_size, config.fit, summary(record))
@@ -267,29 +360,43 @@ def summary(record):
 
 def build_network(config, n_classes):
     """The untrained network that a configuration names, under the current dtype policy."""
-    return BUILDERS[config.network](config.input_size, n_classes, config.width, config.blocks,
-                                    config.dropout)
+    return build(config.input_size, n_classes, config.network, config.width, config.blocks, config.dropout,
+                 config.channels, config.normalisation, config.pooling)
 
 
-def compile_for_training(network, config, steps):
-    """Put augmentation in front of a network, outside what is exported; ``steps`` is those of an epoch."""
+def compile_for_training(network, config, steps, shares):
+    """Put augmentation before a network and the prior behind it, outside what is exported.
+
+    ``steps`` is those of an epoch; ``shares`` is each class's of the pictures drawn. The prior is the
+    logit adjustment of Menon et al. 2021 (arXiv:2007.07314).
+    """
     inputs = keras.Input(network.input_shape[1:], dtype="uint8")
     x = ops.cast(inputs, "float32")
     for layer in AUGMENTATIONS[config.augmentation]():
         layer.dtype_policy = "float32"
         x = layer(x)
-    model = keras.Model(inputs, network(ops.cast(ops.clip(ops.round(x), 0, 255), "uint8")))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps * (config.epochs - 1)), warmup_target=config.learning_rate,
-        warmup_steps=steps)
+    outputs = network(ops.cast(ops.clip(ops.round(x), 0, 255), "uint8"))
+    if config.prior:
+        outputs = outputs * np.float32(np.maximum(shares, 1e-6) ** config.prior)
+        outputs = outputs / ops.sum(outputs, -1, keepdims=True)
+    model = keras.Model(inputs, outputs)
     momentum = min(config.ema_momentum, max(0.0, 1 - 5 / (steps * config.epochs)))  # a fifth of the run
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=config.weight_decay, use_ema=True, ema_momentum=momentum)
+    optimizer = OPTIMIZERS[config.optimizer](
+        learning_rates(config, steps), weight_decay=config.weight_decay, use_ema=config.ema_momentum > 0,
+        ema_momentum=momentum)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+    loss = LOSSES[config.loss](label_smoothing=config.label_smoothing)
     slow_jit = keras.backend.backend() == "tensorflow" and device_name() == "cpu"
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False if slow_jit else "auto")
     return model
+
+
+def learning_rates(config, steps):
+    """The learning rate of each step, as a Keras schedule; ``steps`` is those of an epoch."""
+    falling = max(1, steps * (config.epochs - 1))
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, falling, alpha={"cosine": 0.0, "constant": 1.0}[config.schedule],
+        warmup_target=config.learning_rate, warmup_steps=steps)
 
 
 def reseed(model, seed, epoch):

@@ -16,7 +16,8 @@ from evaluate import Description, evaluate, fit_image, load_classifier, read_des
 from illus import experiments, training
 from illus.balance import split
 from illus.catalog import scan
-from illus.networks import BUILDERS
+from illus.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, build, multiply_adds
+from illus.plan import PLAN, SCREENING, Round
 from illus.training import Batches, Config, build_network, data_hash, load_arrays, save_classifier, train
 
 TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=3, batch_size=8, dropout=0.0,
@@ -29,16 +30,86 @@ def pictures(tmp_path_factory):
     return folder, split(scan(folder), fractions={"train": 0.75, "validation": 0.25})
 
 
-@pytest.mark.parametrize("name", BUILDERS)
-@pytest.mark.parametrize("size", [32, 48])
-def test_a_network_maps_uint8_pictures_to_probabilities(name, size):
-    network = build_network(replace(TINY, network=name, input_size=size), 7)
-    assert network.input_shape == (None, size, size, 3)
+RANDOM = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("setting", "value"), [
+    *(("network", name) for name in BLOCKS), *(("channels", name) for name in CHANNELS),
+    *(("normalisation", name) for name in NORMALISATIONS), *(("pooling", name) for name in POOLINGS)])
+def test_a_network_maps_uint8_pictures_to_probabilities_also_when_saved(tmp_path, setting, value):
+    network = build_network(replace(TINY, **{setting: value}), 7)
+    assert network.input_shape == (None, 16, 16, 3)
     assert network.inputs[0].dtype == "uint8"
-    output = network.predict_on_batch(np.full((2, size, size, 3), 255, np.uint8))
-    assert output.shape == (2, 7)
+    output = network.predict_on_batch(RANDOM)
+    assert output.shape == (4, 7)
     assert output.dtype == np.float32
     assert output.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.ptp(output, axis=0).max() > 1e-4, "it says the same of every picture"
+    save_classifier(network, Description(list("abcdefg"), 16, "pad", {}), tmp_path / "w.h5")
+    loaded, _ = load_classifier(tmp_path / "w.h5")
+    np.testing.assert_array_equal(loaded.predict_on_batch(RANDOM), output)
+
+
+@pytest.mark.parametrize("size", [32, 48, 50])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_network_takes_any_size(name, size):
+    network = build(size, 7, name, width=4, blocks=(1, 1))
+    assert network.predict_on_batch(np.zeros((1, size, size, 3), np.uint8)).shape == (1, 7)
+
+
+def seen(channels, picture, normalisation="ink"):
+    """What a network's first convolution is given, float (height, width, channels)."""
+    network = build(len(picture), 2, width=4, blocks=(1,), channels=channels, normalisation=normalisation)
+    first = next(la for la in network.layers if isinstance(la, keras.layers.Conv2D) and la.trainable)
+    return np.asarray(keras.Model(network.input, first.input)(picture[None])[0])
+
+
+def half_black(side=16):
+    """White on the left, black on the right."""
+    return np.repeat(np.repeat(np.uint8([[255, 0]]), side // 2, 1), side, 0)[..., None].repeat(3, 2)
+
+
+def test_colours_are_ink_and_gray_is_their_luma():
+    picture = np.full((16, 16, 3), (255, 0, 0), np.uint8)
+    assert seen("rgb", picture)[8, 8].tolist() == [0, 1, 1]
+    np.testing.assert_allclose(seen("gray", picture)[8, 8], [0.587 + 0.114], atol=1e-6)
+
+
+def test_edges_are_where_ink_begins_and_nowhere_else():
+    edges = seen("edges", half_black())[:, :, 0]
+    np.testing.assert_allclose(edges[4, 7:9], [0.5, 0.5], atol=1e-6)  # the gradient, by Sobel
+    assert edges[:, :6].max() == 0, "the border of a white picture is no edge"
+    np.testing.assert_allclose(seen("rgb+edges", half_black())[..., 3], edges, atol=1e-6)
+
+
+def test_contrast_and_smoothing_by_hand():
+    contrast = seen("rgb+contrast", half_black())[8, :, 3]
+    np.testing.assert_allclose(contrast[[2, 7, 8, 13]], [0, -3 / 7, 3 / 7, 0], atol=1e-6)
+    smoothed = seen("smoothed", half_black())[8, :, 0]
+    np.testing.assert_allclose(smoothed[[2, 7, 8, 13]], [0, 1 / 3, 2 / 3, 1], atol=1e-6)
+
+
+def test_normalisations_by_hand():
+    assert seen("rgb", half_black(), "scale")[8, [0, 15], 0].tolist() == [1, -1]
+    assert seen("rgb", half_black(), "ink")[8, [0, 15], 0].tolist() == [0, 1]
+    np.testing.assert_allclose(seen("rgb", half_black(), "picture")[8, [0, 15], 0], [-1, 1], atol=0.01)
+
+
+def test_filters_are_not_learned(pictures, tmp_path):
+    folder, dataset = pictures
+    config = replace(TINY, channels="rgb+edges", normalisation="ink", epochs=1)
+    record = train(dataset, folder, config, "", tmp_path)
+    before, after = build_network(config, 3), load_classifier(record.weights)[0]
+    for name in ("gray", "sobel", "edges"):
+        np.testing.assert_array_equal(*(model.get_layer(name).get_weights()[0] for model in (before, after)))
+
+
+def test_multiply_adds_by_hand():
+    stem, head = 3 * 9 * 4 * 16**2, 8 * 3
+    first, second = 2 * 9 * 4 * 4 * 16**2, (4 * 8 + 9 * 4 * 8 + 9 * 8 * 8) * 8**2
+    assert multiply_adds(build_network(TINY, 3)) == stem + first + second + head
+    mixer = build(16, 3, "mixer", width=4, blocks=(1, 1))
+    assert multiply_adds(mixer) == (48 * 4 + 2 * (25 * 4 + 4 * 4)) * 4**2 + 4 * 3
 
 
 def test_parameter_count_by_hand():
@@ -92,6 +163,37 @@ def test_one_seed_gives_the_same_network_and_another_does_not(pictures, tmp_path
     assert any(not np.allclose(a, c, atol=1e-3) for a, c in zip(weights[0], weights[2], strict=True))
 
 
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_network_fits_forty_pictures(pictures, tmp_path, name):
+    folder, dataset = pictures
+    forty = dataset.assign(split="validation").head(40)
+    forty = pd.concat([forty.assign(split="train"), forty])
+    config = replace(TINY, network=name, width=8, epochs=10, augmentation="none", learning_rate=0.03)
+    assert train(forty, folder, config, "", tmp_path).val_macro_f1 == 1
+
+
+@pytest.mark.parametrize("changes", [
+    {"mixing": "mixup"}, {"mixing": "cutmix"}, {"prior": 1.0}, {"loss": "focal"}, {"schedule": "constant"},
+    {"optimizer": "sgd", "learning_rate": 0.1}, {"optimizer": "muon"}, {"ema_momentum": 0.0},
+    {"label_smoothing": 0.1, "sampling": 0.0, "class_weighting": 0.5}], ids=str)
+def test_every_way_of_training_learns(pictures, tmp_path, changes):
+    folder, dataset = pictures
+    config = replace(TINY, **{"epochs": 12, "augmentation": "flip"} | changes)
+    assert train(dataset, folder, config, "", tmp_path).val_macro_f1 >= 0.85
+
+
+def test_muon_makes_orthogonal_steps_of_convolutions_and_none_of_others():
+    optimizer = training.Muon(1.0, weight_decay=0.0, momentum=0.0, nesterov=False)
+    rng = np.random.default_rng(0)
+    kernel, bias = (keras.Variable(np.zeros(shape, np.float32)) for shape in ((3, 3, 4, 8), (8,)))
+    optimizer.build([kernel, bias])
+    optimizer.apply([keras.ops.convert_to_tensor(rng.normal(size=v.shape).astype("float32"))
+                     for v in (kernel, bias)])
+    step = np.linalg.svd(np.asarray(kernel.value).reshape(36, 8), compute_uv=False)
+    np.testing.assert_allclose(step / step.mean(), 1, atol=0.35)
+    np.testing.assert_allclose(np.abs(bias.value), 1, atol=1e-3)  # Adam's first step is the rate
+
+
 class Stopped(BaseException):
     pass
 
@@ -140,6 +242,84 @@ def test_a_finished_run_is_not_trained_again(pictures, tmp_path, monkeypatch):
     assert not table.columns.str.contains(r"\.").any(), "a column stands twice"
     assert table.val_macro_f1.tolist() == [r.val_macro_f1 for r in (other, first, fewer)]
     assert table.width.tolist() == [4, 4, 4]
+
+
+def test_a_failed_run_is_in_the_table_and_is_tried_again(pictures, tmp_path, monkeypatch):
+    folder, dataset = pictures
+    monkeypatch.setenv("PROFILE", "quick")
+    whole = experiments.run(dataset, folder, TINY, "q", tmp_path)
+    with pytest.raises(FloatingPointError, match="the loss is nan after epoch 1"):
+        experiments.run(dataset, folder, replace(TINY, learning_rate=float("inf")), "q", tmp_path)
+    table = experiments.load_table(tmp_path / "experiments.csv")
+    assert table.error.tolist() == ["", "FloatingPointError: the loss is nan after epoch 1"]
+    assert table.val_macro_f1.isna().tolist() == [False, True]
+    assert table.width.tolist() == [4, 4]
+    monkeypatch.setattr(experiments, "train", lambda *_: replace(whole, run_id=table.run_id[1]))
+    assert experiments.run(dataset, folder, replace(TINY, learning_rate=float("inf")), "q", tmp_path)
+    table = experiments.load_table(tmp_path / "experiments.csv")
+    assert table.error.tolist() == ["", ""]
+
+
+ROUND = Round("r", "Which?", {"width": {"2": {"width": 2}, "8": {"width": 8}, "64": {"width": 64}},
+                              "rate": {"high": {"learning_rate": 1.0}, "low": {"learning_rate": 0.001}}})
+
+
+def fake_records(monkeypatch, scores):
+    def fake_run(dataset, folder, config, question, work):
+        score = scores[config.width, config.learning_rate]
+        if score is None:
+            raise FloatingPointError("no")
+        return SimpleNamespace(val_macro_f1=score, val_micro_f1=score / 2, multiply_adds=100 + config.width,
+                               seconds=1.0)
+    monkeypatch.setattr(experiments, "run", fake_run)
+
+
+def test_a_round_runs_the_base_and_each_variant_and_goes_on_after_a_failure(monkeypatch):
+    fake_records(monkeypatch, {(4, 0.02): 0.5, (2, 0.02): 0.4, (8, 0.02): 0.53, (64, 0.02): 0.9,
+                               (4, 1.0): None, (4, 0.001): 0.51})
+    table = experiments.run_round(ROUND, TINY, None, None, None)
+    assert table.variant.tolist() == ["base", "2", "8", "64", "high", "low"]
+    assert table.factor.tolist() == ["", "width", "width", "width", "rate", "rate"]
+    np.testing.assert_allclose(table.gain, [0, -0.1, 0.03, 0.4, np.nan, 0.01])
+    np.testing.assert_allclose(table.cost, [1, 102 / 104, 108 / 104, 164 / 104, np.nan, 1])
+    assert table.error.tolist() == ["", "", "", "", "FloatingPointError: no", ""]
+
+
+@pytest.mark.parametrize(("noise", "width", "rate", "adopted"), [
+    (0.004, 8, 0.001, ["width: 8", "rate: low"]), (0.01, 8, 0.02, ["width: 8"]), (0.02, 4, 0.02, [])])
+def test_what_is_better_for_sure_and_hardly_dearer_is_adopted(monkeypatch, noise, width, rate, adopted):
+    fake_records(monkeypatch, {(4, 0.02): 0.5, (2, 0.02): 0.52, (8, 0.02): 0.53, (64, 0.02): 0.9,
+                               (4, 1.0): None, (4, 0.001): 0.51})
+    table = experiments.run_round(ROUND, TINY, None, None, None)
+    config, names = experiments.adopt(ROUND, TINY, table, noise)
+    assert names == adopted
+    assert config == replace(TINY, width=width, learning_rate=rate)
+
+
+def test_each_round_starts_from_what_the_one_before_adopted(monkeypatch):
+    monkeypatch.setenv("PROFILE", "full")
+    fake_records(monkeypatch, {(4, 0.02): 0.5, (8, 0.02): 0.53, (4, 1.0): 0.1, (8, 1.0): 0.7})
+    monkeypatch.setattr(experiments, "compare", lambda *_: pd.DataFrame({"macro_f1": [0.49, 0.5, 0.51]}))
+    rounds = [Round(name, "?", {name: {"one": changes}}) for name, changes in (
+        ("rate", {"learning_rate": 1.0}), ("width", {"width": 8}), ("rate again", {"learning_rate": 1.0}))]
+    steps, base, noise = experiments.run_plan(rounds, TINY, None, None, None)
+    assert noise == pytest.approx(0.01)
+    assert [step.adopted for step in steps] == [[], ["width: one"], ["rate again: one"]]
+    assert [step.base.width for step in steps] == [4, 4, 8]
+    assert base == replace(TINY, width=8, learning_rate=1.0)
+
+
+def test_the_plan_changes_settings_that_exist_at_about_equal_cost():
+    assert len({plan_round.name for plan_round in PLAN}) == len(PLAN) == 5
+    base = multiply_adds(build_network(SCREENING, 20))
+    for plan_round in PLAN:
+        for named in plan_round.factors.values():
+            for changes in named.values():
+                config = replace(SCREENING, **changes)
+                assert config != SCREENING
+                assert config.epochs * config.steps_per_epoch * config.batch_size == 64_000
+                if plan_round.name == "structure":
+                    assert 0.9 <= multiply_adds(build_network(config, 20)) / base <= experiments.DEARER
 
 
 def test_candidates_are_compared_over_seeds_within_the_profile(pictures, tmp_path, monkeypatch):
@@ -276,6 +456,56 @@ def test_the_steps_of_an_epoch(steps, expected):
     assert len(batches) == expected
     assert [len(batches[step][0]) for step in range(expected)] == [8] * expected
     assert np.bincount(batches.order).max() == np.ceil(8 * expected / 40)
+
+
+@pytest.mark.parametrize("how", ["mixup", "cutmix"])
+def test_mixed_pictures_and_targets_have_the_same_shares(how):
+    """Of black and white pictures the mean says how much of each is in it; targets must say the same."""
+    pictures = np.repeat(np.uint8([0, 255]), 32)[:, None, None, None] * np.ones((1, 16, 16, 3), np.uint8)
+    targets = np.repeat(np.eye(2, dtype=np.float32), 32, 0)
+    weights = np.repeat(np.float32([1, 3]), 32)
+    mixed, shares, weighed = training.mix(pictures, targets, weights, how, np.random.default_rng(3))
+    assert mixed.dtype == np.uint8
+    white = mixed.mean((1, 2, 3)) / 255
+    np.testing.assert_allclose(white, shares[:, 1], atol=0.01)
+    np.testing.assert_allclose(weighed, 1 + 2 * shares[:, 1], atol=1e-5)
+    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-6)
+    assert ((shares[:, 1] > 0.02) & (shares[:, 1] < 0.98)).any(), "nothing was mixed"
+    if how == "cutmix":
+        assert set(np.unique(mixed)) == {0, 255}
+
+
+def test_mixing_depends_on_seed_epoch_and_step_alone():
+    config = replace(TINY, mixing="mixup", batch_size=16)
+    images = np.random.default_rng(0).integers(0, 256, (32, 4, 4, 3), np.uint8)
+    batches = [Batches(images, np.arange(32) % 2, np.ones(32), config) for _ in range(2)]
+    np.testing.assert_array_equal(batches[0][1][0], batches[1][1][0])
+    batches[0].start_epoch(1)
+    assert not np.array_equal(batches[0][1][0], batches[1][1][0])
+
+
+@pytest.mark.parametrize(("sampling", "shares"), [(1.0, [0.75, 0.25]), (0.0, [0.5, 0.5])])
+def test_the_prior_is_what_is_drawn(sampling, shares):
+    labels = np.repeat([0, 1], [30, 10])
+    batches = Batches(np.zeros((40, 1)), labels, np.ones(40), replace(TINY, sampling=sampling))
+    np.testing.assert_allclose(batches.class_shares, shares)
+
+
+def test_the_prior_is_in_what_is_trained_and_not_in_what_is_exported():
+    network = build_network(TINY, 2)
+    network.get_layer("probability").set_weights([np.zeros((8, 2)), np.zeros(2)])
+    model = training.compile_for_training(
+        network, replace(TINY, prior=1.0, augmentation="none"), 5, np.array([0.75, 0.25]))
+    np.testing.assert_allclose(model.predict_on_batch(RANDOM), [[0.75, 0.25]] * 4, atol=1e-6)
+    np.testing.assert_allclose(network.predict_on_batch(RANDOM), [[0.5, 0.5]] * 4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("schedule", "expected"), [("cosine", [0, 0.5, 1, 0.5, 0]),
+                                                    ("constant", [0, 0.5, 1, 1, 1])])
+def test_learning_rates(schedule, expected):
+    config = replace(TINY, schedule=schedule, epochs=3, learning_rate=1.0)
+    rates = training.learning_rates(config, steps=10)
+    np.testing.assert_allclose([float(rates(step)) for step in (0, 5, 10, 20, 30)], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", training.AUGMENTATIONS)

@@ -1,0 +1,65 @@
+"""The plan of experiments: one question a round, written before the runs.
+
+In: nothing. Out: rounds of changes to one configuration, for :mod:`illus.experiments`. What a round
+decides, the next one starts from.
+"""
+
+from dataclasses import dataclass
+
+from illus.training import Config
+
+# Every run of the first five rounds sees 64,000 pictures, whatever else it changes.
+SCREENING = Config(width=16, blocks=(1, 1, 1, 1), dropout=0.0, augmentation="affine", epochs=5,
+                   steps_per_epoch=100, learning_rate=4e-3)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One question, and the changes of the configuration that answer it."""
+
+    name: str
+    question: str
+    factors: dict  # factor -> name of a variant -> settings that it changes
+
+
+def by_name(setting, *values):
+    """Variants of one setting, named by their values."""
+    return {str(value): {setting: value} for value in values}
+
+
+PLAN = (
+    Round("preprocessing", "How should a picture reach the network?", {
+        "input size": by_name("input_size", 32, 64, 96),
+        "fit": by_name("fit", "stretch", "crop"),
+        "colour": by_name("channels", "gray"),
+        "normalisation": by_name("normalisation", "ink", "picture", "channel"),
+    }),
+    Round("image processing", "Do filters before the network help it?", {
+        "filter": by_name("channels", "edges", "rgb+edges", "rgb+contrast", "smoothed"),
+    }),
+    Round("balance and loss", "How should small classes be made to count?", {
+        "sampling": {"as they come": {"sampling": 1.0}, "classes equally often": {"sampling": 0.0}},
+        "weights": {"class weights": {"sampling": 1.0, "class_weighting": 0.5},
+                    "prior in the loss": {"sampling": 1.0, "prior": 1.0}},
+        "loss": {"no smoothing": {"label_smoothing": 0.0}, "focal": {"loss": "focal"}},
+    }),
+    Round("structure", "Which blocks, how deep, how wide, at equal cost?", {
+        "blocks": {"plain": {"network": "plain"},
+                   "separable": {"network": "separable", "width": 40},
+                   "squeeze-excite": {"network": "squeeze-excite"},
+                   "mixer": {"network": "mixer", "width": 192, "blocks": (6,)}},
+        "shape": {"deeper, narrower": {"width": 12, "blocks": (1, 2, 2, 2)},
+                  "shallower, wider": {"width": 18, "blocks": (1, 1, 1)},
+                  "deep at the end": {"width": 14, "blocks": (1, 1, 1, 2)}},
+        "pooling": by_name("pooling", "max", "both"),
+    }),
+    Round("training", "How should it be trained?", {
+        "augmentation": by_name("augmentation", "none", "flip", "affine+colour", "affine+colour+hand",
+                                "affine+colour+erasing"),
+        "mixing": by_name("mixing", "mixup", "cutmix"),
+        "optimiser": {"SGD": {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4},
+                      "Muon": {"optimizer": "muon", "learning_rate": 4e-3}},
+        "schedule": {"constant": {"schedule": "constant"}},
+        "averaging": {"no average of weights": {"ema_momentum": 0.0}},
+    }),
+)
