@@ -40,7 +40,8 @@ def quick(monkeypatch):
 def quickest(monkeypatch):
     """No lesson at all: an autoencoder that paints everything gray, and votes that decide."""
     monkeypatch.setattr(autoencoder, "train", lambda *_: (None, [0.25]))
-    monkeypatch.setattr(autoencoder, "apply", lambda _, pictures, *__: np.full(pictures.shape, 0.5, np.float32))
+    monkeypatch.setattr(autoencoder, "apply",
+                        lambda _, pictures, *__: np.full(pictures.shape, 0.5, np.float32))
     monkeypatch.setattr(photos, "ROUNDS", 0)
 
 
