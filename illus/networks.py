@@ -16,7 +16,7 @@ SPREAD = 5  # px, kernel with which a mixer mixes places
 
 
 def build(input_size, n_classes, network="residual", width=24, blocks=(1, 1, 2, 2), dropout=0.2,
-          channels="rgb", normalisation="scale", pooling="average"):
+          channels="rgb", normalisation="scale", pooling="average", stem=1):
     """A convolutional classifier, untrained.
 
     Stages of ``blocks[i]`` blocks with ``width * 2**i`` channels, each at half the size of the one
@@ -40,6 +40,8 @@ def build(input_size, n_classes, network="residual", width=24, blocks=(1, 1, 2, 
         How it is scaled: a key of ``NORMALISATIONS``.
     pooling : str, default "average"
         How places are summed up: a key of ``POOLINGS``.
+    stem : int, default 1
+        Stride of the first convolution; a mixer's is that of its patches.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def build(input_size, n_classes, network="residual", width=24, blocks=(1, 1, 2, 
         x = _activation(layers.Conv2D(width, PATCH, PATCH, use_bias=False, kernel_initializer="he_normal")(x))
         blocks = (sum(blocks),)
     else:
-        x = _convolution(x, width)
+        x = _convolution(x, width, stem)
     for stage, n_blocks in enumerate(blocks):
         for number in range(n_blocks):
             x = block(x, width * 2**stage, 2 if stage and not number else 1)

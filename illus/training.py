@@ -31,6 +31,7 @@ class Config:
     network: str = "residual"  # a key of networks.BLOCKS
     width: int = 24  # channels of the first stage
     blocks: tuple = (1, 1, 2, 2)  # blocks in each stage
+    stem: int = 1  # stride of the first convolution
     pooling: str = "average"  # a key of networks.POOLINGS
     dropout: float = 0.2
     input_size: int = 48  # px
@@ -77,6 +78,30 @@ class Record:
     error: str = ""  # why there are no scores
 
 
+class RandomConvolution(layers.Layer):
+    """Other colours and textures for the same shapes: pictures blended with themselves after a random filter.
+
+    One filter a batch, another amount for each picture (Xu et al. 2021, arXiv:2007.13003). Takes and
+    gives float32 (n, side, side, 3), 0 to 255, on white.
+    """
+
+    def __init__(self, share=0.5, **settings):
+        super().__init__(**settings)
+        self.share = share  # of pictures that are filtered
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, pictures, training=False):
+        if not training:
+            return pictures
+        n = ops.shape(pictures)[0]
+        draw = {"seed": self.seed_generator}
+        ink = 255.0 - pictures
+        filtered = ops.conv(ink, keras.random.normal((3, 3, 3, 3), stddev=27**-0.5, **draw), padding="same")
+        amount = keras.random.uniform((n, 1, 1, 1), **draw)
+        chosen = ops.cast(keras.random.uniform((n, 1, 1, 1), **draw) < self.share, "float32")
+        return ops.clip(255.0 - ink - chosen * amount * (ops.abs(filtered) - ink), 0.0, 255.0)
+
+
 AUGMENTATIONS = {
     "none": lambda: [],
     "flip": lambda: [layers.RandomFlip("horizontal")],
@@ -101,6 +126,10 @@ AUGMENTATIONS = {
     "affine+colour+erasing": lambda: [
         *AUGMENTATIONS["affine+colour"](),
         layers.RandomErasing(0.5, scale=(0.02, 0.2), fill_value=255.0, value_range=(0, 255)),
+    ],
+    "affine+colour+texture": lambda: [
+        *AUGMENTATIONS["affine+colour"](),
+        RandomConvolution(),
     ],
 }
 
@@ -327,7 +356,7 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
     class_names = dataset.groupby("class_id").class_name.first().tolist()
     keras.utils.set_random_seed(config.seed)
     with dtype_policy(config.precision):
-        network = build_network(config, len(class_names))
+        network = fused(build_network(config, len(class_names)))
         batches = Batches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
         model = compile_for_training(network, config, len(batches), batches.class_shares)
     progress = Progress(run_folder, config, batches)
@@ -361,7 +390,37 @@ def summary(record):
 def build_network(config, n_classes):
     """The untrained network that a configuration names, under the current dtype policy."""
     return build(config.input_size, n_classes, config.network, config.width, config.blocks, config.dropout,
-                 config.channels, config.normalisation, config.pooling)
+                 config.channels, config.normalisation, config.pooling, config.stem)
+
+
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Keras's batch normalisation by TensorFlow's fused kernel, which makes a step twice as fast on a CPU."""
+
+    def call(self, inputs, training=None, mask=None):
+        if not training:
+            return super().call(inputs, training, mask)
+        from tensorflow import compat, ones_like, zeros_like  # only this backend has the kernel
+
+        gamma = self.gamma if self.scale else ones_like(self.moving_mean)
+        beta = self.beta if self.center else zeros_like(self.moving_mean)
+        outputs, mean, variance = compat.v1.nn.fused_batch_norm(inputs, gamma, beta, epsilon=self.epsilon)
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return outputs
+
+
+def fused(network):
+    """The same network, to train: on the TensorFlow backend with its fused batch normalisation."""
+    if keras.backend.backend() != "tensorflow":
+        return network
+
+    def same(layer):
+        normalises = type(layer) is layers.BatchNormalization
+        return (FusedBatchNormalization if normalises else type(layer)).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=same)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def compile_for_training(network, config, steps, shares):

@@ -89,6 +89,12 @@ def test_contrast_and_smoothing_by_hand():
     np.testing.assert_allclose(smoothed[[2, 7, 8, 13]], [0, 1 / 3, 2 / 3, 1], atol=1e-6)
 
 
+def test_a_stem_of_stride_two_halves_the_picture_at_once():
+    sides = [next(la for la in build(16, 2, width=4, blocks=(1,), stem=stem).layers
+                  if isinstance(la, keras.layers.Conv2D)).output.shape[1] for stem in (1, 2)]
+    assert sides == [16, 8]
+
+
 def test_normalisations_by_hand():
     assert seen("rgb", half_black(), "scale")[8, [0, 15], 0].tolist() == [1, -1]
     assert seen("rgb", half_black(), "ink")[8, [0, 15], 0].tolist() == [0, 1]
@@ -119,6 +125,31 @@ def test_parameter_count_by_hand():
     last_normalisation = 4 * 8
     expected = stem + first + second + last_normalisation + head
     assert build_network(TINY, 3).count_params() == expected
+
+
+@pytest.mark.parametrize("normalisation", ["scale", "channel"])
+def test_fused_batch_normalisation_is_keras_s_own(normalisation):
+    network = build_network(replace(TINY, normalisation=normalisation), 3)
+    fused = training.fused(network)
+    assert fused is not network
+    outputs = [np.asarray(model(RANDOM, training=True)) for model in (network, fused)]
+    np.testing.assert_allclose(*outputs, atol=1e-5)
+    assert not np.allclose(outputs[1], fused.predict_on_batch(RANDOM), atol=1e-3)
+    for mine, theirs in zip(fused.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    np.testing.assert_allclose(*(m.predict_on_batch(RANDOM) for m in (network, fused)), atol=1e-4)
+
+
+def test_a_random_convolution_leaves_the_paper_and_other_shapes_alone():
+    picture = np.full((8, 12, 12, 3), 255, np.float32)
+    layer = training.RandomConvolution(share=1.0)
+    assert (np.asarray(layer(picture, training=True)) == 255).all(), "white paper stays white"
+    picture[:, 4:8, 4:8] = 40
+    np.testing.assert_array_equal(layer(picture), picture)
+    np.testing.assert_allclose(training.RandomConvolution(share=0.0)(picture, training=True), picture)
+    changed = np.asarray(layer(picture, training=True))
+    assert (changed[:, :3] == 255).all(), "ink has spread farther than the filter"
+    assert len(np.unique(changed[:, 5, 5].round(), axis=0)) > 1, "all pictures are changed by as much"
 
 
 def test_a_saved_network_gives_the_same_answers(tmp_path):
