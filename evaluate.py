@@ -14,6 +14,7 @@ import argparse
 import csv
 import io
 import json
+import logging
 import os
 import re
 import stat
@@ -352,6 +353,7 @@ def import_keras():
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it counts models and advises to have fewer
     return keras
 
 

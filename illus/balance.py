@@ -4,6 +4,7 @@ In: catalog, and where they exist the tables of duplicates and photos. Out: data
 """
 
 import numpy as np
+import pandas as pd
 
 from evaluate import natural_key
 from illus import config
@@ -161,3 +162,39 @@ def draw_groups(class_names, groups, share, rng):
         if not taken and wanted >= 1 and len(members) > 1:
             drawn.append(min(members, key=lambda group: (sizes[group], group)))
     return groups.isin(drawn).to_numpy()
+
+
+def put_back(dataset, catalog, duplicates, photos, copies=False, photographs=False):
+    """The training part as it would be without a cure; validation stays as it is.
+
+    Parameters
+    ----------
+    dataset : pandas.DataFrame
+        From :func:`split` or :func:`illus.look_alikes.separate`.
+    catalog, duplicates, photos : pandas.DataFrame
+        The tables that it was made from.
+    copies : bool, default False
+        Put back copies of training pictures, each in the class where it was found. Copies of other parts
+        stay out, or validation would be trained on.
+    photographs : bool, default False
+        Put back what was called a photograph; its copies only with ``copies``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``dataset`` with further rows in the part ``train``.
+    """
+    photo = set(photos.path[photos.is_photo])
+    part = duplicates.path.map(dataset.set_index("path").split)
+    home = duplicates.group.map(part.groupby(duplicates.group).first())  # of a group's kept picture
+    redundant = set(duplicates.path[~duplicates.keep.astype(bool)])
+    wanted = set()
+    if copies:
+        wanted |= (redundant & set(duplicates.path[home == "train"])) - photo
+    if photographs:
+        wanted |= photo - (set() if copies else redundant)
+    rows = catalog[catalog.path.isin(wanted)]
+    class_ids = dataset.set_index("class_name").class_id
+    added = rows.assign(class_id=rows.class_name.map(class_ids[~class_ids.index.duplicated()]),
+                        group="back-" + rows.sha256.str[:16], split="train", copies=1)
+    return pd.concat([dataset, added[COLUMNS]], ignore_index=True).astype({"class_id": int})

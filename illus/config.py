@@ -15,6 +15,7 @@ EMOJI20 = Path("data/emoji20")
 EMOJI20_SOURCES = Path("work/emoji20-sources")
 DOWNLOADED = Path("data/training")
 RESULTS = Path("results")
+TRAINING_NAMES = {"training", "train"}
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,24 @@ def data_dir():
     return Path(os.environ.get("DATA_DIR") or EMOJI20 / "training")
 
 
+def test_folders(folder):
+    """Class folders to score, beside a folder called training or train: those whose names begin with test."""
+    folder = Path(folder)
+    if folder.name.lower() not in TRAINING_NAMES:
+        return []
+    return sorted(path for path in folder.parent.glob("test*") if path.is_dir())
+
+
+def weights_path(folder):
+    """Where the model of a folder goes: ``weights/best.h5`` for all of emoji20, else its work folder."""
+    shipped = profile().name == "full" and Path(folder) == EMOJI20 / "training"
+    return Path("weights/best.h5") if shipped else work_dir(folder) / "best.h5"
+
+
 def work_dir(folder):
     """Where stages write their tables for a folder of class folders: ``work/<dataset>``."""
     folder = Path(folder).resolve()
     if folder.is_relative_to(Path("work").resolve()):
         raise ValueError(f"{folder} is inside work/, where the stages write: move it elsewhere")
-    name = folder.parent.name if folder.name.lower() in {"training", "train"} else folder.name
+    name = folder.parent.name if folder.name.lower() in TRAINING_NAMES else folder.name
     return Path("work") / (name or "data")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
+from evaluate import evaluate
 from illus import balance
 from illus import config as paths
 from illus.plan import Round
@@ -72,7 +73,43 @@ def run(dataset, folder, config, question, work, with_weights=False):
         write_row(path, summary(Record(**empty | failed | {"error": f"{type(error).__name__}: {error}"})))
         raise
     write_row(path, summary(record))
+    keep_curves(path.with_name("curves.csv"), record)
     return record
+
+
+def keep_curves(path, record):
+    """Add the history of a run, one row an epoch, to the table of learning curves."""
+    history = pd.read_json(record.weights.parent / "state.json").assign(run_id=record.run_id)
+    if path.exists():
+        before = pd.read_csv(path)
+        history = pd.concat([before[before.run_id != record.run_id], history])
+    write_table(history, path)
+
+
+def score_once(record, test_folders, work):
+    """Macro F1 of a run on test folders, kept in its row; a score that is there is not computed again.
+
+    Parameters
+    ----------
+    record : illus.training.Record
+    test_folders : list of Path
+    work : Path
+
+    Returns
+    -------
+    dict of str to float
+        By name of the folder.
+    """
+    path = table_path(work)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    row = table[table.run_id == record.run_id].iloc[0].to_dict()
+    names = {folder.name: f"{folder.name}_macro_f1" for folder in test_folders}
+    for folder in test_folders:
+        if not row.get(names[folder.name]):
+            result, _, _ = evaluate(folder, record.weights)
+            row[names[folder.name]] = str(round(result["macro_f1"], 5))
+            write_row(path, row)
+    return {name: float(row[column]) for name, column in names.items()}
 
 
 def in_profile(config):
@@ -96,8 +133,8 @@ def compare(candidates, folder, question, work):
     Returns
     -------
     pandas.DataFrame
-        One row per candidate and seed: ``name``, ``seed``, ``macro_f1``, ``micro_f1``, and
-        ``class_f1`` (numpy.ndarray, one per class of the validation part); all on validation.
+        One row per candidate and seed: ``name``, ``seed``, ``macro_f1``, ``micro_f1``, ``class_f1``
+        (numpy.ndarray, one per class of the validation part), all on validation, and ``record``.
     """
     rows = []
     for name, (dataset, config) in candidates.items():
@@ -106,11 +143,11 @@ def compare(candidates, folder, question, work):
             record = run(dataset, folder, in_profile(replace(config, seed=seed)), question, work)
             rows.append({"name": name, "seed": seed, "macro_f1": record.val_macro_f1,
                          "micro_f1": record.val_micro_f1,
-                         "class_f1": np.array(record.val_class_f1.split(), float)})
+                         "class_f1": np.array(record.val_class_f1.split(), float), "record": record})
     return pd.DataFrame(rows)
 
 
-def run_round(plan_round, base, dataset, folder, work):
+def run_round(plan_round, base, dataset, folder, work, other_data=None):
     """Run a round of the plan: the base, and each variant of each factor with all else as in the base.
 
     Parameters
@@ -119,6 +156,8 @@ def run_round(plan_round, base, dataset, folder, work):
     base : illus.training.Config
     dataset, folder, work
         As for :func:`run`.
+    other_data : dict of str to pandas.DataFrame, optional
+        Further variants, of the factor ``data``: the base on other data sets.
 
     Returns
     -------
@@ -127,13 +166,14 @@ def run_round(plan_round, base, dataset, folder, work):
         ``micro_f1`` (both on validation), ``gain`` (of macro F1 over the base), ``cost`` (multiply-adds
         over the base's), ``seconds`` and ``error``. Runs that failed have no scores.
     """
-    variants = [(factor, name, replace(base, **changes)) for factor, named in plan_round.factors.items()
-                for name, changes in named.items()]
+    variants = [(factor, name, dataset, replace(base, **changes))
+                for factor, named in plan_round.factors.items() for name, changes in named.items()]
+    variants += [("data", name, other, base) for name, other in (other_data or {}).items()]
     rows = []
-    for factor, variant, config in [("", "base", base), *variants]:
+    for factor, variant, data, config in [("", "base", dataset, base), *variants]:
         row = {"factor": factor, "variant": variant, "error": ""}
         try:
-            record = run(dataset, folder, in_profile(config), plan_round.name, work)
+            record = run(data, folder, in_profile(config), plan_round.name, work)
             row |= {"macro_f1": record.val_macro_f1, "micro_f1": record.val_micro_f1,
                     "cost": record.multiply_adds, "seconds": record.seconds}
         except Exception as error:  # it is in the table; the other questions stay worth asking
@@ -159,15 +199,15 @@ def adopt(plan_round, base, table, noise):
     Returns
     -------
     config : illus.training.Config
-    adopted : list of str
-        ``factor: variant``.
+    adopted : dict of str to dict
+        ``factor: variant`` to the settings that it changes.
     """
-    adopted = []
+    adopted = {}
     better = table[(table.gain > 2 * noise) & (table.cost <= DEARER)]
     for factor, group in better.groupby("factor", sort=False):
         best = group.variant[group.gain.idxmax()]
-        base = replace(base, **plan_round.factors[factor][best])
-        adopted.append(f"{factor}: {best}")
+        adopted[f"{factor}: {best}"] = plan_round.factors[factor][best]
+        base = replace(base, **adopted[f"{factor}: {best}"])
     return base, adopted
 
 
@@ -178,7 +218,24 @@ class Step:
     round: Round
     base: Config  # what it started from
     table: pd.DataFrame  # from run_round
-    adopted: list  # from adopt
+    adopted: dict  # from adopt
+
+
+def verdict(step, noise):
+    """What a round says, in Markdown: its best variant, what counts, what was adopted."""
+    variants = step.table.iloc[1:].dropna(subset="gain")
+    if variants.empty:
+        return "Every variant failed."
+    best, worst = (variants.loc[getattr(variants.gain, which)()] for which in ("idxmax", "idxmin"))
+    dear = variants[(variants.gain > 2 * noise) & (variants.cost > DEARER)].variant
+    lines = [f"**What we see.** The best change is *{best.factor}: {best.variant}* ({best.gain:+.3f}), the "
+             f"worst *{worst.factor}: {worst.variant}* ({worst.gain:+.3f}). Of {len(variants)} changes "
+             f"{(variants.gain > 2 * noise).sum()} gain more than {2 * noise:.3f}, "
+             f"{(variants.gain < -2 * noise).sum()} lose more; the rest is noise."]
+    if len(dear):
+        lines.append(f"Better but too dear: {', '.join(dear)}.")
+    lines.append(f"**What we fix.** {'; '.join(step.adopted) or 'Nothing: the base stays'}.")
+    return " ".join(lines)
 
 
 def run_plan(rounds, base, dataset, folder, work):

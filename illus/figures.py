@@ -239,3 +239,122 @@ def score_histogram(axes, scores, separation, kinds, bins=80):
         axes.axvline(separation.threshold, color="firebrick", linestyle="--", label="threshold")
     axes.set(yscale="log", ylim=(0.5, None), xlabel="evidence", ylabel="pictures")
     axes.legend(frameon=False, fontsize=8)
+
+
+def gains(axes, table, noise):
+    """What each variant of a round gains over its base, by factor, with the band that seeds alone span.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    table : pandas.DataFrame
+        From :func:`illus.experiments.run_round`.
+    noise : float
+        Standard deviation of macro F1 between seeds; the band is twice as wide to each side.
+    """
+    variants = table[table.factor != ""].iloc[::-1]
+    colours = dict(zip(table.factor.unique()[1:], sns.color_palette("colorblind"), strict=False))
+    places = np.arange(len(variants))
+    axes.axvspan(-2 * noise, 2 * noise, color="gainsboro", label="± 2 sd between seeds", zorder=0)
+    for factor, colour in colours.items():
+        rows = (variants.factor == factor).to_numpy()
+        bars = axes.barh(places[rows], variants.gain[rows].fillna(0), color=colour, height=0.7, label=factor)
+        axes.bar_label(bars, [f"{gain:+.3f}" for gain in variants.gain[rows]], padding=3, fontsize=8)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(places, variants.variant)
+    axes.set(xlabel=f"change of macro F1 on validation (base {table.macro_f1[0]:.3f})")
+    axes.margins(x=0.2)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def learning_curves(left, right, curves):
+    """Loss and macro F1 by epoch: dashed on augmented training pictures, solid on validation.
+
+    Parameters
+    ----------
+    left, right : matplotlib.axes.Axes
+    curves : dict of str to list of pandas.DataFrame
+        Name of a candidate to the history of each seed: ``epoch``, ``loss``, ``macro_f1``, ``val_loss``,
+        ``val_macro_f1``.
+    """
+    for (name, histories), colour in zip(curves.items(), sns.color_palette("colorblind"), strict=False):
+        for number, history in enumerate(histories):
+            for axes, value in ((left, "loss"), (right, "macro_f1")):
+                axes.plot(history.epoch, history[value], "--", color=colour, linewidth=0.8)
+                axes.plot(history.epoch, history[f"val_{value}"], color=colour, linewidth=1.3,
+                          label=None if number else name)
+    left.set(xlabel="epoch", ylabel="loss")
+    right.set(xlabel="epoch", ylabel="macro F1")
+    right.legend(frameon=False, fontsize=8)
+
+
+def architecture(axes, shapes):
+    """A network from left to right: a block as high as its map and as wide as it has channels.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    shapes : list of (str, int, int)
+        Name, side of the map in pixels (1 for a vector), channels.
+    """
+    x = 0.0
+    for name, side, channels in shapes:
+        width, height = 0.25 + 0.12 * np.log2(channels), 0.3 + side / shapes[0][1] * 3
+        axes.add_patch(matplotlib.patches.Rectangle(
+            (x, -height / 2), width, height, facecolor="lightsteelblue", edgecolor="black", linewidth=0.8))
+        size = f"{side} × {side} × {channels}" if side > 1 else f"{channels}"
+        axes.text(x + width / 2, -height / 2 - 0.1, size, ha="center", va="top", fontsize=7)
+        axes.text(x + width / 2, height / 2 + 0.1, name, ha="center", va="bottom", fontsize=7)
+        x += width + 0.6
+        axes.annotate("", (x, 0), (x - 0.6, 0), arrowprops={"arrowstyle": "->", "linewidth": 0.8})
+    axes.set(xlim=(-0.2, x - 0.55), ylim=(-2.3, 2.3))
+    axes.set_axis_off()
+
+
+def class_f1_bars(axes, f1, low, high, counts):
+    """F1 of each class with an interval, the number of pictures beside its name.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    f1, low, high, counts : pandas.Series
+        Indexed by class name.
+    """
+    names = sorted(f1.index, key=natural_key)[::-1]
+    errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
+    axes.barh(names, f1[names], xerr=errors, color="steelblue", error_kw={"elinewidth": 1, "capsize": 2})
+    axes.set_yticks(names, [f"{name} ({counts[name]:,})" for name in names])
+    axes.set(xlabel="F1 and its 95 % interval", xlim=(0, 1))
+    axes.margins(y=0.01)
+
+
+def reliability(axes, curve, error, name):
+    """How often predictions of some probability are right; the diagonal is an honest network's."""
+    axes.plot([0, 1], [0, 1], color="gray", linewidth=0.8)
+    axes.plot(curve.probability, curve.accuracy, "o-", label=f"{name} (mean difference {error:.3f})")
+    axes.set(xlabel="probability of the predicted class", ylabel="share that is right", xlim=(0, 1.01),
+             ylim=(0, 1.01))
+    axes.legend(frameon=False, fontsize=8)
+
+
+def activation_sheet(axes, pictures, maps, captions, size=96):
+    """Pictures in a row, below them the same with what a network looked at, captions above.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    pictures : numpy.ndarray
+        uint8, shape (n, side, side, 3).
+    maps : numpy.ndarray
+        float, shape (n, h, w), 0 to 1.
+    captions : list of str, length n
+    size : int, default 96
+        Side of a picture in pixels.
+    """
+    shown = [cv2.resize(picture, (size, size), interpolation=cv2.INTER_NEAREST) for picture in pictures]
+    heat = [cv2.applyColorMap((255 * cv2.resize(m, (size, size)).clip(0, 1)).astype(np.uint8),
+                              cv2.COLORMAP_JET)[..., ::-1] for m in maps]
+    below = [cv2.addWeighted(picture, 0.45, warm, 0.55, 0) for picture, warm in zip(shown, heat, strict=True)]
+    show_sheet(axes, np.vstack([np.hstack(shown), np.hstack(below)]), ["picture", "evidence"])
+    for number, caption in enumerate(captions):
+        axes.text((number + 0.5) * size, -4, caption, ha="center", va="bottom", fontsize=7)

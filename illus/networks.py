@@ -176,11 +176,52 @@ POOLINGS = {
 }
 
 
+def average(models):
+    """One model that gives the mean of the probabilities of several.
+
+    Parameters
+    ----------
+    models : list of keras.Model
+        From :func:`build`, of one input size and the same classes.
+
+    Returns
+    -------
+    keras.Model
+        As from :func:`build`; holds copies, called ``member_1``, ``member_2``, ...
+    """
+    inputs = Input(models[0].input_shape[1:], dtype="uint8", name="rgb")
+    members = [Model.from_config(model.get_config() | {"name": f"member_{number}"})
+               for number, model in enumerate(models, 1)]
+    for member, model in zip(members, models, strict=True):
+        member.set_weights(model.get_weights())
+    outputs = layers.Average(name="probability")([member(inputs) for member in members])
+    return Model(inputs, outputs, name="average")
+
+
 def multiply_adds(model):
     """Multiplications with additions that one picture costs, of convolutions and dense layers; int."""
     total = 0
     for layer in model.layers:
+        if isinstance(layer, Model):
+            total += multiply_adds(layer)
         if isinstance(layer, layers.Dense | layers.Conv2D | layers.DepthwiseConv2D):
             places = np.prod(layer.output.shape[1:-1], dtype=int)
             total += int(np.prod(layer.kernel.shape, dtype=int) * places)
     return total
+
+
+def outline(model):
+    """The stations of a picture on its way through a network from :func:`build`.
+
+    Returns
+    -------
+    list of (str, int, int)
+        Name, side of the map in pixels (1 for a vector), channels.
+    """
+    convolutions = [la for la in model.layers if isinstance(la, layers.Conv2D) and la.trainable]
+    blocks = [la for la in model.layers if isinstance(la, layers.Add)] or convolutions[2::2]
+    head = model.layers[-1]
+    stations = [("picture", model.input), ("convolution", convolutions[0].output),
+                *(("block", block.output) for block in blocks),
+                ("pooled", head.input), ("classes", head.output)]
+    return [(name, x.shape[1] if len(x.shape) == 4 else 1, x.shape[-1]) for name, x in stations]

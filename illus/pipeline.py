@@ -5,20 +5,20 @@ its card. This is the short way; the notebooks take the same steps and explain t
 """
 
 import argparse
-import json
-import os
 import shutil
 import sys
 from pathlib import Path
 
-from evaluate import EvaluationError, ProgressLine, evaluate, format_result, read_description
+from evaluate import EvaluationError, ProgressLine, format_result
 from illus import config, experiments
 from illus.balance import in_profile, split
 from illus.catalog import scan
 from illus.duplicates import find_duplicates
+from illus.export import install, installed_runs, score_all
 from illus.photos import find_photos
+from illus.plan import CHOSEN
 from illus.tables import write_table
-from illus.training import Config, data_hash, run_id
+from illus.training import data_hash, run_id
 
 HELD_OUT = 0.15
 
@@ -61,62 +61,23 @@ def copy_part(dataset, folder, part, target):
         shutil.copyfile(Path(folder, path), place)
 
 
-def export(record, weights, test_folders):
-    """Install a run's network as ``weights``, if it is not there yet, and write its card, scores included.
-
-    Parameters
-    ----------
-    record : illus.training.Record
-    weights : Path
-        HDF5 file to write; the card is the JSON file of the same name beside it.
-    test_folders : list of Path
-        Scored once each.
-
-    Returns
-    -------
-    list of dict
-        The results, as :func:`evaluate.evaluate` gives them.
-    """
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    if installed_run(weights) != record.run_id:
-        shutil.copyfile(record.weights, weights)
-    scored = [evaluate(folder, weights, progress=ProgressLine()) for folder in test_folders]
-    results = [result for result, _, _ in scored]
-    card = {"training": read_description(weights).training,
-            "scores": {Path(r["test_folder"]).name: r for r in results}}
-    partial = weights.with_suffix(".partial")
-    partial.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, weights.with_suffix(".json"))
-    for result, rows, description in scored:
-        print(f"\n== {result['test_folder']}\n{format_result(result, rows, description.class_names)}")
-    print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
-    return results
-
-
-def installed_run(weights):
-    """The run that a weights file comes from, or None."""
-    return read_description(weights).training.get("run_id") if weights.exists() else None
-
-
 def run(folder, weights=None):
-    """Train on a folder, export, score.
-
-    emoji20 brings its own test folders; of any other data set 15 % of each class is held out.
-    """
-    own = folder.resolve() == (config.EMOJI20 / "training").resolve()
+    """Train on a folder, export, score: on the test folders beside it, or on a part that is held out."""
     work = config.work_dir(folder)
-    dataset = prepare(folder, held_out=0.0 if own else HELD_OUT)
-    if own:
-        tests = [config.EMOJI20 / "test", config.EMOJI20 / "test_unseen_style"]
-    else:
+    tests = config.test_folders(folder)
+    dataset = prepare(folder, held_out=0.0 if tests else HELD_OUT)
+    if not tests:
         tests = [work / "test"]
         copy_part(dataset, folder, "test", tests[0])
-    settings = experiments.in_profile(Config(seed=config.SEED))
+    settings = experiments.in_profile(CHOSEN)
     weights = weights or work / "best.h5"
     planned = run_id(settings, data_hash(dataset))
-    record = experiments.run(dataset, folder, settings, "first model", work,
-                             with_weights=installed_run(weights) != planned)
-    return export(record, weights, tests)
+    record = experiments.run(dataset, folder, settings, "own data", work,
+                             with_weights=installed_runs(weights) != [planned])
+    names = install([record], dataset, folder, work, weights).class_names
+    for result, rows in score_all(weights, tests, progress=ProgressLine()).values():
+        print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
+    print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
 
 
 def main(arguments=None):

@@ -4,8 +4,9 @@ In: nothing. Out: rounds of changes to one configuration, for :mod:`illus.experi
 decides, the next one starts from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from illus.config import profile
 from illus.training import Config
 
 # Every run of the first five rounds sees 64,000 pictures, whatever else it changes.
@@ -64,3 +65,56 @@ PLAN = (
         "averaging": {"no average of weights": {"ema_momentum": 0.0}},
     }),
 )
+
+
+QUICK_PLAN = (Round("preprocessing", PLAN[0].question, {"normalisation": by_name("normalisation", "ink")}),)
+
+# Wide stages at low resolution: on a CPU a second buys most multiply-adds there.
+LONG = {"stem": 2, "width": 48, "blocks": (1, 2, 2), "dropout": 0.2, "epochs": 24, "steps_per_epoch": None}
+
+FINALISTS = {
+    "as screened, long": LONG,
+    "strong augmentation, long": LONG | {"augmentation": "affine+colour+texture"},
+}
+
+CHOSEN = replace(SCREENING, **LONG)  # what notebook 04 ended with, for other data
+
+
+def in_profile():
+    """The rounds, and the changes that make the finalists, of the profile."""
+    if profile().name == "quick":
+        return QUICK_PLAN, {"tiny": {}}
+    return PLAN, FINALISTS
+
+
+# What the last round takes away from the configuration that the others ended with.
+WITHOUT = {
+    "without augmentation": {"augmentation": "none"},
+    "classes drawn as they come": {"sampling": 1.0},
+    "without label smoothing": {"label_smoothing": 0.0},
+    "without shortcuts": {"network": "plain"},
+    "without a falling rate": {"schedule": "constant"},
+    "without an average of weights": {"ema_momentum": 0.0},
+}
+
+
+def ablation(base, adopted):
+    """The round that takes techniques away, one at a time.
+
+    Parameters
+    ----------
+    base : illus.training.Config
+        What the plan ended with.
+    adopted : dict of str to dict
+        What its rounds adopted, name to settings; each is set back to what the plan began with.
+
+    Returns
+    -------
+    Round
+        Changes that would change nothing are left out.
+    """
+    back = {f"without {name}": {setting: getattr(SCREENING, setting) for setting in changes}
+            for name, changes in adopted.items()}
+    taken = {name: changes for name, changes in (back | WITHOUT).items()
+             if replace(base, **changes) != base}
+    return Round("ablation", "What is each technique worth?", {"technique": taken})

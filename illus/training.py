@@ -360,12 +360,13 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
         batches = Batches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
         model = compile_for_training(network, config, len(batches), batches.class_shares)
     progress = Progress(run_folder, config, batches)
+    rows = parts == "validation"
     model.fit(batches, epochs=config.epochs, initial_epoch=len(progress.history), shuffle=False,
+              validation_data=(images[rows], batches.targets[labels[rows]]), validation_batch_size=256,
               verbose=0, callbacks=[progress])
     recalibrate(model, network, batches)
     exported = build_network(config, len(class_names))
     exported.set_weights(network.get_weights())
-    rows = parts == "validation"
     result = score(labels[rows], exported.predict(images[rows], 256, verbose=0).argmax(1), class_names)
     record = Record(
         run_id=identity, question=question, config=config, data_hash=data,
@@ -446,7 +447,8 @@ def compile_for_training(network, config, steps, shares):
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     loss = LOSSES[config.loss](label_smoothing=config.label_smoothing)
     slow_jit = keras.backend.backend() == "tensorflow" and device_name() == "cpu"
-    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False if slow_jit else "auto")
+    metrics = ["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")]
+    model.compile(optimizer, loss, metrics=metrics, jit_compile=False if slow_jit else "auto")
     return model
 
 

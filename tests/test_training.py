@@ -17,7 +17,7 @@ from illus import experiments, training
 from illus.balance import split
 from illus.catalog import scan
 from illus.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, build, multiply_adds
-from illus.plan import PLAN, SCREENING, Round
+from illus.plan import PLAN, SCREENING, Round, ablation
 from illus.training import Batches, Config, build_network, data_hash, load_arrays, save_classifier, train
 
 TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=3, batch_size=8, dropout=0.0,
@@ -323,7 +323,7 @@ def test_what_is_better_for_sure_and_hardly_dearer_is_adopted(monkeypatch, noise
                                (4, 1.0): None, (4, 0.001): 0.51})
     table = experiments.run_round(ROUND, TINY, None, None, None)
     config, names = experiments.adopt(ROUND, TINY, table, noise)
-    assert names == adopted
+    assert list(names) == adopted
     assert config == replace(TINY, width=width, learning_rate=rate)
 
 
@@ -335,7 +335,8 @@ def test_each_round_starts_from_what_the_one_before_adopted(monkeypatch):
         ("rate", {"learning_rate": 1.0}), ("width", {"width": 8}), ("rate again", {"learning_rate": 1.0}))]
     steps, base, noise = experiments.run_plan(rounds, TINY, None, None, None)
     assert noise == pytest.approx(0.01)
-    assert [step.adopted for step in steps] == [[], ["width: one"], ["rate again: one"]]
+    assert [step.adopted for step in steps] == [
+        {}, {"width: one": {"width": 8}}, {"rate again: one": {"learning_rate": 1.0}}]
     assert [step.base.width for step in steps] == [4, 4, 8]
     assert base == replace(TINY, width=8, learning_rate=1.0)
 
@@ -351,6 +352,17 @@ def test_the_plan_changes_settings_that_exist_at_about_equal_cost():
                 assert config.epochs * config.steps_per_epoch * config.batch_size == 64_000
                 if plan_round.name == "structure":
                     assert 0.9 <= multiply_adds(build_network(config, 20)) / base <= experiments.DEARER
+
+
+def test_the_ablation_takes_away_what_is_there_and_nothing_else():
+    adopted = {"optimiser: SGD": {"optimizer": "sgd", "learning_rate": 0.1}}
+    base = replace(SCREENING, **adopted["optimiser: SGD"], network="plain")
+    taken = ablation(base, adopted).factors["technique"]
+    assert taken["without optimiser: SGD"] == {"optimizer": "adamw", "learning_rate": 4e-3}
+    assert "without shortcuts" not in taken, "it has none"
+    assert {"without augmentation", "without label smoothing"} < set(taken)
+    assert all(replace(base, **changes) != base for changes in taken.values())
+    assert "without optimiser: SGD" not in ablation(SCREENING, {}).factors["technique"]
 
 
 def test_candidates_are_compared_over_seeds_within_the_profile(pictures, tmp_path, monkeypatch):

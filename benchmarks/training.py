@@ -1,0 +1,200 @@
+"""The chosen network beside what one would do otherwise, for as many seconds. Writes results/training*.csv.
+
+    python -m benchmarks.training [--seconds 600]
+
+All learn from the same training part (``work/emoji20/look_alikes.csv``, of notebook 04) in the same run
+on the same machine. Networks train for the given seconds and are scored on validation after each epoch;
+HOG features (Dalal and Triggs 2005; gray, 64 px) with a linear support vector machine or the nearest
+neighbour take what they take. Each is scored on the test folders when it is done.
+"""
+
+import argparse
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluate import Description, evaluate, fit_image, import_keras, score
+
+keras = import_keras()
+
+from joblib import Parallel, delayed  # noqa: E402
+from keras import layers  # noqa: E402
+from skimage.color import rgb2gray  # noqa: E402
+from skimage.feature import hog  # noqa: E402
+from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
+from sklearn.svm import LinearSVC  # noqa: E402
+
+from evaluate import class_folders, decode_image, list_files, read_file  # noqa: E402
+from illus import config  # noqa: E402
+from illus.plan import CHOSEN  # noqa: E402
+from illus.tables import write_table  # noqa: E402
+from illus.training import load_arrays, save_classifier, train  # noqa: E402
+
+FOLDER = config.EMOJI20 / "training"
+TESTS = config.test_folders(FOLDER)
+WORK = config.work_dir(FOLDER)
+
+
+def tutorial(n_classes, size):
+    """The network of TensorFlow's tutorial on image classification, with its augmentation and dropout."""
+    return keras.Sequential([
+        keras.Input((size, size, 3), dtype="uint8"),
+        layers.Rescaling(1 / 255), layers.RandomFlip("horizontal"), layers.RandomRotation(0.1),
+        layers.RandomZoom(0.1),
+        layers.Conv2D(16, 3, padding="same", activation="relu"), layers.MaxPooling2D(),
+        layers.Conv2D(32, 3, padding="same", activation="relu"), layers.MaxPooling2D(),
+        layers.Conv2D(64, 3, padding="same", activation="relu"), layers.MaxPooling2D(),
+        layers.Dropout(0.2), layers.Flatten(), layers.Dense(128, activation="relu"),
+        layers.Dense(n_classes, activation="softmax")])
+
+
+def resnet18(n_classes, size):
+    """ResNet-18 as published (He et al. 2015, arXiv:1512.03385), mirrored pictures its only augmentation."""
+    def convolution(x, channels, kernel=3, stride=1):
+        return layers.BatchNormalization()(
+            layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False)(x))
+
+    inputs = keras.Input((size, size, 3), dtype="uint8")
+    x = layers.RandomFlip("horizontal")(layers.Rescaling(1 / 127.5, -1)(inputs))
+    x = layers.MaxPooling2D(3, 2, padding="same")(layers.ReLU()(convolution(x, 64, 7, 2)))
+    for channels in (64, 128, 256, 512):
+        for stride in (1 if channels == 64 else 2, 1):
+            y = convolution(layers.ReLU()(convolution(x, channels, 3, stride)), channels)
+            if x.shape[-1] != channels:
+                x = convolution(x, channels, 1, stride)
+            x = layers.ReLU()(layers.Add()([x, y]))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(x))
+
+
+PEERS = {"tutorial CNN, 180 px": (tutorial, 180), "tutorial CNN, 48 px": (tutorial, 48),
+         "ResNet-18, 64 px": (resnet18, 64)}
+
+
+class Clock(keras.callbacks.Callback):
+    """Scores after each epoch and stops after so many seconds of training."""
+
+    def __init__(self, seconds, images, labels, names):
+        super().__init__()
+        self.seconds, self.data, self.names = seconds, (images, labels), names
+        self.curve, self.spent = [], 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.spent + time.perf_counter() - self.start > self.seconds:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.spent += time.perf_counter() - self.start
+        images, labels = self.data
+        predicted = self.model.predict(images, 256, verbose=0).argmax(1)
+        self.curve.append((self.spent, score(labels, predicted, self.names)["macro_f1"]))
+        print(f"{self.spent:6.0f} s  macro F1 {self.curve[-1][1]:.3f}", flush=True)
+
+
+def train_peer(name, dataset, names, seconds, weights):
+    """Train one of ``PEERS`` with Adam at its default rate; gives its curve of (seconds, macro F1)."""
+    build, size = PEERS[name]
+    keras.utils.set_random_seed(0)
+    model = build(len(names), size)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    images = load_arrays(dataset, FOLDER, size, "stretch", WORK / "cache")
+    labels, parts = dataset.class_id.to_numpy(), dataset.split.to_numpy()
+    rows, held = np.flatnonzero(parts == "train"), parts == "validation"
+
+    class Shuffled(keras.utils.PyDataset):
+        def __len__(self):
+            return len(rows) // 32
+
+        def __getitem__(self, step):
+            batch = np.sort(order[step * 32 : (step + 1) * 32])
+            return images[batch], labels[batch]
+
+    clock, rng = Clock(seconds, images[held], labels[held], names), np.random.default_rng(0)
+    while clock.spent < seconds:
+        order = rng.permutation(rows)
+        model.fit(Shuffled(), verbose=0, shuffle=False, callbacks=[clock])
+    save_classifier(model, Description(names, size, "stretch"), weights)
+    return clock.curve
+
+
+def train_ours(dataset, names, seconds, weights, work):
+    """Train the chosen configuration for as many epochs as fit in; gives its curve."""
+    settings = replace(CHOSEN, seed=0)
+    trial = train(dataset, FOLDER, replace(settings, epochs=2), "", work)
+    history = pd.read_json(trial.weights.parent / "state.json")
+    epochs = max(2, int(seconds / history.seconds.iloc[-1]))
+    record = train(dataset, FOLDER, replace(settings, epochs=epochs), "", work)
+    record.weights.replace(weights)
+    history = pd.read_json(record.weights.parent / "state.json")
+    curve = list(zip(history.seconds.cumsum(), history.val_macro_f1, strict=True))
+    return [*curve[:-1], (record.seconds, record.val_macro_f1)]
+
+
+def hog_features(path):
+    """HOG vector of one file; float32."""
+    gray = rgb2gray(fit_image(decode_image(read_file(path)), 64, "pad"))
+    features = hog(gray, pixels_per_cell=(8, 8), cells_per_block=(2, 2)).astype(np.float32)
+    return features / max(np.linalg.norm(features), 1e-9)
+
+
+def all_hog_features(paths):
+    return np.array(Parallel(n_jobs=-1, batch_size=64)(delayed(hog_features)(path) for path in paths))
+
+
+def train_hog(dataset, names):
+    """Rows of the table for the two methods on HOG features."""
+    start = time.perf_counter()
+    features = all_hog_features([FOLDER / path for path in dataset.path])
+    extraction = time.perf_counter() - start
+    rows = (dataset.split == "train").to_numpy()
+    sets = {"validation": (features[~rows], dataset.class_id[~rows])}
+    for folder in TESTS:
+        labelled = [(path, names.index(name)) for name, sub in class_folders(folder).items()
+                    for path in list_files(sub)]
+        sets[folder.name] = (all_hog_features([p for p, _ in labelled]), np.array([i for _, i in labelled]))
+    for name, model in (("HOG + linear SVM", LinearSVC(random_state=0)),
+                        ("HOG + nearest neighbour", KNeighborsClassifier(1))):
+        start = time.perf_counter()
+        model.fit(features[rows], dataset.class_id[rows])
+        spent = time.perf_counter() - start + extraction
+        results = {part: score(labels, model.predict(x), names) for part, (x, labels) in sets.items()}
+        yield table_row(name, spent, results)
+
+
+def table_row(name, seconds, results):
+    scores = {f"{part}_{kind}_f1": round(result[f"{kind}_f1"], 4)
+              for part, result in results.items() for kind in ("macro", "micro")}
+    return {"method": name, "seconds": round(seconds), **scores}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=600)
+    seconds = parser.parse_args().seconds
+    dataset = pd.read_csv(WORK / "look_alikes.csv")
+    names = dataset.groupby("class_id").class_name.first().tolist()
+    rows, curves = list(train_hog(dataset, names)), []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ["this project, one network", *PEERS]:
+            print(name, flush=True)
+            weights = Path(scratch) / "weights.h5"
+            curve = train_peer(name, dataset, names, seconds, weights) if name in PEERS else \
+                train_ours(dataset, names, seconds, weights, Path(scratch))
+            curves += [{"method": name, "seconds": round(s, 1), "macro_f1": round(f, 4)} for s, f in curve]
+            results = {folder.name: evaluate(folder, weights)[0] for folder in TESTS}
+            row = table_row(name, curve[-1][0], results)
+            rows.append(row | {"validation_macro_f1": round(curve[-1][1], 4)})
+            write_table(pd.DataFrame(curves), config.RESULTS / "training_curves.csv")
+            write_table(pd.DataFrame(rows), config.RESULTS / "training.csv")
+    print(pd.DataFrame(rows).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

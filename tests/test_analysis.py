@@ -1,0 +1,104 @@
+"""What a scored classifier gets wrong and what it looked at, with answers known by hand."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import save_colour_network
+
+from evaluate import evaluate, load_classifier
+from illus import analysis
+from illus.networks import average, build
+
+
+def table(*rows):
+    columns = ["class_name", "predicted", "probability"]
+    return pd.DataFrame(rows, columns=columns).assign(path=[f"{i}.png" for i in range(len(rows))])
+
+
+def test_unreadable_files_are_left_out(class_folder_tree, tmp_path):
+    (class_folder_tree / "L2_2" / "bad.png").write_text("text")
+    save_colour_network(tmp_path / "w.h5")
+    _, rows, _ = evaluate(class_folder_tree, tmp_path / "w.h5")
+    scored = analysis.scored_rows(rows)
+    assert len(scored) == len(rows) - 1 == 18
+    assert scored.probability.dtype == float
+
+
+def test_bootstrap_centres_on_the_score_and_narrows_with_more_pictures():
+    few = table(*[("a", "a", 1.0)] * 30, *[("a", "b", 1.0)] * 10, *[("b", "b", 1.0)] * 40)
+    many = pd.concat([few] * 16)
+    drawn, narrow = (analysis.bootstrap_f1(t, ["a", "b"]) for t in (few, many))
+    assert drawn.shape == (2000, 2)
+    np.testing.assert_allclose(drawn.mean(0), [60 / 70, 80 / 90], atol=0.01)
+    np.testing.assert_allclose(drawn.std(0) / narrow.std(0), 4, rtol=0.15)
+    np.testing.assert_array_equal(drawn, analysis.bootstrap_f1(few, ["a", "b"]))
+    perfect = analysis.bootstrap_f1(table(("a", "a", 1.0), ("b", "b", 1.0)), ["a", "b", "c"])
+    assert np.nanmin(perfect) == 1
+    assert np.isnan(perfect[:, 2]).all()
+
+
+def test_confused_pairs_count_both_ways_and_the_surest_mistakes_come_first():
+    rows = table(("a", "b", 0.5), ("b", "a", 0.9), ("a", "c", 0.6), ("c", "c", 1.0))
+    pairs = analysis.most_confused(rows)
+    assert pairs.pair.tolist() == [("a", "b"), ("a", "c")]
+    assert pairs.pictures.tolist() == [2, 1]
+    assert pairs.share.tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert pairs.paths.tolist() == [["1.png", "0.png"], ["2.png"]]
+    assert len(analysis.most_confused(rows, most=1)) == 1
+    assert analysis.most_confused(rows[rows.predicted == rows.class_name]).empty
+
+
+@pytest.mark.parametrize(("share", "error"), [(0.8, 0.0), (0.5, 0.3), (1.0, 0.2)])
+def test_calibration_is_the_difference_of_probability_and_accuracy(share, error):
+    rows = table(*[("a", "a", 0.8)] * round(100 * share), *[("b", "a", 0.8)] * round(100 * (1 - share)))
+    rows = rows.sample(frac=1, random_state=0)
+    curve, measured = analysis.calibration(rows, bins=1)
+    assert measured == pytest.approx(error, abs=1e-6)
+    assert curve.accuracy.tolist() == pytest.approx([share])
+    assert analysis.calibration(rows, bins=4)[0].pictures.tolist() == [25] * 4
+
+
+def corner_network(pooling):
+    """Says of a picture how red it is, and how blue: one feature each, after pooling."""
+    inputs = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.ReLU()(x)
+    pool = {"average": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}[pooling]
+    head = keras.layers.Dense(2, activation="softmax")
+    model = keras.Model(inputs, head(pool()(x)))
+    head.set_weights([np.float32([[1, 0], [0, 0], [0, 1]]), np.zeros(2, np.float32)])
+    return model
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("averaged", [False, True])
+def test_evidence_for_a_class_is_where_its_colour_is(pooling, averaged):
+    picture = np.zeros((1, 16, 16, 3), np.uint8)
+    picture[:, :8, :8, 0] = 255
+    picture[:, 8:, 8:, 2] = 255
+    model = corner_network(pooling)
+    if averaged:
+        model = average([model, model])
+    red, blue = analysis.class_activation(model, picture.repeat(2, 0), [0, 1])
+    assert red.shape == (16, 16)
+    assert (red[:8, :8] == 1).all()
+    assert red[8:].max() == red[:, 8:].max() == 0
+    assert (blue[8:, 8:] == 1).all()
+    assert blue[:8].max() == 0
+
+
+def test_an_average_gives_the_mean_probability_also_when_saved(tmp_path):
+    from evaluate import Description
+    from illus.training import save_classifier
+
+    models = [build(16, 3, width=4, blocks=(1, 1)) for _ in range(3)]
+    together = average(models)
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    each = [model.predict_on_batch(pictures) for model in models]
+    assert np.ptp(each, axis=0).max() > 1e-3, "three seeds, three networks"
+    np.testing.assert_allclose(together.predict_on_batch(pictures), np.mean(each, axis=0), atol=1e-6)
+    assert together.count_params() == 3 * models[0].count_params()
+    save_classifier(together, Description(list("abc"), 16, "pad", {}), tmp_path / "w.h5")
+    loaded, _ = load_classifier(tmp_path / "w.h5")
+    np.testing.assert_array_equal(loaded.predict_on_batch(pictures), together.predict_on_batch(pictures))
