@@ -260,6 +260,7 @@ def run_plan(rounds, base, dataset, folder, work):
     noise = compare({"base": (dataset, base)}, folder, "noise", work).macro_f1.std()
     steps = []
     for plan_round in rounds:
+        base = replace(base, **plan_round.start)
         table = run_round(plan_round, base, dataset, folder, work)
         after, adopted = adopt(plan_round, base, table, noise)
         steps.append(Step(plan_round, base, table, adopted))

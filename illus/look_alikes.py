@@ -16,7 +16,7 @@ from illus.fingerprints import fingerprints
 CLUSTER_SIZE = 8  # pictures, on average
 
 
-def separate(dataset, folder, share=0.1, seed=0):
+def separate(dataset, folder, shares=None, seed=0):
     """Split training and validation anew, so that look-alikes stay on one side.
 
     A picture and its near-duplicates are one group already; but the same figure with other hair, or
@@ -29,8 +29,8 @@ def separate(dataset, folder, share=0.1, seed=0):
         From :func:`illus.balance.split`. A part ``test`` stays what it is.
     folder : str or Path
         What its paths are relative to.
-    share : float, default 0.1
-        Of each class, for validation.
+    shares : dict of str to float, default ``{"validation": 0.1}``
+        Part to its share of each class; the rest is for training.
     seed : int, default 0
 
     Returns
@@ -42,10 +42,16 @@ def separate(dataset, folder, share=0.1, seed=0):
     open_rows = dataset[dataset.split != "test"]
     shapes = fingerprints([Path(folder, path) for path in open_rows.path])["shape"]
     groups = pd.Series(look_alikes(shapes, open_rows.class_id.to_numpy(), open_rows.group), open_rows.index)
-    drawn = draw_groups(open_rows.class_name, groups, share, np.random.default_rng(seed))
+    part = pd.Series("train", open_rows.index)
+    rng = np.random.default_rng(seed)
+    for name, share in (shares or {"validation": 0.1}).items():
+        free = open_rows[part == "train"]
+        rate = share * len(open_rows) / len(free)
+        drawn = draw_groups(free.class_name, groups[free.index], rate, rng)
+        part[free.index[drawn]] = name
     separated = dataset.assign(copies=1)
     separated.loc[open_rows.index, "group"] = groups.astype(str)
-    separated.loc[open_rows.index, "split"] = np.where(drawn, "validation", "train")
+    separated.loc[open_rows.index, "split"] = part
     return separated[COLUMNS]
 
 

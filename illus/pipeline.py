@@ -1,7 +1,7 @@
 """Class folders -> a trained, exported, scored classifier, in one call.
 
-In: a folder of class folders. Out: the stages' tables under ``work/<dataset>/``, a weights file and
-its card. This is the short way; the notebooks take the same steps and explain them.
+In: a folder of class folders. Out: the stages' tables under ``work/<dataset>/``, ``model.h5`` and its
+card, ``model.json``. This is the short way; the notebooks take the same steps and explain them.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def run(folder, weights=None):
         tests = [work / "test"]
         copy_part(dataset, folder, "test", tests[0])
     settings = experiments.in_profile(CHOSEN)
-    weights = weights or work / "best.h5"
+    weights = weights or work / "model.h5"
     planned = run_id(settings, data_hash(dataset))
     record = experiments.run(dataset, folder, settings, "own data", work,
                              with_weights=installed_runs(weights) != [planned])
@@ -86,7 +86,7 @@ def main(arguments=None):
         description="Train the network on a folder of class folders (DATA_DIR, else emoji20) in the "
                     "profile that PROFILE names, export it and score it.")
     parser.add_argument("--weights", type=Path, metavar="FILE",
-                        help="HDF5 file to write (default: work/<dataset>/best.h5)")
+                        help="HDF5 file to write (default: work/<dataset>/model.h5)")
     options = parser.parse_args(arguments)
     try:
         run(config.data_dir(), options.weights)

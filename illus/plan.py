@@ -4,7 +4,7 @@ In: nothing. Out: rounds of changes to one configuration, for :mod:`illus.experi
 decides, the next one starts from.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from illus.config import profile
 from illus.training import Config
@@ -21,12 +21,17 @@ class Round:
     name: str
     question: str
     factors: dict  # factor -> name of a variant -> settings that it changes
+    start: dict = field(default_factory=dict)  # settings that the round changes before it begins
 
 
 def by_name(setting, *values):
     """Variants of one setting, named by their values."""
     return {str(value): {setting: value} for value in values}
 
+
+# Wide and deep where the map is small: there a second buys most multiply-adds on a CPU.
+LONG = {"width": 48, "blocks": (1, 2, 2), "stem": 2, "dropout": 0.2, "epochs": 20, "steps_per_epoch": None,
+        "augmentation": "affine+colour"}
 
 PLAN = (
     Round("preprocessing", "How should a picture reach the network?", {
@@ -67,27 +72,23 @@ PLAN = (
         "schedule": {"constant": {"schedule": "constant"}},
         "averaging": {"no average of weights": {"ema_momentum": 0.0}},
     }),
+    Round("long training", "What changes when there is time to learn by heart?", {
+        "augmentation": {"flip": {"augmentation": "flip"},
+                         "affine+colour+texture": {"augmentation": "affine+colour+texture"},
+                         "affine+colour, cutmix": {"mixing": "cutmix"}},
+        "shape": {"narrower, twice the epochs": {"width": 32, "blocks": (1, 1, 1, 1), "epochs": 40}},
+    }, start=LONG),
 )
 
 
 QUICK_PLAN = (Round("preprocessing", PLAN[0].question, {"normalisation": by_name("normalisation", "ink")}),)
 
-# Wide stages at low resolution: on a CPU a second buys most multiply-adds there.
-LONG = {"stem": 2, "width": 48, "blocks": (1, 2, 2), "dropout": 0.2, "epochs": 20, "steps_per_epoch": None}
-
-FINALISTS = {
-    "as screened, long": LONG,
-    "more augmentation, long": LONG | {"augmentation": "affine+colour"},
-}
-
 CHOSEN = replace(SCREENING, **LONG)  # what notebook 04 ended with, for other data
 
 
 def in_profile():
-    """The rounds, and the changes that make the finalists, of the profile."""
-    if profile().name == "quick":
-        return QUICK_PLAN, {"tiny": {}}
-    return PLAN, FINALISTS
+    """The rounds of the profile."""
+    return QUICK_PLAN if profile().name == "quick" else PLAN
 
 
 # What the last round takes away from the configuration that the others ended with.

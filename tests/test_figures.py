@@ -2,19 +2,26 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from conftest import COLOURS
 from matplotlib.figure import Figure
 
 from illus.catalog import scan
 from illus.figures import (
+    activation_sheet,
+    architecture,
     class_bars,
+    class_f1_bars,
     class_gallery,
     cluster_scatter,
+    gains,
     knee_curve,
+    learning_curves,
     numbered,
     pairs_sheet,
     picture_rows,
     reconstruction_sheet,
+    reliability,
     score_histogram,
     thumbnail_scatter,
 )
@@ -124,3 +131,70 @@ def test_the_histogram_shows_every_score_and_the_threshold():
     axes = Figure().subplots()
     score_histogram(axes, scores, None, kinds)
     assert not axes.lines
+
+
+def round_table(*gains):
+    rows = [("", "base", 0.5, 0.0), *(("size", f"v{i}", 0.5, gain) for i, gain in enumerate(gains))]
+    return pd.DataFrame(rows, columns=["factor", "variant", "macro_f1", "gain"])
+
+
+def test_gains_stand_in_order_before_the_band_of_noise():
+    axes = Figure().subplots()
+    gains(axes, round_table(0.03, -0.01, np.nan), noise=0.01)
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["v2", "v1", "v0"]  # from below
+    assert [text.get_text() for text in axes.texts] == ["+nan", "-0.010", "+0.030"]
+    band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
+    assert (band.x0, band.x1) == pytest.approx((-0.02, 0.02))
+    gains(Figure().subplots(), round_table(), noise=0.01)
+
+
+def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():
+    left, right = Figure().subplots(1, 2)
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2], "macro_f1": [0.1, 0.2],
+                            "val_macro_f1": [0.2, 0.4]})
+    learning_curves(left, right, {"a": [history, history], "b": [history]})
+    assert len(left.lines) == len(right.lines) == 6
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
+    assert right.lines[1].get_ydata().tolist() == [0.2, 0.4]
+
+
+def test_an_architecture_is_as_high_as_its_maps_and_says_their_shapes():
+    axes = Figure().subplots()
+    architecture(axes, [("picture", 48, 3), ("block", 24, 16), ("classes", 1, 20)])
+    heights = [patch.get_height() for patch in axes.patches]
+    assert heights == sorted(heights, reverse=True)
+    texts = [text.get_text() for text in axes.texts if text.get_text()]
+    assert texts == ["48 × 48 × 3", "picture", "24 × 24 × 16", "block", "20", "classes"]
+
+
+def test_f1_bars_have_intervals_and_counts():
+    axes = Figure().subplots()
+    f1, low, high = (pd.Series({"L2_10": v, "L2_2": v / 2}) for v in (0.8, 0.7, 0.9))
+    class_f1_bars(axes, f1, low, high, pd.Series({"L2_10": 1500, "L2_2": 7}))
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["L2_10 (1,500)", "L2_2 (7)"]
+    assert [bar.get_width() for bar in axes.patches] == [0.8, 0.4]
+    (bars,) = axes.collections
+    np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], [[0.7, 0.9], [0.35, 0.45]])
+
+
+def test_a_reliability_curve_stands_before_the_diagonal():
+    axes = Figure().subplots()
+    reliability(axes, pd.DataFrame({"probability": [0.3, 0.9], "accuracy": [0.4, 0.8]}), 0.1, "test")
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert axes.lines[1].get_xydata().tolist() == [[0.3, 0.4], [0.9, 0.8]]
+    assert axes.get_legend().get_texts()[0].get_text() == "test (mean difference 0.100)"
+
+
+def test_evidence_lies_over_its_picture():
+    axes = Figure().subplots()
+    pictures = np.full((2, 8, 8, 3), 255, np.uint8)
+    maps = np.zeros((2, 2, 2), np.float32)
+    maps[0, 0, 0] = 1
+    activation_sheet(axes, pictures, maps, ["a", "b"], size=20)
+    sheet = np.asarray(axes.images[0].get_array()).astype(int)
+    assert sheet.shape == (40, 40, 3)
+    assert (sheet[:20] == 255).all()
+    hot, cold = sheet[22, 2], sheet[38, 38]
+    assert hot[0] > hot[2]
+    assert cold[2] > cold[0]
+    assert [text.get_text() for text in axes.texts] == ["a", "b"]

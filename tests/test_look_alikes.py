@@ -34,17 +34,23 @@ def kinds(dataset):
 
 def test_look_alikes_stay_on_one_side(dataset, tmp_path):
     assert (dataset.groupby(kinds(dataset)).split.nunique() == 2).any(), "the plain split parts none"
-    separated = separate(dataset, tmp_path, share=0.5)
+    separated = separate(dataset, tmp_path, {"validation": 0.5})
     assert (separated.groupby(kinds(separated)).split.nunique() == 1).all()
     assert (separated.groupby(["class_name", "split"]).size() == 8).all()
     assert (separated.path == dataset.path).all()
     assert (separated.columns == dataset.columns).all()
-    pd.testing.assert_frame_equal(separated, separate(dataset, tmp_path, share=0.5))
+    pd.testing.assert_frame_equal(separated, separate(dataset, tmp_path, {"validation": 0.5}))
+
+
+def test_more_parts_than_one(dataset, tmp_path):
+    separated = separate(dataset, tmp_path, {"test": 0.5})
+    assert (separated.groupby(kinds(separated)).split.nunique() == 1).all()
+    assert set(separated.split) == {"train", "test"}
 
 
 def test_the_part_test_stays(dataset, tmp_path):
     dataset.loc[dataset.path.str.startswith("L2_2/0"), "split"] = "test"
-    separated = separate(dataset, tmp_path, share=0.5)
+    separated = separate(dataset, tmp_path, {"validation": 0.5})
     assert ((separated.split == "test") == (dataset.split == "test")).all()
     assert set(separated.split) == {"train", "validation", "test"}
 

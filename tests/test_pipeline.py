@@ -28,7 +28,7 @@ def test_own_class_folders(tmp_path, monkeypatch, capsys):
     work = tmp_path / "work" / "내 그림"
     dataset = pd.read_csv(work / "dataset.csv")
     assert dataset.split.value_counts().to_dict() == {"train": 57, "test": 9, "validation": 6}
-    card = json.loads((work / "best.json").read_text())
+    card = json.loads((work / "model.json").read_text())
     assert pd.read_csv(work / "photos.csv").is_photo.tolist() == [False] * 72
     assert card["scores"]["test"]["n_images"] == 9
     assert card["training"]["epochs"] == 6
@@ -36,10 +36,10 @@ def test_own_class_folders(tmp_path, monkeypatch, capsys):
     assert snapshot(folder) == before
     # A clone that has the record and the weights, but not the run's folder, scores without training.
     shutil.rmtree(work / "runs")
-    card_before = (work / "best.json").read_text()
+    card_before = (work / "model.json").read_text()
     assert pipeline.main([]) == 0
     assert not (work / "runs").exists()
-    assert json.loads((work / "best.json").read_text())["training"] == json.loads(card_before)["training"]
+    assert json.loads((work / "model.json").read_text())["training"] == json.loads(card_before)["training"]
     assert len(pd.read_csv(work / "experiments.csv")) == 1
 
 
@@ -95,3 +95,16 @@ def test_an_unwritable_work_folder_is_one_line(tmp_path, monkeypatch, capsys):
     ("data/emoji20/training", "emoji20"), ("pictures", "pictures"), ("/x/y/train/", "y")])
 def test_each_data_set_has_a_work_folder(folder, name):
     assert config.work_dir(folder).as_posix() == f"work/{name}"
+
+
+def test_test_folders_stand_beside_a_training_folder(tmp_path, monkeypatch):
+    for name in ("training", "test", "test_unseen_style", "pictures"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "test.txt").write_text("no folder")
+    assert [p.name for p in config.test_folders(tmp_path / "training")] == ["test", "test_unseen_style"]
+    assert config.test_folders(tmp_path / "pictures") == []
+    monkeypatch.setenv("PROFILE", "full")
+    assert config.weights_path("data/emoji20/training").as_posix() == "weights/best.h5"
+    assert config.weights_path(tmp_path / "pictures").as_posix() == "work/pictures/best.h5"
+    monkeypatch.setenv("PROFILE", "quick")
+    assert config.weights_path("data/emoji20/training").as_posix() == "work/emoji20/best.h5"

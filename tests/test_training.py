@@ -17,7 +17,7 @@ from illus import experiments, training
 from illus.balance import split
 from illus.catalog import scan
 from illus.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, build, multiply_adds
-from illus.plan import PLAN, SCREENING, Round, ablation
+from illus.plan import LONG, PLAN, SCREENING, Round, ablation
 from illus.training import Batches, Config, build_network, data_hash, load_arrays, save_classifier, train
 
 TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=3, batch_size=8, dropout=0.0,
@@ -339,12 +339,18 @@ def test_each_round_starts_from_what_the_one_before_adopted(monkeypatch):
         {}, {"width: one": {"width": 8}}, {"rate again: one": {"learning_rate": 1.0}}]
     assert [step.base.width for step in steps] == [4, 4, 8]
     assert base == replace(TINY, width=8, learning_rate=1.0)
+    late = replace(rounds[1], start={"learning_rate": 1.0})
+    steps, _, _ = experiments.run_plan([late], TINY, None, None, None)
+    assert steps[0].base == replace(TINY, learning_rate=1.0)
+    assert steps[0].table.macro_f1.tolist() == [0.1, 0.7]
 
 
 def test_the_plan_changes_settings_that_exist_at_about_equal_cost():
-    assert len({plan_round.name for plan_round in PLAN}) == len(PLAN) == 5
+    assert len({plan_round.name for plan_round in PLAN}) == len(PLAN) == 6
     base = multiply_adds(build_network(SCREENING, 20))
-    for plan_round in PLAN:
+    assert PLAN[-1].start == LONG
+    for plan_round in PLAN[:-1]:
+        assert not plan_round.start
         for named in plan_round.factors.values():
             for changes in named.values():
                 config = replace(SCREENING, **changes)
