@@ -83,7 +83,8 @@ PLAN = (
 
 QUICK_PLAN = (Round("preprocessing", PLAN[0].question, {"normalisation": by_name("normalisation", "ink")}),)
 
-CHOSEN = replace(SCREENING, **LONG)  # what notebook 04 ended with, for other data
+# For other data: the base of the last round, by whose rule nothing in it was better.
+CHOSEN = replace(SCREENING, **LONG, optimizer="muon")
 
 
 def in_profile():
