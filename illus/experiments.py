@@ -219,6 +219,28 @@ class Step:
     base: Config  # what it started from
     table: pd.DataFrame  # from run_round
     adopted: dict  # from adopt
+    after: Config  # what it ended with
+
+
+def finalists(step):
+    """What goes into the last comparison: the base that a round ended with, and its best other variant.
+
+    Parameters
+    ----------
+    step : Step
+        The last one. One seed cannot tell its best variant from its base where that gains little.
+
+    Returns
+    -------
+    dict of str to illus.training.Config
+        ``"base"`` and, unless every variant failed or is too dear or was adopted, the best one's name.
+    """
+    candidates = {"base": step.after}
+    affordable = step.table.iloc[1:].query("cost <= @DEARER")
+    for row in affordable.sort_values("macro_f1", ascending=False).head(1).itertuples():
+        config = replace(step.base, **step.round.factors[row.factor][row.variant])
+        candidates |= {row.variant: config} if config != step.after else {}
+    return candidates
 
 
 def verdict(step, noise):
@@ -252,8 +274,6 @@ def run_plan(rounds, base, dataset, folder, work):
     Returns
     -------
     steps : list of Step
-    base : illus.training.Config
-        What the last round ended with.
     noise : float
         Standard deviation of macro F1 over the profile's seeds, of the first base.
     """
@@ -263,9 +283,9 @@ def run_plan(rounds, base, dataset, folder, work):
         base = replace(base, **plan_round.start)
         table = run_round(plan_round, base, dataset, folder, work)
         after, adopted = adopt(plan_round, base, table, noise)
-        steps.append(Step(plan_round, base, table, adopted))
+        steps.append(Step(plan_round, base, table, adopted, after))
         base = after
-    return steps, base, noise
+    return steps, noise
 
 
 def write_row(path, row):

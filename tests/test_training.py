@@ -333,16 +333,31 @@ def test_each_round_starts_from_what_the_one_before_adopted(monkeypatch):
     monkeypatch.setattr(experiments, "compare", lambda *_: pd.DataFrame({"macro_f1": [0.49, 0.5, 0.51]}))
     rounds = [Round(name, "?", {name: {"one": changes}}) for name, changes in (
         ("rate", {"learning_rate": 1.0}), ("width", {"width": 8}), ("rate again", {"learning_rate": 1.0}))]
-    steps, base, noise = experiments.run_plan(rounds, TINY, None, None, None)
+    steps, noise = experiments.run_plan(rounds, TINY, None, None, None)
     assert noise == pytest.approx(0.01)
     assert [step.adopted for step in steps] == [
         {}, {"width: one": {"width": 8}}, {"rate again: one": {"learning_rate": 1.0}}]
     assert [step.base.width for step in steps] == [4, 4, 8]
-    assert base == replace(TINY, width=8, learning_rate=1.0)
+    assert [step.after for step in steps[:2]] == [steps[1].base, steps[2].base]
+    assert steps[2].after == replace(TINY, width=8, learning_rate=1.0)
     late = replace(rounds[1], start={"learning_rate": 1.0})
-    steps, _, _ = experiments.run_plan([late], TINY, None, None, None)
+    steps, _ = experiments.run_plan([late], TINY, None, None, None)
     assert steps[0].base == replace(TINY, learning_rate=1.0)
     assert steps[0].table.macro_f1.tolist() == [0.1, 0.7]
+
+
+def test_the_base_and_its_best_affordable_variant_are_the_finalists():
+    table = pd.DataFrame({"factor": ["", "width", "rate", "rate", "width"], "cost": [1, 1.1, 1, None, 40],
+                          "variant": ["base", "8", "fast", "broken", "64"],
+                          "macro_f1": [0.5, 0.51, 0.4, None, 0.9]})
+    plan_round = Round("last", "?", {"width": {"8": {"width": 8}, "64": {"width": 64}},
+                                     "rate": {"fast": {"learning_rate": 1.0}, "broken": {}}})
+    step = experiments.Step(plan_round, TINY, table, {}, TINY)
+    wide = replace(TINY, width=8)
+    assert experiments.finalists(step) == {"base": TINY, "8": wide}
+    assert experiments.finalists(replace(step, after=wide)) == {"base": wide}, "it was adopted"
+    failed = table[table.variant.isin(["base", "broken"])]
+    assert experiments.finalists(replace(step, table=failed)) == {"base": TINY}
 
 
 def test_the_plan_changes_settings_that_exist_at_about_equal_cost():
