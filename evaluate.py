@@ -11,21 +11,27 @@ told at once and the first picture does not wait for the report's libraries.
 """
 
 import argparse
+import contextlib
 import csv
 import io
 import json
 import logging
 import os
 import re
+import signal
 import stat
 import sys
+import threading
 import time
 import unicodedata
 import warnings
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+if __name__ == "__main__":  # Ctrl-C before main() can tell it
+    signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"evaluate.py: interrupted\n"), os._exit(130)))
 
 import cv2
 import h5py
@@ -35,13 +41,41 @@ from PIL import Image, ImageOps
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 50_000_000
 TOO_LARGE = f"more than {MAX_PIXELS:,} pixels"
-MAX_FILE_BYTES = 200_000_000
+LARGE_PIXELS = 4_000_000  # pictures above it are decoded one at a time, so that memory stays bounded
+MAX_SCANNED_PIXELS = 1_000_000_000  # of a progressive JPEG, which is decoded once for each of its scans
+MAX_FILE_BYTES = 100_000_000
+READ_AHEAD_BYTES = 64_000_000  # of decoded pictures that wait for the network
 MAX_INPUT_SIZE = 1024
 MAX_BATCH_SIZE = 4096
+MAX_WEIGHTS_BYTES = 200_000_000
+MAX_TEXT_BYTES = 8_000_000  # of a weights file that are not weights: its configuration and HDF5's tables
+MAX_OBJECTS = 20_000  # groups and data sets of a weights file
+MAX_LAYERS = 1_000
+MAX_NUMBER = 65_536  # in a configuration: units, channels, sizes, ...
+MAX_DILATION = 64  # of a convolution, which may pad its input by as much
+MAX_ACTIVATION = 16_000_000  # numbers that a layer gives for one picture
+MAX_BATCH_ACTIVATION = 128_000_000  # and for a batch, which is smaller where they are many
 FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
+ONE_LARGE_PICTURE = threading.Lock()
+
+# What a weights file may be made of: built-in Keras classes that compute and do nothing else.
+LAYERS = frozenset((
+    "Functional", "Sequential", "InputLayer", "Conv2D", "DepthwiseConv2D", "Dense", "BatchNormalization",
+    "LayerNormalization", "GroupNormalization", "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax",
+    "MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D", "Add", "Subtract",
+    "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Flatten", "Reshape", "Permute",
+    "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Rescaling", "Resizing", "Dropout", "SpatialDropout2D",
+    "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast",
+    "RandomBrightness"))
+PARTS = frozenset((
+    "__keras_tensor__", "DTypePolicy", "Zeros", "Ones", "Constant", "GlorotNormal", "GlorotUniform",
+    "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Orthogonal", "RandomNormal", "RandomUniform",
+    "TruncatedNormal", "VarianceScaling", "L1", "L2", "L1L2"))
+MODULES = (None, "keras", "keras.layers", "keras.initializers", "keras.regularizers", "keras.models",
+           "keras.src.models.functional", "keras.src.models.sequential")
 
 
 class ImageDecodeError(ValueError):
@@ -71,7 +105,7 @@ def open_image(data):
     Raises
     ------
     ImageDecodeError
-        Empty, not one of ``FORMATS``, or more than ``MAX_PIXELS`` pixels.
+        Empty, not one of ``FORMATS``, more than ``MAX_PIXELS`` pixels, or a JPEG of very many scans.
     """
     if not data:
         raise ImageDecodeError("empty file")
@@ -85,6 +119,8 @@ def open_image(data):
         raise ImageDecodeError(f"damaged: {error}") from None
     if image.width * image.height > MAX_PIXELS:
         raise ImageDecodeError(TOO_LARGE)
+    if image.format == "JPEG" and image.width * image.height * data.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
+        raise ImageDecodeError("too many scans for its size")
     return image
 
 
@@ -285,26 +321,174 @@ class Description:
 
 def read_description(weights):
     """Read the :class:`Description` in a weights file; raises :class:`EvaluationError`."""
-    if not Path(weights).is_file():
+    return read_weights_file(weights)[0]
+
+
+def read_weights_file(weights):
+    """Read all of a weights file but the weights, after checks that make reading it harmless.
+
+    Nothing in it is executed or deserialised, and no more is read than a small part of the file's size.
+
+    Parameters
+    ----------
+    weights : str or Path
+
+    Returns
+    -------
+    description : Description
+    shapes : list of tuple of int
+        Of the stored weights.
+
+    Raises
+    ------
+    EvaluationError
+        No such file, not HDF5, not by this project, or made of something it is not made of.
+    """
+    file_path = Path(weights)
+    if not file_path.is_file():
         raise EvaluationError(f"no such weights file: {weights}")
+    if file_path.suffix not in (".h5", ".hdf5"):
+        raise EvaluationError(f"{weights} is not called .h5, as Keras calls HDF5 files")
+    size = file_path.stat().st_size
+    if size > MAX_WEIGHTS_BYTES:
+        raise EvaluationError(f"{weights} has {size:,} bytes, more than {MAX_WEIGHTS_BYTES:,}")
     try:
         with h5py.File(weights, "r") as file:
-            text = file.attrs.get("classifier")
-    except OSError:
-        raise EvaluationError(f"not an HDF5 file: {weights}") from None
-    if text is None:
-        raise EvaluationError(f"no class names in {weights}: it was not exported by this project")
+            objects = list_objects(file)
+            check_objects(objects, size)
+            if "classifier" not in file.attrs:
+                raise EvaluationError("no class names: it was not exported by this project")
+            description = parse_description(file.attrs["classifier"])
+            if "model_config" not in file.attrs:
+                raise EvaluationError("no Keras model")
+            check_config(parse_json(file.attrs["model_config"]))
+            shapes = [found.shape for path, found in objects.items()
+                      if isinstance(found, h5py.Dataset) and path.startswith("/model_weights/")]
+    except EvaluationError as error:
+        raise EvaluationError(f"{weights}: {error}") from None
+    except Exception as error:  # whatever h5py makes of a damaged file
+        raise EvaluationError(f"not an HDF5 file, or damaged: {weights}: {first_line(error)}") from None
+    return description, shapes
+
+
+def first_line(error):
+    """Of an error's message, or its type where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def list_objects(file):
+    """Path to object of everything in an open HDF5 file; hard links alone are followed, each once."""
+    objects, addresses, groups = {"": file}, {h5py.h5o.get_info(file.id).addr}, [("", file)]
+    while groups:
+        path, group = groups.pop()
+        if len(objects) + len(group) > MAX_OBJECTS:
+            raise EvaluationError(f"more than {MAX_OBJECTS:,} objects")
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise EvaluationError(f"{path}/{name} is a link to elsewhere")
+            found = objects[f"{path}/{name}"] = group[name]
+            if isinstance(found, h5py.Group):
+                groups.append((f"{path}/{name}", found))
+            addresses.add(h5py.h5o.get_info(found.id).addr)
+            if len(addresses) < len(objects):
+                raise EvaluationError(f"{path}/{name} is there under another name too")
+    return objects
+
+
+def check_objects(objects, size):
+    """Refuse what reading would blow up: stored otherwise than plainly, once, and within the file."""
+    stored = 0
+    for path, found in objects.items():
+        if isinstance(found, h5py.Dataset):
+            stored += check_dataset(path, found)
+        elif not isinstance(found, h5py.Group):
+            raise EvaluationError(f"{path} is neither a group nor a data set")
+    if not 0 <= size - stored <= MAX_TEXT_BYTES:
+        raise EvaluationError(f"{stored:,} bytes of weights in a file of {size:,}")
+    for path, found in objects.items():
+        check_attributes(path, found, objects)
+
+
+def check_dataset(path, dataset):
+    """Bytes that a data set takes in the file, which are those that it takes in memory."""
+    settings = dataset.id.get_create_plist()
+    plain = (settings.get_layout() == h5py.h5d.CONTIGUOUS and not settings.get_nfilters()
+             and not settings.get_external_count() and dataset.dtype.kind in "fiu")
+    if not plain or dataset.id.get_storage_size() != dataset.size * dataset.dtype.itemsize:
+        raise EvaluationError(f"{path} is not plain numbers, stored in one piece as they are")
+    return dataset.id.get_storage_size()
+
+
+def check_attributes(path, found, objects):
+    """Refuse attributes but single texts, numbers, and lists of names of what lies below, each once."""
+    for name in found.attrs:
+        attribute = found.attrs.get_id(name)
+        if np.prod(attribute.shape, dtype=float) * attribute.dtype.itemsize > MAX_TEXT_BYTES:
+            raise EvaluationError(f"attribute {name} of {path or '/'} is too large")
+        if attribute.shape == () and h5py.check_string_dtype(attribute.dtype):
+            continue
+        if attribute.dtype.kind not in "Sfiu":
+            raise EvaluationError(f"attribute {name} of {path or '/'} is neither text nor numbers")
+        if attribute.dtype.kind == "S":
+            names = [f"{path}/{text.decode()}" for text in np.ravel(found.attrs[name])]
+            if len(set(names)) < len(names) or not set(names) <= objects.keys():
+                raise EvaluationError(f"attribute {name} of {path or '/'} names what is not there, or twice")
+
+
+def parse_json(text):
+    """What a JSON text says; raises :class:`EvaluationError`."""
     try:
-        description = Description(**json.loads(text))
-        if not (description.class_names and all(isinstance(n, str) for n in description.class_names)):
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EvaluationError(f"damaged JSON: {error}") from None
+
+
+def parse_description(text):
+    """The :class:`Description` in a JSON text; raises :class:`EvaluationError`."""
+    try:
+        description = Description(**parse_json(text))
+        names, size = description.class_names, description.input_size
+        if not names or not all(isinstance(name, str) and name.isprintable() for name in names):
             raise ValueError("class_names")
-        if not (isinstance(description.input_size, int) and 0 < description.input_size <= MAX_INPUT_SIZE):
+        if len(set(names)) < len(names):
+            raise ValueError("a class name twice")
+        if not (isinstance(size, int) and 0 < size <= MAX_INPUT_SIZE):
             raise ValueError("input_size")
         if description.fit not in FITS:
             raise ValueError("fit")
     except (TypeError, ValueError) as error:
-        raise EvaluationError(f"the description in {weights} is damaged: {error}") from None
+        raise EvaluationError(f"the description is damaged: {error}") from None
     return description
+
+
+def check_config(config):
+    """Refuse a model's configuration that asks for more than built-in layers of bounded size."""
+    left, layers = [config], 0
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            left += node.values()
+            if "class_name" in node:
+                check_class(node)
+                layers += node["class_name"] in LAYERS
+        elif isinstance(node, list):
+            left += node
+        elif isinstance(node, int | float) and not abs(node) <= MAX_NUMBER:
+            raise EvaluationError(f"the model's configuration has a number beyond {MAX_NUMBER:,}")
+    if layers > MAX_LAYERS:
+        raise EvaluationError(f"the model has {layers:,} layers, more than {MAX_LAYERS:,}")
+
+
+def check_class(node):
+    """Refuse a serialised object whose class is not on the list, or a layer that is used twice."""
+    name, module = node["class_name"], node.get("module")
+    if name not in LAYERS | PARTS or module not in MODULES or node.get("registered_name") not in (None, name):
+        raise EvaluationError(f"the model asks for {module or 'keras'}.{name}, which is not on the list of "
+                              "built-in layers")
+    if len(node.get("inbound_nodes") or []) > 1:
+        raise EvaluationError(f"the model uses a layer {name} more than once")
+    if np.max(node["config"].get("dilation_rate", 1)) > MAX_DILATION:
+        raise EvaluationError(f"a dilation of more than {MAX_DILATION}")
 
 
 def load_classifier(weights):
@@ -324,22 +508,70 @@ def load_classifier(weights):
     Raises
     ------
     EvaluationError
-        The file is missing, is not HDF5, has no class names, or does not fit its description.
+        The file is missing, is not HDF5, has no class names, does not fit its description, or could do
+        more than compute.
     """
-    description = read_description(weights)
+    description, shapes = read_weights_file(weights)
     keras = import_keras()
     try:
-        model = keras.models.load_model(weights, compile=False, safe_mode=True)
+        with only_stored_weights(keras.Layer, shapes):
+            model = keras.models.load_model(weights, compile=False, safe_mode=True)
+        check_model(model, description)
+    except EvaluationError as error:
+        raise EvaluationError(f"{weights}: {first_line(error)}") from None
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise EvaluationError(f"no Keras model in {weights}: {reason[0]}") from None
+        raise EvaluationError(f"no Keras model in {weights}: {first_line(error)}") from None
+    return model, description
+
+
+@contextlib.contextmanager
+def only_stored_weights(layer_class, shapes):
+    """Let layers make weights of the stored shapes, all of them, and no others.
+
+    A configuration of bounded numbers can still ask for more memory than there is; this refuses each
+    weight before it is made.
+    """
+    left, make = Counter(shapes), layer_class.add_weight
+
+    def add_weight(self, shape=None, *arguments, **settings):
+        shape = tuple(shape or ())
+        if not left[shape]:
+            raise EvaluationError(f"the model declares a weight of shape {shape}, which is not stored")
+        left[shape] -= 1
+        return make(self, shape, *arguments, **settings)
+
+    layer_class.add_weight = add_weight
+    try:
+        yield
+    finally:
+        layer_class.add_weight = make
+    if extra := +left:
+        raise EvaluationError(f"{extra.total()} stored weights belong to no layer")
+
+
+def largest_activation(model):
+    """How many numbers the largest output of a layer has for one picture; infinite where that is open."""
+    largest, models = 0, [model]
+    while models:
+        layer = models.pop()
+        models += getattr(layer, "layers", [])
+        shape = [np.inf if side is None else side for side in layer.output.shape[1:]]
+        largest = max(largest, np.prod(shape, dtype=float))
+    return largest
+
+
+def check_model(model, description):
+    """Refuse a model that does not fit its description, would not fit in memory, or has lost its numbers."""
     size, n_classes = description.input_size, len(description.class_names)
     if model.input_shape != (None, size, size, 3):
-        raise EvaluationError(f"{weights} takes {model.input_shape}, not {size} x {size} RGB")
+        raise EvaluationError(f"it takes {model.input_shape}, not {size} x {size} RGB")
     if model.output_shape != (None, n_classes):
-        raise EvaluationError(f"{weights} names {n_classes} classes, but the model gives "
+        raise EvaluationError(f"it names {n_classes} classes, but the model gives "
                               f"{model.output_shape[-1]} outputs")
-    return model, description
+    if largest_activation(model) > MAX_ACTIVATION:
+        raise EvaluationError(f"a layer gives more than {MAX_ACTIVATION:,} numbers for one picture")
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise EvaluationError("weights that are not finite numbers")
 
 
 def import_keras():
@@ -363,24 +595,32 @@ def import_keras():
 def read_fitted(path, size, fit):
     """Read, decode and fit one file; gives the array, or the reason why not."""
     try:
-        return fit_image(decode_image(read_file(path)), size, fit)
+        image = open_image(read_file(path))
+        large = image.width * image.height > LARGE_PIXELS
+        with ONE_LARGE_PICTURE if large else contextlib.nullcontext():
+            return fit_image(to_rgb(image), size, fit)
     except ImageDecodeError as error:
         return str(error)
 
 
-def read_ahead(paths, size, fit, window=1024):
-    """Yield ``read_fitted`` of each path in order; threads work up to ``window`` files ahead."""
-    with ThreadPoolExecutor() as pool:
-        pending = deque()
+def read_ahead(paths, size, fit, workers=None):
+    """Yield ``read_fitted`` of each path in order; threads, one a core by default, work ahead."""
+    workers = workers or os.cpu_count()
+    window = max(workers, min(1024, READ_AHEAD_BYTES // (3 * size**2)))
+    pool, pending = ThreadPoolExecutor(workers), deque()
+    try:
         for path in paths:
             pending.append(pool.submit(read_fitted, path, size, fit))
             if len(pending) >= window:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def predict_files(model, description, paths, batch_size=256, progress=lambda done, total: None):
+def predict_files(model, description, paths, batch_size=256, progress=lambda done, total: None,
+                  workers=None):
     """Class probabilities of image files; decoding and inference overlap.
 
     Parameters
@@ -389,8 +629,11 @@ def predict_files(model, description, paths, batch_size=256, progress=lambda don
         From :func:`load_classifier`.
     paths : list of Path
     batch_size : int, default 256
+        Smaller where a batch would need too much memory.
     progress : callable, optional
         Called after every batch with the number of files done and in all.
+    workers : int, optional
+        Threads that decode; one a core by default.
 
     Returns
     -------
@@ -400,18 +643,26 @@ def predict_files(model, description, paths, batch_size=256, progress=lambda don
         bool, shape (n_paths,).
     reasons : dict of int to str
         Position in ``paths`` to the reason why that file could not be read.
+
+    Raises
+    ------
+    EvaluationError
+        The network's outputs are not finite.
     """
     size, fit = description.input_size, description.fit
+    batch_size = max(1, min(batch_size, int(MAX_BATCH_ACTIVATION // largest_activation(model))))
     arrays, probabilities, reasons = [], [], {}
 
     def flush(done):
         batch = np.zeros((batch_size, size, size, 3), np.uint8)  # one shape: one compiled graph
         batch[: len(arrays)] = arrays
         probabilities.append(np.asarray(model.predict_on_batch(batch))[: len(arrays)])
+        if not np.isfinite(probabilities[-1]).all():
+            raise EvaluationError("the model's outputs are not finite numbers")
         arrays.clear()
         progress(done, len(paths))
 
-    for index, result in enumerate(read_ahead(paths, size, fit)):
+    for index, result in enumerate(read_ahead(paths, size, fit, workers)):
         if isinstance(result, str):
             reasons[index] = result
         else:
@@ -489,8 +740,8 @@ def evaluate(test_folder, weights, batch_size=256, progress=lambda done, total: 
     class_names = read_description(weights).class_names
     if unknown := [name for name in folders if name not in class_names]:
         raise EvaluationError(
-            f"the model knows {len(class_names)} classes; {test_folder} has {', '.join(unknown)}, "
-            f"which it does not know. Folders: {', '.join(folders)}")
+            f"the model knows {len(class_names)} classes; {test_folder} has {some(unknown)}, "
+            f"which it does not know. Folders: {some(folders)}")
     labelled = [(path, name) for name, folder in folders.items() for path in list_files(folder)]
     if not labelled:
         raise EvaluationError(f"no files in the class folders of {test_folder}")
@@ -518,6 +769,19 @@ def evaluate(test_folder, weights, batch_size=256, progress=lambda done, total: 
 
 
 # --- Showing -------------------------------------------------------------------------------------
+
+
+def some(names, limit=30):
+    """The names in one line, cut short where there are very many."""
+    names = list(names)
+    more = f", and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def on_one_line(text):
+    """A text as a terminal may show it: what would break the line or steer the terminal is spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+                   for c in str(text))
 
 
 def format_result(result, rows, class_names):
@@ -616,14 +880,14 @@ class ProgressLine:
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
-        self.exit(2, f"evaluate.py: error: {message}; see python evaluate.py --help\n")
+        self.exit(2, f"evaluate.py: error: {on_one_line(message)}; see python evaluate.py --help\n")
 
 
 def parse_arguments(arguments):
     parser = Parser(
-        prog="evaluate.py", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="python evaluate.py ./test ./weights/best.h5\n\n"
-                    "Print per-class and average F1 of a classifier on a folder of class folders.")
+        usage="python evaluate.py ./test ./weights/best.h5 [--json FILE] [--csv FILE] [--figure FILE] "
+              "[--batch-size N]",
+        description="Print per-class and average F1 of a classifier on a folder of class folders.")
     parser.add_argument("test_folder", help="folder with one sub-folder per class")
     parser.add_argument("weights", help="HDF5 file that notebook 04 exports")
     parser.add_argument("--json", metavar="FILE", help="write the scores")
@@ -658,7 +922,7 @@ def main(arguments=None):
             kind = Path(options.figure).suffix[1:].lower()
             write_file(options.figure, format_figure(rows, class_names, kind))
     except (EvaluationError, OSError) as error:
-        print(f"evaluate.py: error: {error}", file=sys.stderr)
+        print(f"evaluate.py: error: {on_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nevaluate.py: interrupted", file=sys.stderr)
@@ -667,4 +931,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

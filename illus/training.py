@@ -516,12 +516,20 @@ def save_classifier(model, description, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial.h5")
     with _without_legacy_notice():
-        model.save(partial)
+        model.save(partial, include_optimizer=False)
     with h5py.File(partial, "a") as file:
         file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
+        file.visititems(_fix_lengths)
     if read_description(partial) != description:
         raise RuntimeError(f"{partial} does not give back the description written to it")
     os.replace(partial, path)
+
+
+def _fix_lengths(name, found):
+    """Store lists of names as texts of one length, which can be read without trusting the file."""
+    for key, value in found.attrs.items():
+        if np.ndim(value) and value.dtype == object:
+            found.attrs[key] = np.char.encode(value.astype(str), "utf-8")
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def save_colour_network(path, class_names=tuple(COLOURS), n_outputs=3):
     inputs = keras.Input((16, 16, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(inputs)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    dense = keras.layers.Dense(n_outputs, activation="softmax")
+    dense = keras.layers.Dense(n_outputs, activation="softmax", name="dense")
     model = keras.Model(inputs, dense(x))
     dense.set_weights([50 * np.eye(3, n_outputs), np.zeros(n_outputs)])
     save_classifier(model, Description(list(class_names), 16, "pad", {"note": "by construction"}), path)

@@ -189,7 +189,7 @@ def h5_without_names(path):
     ("good", "nowhere.h5", "no such weights file"),
     ("good", "text.h5", "not an HDF5 file"),
     ("good", "nameless.h5", "no class names"),
-    ("good", "garbled.h5", "is damaged: Expecting"),
+    ("good", "garbled.h5", "damaged JSON: Expecting"),
     ("good", "no classes.h5", "is damaged: class_names"),
     ("good", "huge.h5", "is damaged: input_size"),
     ("good", "odd fit.h5", "is damaged: fit"),

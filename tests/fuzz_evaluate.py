@@ -1,0 +1,173 @@
+"""Seeded damage to valid pictures and weights files, which evaluate.py must take or refuse, never fall over.
+
+    python -m tests.fuzz_evaluate [--images 10000] [--weights 2000] [--seed 0] [--out results/fuzz.csv]
+
+A case that raises anything but the two errors of evaluate.py, or takes more than 5 s, ends the run with
+its number and a traceback; so does a crash. At the end memory may have grown by 1 GB at most.
+"""
+
+import argparse
+import faulthandler
+import json
+import resource
+import struct
+import sys
+import tempfile
+import time
+import warnings
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+import evaluate
+from illus.tables import write_table
+from tests.conftest import COLOURS, draw, encoded, save_colour_network
+
+SECONDS, MEGABYTES = 5, 1024
+INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
+NUMBERS = (0, 1, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+VALUES = (None, True, -1, 0, 3, 60_000, 10**9, 1e30, "", "Lambda", "relu", [], {}, [1] * 9,
+          {"class_name": "Dense"})
+
+
+def damage(data, rng, kinds=6):
+    """A copy of the bytes with one to eight changes; the first four kinds leave the length as it is."""
+    data = bytearray(data)
+    for _ in range(rng.integers(1, 9)):
+        at = int(rng.integers(len(data)))
+        length = int(rng.integers(1, 2 + min(64, len(data) // 4)))
+        match int(rng.integers(kinds)):
+            case 0:
+                data[at] ^= 1 << int(rng.integers(8))
+            case 1:
+                data[at] = INTERESTING[rng.integers(len(INTERESTING))]
+            case 2:
+                order = "<I" if rng.integers(2) else ">I"
+                data[at : at + 4] = struct.pack(order, NUMBERS[rng.integers(len(NUMBERS))])[: len(data) - at]
+            case 3:
+                data[at : at + length] = rng.bytes(len(data[at : at + length]))
+            case 4:
+                data[at : at + length] = b""
+            case 5:
+                data[at:at] = data[at : at + length]
+        data = data or bytearray(1)
+    return bytes(data[: rng.integers(1, len(data) + 1)] if rng.random() < 0.02 * kinds else data)
+
+
+def with_checksums(data):
+    """A damaged PNG whose chunks have right checksums again, so that more than the checksum is tried."""
+    parts, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        length = struct.unpack(">I", data[at : at + 4])[0]
+        body = data[at + 4 : at + 8 + length]
+        parts += [data[at : at + 4], body, struct.pack(">I", zlib.crc32(body))]
+        at += 12 + length
+    return b"".join(parts)
+
+
+def pictures():
+    """Valid files of every kind that is read."""
+    picture = draw(COLOURS["L2_2"])
+    frames = {"save_all": True, "append_images": [draw(COLOURS["L2_10"])]}
+    return [encoded(picture), encoded(picture.convert("RGBA")), encoded(picture.convert("1")),
+            encoded(picture.quantize(8), transparency=1), encoded(picture, "BMP"),
+            encoded(picture, "JPEG"), encoded(picture, "JPEG", progressive=True),
+            encoded(picture.convert("CMYK"), "JPEG"), encoded(picture, "GIF", **frames),
+            encoded(picture, "WEBP", **frames), encoded(picture, "WEBP", lossless=True)]
+
+
+def try_picture(path, valid, rng):
+    data = damage(valid[rng.integers(len(valid))], rng)
+    if data.startswith(b"\x89PNG") and rng.random() < 0.7:
+        data = with_checksums(data)
+    path.write_bytes(data)
+    result = evaluate.read_fitted(path, 48, "pad")
+    return "read" if isinstance(result, np.ndarray) else "refused"
+
+
+def change_config(path, rng):
+    """Put a value that does not belong there somewhere into the model's configuration."""
+    with h5py.File(path, "a") as file:
+        config = json.loads(file.attrs["model_config"])
+        places, left = [], [config]
+        while left:
+            node = left.pop()
+            keys = node if isinstance(node, dict) else range(len(node))
+            places += [(node, key) for key in keys]
+            left += [node[key] for key in keys if isinstance(node[key], dict | list)]
+        for _ in range(rng.integers(1, 4)):
+            node, key = places[rng.integers(len(places))]
+            node[key] = VALUES[rng.integers(len(VALUES))]
+        file.attrs["model_config"] = json.dumps(config)
+
+
+def try_weights(path, valid, rng):
+    path.write_bytes(valid)
+    if rng.random() < 0.5:
+        change_config(path, rng)
+    else:
+        path.write_bytes(damage(valid, rng, 4))
+    try:
+        model, description = evaluate.load_classifier(path)
+        evaluate.predict_files(model, description, [path.with_name("good.png")], batch_size=2)
+    except evaluate.EvaluationError as error:
+        if len(str(error).splitlines()) != 1:
+            raise RuntimeError("not one line") from error
+        return "refused"
+    return "read"
+
+
+def megabytes():
+    """Peak memory of this process."""
+    unit = 1024 if sys.platform == "linux" else 1024**2
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+def fuzz(name, attempt, count, seed, folder, *arguments):
+    """Run numbered cases, each from its own seed; gives a row of how many were read, and what it took."""
+    outcomes, slowest, before = Counter(), 0.0, megabytes()
+    for number in range(count):
+        faulthandler.dump_traceback_later(SECONDS, exit=True)
+        start = time.perf_counter()
+        try:
+            outcomes[attempt(folder / "case.h5", *arguments, np.random.default_rng((seed, number)))] += 1
+        except BaseException:
+            print(f"{name}: case {number} of seed {seed}", file=sys.stderr)
+            raise
+        slowest = max(slowest, time.perf_counter() - start)
+    faulthandler.cancel_dump_traceback_later()
+    grown = megabytes() - before
+    row = {"files": name, "cases": count, "read": outcomes["read"], "refused": outcomes["refused"],
+           "slowest_s": round(slowest, 2), "memory_mb": grown}
+    print(row, flush=True)
+    if grown > MEGABYTES:
+        raise SystemExit(f"{name}: memory grew by more than {MEGABYTES:,} MB")
+    return row
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--weights", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="CSV file for the two rows that are printed")
+    options = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore", module="PIL")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        save_colour_network(folder / "good.h5")
+        (folder / "good.png").write_bytes(encoded(draw(COLOURS["L2_2"])))
+        rows = [fuzz("images", try_picture, options.images, options.seed, folder, pictures()),
+                fuzz("weights", try_weights, options.weights, options.seed, folder,
+                     (folder / "good.h5").read_bytes())]
+    if options.out:
+        write_table(pd.DataFrame(rows), options.out)
+    return rows
+
+
+if __name__ == "__main__":
+    main()

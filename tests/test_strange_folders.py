@@ -1,0 +1,196 @@
+"""evaluate.py on folders as strangers leave them: every file is scored right, or listed with its reason."""
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import COLOURS, draw, encoded, write_class_folders
+from PIL import Image, ImageCms
+
+import evaluate
+
+SCRIPT = Path(evaluate.__file__)
+RED = COLOURS["L2_2"]
+
+
+def png_of_size(width, height):
+    """The first bytes of a PNG that says it is so large."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = bytearray(encoded(draw(RED)))
+    data[16:29], data[29:33] = header, struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    return bytes(data)
+
+
+def sideways():
+    """Wider than high as stored, higher than wide as meant."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(draw(RED).resize((60, 30)), "JPEG", exif=exif)
+
+
+def progressive(scans):
+    """A large progressive JPEG, its last scan repeated."""
+    data = encoded(Image.new("RGB", (2_000, 2_000), RED), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * scans + data[-2:]
+
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+BLUE = Image.new("RGB", (40, 40), COLOURS["L2_33"])
+SCORED = {
+    "cmyk.jpg": encoded(draw(RED).convert("CMYK"), "JPEG"),
+    "16 bit.png": encoded(Image.fromarray(np.full((20, 20), 0x8042, np.uint16))),
+    "palette with alpha.png": encoded(draw(RED).quantize(4), transparency=0),
+    "rotated.jpg": sideways(),
+    "animated.gif": encoded(draw(RED), "GIF", save_all=True, append_images=[BLUE]),
+    "animated.webp": encoded(draw(RED), "WEBP", save_all=True, append_images=[BLUE]),
+    "one pixel.png": encoded(draw(RED).resize((1, 1))),
+    "a line.png": encoded(Image.new("RGB", (1, 5000), RED)),
+    "profile.png": encoded(draw(RED), icc_profile=PROFILE),
+    "damaged profile.jpg": encoded(draw(RED), "JPEG", icc_profile=b"not a profile"),
+    "그림 하나.png": encoded(draw(RED)),
+    "two\nlines.png": encoded(draw(RED)),
+    "--help.png": encoded(draw(RED)),
+    "UPPER.PNG": encoded(draw(RED)),
+    "no ending": encoded(draw(RED)),
+    "x" * 250 + ".png": encoded(draw(RED)),
+    "in/a/folder/of/folders.png": encoded(draw(RED)),
+    "large.png": encoded(Image.new("RGB", (3_000, 3_000), RED)),
+}
+LISTED = {
+    "pixel bomb.png": (png_of_size(30_000, 30_000), "more than 50,000,000 pixels"),
+    "cut.png": (encoded(draw(RED))[:-40], "damaged"),
+    "cut.jpg": (encoded(draw(RED), "JPEG")[:-200], "damaged"),
+    "empty.png": (b"", "empty file"),
+    "text.jpg": (b"hello", "not a PNG"),
+    "scans.jpg": (progressive(250), "too many scans"),
+}
+GRAY = {"16 bit.png"}  # the network may call it anything
+
+
+@pytest.fixture
+def strange(tmp_path):
+    folder = write_class_folders(tmp_path / "test", n=2)
+    for name, data in (SCORED | {name: data for name, (data, _) in LISTED.items()}).items():
+        path = folder / "L2_2" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (folder / "L2_10" / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / "L2_10" / "out.png").symlink_to("/etc/hostname")
+    (folder / "L2_10" / "nowhere.png").symlink_to("nothing")
+    os.mkfifo(folder / "L2_10" / "pipe.png")
+    (folder / "a file where a folder is expected").write_text("x")
+    return folder
+
+
+def test_every_file_is_scored_right_or_listed(strange, colour_weights):
+    result, rows, _ = evaluate.evaluate(strange, colour_weights)
+    by_path = {row["path"]: row for row in rows}
+    assert len(rows) == 6 + len(SCORED) + len(LISTED) + 4
+    for name in SCORED.keys() - GRAY:
+        assert by_path[f"L2_2/{name}"]["predicted"] == "L2_2", name
+    assert by_path["L2_2/16 bit.png"]["error"] == ""
+    for name, (_, reason) in LISTED.items():
+        assert reason in by_path[f"L2_2/{name}"]["error"], name
+    for name, reason in (("loop", "a link"), ("out.png", "a link"), ("nowhere.png", "a link"),
+                         ("pipe.png", "not a regular file")):
+        assert reason in by_path[f"L2_10/{name}"]["error"], name
+    assert len(result["unreadable"]) == len(LISTED) + 4
+
+
+def test_names_cannot_break_the_lines_of_the_report(strange, colour_weights, capfd):
+    (strange / "L2_2" / "a\x1b[2Jb\nmacro F1 1.png").write_text("x")
+    assert evaluate.main([str(strange), str(colour_weights)]) == 0
+    out, _ = capfd.readouterr()
+    assert "\x1b" not in out
+    assert r"'L2_2/a\x1b[2Jb\nmacro F1 1.png'" in out
+    (strange / "L2\n_9\x1b[2J").mkdir()
+    assert evaluate.main([str(strange), str(colour_weights)]) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n"), "\x1b" in err) == ("", 1, False)
+
+
+def test_a_long_list_of_unknown_folders_is_cut_short(colour_weights, tmp_path, capfd):
+    for number in range(200):
+        (tmp_path / f"L2_{number}").mkdir()
+    assert evaluate.main([str(tmp_path), str(colour_weights)]) == 2
+    err = capfd.readouterr().err
+    assert "and 167 more, which it does not know" in err
+    assert len(err) < 1_000
+
+
+def test_a_folder_that_changes_while_it_is_read(class_folder_tree, colour_weights, monkeypatch):
+    load = evaluate.load_classifier
+
+    def meanwhile(weights):
+        (class_folder_tree / "L2_2" / "0.png").unlink()
+        (class_folder_tree / "L2_10" / "0.png").write_bytes(b"")
+        (class_folder_tree / "L2_33" / "0.png").unlink()
+        (class_folder_tree / "L2_33" / "0.png").mkdir()
+        return load(weights)
+
+    monkeypatch.setattr(evaluate, "load_classifier", meanwhile)
+    result, _, _ = evaluate.evaluate(class_folder_tree, colour_weights)
+    assert {u["path"]: u["reason"] for u in result["unreadable"]} == {
+        "L2_2/0.png": "cannot be opened: No such file or directory", "L2_10/0.png": "empty file",
+        "L2_33/0.png": "a folder that cannot be read"}
+    assert result["n_images"] == 15
+
+
+def test_a_file_without_permission_is_listed(class_folder_tree, colour_weights):
+    path = class_folder_tree / "L2_2" / "0.png"
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root may read everything")
+    result, _, _ = evaluate.evaluate(class_folder_tree, colour_weights)
+    assert result["unreadable"] == [{"path": "L2_2/0.png", "reason": "cannot be opened: Permission denied"}]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_batches_workers_and_order_change_no_answer(strange, colour_weights, workers, batch_size):
+    model, description = evaluate.load_classifier(colour_weights)
+    paths = [path for sub in evaluate.class_folders(strange).values() for path in evaluate.list_files(sub)]
+    expected, readable, _ = evaluate.predict_files(model, description, paths)
+    order = np.random.default_rng(workers + batch_size).permutation(len(paths))
+    shuffled, readable_shuffled, _ = evaluate.predict_files(
+        model, description, [paths[i] for i in order], batch_size, workers=workers)
+    assert np.array_equal(readable_shuffled, readable[order])
+    position = np.cumsum(readable) - 1
+    assert np.array_equal(shuffled, expected[position[order[readable[order]]]])
+
+
+def test_the_order_in_which_a_file_system_lists_files_changes_nothing(strange, colour_weights, monkeypatch):
+    expected = evaluate.evaluate(strange, colour_weights)
+    walk, listed = os.walk, Path.iterdir
+    monkeypatch.setattr(os, "walk", lambda *a, **k: [(p, f[::-1], n[::-1]) for p, f, n in walk(*a, **k)])
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter(list(listed(self))[::-1]))
+    result, rows, _ = evaluate.evaluate(strange, colour_weights)
+    assert rows == expected[1]
+    assert result | {"seconds": 0} == expected[0] | {"seconds": 0}
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="cannot see what a process has loaded")
+@pytest.mark.parametrize("seconds", [0, 0.5, 2])
+def test_control_c_is_one_line_and_code_130_at_any_time(colour_weights, tmp_path, seconds):
+    folder = write_class_folders(tmp_path / "test", n=2)
+    (folder / "L2_2" / "large.png").write_bytes(encoded(Image.new("RGB", (7_000, 7_000), RED)))
+    for number in range(40):
+        os.link(folder / "L2_2" / "large.png", folder / "L2_2" / f"large {number}.png")
+    command = [sys.executable, SCRIPT, folder, colour_weights, "--json", tmp_path / "scores.json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while "numpy" not in Path(f"/proc/{process.pid}/maps").read_text():  # Python itself is up
+            time.sleep(0.01)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    lines = [line for line in err.splitlines() if line and not line.startswith("scoring ")]
+    assert (process.returncode, out, lines) == (130, "", ["evaluate.py: interrupted"])
+    assert [path.name for path in tmp_path.iterdir()] == ["test"]

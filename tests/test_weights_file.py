@@ -1,0 +1,288 @@
+"""Weights files that would do harm, and those that must not be taken for them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import save_colour_network
+
+from evaluate import EvaluationError, load_classifier, read_description, read_weights_file
+from illus.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, average, build
+from illus.training import save_classifier
+
+DENSE = "model_weights/dense/dense"
+
+
+def config(change):
+    """A change of the file that changes its model's configuration: the list of layers in place."""
+    def apply(file):
+        model = json.loads(file.attrs["model_config"])
+        change(model["config"]["layers"])
+        file.attrs["model_config"] = json.dumps(model)
+    return apply
+
+
+def settings(**changes):
+    return config(lambda layers: layers[-1]["config"].update(changes))
+
+
+def layer(**changes):
+    return config(lambda layers: layers[-1].update(changes))
+
+
+def replaced(name, **how):
+    """A data set stored in another way."""
+    def apply(file):
+        values = file[name][:]
+        del file[name]
+        file.create_dataset(name, **({"data": values} | how))
+    return apply
+
+
+def nested(layers):
+    inner = {"class_name": "Functional", "name": "inner", "inbound_nodes": [], "config": {
+        "layers": [{"class_name": "Lambda", "config": {}, "name": "x", "inbound_nodes": []}]}}
+    layers.append(inner)
+
+
+def compact(file):
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_layout(h5py.h5d.COMPACT)
+    space = h5py.h5s.create_simple((3,))
+    h5py.h5d.create(file["model_weights"].id, b"compact", h5py.h5t.IEEE_F32LE, space, settings)
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout((3,), "f4")
+    layout[:] = h5py.VirtualSource("/etc/hostname", "x", (3,))
+    del file[f"{DENSE}/bias"]
+    file.create_virtual_dataset(f"{DENSE}/bias", layout)
+
+
+def bomb(file):
+    """Two gigabytes of zeros in a few bytes."""
+    del file[f"{DENSE}/kernel"]
+    file.create_dataset(f"{DENSE}/kernel", (2**29,), "f4", chunks=(2**20,), compression="gzip", fillvalue=0.0)
+
+
+def put(name, value):
+    def apply(file):
+        file[name] = value
+    return apply
+
+
+def names(key, value, group="model_weights"):
+    def apply(file):
+        file[group].attrs[key] = value
+    return apply
+
+
+def many_layers(layers):
+    layers += [layers[1]] * 1_500
+
+
+def function(name):
+    return {"class_name": "function", "config": name, "module": "builtins", "registered_name": "function"}
+
+
+BEFORE_LOADING = {
+    "a data set of 2 GB in 36 KB": (bomb, "not plain numbers"),
+    "chunks": (replaced(f"{DENSE}/bias", chunks=(1,)), "not plain numbers"),
+    "compact": (compact, "not plain numbers"),
+    "virtual": (virtual, "not plain numbers"),
+    "external storage": (replaced(f"{DENSE}/bias", data=None, shape=(3,), dtype="f4",
+                                  external=[("/etc/hostname", 0, 12)]), "not plain numbers"),
+    "never written": (replaced(f"{DENSE}/bias", data=None, shape=(10**9,), dtype="f4"), "not plain numbers"),
+    "text": (put("model_weights/text", "hello"), "not plain numbers"),
+    "soft link": (put("soft", h5py.SoftLink("/model_weights")), "/soft is a link to elsewhere"),
+    "external link": (put("out", h5py.ExternalLink("/etc/hostname", "/")), "/out is a link to elsewhere"),
+    "cycle": (lambda f: f["model_weights"].__setitem__("again", f["model_weights"]), "under another name"),
+    "two names": (lambda f: f.__setitem__("bias", f[f"{DENSE}/bias"]), "under another name"),
+    "named type": (lambda f: f.__setitem__("type", np.dtype("f8")), "neither a group nor a data set"),
+    "many objects": (lambda f: [f.create_group(f"many/{i}") for i in range(20_001)],
+                     "more than 20,000 objects"),
+    "long text": (lambda f: f.attrs.__setitem__("long", "x" * 9_000_000), "of weights in a file of"),
+    "list of texts": (names("weight_names", ["a", "b"]), "neither text nor numbers"),
+    "a name twice": (names("weight_names", np.array([b"dense/bias", b"dense/bias"]), "model_weights/dense"),
+                     "names what is not there, or twice"),
+    "a name in two forms": (names("weight_names", np.array([b"dense/bias", b"./dense/bias"]),
+                                  "model_weights/dense"), "names what is not there, or twice"),
+    "a name of nothing": (names("layer_names", np.array([b"nothing"])), "names what is not there"),
+    "units": (settings(units=60_000_000), "a number beyond 65,536"),
+    "not a number": (settings(units=float("nan")), "a number beyond 65,536"),
+    "Lambda": (layer(class_name="Lambda"), "asks for keras.Lambda"),
+    "Lambda in a nested model": (config(nested), "asks for keras.Lambda"),
+    "TFSMLayer": (layer(class_name="TFSMLayer", module="keras.layers"), "asks for keras.layers.TFSMLayer"),
+    "another module": (layer(module="os"), "asks for os.Dense"),
+    "registered name": (layer(registered_name="mine>Dense"), "asks for keras.Dense"),
+    "function": (settings(activation=function("eval")), "asks for builtins.function"),
+    "code": (settings(activation={"class_name": "__lambda__", "config": {"value": "4w=="}}), "__lambda__"),
+    "class that is no text": (layer(class_name=["Dense"]), "damaged"),
+    "used twice": (config(lambda layers: layers[-1]["inbound_nodes"].append(layers[-1]["inbound_nodes"][0])),
+                   "uses a layer Dense more than once"),
+    "a wide dilation": (settings(dilation_rate=[1, 60_000]), "dilation of more than 64"),
+    "many layers": (config(many_layers), "more than 1,000"),
+    "deep": (lambda f: f.attrs.__setitem__("model_config", "[" * 100_000), "damaged JSON"),
+    "no JSON": (lambda f: f.attrs.__setitem__("model_config", "hello"), "damaged JSON"),
+    "class names that steer a terminal": (lambda f: f.attrs.__setitem__("classifier", json.dumps(
+        {"class_names": ["a", "b", "\x1b[2J"], "input_size": 16, "fit": "pad"})), "damaged: class_names"),
+    "a class name twice": (lambda f: f.attrs.__setitem__("classifier", json.dumps(
+        {"class_names": ["a", "b", "a"], "input_size": 16, "fit": "pad"})), "a class name twice"),
+}
+
+
+def upsampled(layers):
+    """65,536 times as wide and high as it was; the classifier follows."""
+    big = json.loads(json.dumps(layers[1]))
+    big |= {"class_name": "UpSampling2D", "name": "big"}
+    big["config"] = {"name": "big", "size": [60_000, 60_000]}
+    node = big["inbound_nodes"][0]["args"][0]["config"]
+    node["keras_history"][0] = layers[1]["name"]
+    layers[2]["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = "big"
+    layers.insert(2, big)
+
+
+AT_LOADING = {
+    "more units than stored": (settings(units=50_000), "weight of shape .3, 50000., which is not stored"),
+    "fewer weights than stored": (settings(use_bias=False), "Weight count mismatch"),
+    "a weight of no layer": (put("model_weights/more", np.zeros(3, "f4")),
+                             "1 stored weights belong to no layer"),
+    "more weights than stored": (lambda f: f.__delitem__("model_weights/dense"), "which is not stored"),
+    "a huge map": (config(upsampled), "more than 16,000,000 numbers for one picture"),
+    "a layer of its own size": (layer(class_name="Reshape"), "no Keras model"),
+    "not finite": (lambda f: f[f"{DENSE}/bias"].__setitem__(0, np.nan), "weights that are not finite"),
+}
+
+
+@pytest.fixture
+def hostile(colour_weights, tmp_path):
+    def build(change, name="hostile.h5"):
+        path = tmp_path / name
+        shutil.copy(colour_weights, path)
+        with h5py.File(path, "a") as file:
+            change(file)
+        with h5py.File(path, "a") as file:  # a list of names that fits, where data sets are gone
+            group = file.get("model_weights/dense")
+            if group and "dense/bias" not in group:
+                group.attrs["weight_names"] = np.array([b"dense/kernel"])
+            elif group is None and "model_weights" in file:
+                left = [n for n in file["model_weights"].attrs["layer_names"] if n != b"dense"]
+                file["model_weights"].attrs["layer_names"] = np.array(left)
+        return path
+    return build
+
+
+@pytest.mark.parametrize("case", BEFORE_LOADING)
+def test_refused_before_anything_is_deserialised(hostile, case):
+    change, message = BEFORE_LOADING[case]
+    with pytest.raises(EvaluationError, match=message):
+        read_weights_file(hostile(change))
+
+
+@pytest.mark.parametrize("case", AT_LOADING)
+def test_refused_while_it_is_built(hostile, case):
+    change, message = AT_LOADING[case]
+    path = hostile(change)
+    read_weights_file(path)  # nothing to see from outside
+    with pytest.raises(EvaluationError, match=message) as caught:
+        load_classifier(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_too_large_or_no_file_is_refused(colour_weights, tmp_path):
+    path = tmp_path / "large.h5"
+    shutil.copy(colour_weights, path)
+    with open(path, "r+b") as file:
+        file.truncate(300_000_000)
+    with pytest.raises(EvaluationError, match="300,000,000 bytes, more than 200,000,000"):
+        read_description(path)
+    with pytest.raises(EvaluationError, match="no such weights file"):
+        read_description(tmp_path)
+
+
+def test_refused_fast_and_in_little_memory(hostile):
+    """Beyond what importing Keras takes: under 2 s and 300 MB for each, as the promise in the README says."""
+    files = [hostile(change, f"{number}.h5") for number, (change, _) in enumerate(
+        [*BEFORE_LOADING.values(), *AT_LOADING.values()])]
+    script = """if True:
+        import resource, sys, time
+        import evaluate
+        evaluate.import_keras()
+        evaluate.load_classifier(sys.argv[1])
+        used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        before, slowest = used(), 0
+        for path in sys.argv[2:]:
+            start = time.perf_counter()
+            try:
+                evaluate.load_classifier(path)
+                sys.exit(f"{path} was loaded")
+            except evaluate.EvaluationError as error:
+                slowest = max(slowest, time.perf_counter() - start)
+        print(slowest, used() - before)
+    """
+    good = files[0].with_name("good.h5")
+    save_colour_network(good)
+    done = subprocess.run([sys.executable, "-c", script, good, *files], capture_output=True, text=True,
+                          cwd=Path(__file__).parent.parent)
+    assert done.returncode == 0, done.stderr
+    slowest, megabytes = map(float, done.stdout.split())
+    assert slowest < 2
+    assert megabytes < 300
+
+
+def test_outputs_that_are_not_finite_are_refused(hostile, class_folder_tree):
+    import evaluate
+
+    path = hostile(lambda file: file[f"{DENSE}/kernel"].__setitem__(..., 3e38))
+    with pytest.raises(EvaluationError, match="outputs are not finite"):
+        evaluate.evaluate(class_folder_tree, path)
+
+
+@pytest.mark.parametrize("settings", [
+    *({"network": name} for name in BLOCKS), *({"channels": name} for name in CHANNELS),
+    *({"normalisation": name} for name in NORMALISATIONS), *({"pooling": name} for name in POOLINGS)],
+    ids=lambda settings: "-".join(settings.values()))
+def test_every_network_of_this_project_is_accepted(colour_weights, tmp_path, settings):
+    description = replace(read_description(colour_weights), input_size=16)
+    model = build(16, 3, width=4, blocks=(1, 1), **settings)
+    save_classifier(model, description, tmp_path / "w.h5")
+    loaded, _ = load_classifier(tmp_path / "w.h5")
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    assert np.allclose(loaded(pictures), model(pictures), atol=1e-6)
+
+
+def test_an_average_of_networks_is_accepted(colour_weights, tmp_path):
+    members = [build(16, 3, width=4, blocks=(1,)) for _ in range(3)]
+    save_classifier(average(members), read_description(colour_weights), tmp_path / "w.h5")
+    assert load_classifier(tmp_path / "w.h5")[0].name == "average"
+
+
+def test_large_maps_are_predicted_in_small_batches(colour_weights, class_folder_tree, monkeypatch):
+    import evaluate
+
+    monkeypatch.setattr(evaluate, "MAX_BATCH_ACTIVATION", 5 * 16 * 16 * 3)
+    calls = []
+    result, _, _ = evaluate.evaluate(class_folder_tree, colour_weights,
+                                     progress=lambda done, total: calls.append(done))
+    assert (calls, result["macro_f1"]) == ([5, 10, 15, 18], 1)
+
+
+def test_building_leaves_keras_as_it_was(hostile, colour_weights):
+    import keras
+
+    make = keras.Layer.add_weight
+    with pytest.raises(EvaluationError):
+        load_classifier(hostile(AT_LOADING["more units than stored"][0]))
+    load_classifier(colour_weights)
+    assert keras.Layer.add_weight is make
+
+
+def test_what_an_optimizer_left_behind_is_not_read(hostile):
+    path = hostile(put("optimizer_weights/adam/momentum", np.zeros(7, "f4")))
+    assert load_classifier(path)[0].count_params() == 12
