@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in a virtual environment of its own, .venv.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test data full report own notebooks scores
+.PHONY: help run test fuzz data full report own notebooks scores
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -27,18 +27,20 @@ test: .venv/dev  ## lint and tests
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
 
+fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged weights files
+	$(BIN)/python -m tests.fuzz_evaluate --out results/fuzz.csv
+
 data: .venv/run  ## download and unpack class folders into data/training (DATA_URL=...)
 	@test -n "$(DATA_URL)" || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }
 	$(BIN)/python -m illus.archive "$(DATA_URL)"
 
 full: export PROFILE = full
-full: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## the full profile: train what results/ lacks, score, execute the notebooks in place (hours)
-	$(BIN)/python -m illus.pipeline --weights $(WEIGHTS)
-	$(if $(NOTEBOOKS),$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS))
+full: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## the full profile: execute the notebooks in place, train what results/ lacks (hours)
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
 
 report: .venv/run  ## the notebooks as they are, as HTML, without running them
 	@mkdir -p $(REPORT)
-	$(if $(NOTEBOOKS),$(BIN)/jupyter nbconvert --to html --output-dir $(REPORT) $(NOTEBOOKS))
+	$(BIN)/jupyter nbconvert --to html --output-dir $(REPORT) $(NOTEBOOKS)
 
 scores: $(SCORES)
 	@for file in $(SCORES); do echo; echo "== $$(basename $$file .txt)"; cat $$file; done

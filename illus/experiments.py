@@ -147,6 +147,27 @@ def compare(candidates, folder, question, work):
     return pd.DataFrame(rows)
 
 
+def choose(compared):
+    """The cheapest of the candidates that cannot be told from the best.
+
+    Parameters
+    ----------
+    compared : pandas.DataFrame
+        From :func:`compare`.
+
+    Returns
+    -------
+    str
+        Name of the candidate of fewest multiply-adds among those whose mean macro F1 is within the largest
+        standard deviation between seeds of the best mean; the better one where they cost the same.
+    """
+    cost = pd.Series([record.multiply_adds for record in compared.record], compared.index)
+    names = compared.assign(cost=cost).groupby("name", sort=False).agg(
+        mean=("macro_f1", "mean"), sd=("macro_f1", "std"), cost=("cost", "first"))
+    tied = names[names["mean"] >= names["mean"].max() - names.sd.fillna(0).max()]
+    return tied.sort_values(["cost", "mean"], ascending=[True, False]).index[0]
+
+
 def run_round(plan_round, base, dataset, folder, work, other_data=None):
     """Run a round of the plan: the base, and each variant of each factor with all else as in the base.
 

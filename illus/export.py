@@ -40,7 +40,7 @@ def install(records, dataset, folder, work, weights):
     labels = dataset.class_id.to_numpy()[rows]
     result = score(labels, model.predict(images[rows], 256, verbose=0).argmax(1), names)
     once = {key: value for key, value in summary(records[0]).items()
-            if key not in ("run_id", "seed", "val_class_f1", "error")}
+            if key not in ("run_id", "question", "seed", "val_class_f1", "error")}
     training = once | {
         "run_ids": run_ids, "seeds": [record.config.seed for record in records],
         "seconds": round(sum(record.seconds for record in records), 1),

@@ -61,7 +61,7 @@ def copy_part(dataset, folder, part, target):
         shutil.copyfile(Path(folder, path), place)
 
 
-def run(folder, weights=None):
+def run(folder):
     """Train on a folder, export, score: on the test folders beside it, or on a part that is held out."""
     work = config.work_dir(folder)
     tests = config.test_folders(folder)
@@ -70,7 +70,7 @@ def run(folder, weights=None):
         tests = [work / "test"]
         copy_part(dataset, folder, "test", tests[0])
     settings = experiments.in_profile(CHOSEN)
-    weights = weights or work / "model.h5"
+    weights = work / "model.h5"
     planned = run_id(settings, data_hash(dataset))
     record = experiments.run(dataset, folder, settings, "own data", work,
                              with_weights=installed_runs(weights) != [planned])
@@ -81,15 +81,13 @@ def run(folder, weights=None):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
+    argparse.ArgumentParser(
         prog="python -m illus.pipeline",
         description="Train the network on a folder of class folders (DATA_DIR, else emoji20) in the "
-                    "profile that PROFILE names, export it and score it.")
-    parser.add_argument("--weights", type=Path, metavar="FILE",
-                        help="HDF5 file to write (default: work/<dataset>/model.h5)")
-    options = parser.parse_args(arguments)
+                    "profile that PROFILE names, export it to work/<dataset>/model.h5 and score it."
+    ).parse_args(arguments)
     try:
-        run(config.data_dir(), options.weights)
+        run(config.data_dir())
     except (EvaluationError, ValueError, OSError) as error:
         print(f"illus.pipeline: error: {error}", file=sys.stderr)
         return 2

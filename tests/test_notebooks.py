@@ -21,8 +21,9 @@ def code_cells(notebook):
 
 
 def test_the_notebooks_are_there():
-    assert [path.name for path in NOTEBOOKS][:3] == [
-        "01_eda.ipynb", "02_dedup_and_balance.ipynb", "03_photo_filter_unsupervised.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == [
+        "01_eda.ipynb", "02_dedup_and_balance.ipynb", "03_photo_filter_unsupervised.ipynb",
+        "04_experiments.ipynb"]
 
 
 def test_executed_from_top_to_bottom_without_errors(notebook):

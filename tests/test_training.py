@@ -360,6 +360,17 @@ def test_the_base_and_its_best_affordable_variant_are_the_finalists():
     assert experiments.finalists(replace(step, table=failed)) == {"base": TINY}
 
 
+@pytest.mark.parametrize(("means", "costs", "chosen"), [
+    ((0.70, 0.69), (3, 1), "b"), ((0.70, 0.69), (1, 1), "a"), ((0.70, 0.60), (3, 1), "a"),
+    ((0.60, 0.70), (1, 3), "b"), ((0.70, 0.70), (1, 3), "a")])
+def test_the_cheapest_candidate_that_noise_cannot_tell_from_the_best_is_chosen(means, costs, chosen):
+    compared = pd.DataFrame([
+        {"name": name, "macro_f1": mean + shift, "record": SimpleNamespace(multiply_adds=cost)}
+        for name, mean, cost in zip("ab", means, costs, strict=True) for shift in (-0.02, 0, 0.02)])
+    assert experiments.choose(compared) == chosen
+    assert experiments.choose(compared[compared.macro_f1 == compared.macro_f1.max()]) in "ab", "one seed"
+
+
 def test_the_plan_changes_settings_that_exist_at_about_equal_cost():
     assert len({plan_round.name for plan_round in PLAN}) == len(PLAN) == 6
     base = multiply_adds(build_network(SCREENING, 20))
