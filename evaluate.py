@@ -20,6 +20,7 @@ import os
 import re
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -74,6 +75,14 @@ PARTS = frozenset((
     "__keras_tensor__", "DTypePolicy", "Zeros", "Ones", "Constant", "GlorotNormal", "GlorotUniform",
     "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Orthogonal", "RandomNormal", "RandomUniform",
     "TruncatedNormal", "VarianceScaling", "L1", "L2", "L1L2"))
+CHECK_SECONDS = 4
+CHECK = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+module = importlib.import_module(sys.argv[2])
+print(flush=True)
+module.read_weights_file(sys.argv[3])
+"""
 MODULES = (None, "keras", "keras.layers", "keras.initializers", "keras.regularizers", "keras.models",
            "keras.src.models.functional", "keras.src.models.sequential")
 
@@ -371,6 +380,20 @@ def read_weights_file(weights):
     return description, shapes
 
 
+def try_in_own_process(weights):
+    """Refuse a file on which HDF5's library itself hangs or crashes: another process reads it first."""
+    command = [sys.executable, "-P", "-c", CHECK, Path(__file__).parent, Path(__file__).stem, weights]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        process.stdout.readline()  # it has its libraries, and begins to read
+        try:
+            code = process.wait(CHECK_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = None
+    if code not in (0, 1):  # 1 is an error that has a reason, which reading it here will tell
+        raise EvaluationError(f"not an HDF5 file, or damaged: {weights}: HDF5's library fails on it")
+
+
 def first_line(error):
     """Of an error's message, or its type where it has none."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -551,12 +574,14 @@ def only_stored_weights(layer_class, shapes):
 
 def largest_activation(model):
     """How many numbers the largest output of a layer has for one picture; infinite where that is open."""
-    largest, models = 0, [model]
-    while models:
-        layer = models.pop()
-        models += getattr(layer, "layers", [])
-        shape = [np.inf if side is None else side for side in layer.output.shape[1:]]
-        largest = max(largest, np.prod(shape, dtype=float))
+    largest, left = 0, [model]
+    while left:
+        layer = left.pop()
+        if hasattr(layer, "layers"):
+            left += layer.layers
+        else:
+            shape = [np.inf if side is None else side for side in layer.output.shape[1:]]
+            largest = max(largest, np.prod(shape, dtype=float))
     return largest
 
 
@@ -647,7 +672,7 @@ def predict_files(model, description, paths, batch_size=256, progress=lambda don
     Raises
     ------
     EvaluationError
-        The network's outputs are not finite.
+        The network cannot predict, or its outputs are not finite.
     """
     size, fit = description.input_size, description.fit
     batch_size = max(1, min(batch_size, int(MAX_BATCH_ACTIVATION // largest_activation(model))))
@@ -656,7 +681,10 @@ def predict_files(model, description, paths, batch_size=256, progress=lambda don
     def flush(done):
         batch = np.zeros((batch_size, size, size, 3), np.uint8)  # one shape: one compiled graph
         batch[: len(arrays)] = arrays
-        probabilities.append(np.asarray(model.predict_on_batch(batch))[: len(arrays)])
+        try:
+            probabilities.append(np.asarray(model.predict_on_batch(batch))[: len(arrays)])
+        except Exception as error:
+            raise EvaluationError(f"the model cannot predict: {first_line(error)}") from None
         if not np.isfinite(probabilities[-1]).all():
             raise EvaluationError("the model's outputs are not finite numbers")
         arrays.clear()
@@ -737,6 +765,7 @@ def evaluate(test_folder, weights, batch_size=256, progress=lambda done, total: 
     """
     start = time.perf_counter()
     folders = class_folders(test_folder)
+    try_in_own_process(weights)
     class_names = read_description(weights).class_names
     if unknown := [name for name in folders if name not in class_names]:
         raise EvaluationError(

@@ -4,12 +4,14 @@ import csv
 import json
 import re
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from evaluate import read_description
+from illus.plan import CHOSEN
 
 ROOT = Path(__file__).parent.parent
 BANNED = re.compile(
@@ -56,13 +58,16 @@ def test_the_lock_file_has_hashes_and_no_addresses():
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
 def test_the_readme_states_what_was_measured(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    scores = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))["scores"]
+    card = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))
+    parts = [(part, kind) for part in ("test", "test_unseen_style") for kind in ("macro_f1", "micro_f1")]
+    rows = [[card["scores"][part][kind] for part, kind in parts]]
     with open(ROOT / "results/baselines.csv", encoding="utf-8", newline="") as file:
         baseline = {row["test_folder"]: row for row in csv.DictReader(file)}
-    for results in (scores, baseline):
-        values = [float(results[part][key]) for part in ("test", "test_unseen_style")
-                  for key in ("macro_f1", "micro_f1")]
-        assert " | ".join(f"{v:.3f}" for v in values) in text
+    rows.append([float(baseline[part][kind]) for part, kind in parts])
+    for row in rows:
+        assert " | ".join(f"{value:.3f}" for value in row) in text
+    assert f"{card['training']['parameters']:,}" in text
+    assert f"{card['training']['seconds'] / 60:.0f}" in text
     with open(ROOT / "results/duplicates.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             assert f"| {float(row['recall']):.3f} | {float(row['precision']):.3f} |" in text
@@ -89,4 +94,11 @@ def test_the_card_describes_the_weights():
     assert len(description.class_names) == 20
     assert card["scores"]["test"]["macro_f1"] >= 0.65
     with open(ROOT / "results/experiments.csv", encoding="utf-8", newline="") as file:
-        assert card["training"]["run_id"] in [row["run_id"] for row in csv.DictReader(file)]
+        assert set(card["training"]["run_ids"]) <= {row["run_id"] for row in csv.DictReader(file)}
+
+
+def test_other_data_are_trained_with_what_the_weights_were_trained_with():
+    training = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))["training"]
+    chosen = asdict(CHOSEN) | {"blocks": "-".join(map(str, CHOSEN.blocks))}
+    del chosen["seed"]
+    assert {name: training[name] for name in chosen} == chosen

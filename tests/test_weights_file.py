@@ -263,6 +263,20 @@ def test_an_average_of_networks_is_accepted(colour_weights, tmp_path):
     assert load_classifier(tmp_path / "w.h5")[0].name == "average"
 
 
+def test_a_sequence_of_layers_is_accepted(colour_weights, tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((16, 16, 3), dtype="uint8"), keras.layers.RandomFlip("horizontal"),
+                              keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(4, 3, activation="relu"),
+                              keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    pictures = np.zeros((2, 16, 16, 3), np.uint8)
+    model.train_on_batch(pictures, np.zeros(2))
+    save_classifier(model, read_description(colour_weights), tmp_path / "w.h5")
+    loaded, _ = load_classifier(tmp_path / "w.h5")
+    assert np.allclose(loaded(pictures), model(pictures), atol=1e-6)
+
+
 def test_large_maps_are_predicted_in_small_batches(colour_weights, class_folder_tree, monkeypatch):
     import evaluate
 
@@ -281,6 +295,27 @@ def test_building_leaves_keras_as_it_was(hostile, colour_weights):
         load_classifier(hostile(AT_LOADING["more units than stored"][0]))
     load_classifier(colour_weights)
     assert keras.Layer.add_weight is make
+
+
+def test_a_network_that_cannot_predict_is_one_line(hostile, class_folder_tree):
+    import evaluate
+
+    path = hostile(config(lambda layers: layers[0]["config"].update(dtype="string")))
+    with pytest.raises(EvaluationError, match="the model cannot predict") as caught:
+        evaluate.evaluate(class_folder_tree, path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("child", ["print(flush=True)\nwhile True: pass", "import os\nos.abort()"],
+                         ids=["hangs", "crashes"])
+def test_a_file_on_which_hdf5_itself_fails_is_refused(colour_weights, class_folder_tree, monkeypatch, child):
+    import evaluate
+
+    evaluate.try_in_own_process(colour_weights)
+    monkeypatch.setattr(evaluate, "CHECK", child)
+    monkeypatch.setattr(evaluate, "CHECK_SECONDS", 0.5)
+    with pytest.raises(EvaluationError, match="HDF5's library fails on it"):
+        evaluate.evaluate(class_folder_tree, colour_weights)
 
 
 def test_what_an_optimizer_left_behind_is_not_read(hostile):
