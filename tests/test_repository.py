@@ -67,7 +67,8 @@ def test_the_readme_states_what_was_measured(name):
     for row in rows:
         assert " | ".join(f"{value:.3f}" for value in row) in text
     assert f"{card['training']['parameters']:,}" in text
-    assert f"{card['training']['seconds'] / 60:.0f}" in text
+    minutes = f"{card['training']['seconds'] / 60:.0f}"
+    assert f" {minutes} minutes" in text or f" {minutes}분" in text
     with open(ROOT / "results/duplicates.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             assert f"| {float(row['recall']):.3f} | {float(row['precision']):.3f} |" in text
