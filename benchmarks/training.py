@@ -1,6 +1,6 @@
 """The chosen network beside what one would do otherwise, for as many seconds. Writes results/training*.csv.
 
-    python -m benchmarks.training [--seconds 240]
+    python -m benchmarks.training [--seconds 600]
 
 All learn from the same training part (``work/emoji20/look_alikes.csv``, of notebook 04) in the same run
 on the same machine. Networks train for the given seconds and are scored on validation after each epoch;
@@ -176,7 +176,7 @@ def table_row(name, seconds, results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=240)
+    parser.add_argument("--seconds", type=float, default=600)
     seconds = parser.parse_args().seconds
     dataset = pd.read_csv(WORK / "look_alikes.csv")
     names = dataset.groupby("class_id").class_name.first().tolist()
