@@ -123,9 +123,10 @@ def try_weights(path, valid, rng):
 
 
 def megabytes():
-    """Peak memory of this process."""
+    """Peak memory of this process, or of the largest that it started."""
     unit = 1024 if sys.platform == "linux" else 1024**2
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+    return max(resource.getrusage(who).ru_maxrss
+               for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // unit
 
 
 def fuzz(name, attempt, count, seed, folder, *arguments):

@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,8 +108,8 @@ BEFORE_LOADING = {
     "cycle": (lambda f: f["model_weights"].__setitem__("again", f["model_weights"]), "under another name"),
     "two names": (lambda f: f.__setitem__("bias", f[f"{DENSE}/bias"]), "under another name"),
     "named type": (lambda f: f.__setitem__("type", np.dtype("f8")), "neither a group nor a data set"),
-    "many objects": (lambda f: [f.create_group(f"many/{i}") for i in range(20_001)],
-                     "more than 20,000 objects"),
+    "many objects": (lambda f: [f.create_group(f"many/{i}") for i in range(5_001)],
+                     "more than 5,000 objects"),
     "long text": (lambda f: f.attrs.__setitem__("long", "x" * 9_000_000), "of weights in a file of"),
     "list of texts": (names("weight_names", ["a", "b"]), "neither text nor numbers"),
     "a name twice": (names("weight_names", np.array([b"dense/bias", b"dense/bias"]), "model_weights/dense"),
@@ -316,6 +319,23 @@ def test_a_file_on_which_hdf5_itself_fails_is_refused(colour_weights, class_fold
     monkeypatch.setattr(evaluate, "CHECK_SECONDS", 0.5)
     with pytest.raises(EvaluationError, match="HDF5's library fails on it"):
         evaluate.evaluate(class_folder_tree, colour_weights)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system counts no seconds of a process")
+@pytest.mark.parametrize("reading, refused", [("while True: pass", True),
+                                              ("import time; time.sleep(0.6)", False)],
+                         ids=["a loop", "a slow disk"])
+def test_seconds_of_reading_are_those_of_the_processor(colour_weights, monkeypatch, reading, refused):
+    import evaluate
+
+    monkeypatch.setattr(evaluate, "CHECK_CPU_SECONDS", 0.3)
+    monkeypatch.setattr(evaluate, "CHECK_SECONDS", 30)
+    child = evaluate.CHECK.replace("module.read_weights_file(sys.argv[3])", reading)
+    monkeypatch.setattr(evaluate, "CHECK", child)
+    start = time.perf_counter()
+    with pytest.raises(EvaluationError, match="HDF5's library fails on it") if refused else nullcontext():
+        evaluate.try_in_own_process(colour_weights)
+    assert time.perf_counter() - start < 20
 
 
 def test_what_an_optimizer_left_behind_is_not_read(hostile):
