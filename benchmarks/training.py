@@ -5,7 +5,8 @@
 All learn from the same training part (``work/emoji20/look_alikes.csv``, of notebook 04) in the same run
 on the same machine. Networks train for the given seconds and are scored on validation after each epoch;
 HOG features (Dalal and Triggs 2005; gray, 64 px) with a linear support vector machine or the nearest
-neighbour take what they take. Each is scored on the test folders when it is done.
+neighbour take what they take. Each is scored on the test folders when it is done. Methods that the table
+has already are not repeated: delete results/training.csv to measure anew.
 """
 
 import argparse
@@ -71,6 +72,7 @@ def resnet18(n_classes, size):
     return keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(x))
 
 
+OURS = {"this project, one network": 1, "this project, a quarter of the seconds": 1 / 4}
 PEERS = {"tutorial CNN, 180 px": (tutorial, 180), "tutorial CNN, 48 px": (tutorial, 48),
          "ResNet-18, 64 px": (resnet18, 64)}
 
@@ -174,26 +176,35 @@ def table_row(name, seconds, results):
     return {"method": name, "seconds": round(seconds), **scores}
 
 
+def add_rows(path, method, rows):
+    """Put a method's rows at the end of a table, in place of those it has of it."""
+    before = pd.read_csv(path) if path.exists() else pd.DataFrame({"method": []})
+    rows = pd.DataFrame(rows).assign(method=method)
+    write_table(pd.concat([before[before.method != method], rows]), path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
     seconds = parser.parse_args().seconds
     dataset = pd.read_csv(WORK / "look_alikes.csv")
     names = dataset.groupby("class_id").class_name.first().tolist()
-    rows, curves = list(train_hog(dataset, names)), []
+    table, curves = config.RESULTS / "training.csv", config.RESULTS / "training_curves.csv"
+    if not table.exists():
+        write_table(pd.DataFrame(train_hog(dataset, names)), table)
     with tempfile.TemporaryDirectory() as scratch:
-        for name in ["this project, one network", *PEERS]:
+        for name in [*OURS, *PEERS]:
+            if name in pd.read_csv(table).method.to_list():
+                continue
             print(name, flush=True)
             weights = Path(scratch) / "weights.h5"
             curve = train_peer(name, dataset, names, seconds, weights) if name in PEERS else \
-                train_ours(dataset, names, seconds, weights, Path(scratch))
-            curves += [{"method": name, "seconds": round(s, 1), "macro_f1": round(f, 4)} for s, f in curve]
+                train_ours(dataset, names, seconds * OURS[name], weights, Path(scratch))
             results = {folder.name: evaluate(folder, weights)[0] for folder in TESTS}
-            row = table_row(name, curve[-1][0], results)
-            rows.append(row | {"validation_macro_f1": round(curve[-1][1], 4)})
-            write_table(pd.DataFrame(curves), config.RESULTS / "training_curves.csv")
-            write_table(pd.DataFrame(rows), config.RESULTS / "training.csv")
-    print(pd.DataFrame(rows).to_string(index=False))
+            row = table_row(name, curve[-1][0], results) | {"validation_macro_f1": round(curve[-1][1], 4)}
+            add_rows(curves, name, [{"seconds": round(s, 1), "macro_f1": round(f, 4)} for s, f in curve])
+            add_rows(table, name, [row])
+    print(pd.read_csv(table).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -364,6 +364,8 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
     model.fit(batches, epochs=config.epochs, initial_epoch=len(progress.history), shuffle=False,
               validation_data=(images[rows], batches.targets[labels[rows]]), validation_batch_size=256,
               verbose=0, callbacks=[progress])
+    batches.start_epoch(config.epochs - 1)
+    reseed(model, config.seed, config.epochs)  # also where a run goes on after its last epoch
     recalibrate(model, network, batches)
     exported = build_network(config, len(class_names))
     exported.set_weights(network.get_weights())

@@ -61,17 +61,32 @@ def test_the_readme_states_what_was_measured(name):
     card = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))
     parts = [(part, kind) for part in ("test", "test_unseen_style") for kind in ("macro_f1", "micro_f1")]
     rows = [[card["scores"][part][kind] for part, kind in parts]]
-    with open(ROOT / "results/baselines.csv", encoding="utf-8", newline="") as file:
-        baseline = {row["test_folder"]: row for row in csv.DictReader(file)}
-    rows.append([float(baseline[part][kind]) for part, kind in parts])
-    for row in rows:
-        assert " | ".join(f"{value:.3f}" for value in row) in text
+    others = pd.read_csv(ROOT / "results/training.csv")
+    rows += others[[f"{part}_{kind}" for part, kind in parts]].to_numpy().tolist()
+    for seconds, row in zip([card["training"]["seconds"], *others.seconds], rows, strict=True):
+        assert f"| {seconds:,.0f} | " + " | ".join(f"{value:.3f}" for value in row) in text
     assert f"{card['training']['parameters']:,}" in text
     minutes = f"{card['training']['seconds'] / 60:.0f}"
     assert f" {minutes} minutes" in text or f" {minutes}분" in text
     with open(ROOT / "results/duplicates.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             assert f"| {float(row['recall']):.3f} | {float(row['precision']):.3f} |" in text
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_states_what_scoring_costs_and_withstands(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    costs = pd.read_csv(ROOT / "results/evaluate.csv")
+    ours = costs[costs.what == "evaluate.py"].sort_values("files")
+    for row in ours.itertuples():
+        assert f"{row.peak_mb:,.0f} MB" in text
+    whole = costs[costs.what.isin(["evaluate.py", "image_dataset_from_directory"])]
+    for ratio in whole.times_the_unavoidable.dropna():
+        assert f" {ratio:.2f} times" in text or f" {ratio:.2f}배" in text
+    assert f"{ours.files_per_second.iloc[-1]:,.0f}" in text
+    for row in pd.read_csv(ROOT / "results/fuzz.csv").itertuples():
+        counts = f"| {row.cases:,} | {row.read:,} | {row.refused:,} |"
+        assert f"{counts} {row.slowest_s:.2f} | {row.memory_mb:,} |" in text
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
