@@ -288,6 +288,21 @@ def learning_curves(left, right, curves):
     right.legend(frameon=False, fontsize=8)
 
 
+def curves_by_time(axes, curves):
+    """Macro F1 on validation by minutes of training, a line for each method.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    curves : pandas.DataFrame
+        Columns ``method``, ``seconds``, ``macro_f1``; a row for each epoch.
+    """
+    for method, rows in curves.groupby("method", sort=False):
+        axes.plot(rows.seconds / 60, rows.macro_f1, ".-", label=method)
+    axes.set(xlabel="minutes of training", ylabel="macro F1 on validation", xlim=(0, None), ylim=(0, None))
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+
+
 def architecture(axes, shapes):
     """A network from left to right: a block as high as its map and as wide as it has channels.
 

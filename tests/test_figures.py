@@ -14,6 +14,7 @@ from illus.figures import (
     class_f1_bars,
     class_gallery,
     cluster_scatter,
+    curves_by_time,
     gains,
     knee_curve,
     learning_curves,
@@ -156,6 +157,15 @@ def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():
     assert len(left.lines) == len(right.lines) == 6
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
     assert right.lines[1].get_ydata().tolist() == [0.2, 0.4]
+
+
+def test_curves_by_time_are_in_minutes_in_the_order_of_the_table():
+    axes = Figure().subplots()
+    curves_by_time(axes, pd.DataFrame({"method": ["b", "b", "a"], "seconds": [60, 90, 30],
+                                       "macro_f1": [0.1, 0.2, 0.3]}))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["b", "a"]
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 1.5], [0.5]]
+    assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2]
 
 
 def test_an_architecture_is_as_high_as_its_maps_and_says_their_shapes():
