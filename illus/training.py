@@ -220,7 +220,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, images, labels, copies, config):
         """``copies`` says how often a picture counts: 0 for those that are not for training."""
-        super().__init__()
+        super().__init__(workers=2)  # with one, TensorFlow's tf.data may end an epoch up to twice as late
         self.images, self.labels, self.config = images, labels, config
         self.steps = config.steps_per_epoch or max(1, int((copies > 0).sum()) // config.batch_size)
         counts = np.maximum(1.0, np.bincount(labels, copies))
