@@ -220,7 +220,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, images, labels, copies, config):
         """``copies`` says how often a picture counts: 0 for those that are not for training."""
-        super().__init__(workers=2)  # with one, TensorFlow's tf.data may end an epoch up to twice as late
+        super().__init__()
         self.images, self.labels, self.config = images, labels, config
         self.steps = config.steps_per_epoch or max(1, int((copies > 0).sum()) // config.batch_size)
         counts = np.maximum(1.0, np.bincount(labels, copies))
@@ -253,6 +253,25 @@ class Batches(keras.utils.PyDataset):
         places = (np.arange(n) + rng.random()).clip(max=np.nextafter(edges[-1], 0))
         picked = rows[np.searchsorted(edges, places, side="right")]
         self.order = rng.permutation(picked)
+
+
+def untuned(batches):
+    """What ``fit`` is given: on the TensorFlow backend a tf.data set that does not tune itself.
+
+    In Keras's own the thread that tunes may hold up the end of an epoch until it next wakes (10 ms times
+    a power of two after the start), up to twice the epoch's time.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    signature = keras.tree.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), batches[0])
+    dataset = tf.data.Dataset.from_generator(lambda: (batches[step] for step in range(len(batches))),
+                                             output_signature=signature)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
+    return dataset.prefetch(2).with_options(options)
 
 
 def mix(pictures, targets, weights, how, rng):
@@ -361,7 +380,7 @@ def train(dataset, folder, config, question="", work=Path("work/data")):
         model = compile_for_training(network, config, len(batches), batches.class_shares)
     progress = Progress(run_folder, config, batches)
     rows = parts == "validation"
-    model.fit(batches, epochs=config.epochs, initial_epoch=len(progress.history), shuffle=False,
+    model.fit(untuned(batches), epochs=config.epochs, initial_epoch=len(progress.history), shuffle=False,
               validation_data=(images[rows], batches.targets[labels[rows]]), validation_batch_size=256,
               verbose=0, callbacks=[progress])
     batches.start_epoch(config.epochs - 1)
