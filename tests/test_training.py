@@ -518,6 +518,22 @@ def test_rare_classes_weigh_more_in_the_loss(power, expected):
         np.testing.assert_allclose(weights[labels[pictures] == label], expected[label], atol=1e-4)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
+def test_tensorflow_is_given_the_batches_of_each_epoch_untuned():
+    batches = Batches(np.arange(256, dtype=np.uint8)[:, None], np.arange(256) % 2, np.ones(256), TINY)
+    dataset = training.untuned(batches)
+    assert not dataset.options().autotune.enabled
+    assert len(dataset) == len(batches)
+    shown = []
+    for epoch in (0, 1):
+        batches.start_epoch(epoch)
+        shown.append([[part.numpy() for part in batch] for batch in dataset])
+        for mine, theirs in zip(shown[epoch], (batches[step] for step in range(len(batches))), strict=True):
+            for a, b in zip(mine, theirs, strict=True):
+                np.testing.assert_array_equal(a, b)
+    assert (shown[0][0][0] != shown[1][0][0]).any()
+
+
 def test_weights_count_pictures_as_often_as_they_are_shown():
     """30 pictures once and 10 three times are classes of one size; pictures not shown do not count."""
     labels = np.repeat([0, 1, 0], [30, 10, 50])
