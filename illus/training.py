@@ -258,8 +258,8 @@ class Batches(keras.utils.PyDataset):
 def untuned(batches):
     """What ``fit`` is given: on the TensorFlow backend a tf.data set that does not tune itself.
 
-    In Keras's own the thread that tunes may hold up the end of an epoch until it next wakes (10 ms times
-    a power of two after the start), up to twice the epoch's time.
+    With Keras's own some epochs are idle at their end, up to half of their time, until 41 s after their
+    start: seemingly the thread that tunes, which wakes after 10 ms, 20 ms, 40 ms and so on.
     """
     if keras.backend.backend() != "tensorflow":
         return batches
