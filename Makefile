@@ -15,7 +15,7 @@ REPORT := work/report$(if $(DATA_DIR),-$(shell basename "$(DATA_DIR)" | tr ' ' '
 SCORES := $(REPORT)/test.txt $(REPORT)/test_unseen_style.txt
 NOTEBOOKS := $(wildcard 0*.ipynb)
 HTML := $(NOTEBOOKS:%.ipynb=$(REPORT)/%.html)
-CODE := evaluate.py $(wildcard illus/*.py)
+CODE := evaluate.py $(wildcard illus/*.py illus/*/*.py)
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged wei
 
 data: .venv/run  ## download and unpack class folders into data/training (DATA_URL=...)
 	@test -n "$(DATA_URL)" || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }
-	$(BIN)/python -m illus.archive "$(DATA_URL)"
+	$(BIN)/python -m illus.data.archive "$(DATA_URL)"
 
 full: export PROFILE = full
 full: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## the full profile: execute the notebooks in place, train what results/ lacks (hours)

@@ -7,7 +7,7 @@ largest sum, over it and its children, of the proportional set size (PSS: a page
 share counts 1/k in each); where a system has no PSS, of the unique set size.
 
 A peer's pairs are joined to components, of which the best file is kept by this project's own rule
-(``illus.duplicates.best_first``). ``best in hindsight`` is the setting with the best F1 against
+(``illus.clean.duplicates.best_first``). ``best in hindsight`` is the setting with the best F1 against
 the truth, which nobody has in practice.
 """
 
@@ -27,12 +27,12 @@ import pandas as pd
 import psutil
 
 from illus import config
-from illus.compare import _aligned, distance
-from illus.duplicates import best_first, connect
+from illus.clean.compare import _aligned, distance
+from illus.clean.descriptors import content_box, describe_images, square
+from illus.clean.duplicates import best_first, connected_components
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
-from illus.fingerprints import content_box, fingerprints, square
-from illus.truth import load_truth, score_duplicates
+from illus.emoji20.truth import load_truth, score_duplicates
 
 PEERS = Path("work/benchmark-peers")
 PINS = """imagededup==0.3.3.post2 cleanvision==0.3.7 numpy==2.4.6 scipy==1.17.1 pandas==3.1.1 pillow==13.0.0
@@ -40,26 +40,50 @@ scikit-learn==1.9.1 joblib==1.6.0 threadpoolctl==3.8.0 narwhals==2.28.0 PyWavele
 matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiwisolver==1.5.1 packaging==26.3
 pyparsing==3.3.3 python-dateutil==2.9.0.post0 six==1.17.0 tqdm==4.70.1 tabulate==0.10.0 fsspec==2026.9.0
 cloudpickle==3.1.2 psutil==7.2.2"""
-STAND_INS = ["torch", "torch.nn", "torch.utils", "torch.utils.data", "torchvision", "torchvision.models",
-             "torchvision.transforms", "torchvision.transforms.transforms",
-             "torchvision.models.vision_transformer"]
+STAND_INS = [
+    "torch",
+    "torch.nn",
+    "torch.utils",
+    "torch.utils.data",
+    "torchvision",
+    "torchvision.models",
+    "torchvision.transforms",
+    "torchvision.transforms.transforms",
+    "torchvision.models.vision_transformer",
+]
 DEFAULT_BITS, MOST_BITS = 10, 12  # thresholds of imagededup: its default, the largest in hindsight
 CLEANVISION = (("phash", 8), ("phash", 12), ("phash", 16), ("dhash", 8))
 CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
 N_HASHES, RADIUS = (100_000, 1_000_000), 4
-COLUMNS = ["tool", "setting", "recall", "precision", "f1", "flagged", "right", "redundant", "seconds",
-           "peak_mb"]
+COLUMNS = [
+    "tool",
+    "setting",
+    "recall",
+    "precision",
+    "f1",
+    "flagged",
+    "right",
+    "redundant",
+    "seconds",
+    "peak_mb",
+]
 
 # What the processes run; each finds its task in the first argument and writes to task["out"].
 HEAD = "import json, sys, time\ntask = json.loads(sys.argv[1])\n"
-RUN_ILLUS = HEAD + """
-from illus.catalog import scan
-from illus.duplicates import find_duplicates
+RUN_ILLUS = (
+    HEAD
+    + """
+from illus.data.catalog import scan
+from illus.clean.duplicates import find_duplicates
 catalog = scan(task["folder"])
 catalog.to_pickle(task["out"] + ".catalog")
 find_duplicates(catalog, task["folder"]).to_pickle(task["out"])
 """
-RUN_IMAGEDEDUP = HEAD + f"stand_ins = {STAND_INS}" + """
+)
+RUN_IMAGEDEDUP = (
+    HEAD
+    + f"stand_ins = {STAND_INS}"
+    + """
 from unittest.mock import MagicMock
 import sklearn.metrics.pairwise  # before the stand-ins: it asks whether arrays are torch's
 sys.modules.update({name: MagicMock() for name in stand_ins})
@@ -71,16 +95,22 @@ found = PHash(verbose=False).find_duplicates(
 pairs = [(a, b, int(bits)) for a, near in found.items() for b, bits in near if a < b]
 json.dump(pairs, open(task["out"], "w"))
 """
-RUN_CLEANVISION = HEAD + """
+)
+RUN_CLEANVISION = (
+    HEAD
+    + """
 from cleanvision import Imagelab
 lab = Imagelab(filepaths=json.load(open(task["readable"])), verbose=False)
 near = {"hash_type": task["hash_type"], "hash_size": task["hash_size"]}
 lab.find_issues({"exact_duplicates": {}, "near_duplicates": near}, verbose=False)
 json.dump(lab.info["exact_duplicates"]["sets"] + lab.info["near_duplicates"]["sets"], open(task["out"], "w"))
 """
-RUN_SEARCH = HEAD + """
+)
+RUN_SEARCH = (
+    HEAD
+    + """
 import numpy as np
-from illus.fingerprints import near_hashes
+from illus.clean.descriptors import near_hashes
 n, radius, planted = task["n"], task["radius"], task["n"] // 100
 rng = np.random.default_rng(0)
 hashes = rng.integers(0, 2**64, n, np.uint64)
@@ -94,6 +124,7 @@ found = set(map(tuple, pairs.tolist())) & {(i, n - 1 - i) for i in range(planted
 report = {"seconds": seconds, "cpu_seconds": cpu_seconds, "pairs": len(pairs), "found": len(found) / planted}
 json.dump(report, open(task["out"], "w"))
 """
+)
 
 
 def peers_python():
@@ -137,7 +168,9 @@ def components(files, pairs):
     """Pairs of paths -> ``path``, ``copy_of``: the best file of each component; best files come first."""
     position = dict(zip(files.path, files.index, strict=True))
     links = [(position[a], position[b]) for a, b in pairs if a in position and b in position]
-    best = files.path.groupby(connect(len(files), np.array(links, int).reshape(-1, 2))).transform("first")
+    best = files.path.groupby(
+        connected_components(len(files), np.array(links, int).reshape(-1, 2))
+    ).transform("first")
     return pd.DataFrame({"path": files.path, "copy_of": best})
 
 
@@ -173,8 +206,11 @@ def run_cleanvision(folder, files, truth, out):
     for kind, size in CLEANVISION:
         task = {"readable": str(readable), "hash_type": kind, "hash_size": size, "out": out}
         cost = run(peers_python(), RUN_CLEANVISION, **task)
-        pairs = [[path.removeprefix(f"{folder}/") for path in pair]
-                 for one in json.loads(Path(out).read_text()) for pair in combinations(one, 2)]
+        pairs = [
+            [path.removeprefix(f"{folder}/") for path in pair]
+            for one in json.loads(Path(out).read_text())
+            for pair in combinations(one, 2)
+        ]
         rows.append(row("cleanvision", f"{kind} {size}", components(files, pairs), truth, cost))
     return default_and_best(rows)
 
@@ -215,9 +251,16 @@ def false_merges(copies, truth, folder, seed):
     icons, drawing = dict(zip(table.icon_set + "/" + table.icon, table.svg, strict=True)), truth.drawing
     wrong = copies[copies.copy_of.ne("") & (copies.path.map(drawing) != copies.copy_of.map(drawing))]
     pairs = list(zip(wrong.path, wrong.copy_of, strict=True))
-    prints = fingerprints([Path(folder, path) for a, b in pairs for path in (b, a)])
-    rows = [(a, b, round(distance(prints, 2 * i, 2 * i + 1), 2),
-             round(clean_difference(a, b, truth, icons, seed), 2)) for i, (a, b) in enumerate(pairs)]
+    descriptors = describe_images([Path(folder, path) for a, b in pairs for path in (b, a)])
+    rows = [
+        (
+            a,
+            b,
+            round(distance(descriptors, 2 * i, 2 * i + 1), 2),
+            round(clean_difference(a, b, truth, icons, seed), 2),
+        )
+        for i, (a, b) in enumerate(pairs)
+    ]
     table = pd.DataFrame(rows, columns=["path_a", "path_b", "distance", "clean_difference"])
     return table.sort_values(["clean_difference", "distance", "path_a"], ignore_index=True)
 
@@ -226,8 +269,11 @@ def report_merges(twins, ours):
     """Print the false merges, and the precision without those of drawings that look alike."""
     alike = int((twins.clean_difference < ALIKE).sum())
     print(twins.to_string(index=False))
-    print(f"{alike} of {len(twins)} false merges are of drawings that differ in less than {ALIKE:.0f} % of "
-          f"pixels; precision without them {ours['right'] / max(1, ours['flagged'] - alike):.4f}", flush=True)
+    print(
+        f"{alike} of {len(twins)} false merges are of drawings that differ in less than {ALIKE:.0f} % of "
+        f"pixels; precision without them {ours['right'] / max(1, ours['flagged'] - alike):.4f}",
+        flush=True,
+    )
 
 
 def search_cost(out):
@@ -248,8 +294,11 @@ def main():
     folder, truth = options.folder.resolve().as_posix(), load_truth(options.folder)
     if truth is None:
         parser.error(f"{options.folder}: no truth.csv beside it")
-    print("imagededup imports torch and torchvision, which its PHash does not use: here inert stand-ins.\n"
-          f"Load before the runs: {psutil.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    print(
+        "imagededup imports torch and torchvision, which its PHash does not use: here inert stand-ins.\n"
+        f"Load before the runs: {psutil.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+        flush=True,
+    )
     peers_python()
     with tempfile.TemporaryDirectory() as temporary:
         out = str(Path(temporary, "out"))

@@ -4,7 +4,7 @@
 
 Files of emoji20's training folder, linked until there are enough of them. What cannot be avoided: import
 Keras with TensorFlow, read and decode each file (OpenCV from memory, one thread a core), predict the
-decoded pictures. The peer is ``model.predict`` over ``keras.utils.image_dataset_from_directory``. Each
+decoded images. The peer is ``model.predict`` over ``keras.utils.image_dataset_from_directory``. Each
 part has a process of its own; repeats alternate, and medians are compared.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from illus import config
-from illus.tables import write_table
+from illus.parallel import write_table
 
 WEIGHTS = Path("weights/best.h5")
 BATCH = 256
@@ -43,6 +43,7 @@ def unavoidable(folder):
     """Seconds of the three parts, each on its own."""
     start = time.perf_counter()
     import keras
+
     seconds = {"import": time.perf_counter() - start}
     import cv2
 
@@ -53,9 +54,9 @@ def unavoidable(folder):
             pass
     seconds["decode"] = time.perf_counter() - start
     model = keras.models.load_model(WEIGHTS, compile=False)
-    pictures = np.random.default_rng(0).integers(0, 256, (len(paths), *model.input_shape[1:]), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (len(paths), *model.input_shape[1:]), np.uint8)
     start = time.perf_counter()
-    model.predict(pictures, BATCH, verbose=0)
+    model.predict(images, BATCH, verbose=0)
     return seconds | {"predict": time.perf_counter() - start}
 
 
@@ -64,17 +65,23 @@ def peer(folder):
     from tensorflow import cast
 
     model = keras.models.load_model(WEIGHTS, compile=False)
-    pictures = keras.utils.image_dataset_from_directory(
-        folder, label_mode=None, image_size=model.input_shape[1:3], batch_size=BATCH, shuffle=False,
-        pad_to_aspect_ratio=True, verbose=False)
-    model.predict(pictures.map(lambda x: cast(x, "uint8")), verbose=0)
+    images = keras.utils.image_dataset_from_directory(
+        folder,
+        label_mode=None,
+        image_size=model.input_shape[1:3],
+        batch_size=BATCH,
+        shuffle=False,
+        pad_to_aspect_ratio=True,
+        verbose=False,
+    )
+    model.predict(images.map(lambda x: cast(x, "uint8")), verbose=0)
     return {}
 
 
 PARTS = {"unavoidable": unavoidable, "image_dataset_from_directory": peer}
 
 
-def measure(command):
+def run_measured(command):
     """Wall seconds, peak megabytes and output of a process."""
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -106,22 +113,26 @@ def main():
             link_files(catalog, source, count, folder)
         for _ in range(options.repeats):
             for count, folder in sizes.items():
-                seconds, peak, _ = measure([sys.executable, "evaluate.py", folder, WEIGHTS])
+                seconds, peak, _ = run_measured([sys.executable, "evaluate.py", folder, WEIGHTS])
                 rows.append({"what": "evaluate.py", "files": count, "seconds": seconds, "peak_mb": peak})
             for part in PARTS:
-                seconds, peak, out = measure([sys.executable, "-m", "benchmarks.evaluate", "--part", part,
-                                              "--folder", folder])
+                seconds, peak, out = run_measured(
+                    [sys.executable, "-m", "benchmarks.evaluate", "--part", part, "--folder", folder]
+                )
                 parts = json.loads(out)
                 rows += [{"what": name, "files": count, "seconds": s} for name, s in parts.items()]
-                rows.append({"what": part, "files": count, "seconds": sum(parts.values()) or seconds,
-                             "peak_mb": peak})
+                rows.append(
+                    {"what": part, "files": count, "seconds": sum(parts.values()) or seconds, "peak_mb": peak}
+                )
             print(pd.DataFrame(rows[-7:]).round(1).to_string(index=False), flush=True)
     table = pd.DataFrame(rows).groupby(["what", "files"], sort=False).median().reset_index()
     floor = table.seconds[table.what == "unavoidable"].item()
     table["times_the_unavoidable"] = (table.seconds / floor).where(table.files == options.files)
     table["files_per_second"] = table.files / table.seconds
-    write_table(table.round({"seconds": 1, "peak_mb": 0, "times_the_unavoidable": 3, "files_per_second": 0}),
-                config.RESULTS / "evaluate.csv")
+    write_table(
+        table.round({"seconds": 1, "peak_mb": 0, "times_the_unavoidable": 3, "files_per_second": 0}),
+        config.RESULTS / "evaluate.csv",
+    )
     print(table.round(3).to_string(index=False))
 
 

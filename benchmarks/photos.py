@@ -2,7 +2,7 @@
 
     python -m benchmarks.photos [--photo-bench FOLDER]
 
-Every method gets the same distinct pictures and one setting for all sets. The peers cluster what
+Every method gets the same distinct images and one setting for all sets. The peers cluster what
 DBSCAN sees in the filter (statistics' votes and autoencoder errors), scaled and reduced to six
 principal components; which cluster is of photographs is said by the same rule, the median vote. For
 the isolation forest, which has no clusters, the photographs are the outliers that vote above 0. A
@@ -36,19 +36,19 @@ from sklearn.neighbors import NearestNeighbors  # noqa: E402
 
 from benchmarks.duplicates import run  # noqa: E402
 from illus import config  # noqa: E402
-from illus.catalog import scan  # noqa: E402
-from illus.duplicates import find_duplicates  # noqa: E402
-from illus.photo_statistics import photo_statistics, votes  # noqa: E402
-from illus.photos import analyse, distinct_pictures, knee, scale  # noqa: E402
-from illus.tables import write_table  # noqa: E402
-from illus.truth import load_truth  # noqa: E402
+from illus.clean.duplicates import find_duplicates  # noqa: E402
+from illus.clean.photo_statistics import photo_statistics, votes  # noqa: E402
+from illus.clean.photos import analyse, distinct_images, knee, scale  # noqa: E402
+from illus.data.catalog import scan  # noqa: E402
+from illus.emoji20.truth import load_truth  # noqa: E402
+from illus.parallel import write_table  # noqa: E402
 
 SEEDS = (0, 1, 2)
 SHARES = (0.02, 0.05, 0.15, 0.30)
-MOST = 8000  # pictures of a set with a made share
+MOST = 8000  # images of a set with a made share
 TABLE = config.RESULTS / "photos.csv"
 COST = config.RESULTS / "photos_cost.csv"
-COLUMNS = ["set", "pictures", "photos", "method", "seed", "f1", "precision", "recall", "removed", "code"]
+COLUMNS = ["set", "images", "photos", "method", "seed", "f1", "precision", "recall", "removed", "code"]
 SOURCES = ("photo_statistics", "mixture", "autoencoder", "photos")
 FIND = """
 import json, sys
@@ -56,7 +56,7 @@ task = json.loads(sys.argv[1])
 import evaluate
 evaluate.import_keras()
 import pandas as pd
-from illus.photos import find_photos
+from illus.clean.photos import find_photos
 copies = pd.read_pickle(task["duplicates"]) if task["duplicates"] else None
 find_photos(pd.read_pickle(task["catalog"]), task["folder"], duplicates=copies).to_pickle(task["out"])
 """
@@ -66,7 +66,7 @@ task = json.loads(sys.argv[1])
 import evaluate
 evaluate.import_keras()
 import numpy as np
-from illus.photos import find_clusters, reduce
+from illus.clean.photos import find_clusters, reduce
 find_clusters(reduce(np.random.default_rng(0).normal(size=(task["n"], 11))))
 """
 
@@ -78,8 +78,11 @@ def peers(features, ballots, seed):
     mixture = GaussianMixture(4, n_init=3, random_state=seed).fit_predict(points)
     outliers = IsolationForest(random_state=seed).fit_predict(points)
     drawn = np.random.default_rng(seed).permutation(len(points))
-    found = {"k-means, 2": named(k_means, ballots), "Gaussian mixture, 4": named(mixture, ballots),
-             "isolation forest": (outliers < 0) & (ballots > 0)}
+    found = {
+        "k-means, 2": named(k_means, ballots),
+        "Gaussian mixture, 4": named(mixture, ballots),
+        "isolation forest": (outliers < 0) & (ballots > 0),
+    }
     dense = DBSCAN(eps=k_distance(points[drawn[:4000]]), min_samples=20).fit_predict(points)
     found["DBSCAN"] = named(dense, ballots)
     found["HDBSCAN"] = named(HDBSCAN(min_cluster_size=20, copy=True).fit_predict(points), ballots)
@@ -104,17 +107,27 @@ def measure_set(name, statistics, thumbnails, truth):
         found = analyse(statistics, thumbnails, seed)
         ballots = votes(statistics)
         mean = ballots.mean(1)
-        judged = {"this project": found.is_photo,
-                  "votes alone": mean > found.first.threshold if found.first else np.zeros(len(mean), bool),
-                  **peers(np.hstack([ballots, found.errors]), mean, seed)}
+        judged = {
+            "this project": found.is_photo,
+            "votes alone": mean > found.first.threshold if found.first else np.zeros(len(mean), bool),
+            **peers(np.hstack([ballots, found.errors]), mean, seed),
+        }
         for method, is_photo in judged.items():
             right = (is_photo & truth).sum()
-            rows.append({"set": name, "pictures": len(truth), "photos": int(truth.sum()), "method": method,
-                         "seed": seed, "f1": round(f1_score(truth, is_photo, zero_division=0), 4),
-                         "precision": round(right / max(1, is_photo.sum()), 4),
-                         "recall": round(right / max(1, truth.sum()), 4),
-                         "removed": round((is_photo & ~truth).sum() / max(1, (~truth).sum()), 5)})
-        print(name, seed, found.verdict, [row["f1"] for row in rows[-len(judged):]], flush=True)
+            rows.append(
+                {
+                    "set": name,
+                    "images": len(truth),
+                    "photos": int(truth.sum()),
+                    "method": method,
+                    "seed": seed,
+                    "f1": round(f1_score(truth, is_photo, zero_division=0), 4),
+                    "precision": round(right / max(1, is_photo.sum()), 4),
+                    "recall": round(right / max(1, truth.sum()), 4),
+                    "removed": round((is_photo & ~truth).sum() / max(1, (~truth).sum()), 5),
+                }
+            )
+        print(name, seed, found.verdict, [row["f1"] for row in rows[-len(judged) :]], flush=True)
     return rows
 
 
@@ -126,8 +139,10 @@ def emoji20_sets(statistics, thumbnails, truth):
     rng = np.random.default_rng(0)
     for share in SHARES:
         n = int(min(MOST, len(photos) / share))
-        kept = [rng.choice(drawings, n - round(share * n), replace=False),
-                rng.choice(photos, round(share * n), replace=False)]
+        kept = [
+            rng.choice(drawings, n - round(share * n), replace=False),
+            rng.choice(photos, round(share * n), replace=False),
+        ]
         yield f"emoji20, {share:.0%}", np.sort(np.concatenate(kept))
 
 
@@ -189,10 +204,10 @@ def main():
     folder = config.EMOJI20 / "training"
     catalog = scan(folder)
     duplicates = find_duplicates(catalog, folder)
-    _, pictures = distinct_pictures(catalog, duplicates)
+    _, images = distinct_images(catalog, duplicates)
     kinds = load_truth(folder).set_index("path").kind
-    statistics, thumbnails = photo_statistics([folder / path for path in pictures])
-    truth = pictures.map(kinds).eq("photo").to_numpy()
+    statistics, thumbnails = photo_statistics([folder / path for path in images])
+    truth = images.map(kinds).eq("photo").to_numpy()
     for name, rows in emoji20_sets(statistics, thumbnails, truth):
         if name not in known:
             part = statistics.iloc[rows].reset_index(drop=True)

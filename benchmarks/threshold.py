@@ -13,10 +13,16 @@ import numpy as np
 import pandas as pd
 
 from illus import config
-from illus.catalog import scan
-from illus.duplicates import assign_copies, candidate_pairs, copies_table, distinct_pictures, measure
-from illus.tables import write_table
-from illus.truth import load_truth, score_duplicates
+from illus.clean.duplicates import (
+    assign_copies,
+    candidate_pairs,
+    copies_table,
+    distinct_images,
+    pair_distances,
+)
+from illus.data.catalog import scan
+from illus.emoji20.truth import load_truth, score_duplicates
+from illus.parallel import write_table
 
 FOLDER = Path("data/emoji20-seed1/training")
 STEPS = np.arange(2.0, 10.5, 0.5)
@@ -24,12 +30,12 @@ STEPS = np.arange(2.0, 10.5, 0.5)
 
 def main():
     truth = load_truth(FOLDER)
-    files, prints = distinct_pictures(scan(FOLDER), FOLDER)
-    pairs = candidate_pairs(prints)
-    distances = measure(prints, pairs)
+    files, descriptors = distinct_images(scan(FOLDER), FOLDER)
+    pairs = candidate_pairs(descriptors)
+    distances = pair_distances(descriptors, pairs)
     rows = []
     for near in STEPS:
-        best, _ = assign_copies(prints, pairs, distances, near)
+        best, _ = assign_copies(descriptors, pairs, distances, near)
         scores = score_duplicates(copies_table(files, best), truth)
         rows.append({"near": near, **{key: round(value, 4) for key, value in scores.items()}})
     curve = pd.DataFrame(rows)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.training [--seconds 600]
 
-All learn from the same training part (``work/emoji20/look_alikes.csv``, of notebook 04) in the same run
+All learn from the same training part (``work/emoji20/cluster_by_shape.csv``, of notebook 04) in the same run
 on the same machine. Networks train for the given seconds and are scored on validation after each epoch;
 HOG features (Dalal and Triggs 2005; gray, 64 px) with a linear support vector machine or the nearest
 neighbour take what they take. Each is scored on the test folders when it is done. Methods that the table
@@ -31,9 +31,11 @@ from sklearn.svm import LinearSVC  # noqa: E402
 
 from evaluate import class_folders, decode_image, list_files, read_file  # noqa: E402
 from illus import config  # noqa: E402
-from illus.plan import CHOSEN  # noqa: E402
-from illus.tables import write_table  # noqa: E402
-from illus.training import load_arrays, save_classifier, train  # noqa: E402
+from illus.learn.batches import load_arrays  # noqa: E402
+from illus.learn.export import save_classifier  # noqa: E402
+from illus.learn.plan import CHOSEN  # noqa: E402
+from illus.learn.training import train  # noqa: E402
+from illus.parallel import write_table  # noqa: E402
 
 FOLDER = config.EMOJI20 / "training"
 TESTS = config.test_folders(FOLDER)
@@ -42,22 +44,34 @@ WORK = config.work_dir(FOLDER)
 
 def tutorial(n_classes, size):
     """The network of TensorFlow's tutorial on image classification, with its augmentation and dropout."""
-    return keras.Sequential([
-        keras.Input((size, size, 3), dtype="uint8"),
-        layers.Rescaling(1 / 255), layers.RandomFlip("horizontal"), layers.RandomRotation(0.1),
-        layers.RandomZoom(0.1),
-        layers.Conv2D(16, 3, padding="same", activation="relu"), layers.MaxPooling2D(),
-        layers.Conv2D(32, 3, padding="same", activation="relu"), layers.MaxPooling2D(),
-        layers.Conv2D(64, 3, padding="same", activation="relu"), layers.MaxPooling2D(),
-        layers.Dropout(0.2), layers.Flatten(), layers.Dense(128, activation="relu"),
-        layers.Dense(n_classes, activation="softmax")])
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3), dtype="uint8"),
+            layers.Rescaling(1 / 255),
+            layers.RandomFlip("horizontal"),
+            layers.RandomRotation(0.1),
+            layers.RandomZoom(0.1),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Dropout(0.2),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(n_classes, activation="softmax"),
+        ]
+    )
 
 
 def resnet18(n_classes, size):
-    """ResNet-18 as published (He et al. 2015, arXiv:1512.03385), mirrored pictures its only augmentation."""
+    """ResNet-18 as published (He et al. 2015, arXiv:1512.03385), mirrored images its only augmentation."""
+
     def convolution(x, channels, kernel=3, stride=1):
         return layers.BatchNormalization()(
-            layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False)(x))
+            layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False)(x)
+        )
 
     inputs = keras.Input((size, size, 3), dtype="uint8")
     x = layers.RandomFlip("horizontal")(layers.Rescaling(1 / 127.5, -1)(inputs))
@@ -73,8 +87,11 @@ def resnet18(n_classes, size):
 
 
 OURS = {"this project, one network": 1, "this project, a quarter of the seconds": 1 / 4}
-PEERS = {"tutorial CNN, 180 px": (tutorial, 180), "tutorial CNN, 48 px": (tutorial, 48),
-         "ResNet-18, 64 px": (resnet18, 64)}
+PEERS = {
+    "tutorial CNN, 180 px": (tutorial, 180),
+    "tutorial CNN, 48 px": (tutorial, 48),
+    "ResNet-18, 64 px": (resnet18, 64),
+}
 
 
 class Clock(keras.callbacks.Callback):
@@ -158,11 +175,16 @@ def train_hog(dataset, names):
     rows = (dataset.split == "train").to_numpy()
     sets = {"validation": (features[~rows], dataset.class_id[~rows])}
     for folder in TESTS:
-        labelled = [(path, names.index(name)) for name, sub in class_folders(folder).items()
-                    for path in list_files(sub)]
+        labelled = [
+            (path, names.index(name))
+            for name, sub in class_folders(folder).items()
+            for path in list_files(sub)
+        ]
         sets[folder.name] = (all_hog_features([p for p, _ in labelled]), np.array([i for _, i in labelled]))
-    for name, model in (("HOG + linear SVM", LinearSVC(random_state=0)),
-                        ("HOG + nearest neighbour", KNeighborsClassifier(1))):
+    for name, model in (
+        ("HOG + linear SVM", LinearSVC(random_state=0)),
+        ("HOG + nearest neighbour", KNeighborsClassifier(1)),
+    ):
         start = time.perf_counter()
         model.fit(features[rows], dataset.class_id[rows])
         spent = time.perf_counter() - start + extraction
@@ -171,8 +193,11 @@ def train_hog(dataset, names):
 
 
 def table_row(name, seconds, results):
-    scores = {f"{part}_{kind}_f1": round(result[f"{kind}_f1"], 4)
-              for part, result in results.items() for kind in ("macro", "micro")}
+    scores = {
+        f"{part}_{kind}_f1": round(result[f"{kind}_f1"], 4)
+        for part, result in results.items()
+        for kind in ("macro", "micro")
+    }
     return {"method": name, "seconds": round(seconds), **scores}
 
 
@@ -187,7 +212,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
     seconds = parser.parse_args().seconds
-    dataset = pd.read_csv(WORK / "look_alikes.csv")
+    dataset = pd.read_csv(WORK / "cluster_by_shape.csv")
     names = dataset.groupby("class_id").class_name.first().tolist()
     table, curves = config.RESULTS / "training.csv", config.RESULTS / "training_curves.csv"
     if not table.exists():
@@ -198,8 +223,11 @@ def main():
                 continue
             print(name, flush=True)
             weights = Path(scratch) / "weights.h5"
-            curve = train_peer(name, dataset, names, seconds, weights) if name in PEERS else \
-                train_ours(dataset, names, seconds * OURS[name], weights, Path(scratch))
+            curve = (
+                train_peer(name, dataset, names, seconds, weights)
+                if name in PEERS
+                else train_ours(dataset, names, seconds * OURS[name], weights, Path(scratch))
+            )
             results = {folder.name: evaluate(folder, weights)[0] for folder in TESTS}
             row = table_row(name, curve[-1][0], results) | {"validation_macro_f1": round(curve[-1][1], 4)}
             add_rows(curves, name, [{"seconds": round(s, 1), "macro_f1": round(f, 4)} for s, f in curve])

@@ -23,7 +23,7 @@ class Profile:
     """How much work is done."""
 
     name: str
-    max_per_class: int | None  # pictures of each class, None for all
+    max_per_class: int | None  # images of each class, None for all
     max_epochs: int | None  # caps every configuration's epochs, None for no cap
     max_steps: int | None  # caps the steps of an epoch where a configuration sets them
     seeds: tuple  # repetitions of a comparison
@@ -31,8 +31,7 @@ class Profile:
 
 PROFILES = {
     "quick": Profile("quick", max_per_class=150, max_epochs=6, max_steps=6, seeds=(0, 1)),
-    "full": Profile("full", max_per_class=None, max_epochs=None, max_steps=None,
-                    seeds=(0, 1, 2)),
+    "full": Profile("full", max_per_class=None, max_epochs=None, max_steps=None, seeds=(0, 1, 2)),
 }
 
 
@@ -47,8 +46,10 @@ def profile():
 def environment(folder):
     """One line on what a notebook runs with: versions, profile, seed, data."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy", "pandas"))
-    return (f"Python {platform.python_version()}, {versions}\n"
-            f"profile {profile().name}, seed {SEED}, data {Path(folder).as_posix()}")
+    return (
+        f"Python {platform.python_version()}, {versions}\n"
+        f"profile {profile().name}, seed {SEED}, data {Path(folder).as_posix()}"
+    )
 
 
 def data_dir():

@@ -10,15 +10,16 @@ import sys
 from pathlib import Path
 
 from evaluate import EvaluationError, ProgressLine, format_result
-from illus import config, experiments
-from illus.balance import in_profile, split
-from illus.catalog import scan
-from illus.duplicates import find_duplicates
-from illus.export import install, installed_runs, score_all
-from illus.photos import find_photos
-from illus.plan import CHOSEN
-from illus.tables import write_table
-from illus.training import data_hash, run_id
+from illus import config
+from illus.clean.balance import split, subsample_for_profile
+from illus.clean.duplicates import find_duplicates
+from illus.clean.photos import find_photos
+from illus.data.catalog import scan
+from illus.learn import experiments
+from illus.learn.export import install, installed_runs, score_all
+from illus.learn.plan import CHOSEN
+from illus.learn.settings import data_hash, run_id
+from illus.parallel import write_table
 
 HELD_OUT = 0.15
 
@@ -49,7 +50,7 @@ def prepare(folder, held_out=0.0):
     fractions = {"train": 0.9 - held_out, "validation": 0.1} | ({"test": held_out} if held_out else {})
     dataset = split(catalog, duplicates, photos, fractions, config.SEED)
     write_table(dataset, work / "dataset.csv")
-    return in_profile(dataset)
+    return subsample_for_profile(dataset)
 
 
 def copy_part(dataset, folder, part, target):
@@ -69,11 +70,12 @@ def run(folder):
     if not tests:
         tests = [work / "test"]
         copy_part(dataset, folder, "test", tests[0])
-    settings = experiments.in_profile(CHOSEN)
+    settings = experiments.limit_to_profile(CHOSEN)
     weights = work / "model.h5"
     planned = run_id(settings, data_hash(dataset))
-    record = experiments.run(dataset, folder, settings, "own data", work,
-                             with_weights=installed_runs(weights) != [planned])
+    record = experiments.run(
+        dataset, folder, settings, "own data", work, with_weights=installed_runs(weights) != [planned]
+    )
     names = install([record], dataset, folder, work, weights).class_names
     for result, rows in score_all(weights, tests, progress=ProgressLine()).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
@@ -84,7 +86,7 @@ def main(arguments=None):
     argparse.ArgumentParser(
         prog="python -m illus.pipeline",
         description="Train the network on a folder of class folders (DATA_DIR, else emoji20) in the "
-                    "profile that PROFILE names, export it to work/<dataset>/model.h5 and score it."
+        "profile that PROFILE names, export it to work/<dataset>/model.h5 and score it.",
     ).parse_args(arguments)
     try:
         run(config.data_dir())

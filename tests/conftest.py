@@ -1,4 +1,4 @@
-"""Drawn pictures and a network with known answers; nothing here needs emoji20."""
+"""Drawn images and a network with known answers; nothing here needs emoji20."""
 
 import io
 import os
@@ -15,16 +15,16 @@ COLOURS = {"L2_2": (220, 30, 30), "L2_10": (30, 200, 30), "L2_33": (30, 30, 220)
 def draw(colour, seed=0, side=40):
     """A blob of one colour on white; its outline depends on the seed, so that no two are copies."""
     rng = np.random.default_rng(seed)
-    picture = Image.new("RGB", (side, side), "white")
+    image = Image.new("RGB", (side, side), "white")
     angles, radii = np.linspace(0, 2 * np.pi, 9)[:-1], rng.uniform(0.12, 0.45, 8) * side
     corners = np.column_stack([np.cos(angles), np.sin(angles)]) * radii[:, None] + side / 2
-    ImageDraw.Draw(picture).polygon([tuple(corner) for corner in corners], fill=colour)
-    return picture
+    ImageDraw.Draw(image).polygon([tuple(corner) for corner in corners], fill=colour)
+    return image
 
 
-def encoded(picture, format="PNG", **settings):
+def encoded(image, format="PNG", **settings):
     buffer = io.BytesIO()
-    picture.save(buffer, format, **settings)
+    image.save(buffer, format, **settings)
     return buffer.getvalue()
 
 
@@ -38,8 +38,8 @@ def write_class_folders(folder, colours=COLOURS, n=6, first_seed=0):
 
 @pytest.fixture
 def class_folder_tree(tmp_path):
-    """Three classes of six pictures."""
-    return write_class_folders(tmp_path / "pictures")
+    """Three classes of six images."""
+    return write_class_folders(tmp_path / "images")
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def save_colour_network(path, class_names=tuple(COLOURS), n_outputs=3):
     import keras
 
     from evaluate import Description
-    from illus.training import save_classifier
+    from illus.learn.export import save_classifier
 
     inputs = keras.Input((16, 16, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(inputs)

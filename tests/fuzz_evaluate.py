@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 import evaluate
-from illus.tables import write_table
+from illus.parallel import write_table
 from tests.conftest import COLOURS, draw, encoded, save_colour_network
 
 SECONDS, MEGABYTES = 5, 1024

@@ -7,8 +7,8 @@ import pytest
 from conftest import save_colour_network
 
 from evaluate import evaluate, load_classifier
-from illus import analysis
-from illus.networks import average, build
+from illus.learn.networks import average, build
+from illus.report import analysis
 
 
 def table(*rows):
@@ -25,7 +25,7 @@ def test_unreadable_files_are_left_out(class_folder_tree, tmp_path):
     assert scored.probability.dtype == float
 
 
-def test_bootstrap_centres_on_the_score_and_narrows_with_more_pictures():
+def test_bootstrap_centres_on_the_score_and_narrows_with_more_images():
     few = table(*[("a", "a", 1.0)] * 30, *[("a", "b", 1.0)] * 10, *[("b", "b", 1.0)] * 40)
     many = pd.concat([few] * 16)
     drawn, narrow = (analysis.bootstrap_f1(t, ["a", "b"]) for t in (few, many))
@@ -42,7 +42,7 @@ def test_confused_pairs_count_both_ways_and_the_surest_mistakes_come_first():
     rows = table(("a", "b", 0.5), ("b", "a", 0.9), ("a", "c", 0.6), ("c", "c", 1.0))
     pairs = analysis.most_confused(rows)
     assert pairs.pair.tolist() == [("a", "b"), ("a", "c")]
-    assert pairs.pictures.tolist() == [2, 1]
+    assert pairs.images.tolist() == [2, 1]
     assert pairs.share.tolist() == pytest.approx([2 / 3, 1 / 3])
     assert pairs.paths.tolist() == [["1.png", "0.png"], ["2.png"]]
     assert len(analysis.most_confused(rows, most=1)) == 1
@@ -56,11 +56,11 @@ def test_calibration_is_the_difference_of_probability_and_accuracy(share, error)
     curve, measured = analysis.calibration(rows, bins=1)
     assert measured == pytest.approx(error, abs=1e-6)
     assert curve.accuracy.tolist() == pytest.approx([share])
-    assert analysis.calibration(rows, bins=4)[0].pictures.tolist() == [25] * 4
+    assert analysis.calibration(rows, bins=4)[0].images.tolist() == [25] * 4
 
 
 def corner_network(pooling):
-    """Says of a picture how red it is, and how blue: one feature each, after pooling."""
+    """Says of an image how red it is, and how blue: one feature each, after pooling."""
     inputs = keras.Input((16, 16, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(inputs)
     x = keras.layers.ReLU()(x)
@@ -74,13 +74,13 @@ def corner_network(pooling):
 @pytest.mark.parametrize("pooling", ["average", "max"])
 @pytest.mark.parametrize("averaged", [False, True])
 def test_evidence_for_a_class_is_where_its_colour_is(pooling, averaged):
-    picture = np.zeros((1, 16, 16, 3), np.uint8)
-    picture[:, :8, :8, 0] = 255
-    picture[:, 8:, 8:, 2] = 255
+    image = np.zeros((1, 16, 16, 3), np.uint8)
+    image[:, :8, :8, 0] = 255
+    image[:, 8:, 8:, 2] = 255
     model = corner_network(pooling)
     if averaged:
         model = average([model, model])
-    red, blue = analysis.class_activation(model, picture.repeat(2, 0), [0, 1])
+    red, blue = analysis.class_activation(model, image.repeat(2, 0), [0, 1])
     assert red.shape == (16, 16)
     assert (red[:8, :8] == 1).all()
     assert red[8:].max() == red[:, 8:].max() == 0
@@ -90,15 +90,15 @@ def test_evidence_for_a_class_is_where_its_colour_is(pooling, averaged):
 
 def test_an_average_gives_the_mean_probability_also_when_saved(tmp_path):
     from evaluate import Description
-    from illus.training import save_classifier
+    from illus.learn.export import save_classifier
 
     models = [build(16, 3, width=4, blocks=(1, 1)) for _ in range(3)]
     together = average(models)
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
-    each = [model.predict_on_batch(pictures) for model in models]
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    each = [model.predict_on_batch(images) for model in models]
     assert np.ptp(each, axis=0).max() > 1e-3, "three seeds, three networks"
-    np.testing.assert_allclose(together.predict_on_batch(pictures), np.mean(each, axis=0), atol=1e-6)
+    np.testing.assert_allclose(together.predict_on_batch(images), np.mean(each, axis=0), atol=1e-6)
     assert together.count_params() == 3 * models[0].count_params()
     save_classifier(together, Description(list("abc"), 16, "pad", {}), tmp_path / "w.h5")
     loaded, _ = load_classifier(tmp_path / "w.h5")
-    np.testing.assert_array_equal(loaded.predict_on_batch(pictures), together.predict_on_batch(pictures))
+    np.testing.assert_array_equal(loaded.predict_on_batch(images), together.predict_on_batch(images))

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from illus import archive
-from illus.archive import ArchiveError, download, unpack
+from illus.data import archive
+from illus.data.archive import ArchiveError, download, unpack
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -145,8 +145,9 @@ def test_tar(tmp_path, mode):
     assert files_below(tmp_path / "out") == {"L2_2/a.png": b"abc", "L2_10/한글.png": b"abc"}
 
 
-@pytest.mark.parametrize(("placeholder", "encoding"), [
-    ("표정", "utf-8"), ("QQQQ", "cp949"), ("QQQQQQ", "utf-8")])
+@pytest.mark.parametrize(
+    ("placeholder", "encoding"), [("표정", "utf-8"), ("QQQQ", "cp949"), ("QQQQQQ", "utf-8")]
+)
 def test_korean_names_come_out_right(tmp_path, placeholder, encoding):
     """With the UTF-8 flag; without it in the bytes of Korean Windows, and of tools that forget it."""
     path = make_zip(tmp_path / "a.zip", {f"L2_2/{placeholder}.png": b"1", "L2_10/b.png": b"2"})
@@ -155,8 +156,9 @@ def test_korean_names_come_out_right(tmp_path, placeholder, encoding):
     assert set(files_below(tmp_path / "out")) == {"L2_2/표정.png", "L2_10/b.png"}
 
 
-@pytest.mark.parametrize("name", [
-    "../out.png", "/etc/out.png", "L2_2/../../o.png", "..\\o.png", "C:/x.png", "."])
+@pytest.mark.parametrize(
+    "name", ["../out.png", "/etc/out.png", "L2_2/../../o.png", "..\\o.png", "C:/x.png", "."]
+)
 def test_a_path_that_leads_outside_is_refused(tmp_path, name):
     make_zip(tmp_path / "a.zip", {"L2_2/good.png": b"1", name: b"2"})
     with pytest.raises(ArchiveError, match="leads outside"):
@@ -213,5 +215,8 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     assert "data/training: 2 classes, 3 files" in capsys.readouterr().out
     assert archive.main([path.as_uri()]) == 2
     assert "exists already" in capsys.readouterr().err
-    assert set(files_below(tmp_path / "data")) == {"training/L2_2/a.png", "training/L2_10/b.png",
-                                                   "training/L2_10/c.png"}
+    assert set(files_below(tmp_path / "data")) == {
+        "training/L2_2/a.png",
+        "training/L2_10/b.png",
+        "training/L2_10/c.png",
+    }

@@ -1,4 +1,4 @@
-"""The split: whole groups, the same share of every class; and how often each picture is shown."""
+"""The split: whole groups, the same share of every class; and how often each image is shown."""
 
 import hashlib
 
@@ -6,14 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from illus.balance import COLUMNS, STRATEGIES, draw_groups, put_back, resample, split
+from illus.clean.balance import COLUMNS, STRATEGIES, draw_groups, resample, restore_removed, split
 
 
 def make_catalog(sizes, copies=1):
-    """Classes of the given sizes; every picture stands ``copies`` times."""
-    rows = [{"path": f"{name}/{i}-{c}.png", "class_name": name, "error": "",
-             "sha256": hashlib.sha256(f"{name}/{i}".encode()).hexdigest()}
-            for name, size in sizes.items() for i in range(size) for c in range(copies)]
+    """Classes of the given sizes; every image stands ``copies`` times."""
+    rows = [
+        {
+            "path": f"{name}/{i}-{c}.png",
+            "class_name": name,
+            "error": "",
+            "sha256": hashlib.sha256(f"{name}/{i}".encode()).hexdigest(),
+        }
+        for name, size in sizes.items()
+        for i in range(size)
+        for c in range(copies)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -21,7 +29,9 @@ def test_every_class_gets_its_share():
     dataset = split(make_catalog({"L2_2": 200, "L2_10": 40}), seed=3)
     assert list(dataset.columns) == COLUMNS
     assert pd.crosstab(dataset.class_name, dataset.split).to_dict("index") == {
-        "L2_2": {"train": 180, "validation": 20}, "L2_10": {"train": 36, "validation": 4}}
+        "L2_2": {"train": 180, "validation": 20},
+        "L2_10": {"train": 36, "validation": 4},
+    }
     assert dict(zip(dataset.class_name, dataset.class_id, strict=True)) == {"L2_2": 0, "L2_10": 1}
 
 
@@ -42,8 +52,9 @@ def test_three_parts_and_the_seed():
 
 def test_tables_of_duplicates_and_photos_are_obeyed():
     catalog = make_catalog({"a": 40, "b": 40})
-    duplicates = pd.DataFrame({"path": ["a/0-0.png", "a/1-0.png", "b/5-0.png"], "group": [7, 7, 7],
-                               "keep": [True, False, True]})
+    duplicates = pd.DataFrame(
+        {"path": ["a/0-0.png", "a/1-0.png", "b/5-0.png"], "group": [7, 7, 7], "keep": [True, False, True]}
+    )
     photos = pd.DataFrame({"path": ["a/2-0.png", "a/3-0.png"], "is_photo": [True, False]})
     dataset = split(catalog, duplicates, photos, {"train": 0.5, "validation": 0.5}).set_index("path")
     assert set(catalog.path) - set(dataset.index) == {"a/1-0.png", "a/2-0.png"}
@@ -56,12 +67,15 @@ def test_broken_files_are_left_out():
     assert set(catalog.path) - set(split(catalog).path) == {"a/3-0.png"}
 
 
-@pytest.mark.parametrize(("catalog", "message"), [
-    (make_catalog({"a": 3}).assign(error="empty file"), "no readable picture"),
-    (pd.DataFrame(columns=["path", "class_name", "error", "sha256"]), "no readable picture"),
-    (make_catalog({"a": 30}), "only one class, a: there is nothing to tell apart"),
-    (make_catalog({"a": 1, "b": 1}), "too few pictures to give the part 'validation' 10%"),
-])
+@pytest.mark.parametrize(
+    ("catalog", "message"),
+    [
+        (make_catalog({"a": 3}).assign(error="empty file"), "no readable image"),
+        (pd.DataFrame(columns=["path", "class_name", "error", "sha256"]), "no readable image"),
+        (make_catalog({"a": 30}), "only one class, a: there is nothing to tell apart"),
+        (make_catalog({"a": 1, "b": 1}), "too few images to give the part 'validation' 10%"),
+    ],
+)
 def test_nothing_to_split(catalog, message):
     with pytest.raises(ValueError, match=message):
         split(catalog)
@@ -87,17 +101,19 @@ PATHS = [f"a/{i}-0.png" for i in range(4)]
 
 
 @pytest.mark.parametrize("how", ["broken", "copies", "photos"])
-def test_a_class_that_lost_all_its_pictures_is_named(how):
+def test_a_class_that_lost_all_its_images_is_named(how):
     catalog = make_catalog({"a": 4, "b": 40, "c": 40})
-    tables = {"duplicates": pd.DataFrame({"path": PATHS, "group": "G1", "keep": how != "copies"}),
-              "photos": pd.DataFrame({"path": PATHS, "is_photo": how == "photos"})}
+    tables = {
+        "duplicates": pd.DataFrame({"path": PATHS, "group": "G1", "keep": how != "copies"}),
+        "photos": pd.DataFrame({"path": PATHS, "is_photo": how == "photos"}),
+    }
     if how == "broken":
         catalog.loc[catalog.class_name == "a", "error"] = "empty file"
-    with pytest.raises(ValueError, match="no picture is left of a: all are unreadable, copies"):
+    with pytest.raises(ValueError, match="no image is left of a: all are unreadable, copies"):
         split(catalog, **tables)
 
 
-def test_one_picture_left_of_a_class_trains():
+def test_one_image_left_of_a_class_trains():
     catalog = make_catalog({"a": 4, "b": 40})
     duplicates = pd.DataFrame({"path": PATHS, "group": "G1", "keep": [False, False, True, False]})
     for seed in range(5):
@@ -111,24 +127,28 @@ def test_one_picture_left_of_a_class_trains():
 
 
 def make_dataset(sizes, validation=5):
-    """Training pictures as given, before them some of each class for validation."""
+    """Training images as given, before them some of each class for validation."""
     catalog = make_catalog({name: size + validation for name, size in sizes.items()})
     held_out = catalog.groupby("class_name").cumcount() < validation
     ids = {name: i for i, name in enumerate(sizes)}
-    return catalog.assign(class_id=catalog.class_name.map(ids), copies=1,
-                          split=np.where(held_out, "validation", "train"))
+    return catalog.assign(
+        class_id=catalog.class_name.map(ids), copies=1, split=np.where(held_out, "validation", "train")
+    )
 
 
 def shown(dataset):
     return dataset[dataset.split == "train"].groupby("class_name").copies
 
 
-@pytest.mark.parametrize(("strategy", "sums", "least", "most"), [
-    ("none", [10, 20, 60], [1, 1, 1], [1, 1, 1]),
-    ("downsample", [10, 20, 20], [1, 1, 0], [1, 1, 1]),
-    ("upsample", [60, 60, 60], [6, 3, 1], [6, 3, 1]),
-    ("both", [20, 20, 20], [2, 1, 0], [2, 1, 1]),
-])
+@pytest.mark.parametrize(
+    ("strategy", "sums", "least", "most"),
+    [
+        ("none", [10, 20, 60], [1, 1, 1], [1, 1, 1]),
+        ("downsample", [10, 20, 20], [1, 1, 0], [1, 1, 1]),
+        ("upsample", [60, 60, 60], [6, 3, 1], [6, 3, 1]),
+        ("both", [20, 20, 20], [2, 1, 0], [2, 1, 1]),
+    ],
+)
 def test_classes_get_the_size_that_the_strategy_says(strategy, sums, least, most):
     dataset = make_dataset({"a": 10, "b": 20, "c": 60})
     copies = shown(resample(dataset, strategy))
@@ -187,12 +207,19 @@ def test_what_the_cures_removed_can_be_put_back_into_training_alone():
     assert len(dataset) == 38
     trained = set(dataset.path[dataset.split == "train"])
     expected = {
-        (False, False): set(), (False, True): {"a/0-0.png", "b/0-0.png"},
+        (False, False): set(),
+        (False, True): {"a/0-0.png", "b/0-0.png"},
         (True, False): {path.replace("-0.png", "-1.png") for path in trained},
-        (True, True): {"a/0-0.png", "b/0-0.png", "a/0-1.png", "b/0-1.png",
-                       *(path.replace("-0.png", "-1.png") for path in trained)}}
+        (True, True): {
+            "a/0-0.png",
+            "b/0-0.png",
+            "a/0-1.png",
+            "b/0-1.png",
+            *(path.replace("-0.png", "-1.png") for path in trained),
+        },
+    }
     for (copies, photographs), added in expected.items():
-        back = put_back(dataset, catalog, duplicates, photos, copies, photographs)
+        back = restore_removed(dataset, catalog, duplicates, photos, copies, photographs)
         pd.testing.assert_frame_equal(back.head(38), dataset)
         assert set(back.path[38:]) == added
         assert (back.split[38:] == "train").all()

@@ -7,25 +7,31 @@ import pytest
 from conftest import COLOURS, draw, encoded
 
 from evaluate import EvaluationError
-from illus.catalog import COLUMNS, scan
+from illus.data.catalog import COLUMNS, scan
 
 
 def test_every_file_has_a_row_with_its_facts(class_folder_tree):
     data = encoded(draw(COLOURS["L2_2"], side=30).resize((30, 20)), "JPEG")
     (class_folder_tree / "L2_2" / "사진.png").write_bytes(data)
-    (class_folder_tree / "L2_10" / "7.jpg").write_bytes(b"no picture")
+    (class_folder_tree / "L2_10" / "7.jpg").write_bytes(b"no image")
     catalog = scan(class_folder_tree)
     assert list(catalog.columns) == COLUMNS
     assert len(catalog) == 20
     assert catalog.class_name.unique().tolist() == ["L2_2", "L2_10", "L2_33"]
     good = catalog.set_index("path").loc["L2_2/사진.png"]
     assert good.drop("class_name").to_dict() == {
-        "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "format": "JPEG", "mode": "RGB",
-        "width": 30, "height": 20, "error": ""}
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "format": "JPEG",
+        "mode": "RGB",
+        "width": 30,
+        "height": 20,
+        "error": "",
+    }
     bad = catalog.set_index("path").loc["L2_10/7.jpg"]
     assert bad.error.startswith("not a PNG")
-    assert (bad["format"], bad.width, bad.bytes) == ("", 0, 10)
-    assert bad.sha256 == hashlib.sha256(b"no picture").hexdigest()
+    assert (bad["format"], bad.width, bad.bytes) == ("", 0, 8)
+    assert bad.sha256 == hashlib.sha256(b"no image").hexdigest()
 
 
 def test_two_scans_are_equal_and_change_nothing(class_folder_tree):

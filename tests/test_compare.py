@@ -22,9 +22,8 @@ from drawings import (
 )
 from PIL import ImageOps
 
-from illus.compare import distance, plausible
-from illus.duplicates import NEAR
-from illus.fingerprints import FINGERPRINT, fingerprint
+from illus.clean.compare import distance, plausible
+from illus.clean.descriptors import DEFAULTS, DESCRIPTOR, describe_image
 
 COPIES = {
     "JPEG 60": lambda p: encoded(p, "JPEG", quality=60),
@@ -58,73 +57,82 @@ OTHERS = {
 
 
 @pytest.fixture
-def prints_of(tmp_path):
-    """Fingerprints of pictures, which may be encoded already."""
-    def describe(*pictures):
-        prints = np.zeros(len(pictures), FINGERPRINT)
-        for row, picture in enumerate(pictures):
+def descriptors_of(tmp_path):
+    """Fingerprints of images, which may be encoded already."""
+
+    def describe(*images):
+        descriptors = np.zeros(len(images), DESCRIPTOR)
+        for row, image in enumerate(images):
             path = tmp_path / str(row)
-            path.write_bytes(picture if isinstance(picture, bytes) else encoded(picture))
-            prints[row] = fingerprint(path)
-        return prints
+            path.write_bytes(image if isinstance(image, bytes) else encoded(image))
+            descriptors[row] = describe_image(path)
+        return descriptors
+
     return describe
 
 
 @pytest.mark.parametrize("change", COPIES.values(), ids=COPIES)
 @pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
-def test_a_copy_is_near(prints_of, draw_one, change):
-    prints = prints_of(draw_one(), change(draw_one()))
-    assert plausible(prints, np.array([[0, 1], [1, 0]])).all()
-    there, back = distance(prints, 0, 1), distance(prints, 1, 0)
-    assert max(there, back) < NEAR
+def test_a_copy_is_near(descriptors_of, draw_one, change):
+    descriptors = descriptors_of(draw_one(), change(draw_one()))
+    assert plausible(descriptors, np.array([[0, 1], [1, 0]])).all()
+    there, back = distance(descriptors, 0, 1), distance(descriptors, 1, 0)
+    assert max(there, back) < DEFAULTS.near
     assert there == pytest.approx(back, abs=1)
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS.values(), ids=OTHERS)
-def test_a_real_difference_is_not(prints_of, one, other):
-    prints = prints_of(one, other)
-    there, back = distance(prints, 0, 1), distance(prints, 1, 0)
-    assert min(there, back) > NEAR
+def test_a_real_difference_is_not(descriptors_of, one, other):
+    descriptors = descriptors_of(one, other)
+    there, back = distance(descriptors, 0, 1), distance(descriptors, 1, 0)
+    assert min(there, back) > DEFAULTS.near
     assert there == pytest.approx(back, rel=0.1)
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    (clock(3), clock(2)), (face(), face(eyes=3)), (fish(), ImageOps.mirror(fish()))],
-    ids=["hour", "third eye", "mirrored"])
-@pytest.mark.parametrize("change", [COPIES["JPEG 60"], COPIES["half the size"], COPIES["small, padded JPEG"]],
-                         ids=["JPEG 60", "half the size", "small, padded JPEG"])
-def test_a_real_difference_is_seen_in_a_poor_copy(prints_of, one, other, change):
-    assert distance(prints_of(one, change(other)), 0, 1) > 2 * NEAR
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(clock(3), clock(2)), (face(), face(eyes=3)), (fish(), ImageOps.mirror(fish()))],
+    ids=["hour", "third eye", "mirrored"],
+)
+@pytest.mark.parametrize(
+    "change",
+    [COPIES["JPEG 60"], COPIES["half the size"], COPIES["small, padded JPEG"]],
+    ids=["JPEG 60", "half the size", "small, padded JPEG"],
+)
+def test_a_real_difference_is_seen_in_a_poor_copy(descriptors_of, one, other, change):
+    assert distance(descriptors_of(one, change(other)), 0, 1) > 2 * DEFAULTS.near
 
 
 @pytest.mark.parametrize(("one", "other"), [*combinations(DRAWINGS, 2)])
-def test_another_drawing_is_far(prints_of, one, other):
-    assert distance(prints_of(DRAWINGS[one](), DRAWINGS[other]()), 0, 1) > 5 * NEAR
+def test_another_drawing_is_far(descriptors_of, one, other):
+    assert distance(descriptors_of(DRAWINGS[one](), DRAWINGS[other]()), 0, 1) > 5 * DEFAULTS.near
 
 
 @pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
-def test_equal_pixels_are_at_distance_0(prints_of, draw_one):
-    assert distance(prints_of(draw_one(), draw_one()), 0, 1) == pytest.approx(0, abs=1e-9)
+def test_equal_pixels_are_at_distance_0(descriptors_of, draw_one):
+    assert distance(descriptors_of(draw_one(), draw_one()), 0, 1) == pytest.approx(0, abs=1e-9)
 
 
-def test_the_distance_grows_with_the_change(prints_of):
-    prints = prints_of(house(), *(padded(house(), share) for share in (0.05, 0.1, 0.2, 0.4)))
-    gaps = [distance(prints, 0, i) for i in range(5)]
+def test_the_distance_grows_with_the_change(descriptors_of):
+    descriptors = descriptors_of(house(), *(padded(house(), share) for share in (0.05, 0.1, 0.2, 0.4)))
+    gaps = [distance(descriptors, 0, i) for i in range(5)]
     assert gaps == sorted(gaps)
-    prints = prints_of(clock(2), *(clock(2 + turn) for turn in (0.02, 1)))
-    assert distance(prints, 0, 1) < NEAR < distance(prints, 0, 2)
+    descriptors = descriptors_of(clock(2), *(clock(2 + turn) for turn in (0.02, 1)))
+    assert distance(descriptors, 0, 1) < DEFAULTS.near < distance(descriptors, 0, 2)
 
 
-def test_what_cannot_be_a_copy(prints_of):
+def test_what_cannot_be_a_copy(descriptors_of):
     wide = house().resize((120, 100))
-    prints = prints_of(house(), wide, padded(house(), 0.25), rehued(house(), 0.3), padded(house(), 0.05))
+    descriptors = descriptors_of(
+        house(), wide, padded(house(), 0.25), rehued(house(), 0.3), padded(house(), 0.05)
+    )
     pairs = np.array([[0, 0], [0, 1], [0, 2], [0, 3], [0, 4], [1, 2]])
-    assert plausible(prints, pairs).tolist() == [True, False, False, False, True, False]
-    assert plausible(prints, pairs[:0]).shape == (0,)
+    assert plausible(descriptors, pairs).tolist() == [True, False, False, False, True, False]
+    assert plausible(descriptors, pairs[:0]).shape == (0,)
 
 
-def test_a_pixel_of_rounding_is_no_other_aspect(prints_of):
+def test_a_pixel_of_rounding_is_no_other_aspect(descriptors_of):
     """The same ratio of sides, where each may be rounded by half a pixel."""
     sizes = [(40, 20), (40, 21), (400, 200), (400, 230)]
-    prints = prints_of(*(fish().resize(size) for size in sizes))
-    assert plausible(prints, np.array([[0, 1], [2, 3]])).tolist() == [True, False]
+    descriptors = descriptors_of(*(fish().resize(size) for size in sizes))
+    assert plausible(descriptors, np.array([[0, 1], [2, 3]])).tolist() == [True, False]

@@ -11,20 +11,20 @@ from drawings import BROWN, clock, face, fish, house, padded, plant, rescaled
 from PIL import Image, ImageOps
 from threadpoolctl import threadpool_limits
 
-from illus import duplicates, parallel
-from illus.balance import split
-from illus.catalog import scan
-from illus.duplicates import (
+from illus import parallel
+from illus.clean import duplicates
+from illus.clean.balance import split
+from illus.clean.descriptors import DESCRIPTOR, DuplicateSettings
+from illus.clean.duplicates import (
     COLUMNS,
-    UNLIKE,
     assign_copies,
     copies_table,
-    decide,
     find_duplicates,
+    resolve_duplicates,
     stored_duplicates,
 )
-from illus.fingerprints import FINGERPRINT
-from illus.truth import load_truth, recall_by_transform, score_duplicates
+from illus.data.catalog import scan
+from illus.emoji20.truth import load_truth, recall_by_transform, score_duplicates
 
 MIXED = {
     "A/plant.png": plant(),
@@ -44,30 +44,32 @@ MIXED = {
 
 @pytest.fixture(autouse=True)
 def in_threads():
-    """No processes for a dozen pictures, and no threads that wait for each other on a busy machine."""
+    """No processes for a dozen images, and no threads that wait for each other on a busy machine."""
     with joblib.parallel_config(backend="threading"), threadpool_limits(1):
         yield
 
 
 def write(folder, files):
-    for name, picture in files.items():
+    for name, image in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(picture if isinstance(picture, bytes) else encoded(picture))
+        (folder / name).write_bytes(image if isinstance(image, bytes) else encoded(image))
     return folder
 
 
 @pytest.fixture
 def table_of(tmp_path):
     """The table for drawn files, by path."""
+
     def find(files):
-        folder = write(tmp_path / "pictures", files)
+        folder = write(tmp_path / "images", files)
         return find_duplicates(scan(folder), folder).set_index("path")
+
     return find
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    folder = write(tmp_path_factory.mktemp("mixed") / "pictures", MIXED)
+    folder = write(tmp_path_factory.mktemp("mixed") / "images", MIXED)
     with joblib.parallel_config(backend="threading"), threadpool_limits(1):
         catalog = scan(folder)
         return folder, catalog, find_duplicates(catalog, folder)
@@ -83,9 +85,9 @@ def plain(colour, side):
 
 def flag(colour, side):
     """A square on white."""
-    picture = Image.new("RGB", (side, side), "white")
-    picture.paste(colour, (side // 4, side // 4, 3 * side // 4, 3 * side // 4))
-    return picture
+    image = Image.new("RGB", (side, side), "white")
+    image.paste(colour, (side // 4, side // 4, 3 * side // 4, 3 * side // 4))
+    return image
 
 
 # --- From files to the table ----------------------------------------------------------------------
@@ -99,10 +101,13 @@ def test_the_table_lists_files_with_company_in_order(mixed):
     assert not table.conflict.any()
 
 
-@pytest.mark.parametrize(("one", "other", "relation"), [
-    ("A/plant.png", "A/same bytes.png", "exact"),
-    ("A/same pixels.bmp", "A/fish.png", "exact"),
-])
+@pytest.mark.parametrize(
+    ("one", "other", "relation"),
+    [
+        ("A/plant.png", "A/same bytes.png", "exact"),
+        ("A/same pixels.bmp", "A/fish.png", "exact"),
+    ],
+)
 def test_equal_bytes_and_equal_pixels_are_exact(mixed, one, other, relation):
     rows = mixed[2].set_index("path").loc[[one, other]]
     assert rows.relation.tolist() == [relation] * 2
@@ -117,11 +122,14 @@ def test_a_compressed_copy_is_near(mixed):
     assert rows.relation.tolist() == ["near", "near"]
     assert sorted(rows.keep) == [False, True]
     assert rows.distance.iloc[0] == rows.distance.iloc[1]
-    assert 0 < rows.distance.iloc[0] < duplicates.NEAR
+    assert 0 < rows.distance.iloc[0] < DuplicateSettings().near
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ("A/plant.png", "A/mirrored.png"), ("B/face.png", "B/recoloured.png")], ids=["mirrored", "recoloured"])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("A/plant.png", "A/mirrored.png"), ("B/face.png", "B/recoloured.png")],
+    ids=["mirrored", "recoloured"],
+)
 def test_variants_are_kept_and_stay_together(mixed, one, other):
     table = mixed[2].set_index("path")
     assert table.relation[other] == "variant"
@@ -144,7 +152,7 @@ def test_nothing_alike_is_an_empty_table(table_of):
 
 
 def test_broken_files_are_not_compared(tmp_path):
-    folder = write(tmp_path / "p", {"A/1.png": b"no picture", "B/1.png": b"no picture"})
+    folder = write(tmp_path / "p", {"A/1.png": b"no image", "B/1.png": b"no image"})
     table = find_duplicates(scan(folder), folder)
     assert table.empty
     assert list(table.columns) == COLUMNS
@@ -152,20 +160,27 @@ def test_broken_files_are_not_compared(tmp_path):
     assert find_duplicates(scan(folder), folder).path.tolist() == ["A/2.png", "A/3.png"]
 
 
-def test_a_single_picture_and_a_single_pair(table_of):
+def test_a_single_image_and_a_single_pair(table_of):
     assert table_of({"A/1.png": fish()}).empty
     assert table_of({"A/1.png": fish(), "A/2.png": fish()}).keep.tolist() == [True, False]
 
 
-def test_plain_pictures_are_copies_in_one_colour_only(table_of):
-    table = table_of({"A/red.png": plain("red", 80), "A/small.png": plain("red", 60),
-                      "B/blue.png": plain("blue", 80)})
+def test_plain_images_are_copies_in_one_colour_only(table_of):
+    table = table_of(
+        {"A/red.png": plain("red", 80), "A/small.png": plain("red", 60), "B/blue.png": plain("blue", 80)}
+    )
     assert table.keep.to_dict() == {"A/red.png": True, "A/small.png": False}
 
 
 def test_flat_drawings_are_copies_in_one_colour_only(table_of):
-    table = table_of({"A/red.png": flag("red", 120), "A/small.png": flag("red", 80),
-                      "B/blue.png": flag("blue", 120), "B/house.png": house()})
+    table = table_of(
+        {
+            "A/red.png": flag("red", 120),
+            "A/small.png": flag("red", 80),
+            "B/blue.png": flag("blue", 120),
+            "B/house.png": house(),
+        }
+    )
     assert table.keep.to_dict() == {"A/red.png": True, "A/small.png": False, "B/blue.png": True}
     assert table.copy_of.to_dict() == {"A/red.png": "A/red.png", "A/small.png": "A/red.png", "B/blue.png": ""}
 
@@ -192,8 +207,8 @@ def test_the_same_table_with_any_number_of_workers(mixed, monkeypatch, backend, 
     assert used
 
 
-def test_the_pictures_are_left_as_they_are(tmp_path):
-    folder = write(tmp_path / "pictures", MIXED | {"A/broken.png": b"x"})
+def test_the_images_are_left_as_they_are(tmp_path):
+    folder = write(tmp_path / "images", MIXED | {"A/broken.png": b"x"})
 
     before = snapshot(tmp_path)
     find_duplicates(scan(folder), folder)
@@ -236,11 +251,15 @@ def test_the_split_keeps_groups_on_one_side_and_leaves_out_what_is_not_kept(mixe
 
 
 def test_most_pixels_are_kept(table_of):
-    table = table_of({"A/a.png": rescaled(clock(), 0.5), "A/b.png": clock(),
-                      "A/c.png": rescaled(clock(), 0.75)})
+    table = table_of(
+        {"A/a.png": rescaled(clock(), 0.5), "A/b.png": clock(), "A/c.png": rescaled(clock(), 0.75)}
+    )
     assert table.keep.to_dict() == {"A/a.png": False, "A/b.png": True, "A/c.png": False}
-    assert table.reason.to_dict() == {"A/a.png": "fewer pixels than A/b.png", "A/b.png": "best of 3 copies",
-                                      "A/c.png": "fewer pixels than A/b.png"}
+    assert table.reason.to_dict() == {
+        "A/a.png": "fewer pixels than A/b.png",
+        "A/b.png": "best of 3 copies",
+        "A/c.png": "fewer pixels than A/b.png",
+    }
     assert table.distance["A/b.png"] == table.distance.max() > table.distance.min()
 
 
@@ -262,13 +281,17 @@ def test_of_equal_bytes_the_first_path_is_kept(table_of):
     table = table_of({"B/a.png": clock(), "A/z.png": clock(), "A/b.png": clock()})
     table = table.assign(reason=table.reason.str.removeprefix("label conflict, "))
     assert table.keep.to_dict() == {"A/b.png": True, "A/z.png": False, "B/a.png": False}
-    assert table.reason.to_dict() == {"A/b.png": "best of 3 copies", "A/z.png": "same as A/b.png, later path",
-                                      "B/a.png": "A: 2, B: 1: outvoted"}
+    assert table.reason.to_dict() == {
+        "A/b.png": "best of 3 copies",
+        "A/z.png": "same as A/b.png, later path",
+        "B/a.png": "A: 2, B: 1: outvoted",
+    }
 
 
 def test_undecided_labels_drop_all_copies(table_of):
-    table = table_of({"A/1.png": fish(), "B/1.png": rescaled(fish(), 0.5),
-                      "A/2.png": house(), "A/3.png": house()})
+    table = table_of(
+        {"A/1.png": fish(), "B/1.png": rescaled(fish(), 0.5), "A/2.png": house(), "A/3.png": house()}
+    )
     undecided = table.loc[["A/1.png", "B/1.png"]]
     assert undecided.keep.tolist() == [False, False]
     assert undecided.conflict.tolist() == [True, True]
@@ -287,15 +310,19 @@ def test_a_majority_wins_even_against_a_better_copy(table_of):
     table = table_of({"A/1.png": fish(), "A/2.png": fish(), "B/large.png": rescaled(fish(), 1.5)})
     assert table.conflict.all()
     assert table.keep.to_dict() == {"A/1.png": True, "A/2.png": False, "B/large.png": False}
-    assert table.reason.to_dict() == {"A/1.png": "best of 3 copies", "A/2.png": "same as A/1.png, later path",
-                                      "B/large.png": "label conflict, A: 2, B: 1: outvoted"}
+    assert table.reason.to_dict() == {
+        "A/1.png": "best of 3 copies",
+        "A/2.png": "same as A/1.png, later path",
+        "B/large.png": "label conflict, A: 2, B: 1: outvoted",
+    }
     assert table.relation.to_dict() == {"A/1.png": "exact", "A/2.png": "exact", "B/large.png": "near"}
     assert set(table.copy_of) == {"B/large.png"}
 
 
 def test_labels_of_variants_do_not_conflict(table_of):
-    table = table_of({"A/1.png": plant(), "B/1.png": ImageOps.mirror(plant()),
-                      "A/2.png": fish(), "B/2.png": house()})
+    table = table_of(
+        {"A/1.png": plant(), "B/1.png": ImageOps.mirror(plant()), "A/2.png": fish(), "B/2.png": house()}
+    )
     assert table.keep.to_dict() == {"A/1.png": True, "B/1.png": True}
     assert not table.conflict.any()
 
@@ -306,49 +333,63 @@ def test_labels_of_variants_do_not_conflict(table_of):
 @contextmanager
 def known_distances(monkeypatch, distances):
     with monkeypatch.context() as patch:
-        patch.setattr(duplicates, "distance", lambda prints, i, j: distances[int(i), int(j)])
-        yield np.zeros(1 + max(max(pair) for pair in distances), FINGERPRINT)
+        patch.setattr(duplicates, "distance", lambda _, i, j, settings: distances[int(i), int(j)])
+        yield np.zeros(1 + max(max(pair) for pair in distances), DESCRIPTOR)
 
 
 LINKS = {(0, 1): 1.0, (1, 2): 2.0, (2, 3): 3.0, (3, 4): 0.0}
 
 
-@pytest.mark.parametrize(("ends", "best", "to_best"), [
-    ({(0, 2): 7.0, (0, 3): 9.0, (0, 4): 12.0}, [0, 0, 0, 0, 0], [0, 1, 7, 9, 12]),
-    ({(0, 2): 7.0, (0, 3): 9.0, (0, 4): 12.1}, [0, 0, 0, 0, 4], [0, 1, 7, 9, 0]),
-    ({(0, 2): 7.0, (0, 3): 20.0, (0, 4): 30.0}, [0, 0, 0, 3, 3], [0, 1, 7, 0, 0]),
-    ({(0, 2): 13.0, (0, 3): 20.0, (0, 4): 30.0, (2, 4): 50.0}, [0, 0, 2, 2, 4], [0, 1, 0, 3, 0]),
-], ids=["whole", "one end cut", "in two", "in three"])
+@pytest.mark.parametrize(
+    ("ends", "best", "to_best"),
+    [
+        ({(0, 2): 7.0, (0, 3): 9.0, (0, 4): 12.0}, [0, 0, 0, 0, 0], [0, 1, 7, 9, 12]),
+        ({(0, 2): 7.0, (0, 3): 9.0, (0, 4): 12.1}, [0, 0, 0, 0, 4], [0, 1, 7, 9, 0]),
+        ({(0, 2): 7.0, (0, 3): 20.0, (0, 4): 30.0}, [0, 0, 0, 3, 3], [0, 1, 7, 0, 0]),
+        ({(0, 2): 13.0, (0, 3): 20.0, (0, 4): 30.0, (2, 4): 50.0}, [0, 0, 2, 2, 4], [0, 1, 0, 3, 0]),
+    ],
+    ids=["whole", "one end cut", "in two", "in three"],
+)
 def test_a_chain_is_cut_where_its_ends_are_unlike(monkeypatch, ends, best, to_best):
-    assert UNLIKE == 12
-    with known_distances(monkeypatch, LINKS | ends) as prints:
+    settings = DuplicateSettings(near=6.0, unlike=12.0)
+    with known_distances(monkeypatch, LINKS | ends) as descriptors:
         pairs, distances = np.array([*LINKS]), np.array([*LINKS.values()])
-        found = assign_copies(prints, pairs, distances)
+        found = assign_copies(descriptors, pairs, distances, settings)
         assert found[0].tolist() == best
         assert found[1].tolist() == to_best
-        backwards = assign_copies(prints, pairs[::-1], distances[::-1])
+        backwards = assign_copies(descriptors, pairs[::-1], distances[::-1], settings)
         np.testing.assert_array_equal(found, backwards)
 
 
 def test_far_pairs_are_no_links_and_known_ones_are_not_measured_again(monkeypatch):
     pairs = np.array([[0, 1], [0, 2], [1, 2], [2, 3]])
     monkeypatch.setattr(duplicates, "distance", lambda *_: pytest.fail("measured again"))
-    prints = np.zeros(4, FINGERPRINT)
-    best, to_best = assign_copies(prints, pairs, np.array([0.0, 11.0, 6.0, 6.1]))
+    descriptors = np.zeros(4, DESCRIPTOR)
+    best, to_best = assign_copies(descriptors, pairs, np.array([0.0, 11.0, 6.0, 6.1]))
     assert best.tolist() == [0, 0, 0, 3]
     assert to_best.tolist() == [0, 0, 11, 0]
-    assert assign_copies(prints, pairs, np.array([0.0, 11.0, 6.1, 6.1]))[0].tolist() == [0, 0, 2, 3]
-    assert assign_copies(prints, pairs[:0], np.empty(0))[0].tolist() == [0, 1, 2, 3]
+    assert assign_copies(descriptors, pairs, np.array([0.0, 11.0, 6.1, 6.1]))[0].tolist() == [0, 0, 2, 3]
+    assert assign_copies(descriptors, pairs[:0], np.empty(0))[0].tolist() == [0, 1, 2, 3]
 
 
 def test_the_table_of_a_chain(monkeypatch):
     """The kept copy shows the largest distance; what was cut off is no copy, but stays in the group."""
     links = {pair: LINKS[pair] for pair in [(0, 1), (1, 2), (2, 3)]}
-    files = pd.DataFrame({"path": list("abcde"), "class_name": "A", "n_pixels": [50, 40, 30, 20, 20],
-                          "bytes": 9, "sha256": list("vwxyz"), "picture": [0, 1, 2, 3, 4]})
+    files = pd.DataFrame(
+        {
+            "path": list("abcde"),
+            "class_name": "A",
+            "n_pixels": [50, 40, 30, 20, 20],
+            "bytes": 9,
+            "sha256": list("vwxyz"),
+            "image": [0, 1, 2, 3, 4],
+        }
+    )
     with known_distances(monkeypatch, links | {(0, 2): 7.0, (0, 3): 20.0}):
-        prints = np.zeros(5, FINGERPRINT)
-        table = decide(files, prints, np.array([*links]), np.array([*links.values()])).set_index("path")
+        descriptors = np.zeros(5, DESCRIPTOR)
+        table = resolve_duplicates(
+            files, descriptors, np.array([*links]), np.array([*links.values()])
+        ).set_index("path")
     assert table.index.tolist() == list("abcd")
     assert table.group.nunique() == 1
     assert table.keep.tolist() == [True, False, False, True]
@@ -358,7 +399,7 @@ def test_the_table_of_a_chain(monkeypatch):
 
 
 def test_copies_of_every_file():
-    files = pd.DataFrame({"path": list("abcde"), "picture": [0, 1, 0, 2, 3]})
+    files = pd.DataFrame({"path": list("abcde"), "image": [0, 1, 0, 2, 3]})
     table = copies_table(files, np.array([0, 1, 1, 3]))
     assert table.path.tolist() == list("abcde")
     assert table.copy_of.tolist() == ["a", "b", "a", "b", ""]
@@ -370,11 +411,19 @@ def test_copies_of_every_file():
 @pytest.fixture
 def truth():
     """Drawing x: 4 files, y: 3, z: 2, w: 1 and a broken one."""
-    rows = [("x1", "original", "", "x"), ("x2", "duplicate", "jpeg 60", "x"),
-            ("x3", "duplicate", "jpeg 75", "x"), ("x4", "duplicate", "shift", "x"),
-            ("y1", "original", "", "y"), ("y2", "original", "", "y"), ("y3", "duplicate", "shift", "y"),
-            ("z1", "original", "", "z"), ("z2", "duplicate", "copy", "z"), ("w1", "original", "", "w"),
-            ("b1", "broken", "cut", "w")]
+    rows = [
+        ("x1", "original", "", "x"),
+        ("x2", "duplicate", "jpeg 60", "x"),
+        ("x3", "duplicate", "jpeg 75", "x"),
+        ("x4", "duplicate", "shift", "x"),
+        ("y1", "original", "", "y"),
+        ("y2", "original", "", "y"),
+        ("y3", "duplicate", "shift", "y"),
+        ("z1", "original", "", "z"),
+        ("z2", "duplicate", "copy", "z"),
+        ("w1", "original", "", "w"),
+        ("b1", "broken", "cut", "w"),
+    ]
     return pd.DataFrame(rows, columns=["path", "kind", "transform", "drawing"])
 
 
@@ -384,17 +433,27 @@ def copies(pairs):
 
 def test_recall_and_precision_by_hand(truth):
     """6 of 10 are redundant; 4 are called so, of them 3 rightly."""
-    table = copies({"x1": "x1", "x2": "x1", "x3": "x1", "y1": "y3", "y3": "y3", "w1": "z1", "z1": "z1",
-                    "x4": ""})
+    table = copies(
+        {"x1": "x1", "x2": "x1", "x3": "x1", "y1": "y3", "y3": "y3", "w1": "z1", "z1": "z1", "x4": ""}
+    )
     assert score_duplicates(table, truth) == {
-        "redundant": 6, "flagged": 4, "right": 3, "recall": 0.5, "precision": 0.75}
+        "redundant": 6,
+        "flagged": 4,
+        "right": 3,
+        "recall": 0.5,
+        "precision": 0.75,
+    }
 
 
-@pytest.mark.parametrize(("pairs", "expected"), [
-    ({f: f"{f[0]}1" for f in ("x1", "x2", "x3", "x4", "y1", "y2", "y3", "z1", "z2")}, (6, 6, 1.0, 1.0)),
-    ({"x1": "", "x2": ""}, (0, 0, 0.0, 0.0)),
-    ({"x1": "w1", "w1": "w1", "b1": "z1"}, (2, 0, 0.0, 0.0)),
-], ids=["all", "none", "wrong ones"])
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        ({f: f"{f[0]}1" for f in ("x1", "x2", "x3", "x4", "y1", "y2", "y3", "z1", "z2")}, (6, 6, 1.0, 1.0)),
+        ({"x1": "", "x2": ""}, (0, 0, 0.0, 0.0)),
+        ({"x1": "w1", "w1": "w1", "b1": "z1"}, (2, 0, 0.0, 0.0)),
+    ],
+    ids=["all", "none", "wrong ones"],
+)
 def test_bounds_of_recall_and_precision(truth, pairs, expected):
     assert tuple(score_duplicates(copies(pairs), truth).values()) == (6, *expected)
 
@@ -405,8 +464,11 @@ def test_recall_of_each_transform_by_hand(truth):
     found = recall_by_transform(table, truth)
     assert found.index.name == "transform"
     assert found.to_dict("index") == {
-        "copy": {"files": 1, "found": 0, "recall": 0.0}, "jpeg": {"files": 2, "found": 1, "recall": 0.5},
-        "natural": {"files": 2, "found": 2, "recall": 1.0}, "shift": {"files": 2, "found": 0, "recall": 0.0}}
+        "copy": {"files": 1, "found": 0, "recall": 0.0},
+        "jpeg": {"files": 2, "found": 1, "recall": 0.5},
+        "natural": {"files": 2, "found": 2, "recall": 1.0},
+        "shift": {"files": 2, "found": 0, "recall": 0.0},
+    }
 
 
 def test_the_truth_is_read_from_beside_the_folder(tmp_path, truth):
@@ -424,14 +486,24 @@ def test_the_truth_is_read_from_beside_the_folder(tmp_path, truth):
 def test_what_is_found_in_drawn_files_is_true(tmp_path):
     """From files to the score, each drawing with one copy of every kind."""
     drawings = {"clock": clock(2), "fish": fish(), "house": house(), "plant": plant(), "late": clock(6)}
-    changes = {"jpeg": lambda p: encoded(p, "JPEG", quality=75), "padding": lambda p: padded(p, 0.05),
-               "size": lambda p: rescaled(p, 0.6)}
+    changes = {
+        "jpeg": lambda p: encoded(p, "JPEG", quality=75),
+        "padding": lambda p: padded(p, 0.05),
+        "size": lambda p: rescaled(p, 0.6),
+    }
     rows = []
-    for name, picture in drawings.items():
-        files = {"": picture} | {kind: change(picture) for kind, change in changes.items()}
+    for name, image in drawings.items():
+        files = {"": image} | {kind: change(image) for kind, change in changes.items()}
         write(tmp_path / "p", {f"A/{name}{kind}.png": content for kind, content in files.items()})
-        rows += [{"path": f"p/A/{name}{kind}.png", "kind": "duplicate" if kind else "original",
-                  "transform": kind, "drawing": name} for kind in files]
+        rows += [
+            {
+                "path": f"p/A/{name}{kind}.png",
+                "kind": "duplicate" if kind else "original",
+                "transform": kind,
+                "drawing": name,
+            }
+            for kind in files
+        ]
     pd.DataFrame(rows).to_csv(tmp_path / "truth.csv", index=False)
     truth = load_truth(tmp_path / "p")
     found = find_duplicates(scan(tmp_path / "p"), tmp_path / "p")

@@ -24,8 +24,10 @@ def draw_icons(n=120):
         for k in range(n // len(SETS)):
             shape = k if family == "emojione" else 100 * i + k
             colour = f"rgb({shape * 37 % 200},{shape * 71 % 200},{shape * 13 % 200})"
-            svg = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32">'
-                   f'<circle cx="{10 + shape % 12}" cy="16" r="{6 + shape % 7}" fill="{colour}"/></svg>')
+            svg = (
+                '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32">'
+                f'<circle cx="{10 + shape % 12}" cy="16" r="{6 + shape % 7}" fill="{colour}"/></svg>'
+            )
             rows.append((icon_set, f"icon-{k}", family, f"concept-{k}", "L2_2" if k % 2 else "L2_10", svg))
     return pd.DataFrame(rows, columns=["icon_set", "icon", "family", "concept", "class_name", "svg"])
 
@@ -113,17 +115,22 @@ def test_nothing_is_overwritten_and_an_interrupted_build_starts_clean(tmp_path):
         build(draw_icons(), folder, limit=20, jobs=1)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--limit", "5"], "need --out"), (["--seed", "1"], "need --out"),
-    (["--limit", "0", "--out", "x"], "at least 1")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--limit", "5"], "need --out"),
+        (["--seed", "1"], "need --out"),
+        (["--limit", "0", "--out", "x"], "at least 1"),
+    ],
+)
 def test_a_partial_build_never_stands_where_the_whole_one_belongs(arguments, message, capsys):
     with pytest.raises(SystemExit):
         command_line(arguments)
     assert message in capsys.readouterr().err
 
 
-def test_a_picture_of_nothing_is_one_line(tmp_path, capsys):
-    assert command_line(["--out", str(tmp_path / "nowhere"), "--picture", str(tmp_path / "x.png")]) == 2
+def test_an_image_of_nothing_is_one_line(tmp_path, capsys):
+    assert command_line(["--out", str(tmp_path / "nowhere"), "--image", str(tmp_path / "x.png")]) == 2
     assert capsys.readouterr().err.startswith("emoji20: error:")
 
 
@@ -133,13 +140,13 @@ def test_connect_groups_joins_through_names_and_drawings():
     assert connect_groups(names, drawings) == ["a", "a", "a", "c", "d"]
 
 
-PICTURE = np.zeros((60, 100, 3), np.uint8) + 255
-PICTURE[15:45, 30:70] = (200, 40, 40)
+IMAGE = np.zeros((60, 100, 3), np.uint8) + 255
+IMAGE[15:45, 30:70] = (200, 40, 40)
 
 
 @pytest.mark.parametrize("transform", contaminate.TRANSFORMS)
 def test_copies_are_alike_and_within_their_bounds(transform):
-    source = render.encode(Image.fromarray(PICTURE), "png-rgb")
+    source = render.encode(Image.fromarray(IMAGE), "png-rgb")
     for seed in range(8):
         rng = np.random.default_rng(seed)
         container = contaminate.duplicate_container(transform, "png-rgb", rng)
@@ -150,12 +157,12 @@ def test_copies_are_alike_and_within_their_bounds(transform):
         scale = copy.shape[1] / 100
         assert {"rescale": 0.39 <= scale <= 0.91, "padding": 1.02 < scale <= 1.16}.get(transform, scale == 1)
         seen = np.asarray(Image.fromarray(copy).resize((100, 60))).astype(int)
-        assert np.abs(seen - PICTURE).mean() < 25
+        assert np.abs(seen - IMAGE).mean() < 25
 
 
 @pytest.mark.parametrize("damage", contaminate.DAMAGES)
 def test_no_damaged_file_can_be_read(damage):
-    data = render.encode(Image.fromarray(PICTURE), "jpeg")
+    data = render.encode(Image.fromarray(IMAGE), "jpeg")
     with pytest.raises(ImageDecodeError):
         decode_image(contaminate.broken(data, damage, np.random.default_rng(0)))
 
@@ -170,9 +177,9 @@ def test_every_photograph_is_there_and_gives_textured_crops(source):
 
 @pytest.mark.parametrize("container", render.CONTAINERS)
 def test_containers_are_what_they_say(container):
-    picture = Image.fromarray(np.dstack([PICTURE, np.full((60, 100), 128, np.uint8)]))
-    picture = picture if container == "png-rgba" else picture.convert("RGB")
-    opened = Image.open(io.BytesIO(render.encode(picture, container)))
+    image = Image.fromarray(np.dstack([IMAGE, np.full((60, 100), 128, np.uint8)]))
+    image = image if container == "png-rgba" else image.convert("RGB")
+    opened = Image.open(io.BytesIO(render.encode(image, container)))
     modes = {"png-rgba": "RGBA", "png-palette": "P", "png-gray": "L"}
     assert (opened.format.lower(), opened.mode) == (container.split("-")[0], modes.get(container, "RGB"))
 
@@ -199,13 +206,15 @@ def test_icons_are_read_from_packages(tmp_path):
     (data / "meta").mkdir()
     (data / "meta" / "groups.json").write_text('{"subgroups": {"25": "person-role", "32": "skin-tone"}}')
     (data / "en" / "data.json").write_text(
-        '[{"label": "woman cook", "subgroup": 25}, {"label": "light skin tone", "subgroup": 32}]')
+        '[{"label": "woman cook", "subgroup": 25}, {"label": "light skin tone", "subgroup": 32}]'
+    )
     for icon_set in SETS:
         folder = packages / "@iconify-json" / icon_set
         folder.mkdir(parents=True)
         (folder / "icons.json").write_text(
             '{"icons": {"woman-cook-dark-skin-tone": {"body": "<path/>", "width": 20}, '
-            '"light-skin-tone": {"body": ""}, "logo": {"body": ""}}, "width": 32, "height": 32}')
+            '"light-skin-tone": {"body": ""}, "logo": {"body": ""}}, "width": 32, "height": 32}'
+        )
     icons = load_icons(tmp_path)
     assert len(icons) == len(SETS)
     assert (icons.icon == "woman-cook-dark-skin-tone").all()
@@ -218,6 +227,7 @@ def test_the_class_table_is_complete():
     table = class_table()
     assert len(table) == 20
     assert len({g for row in table for g in row["unicode_subgroups"].split()}) == sum(
-        len(row["unicode_subgroups"].split()) for row in table)
+        len(row["unicode_subgroups"].split()) for row in table
+    )
     names = [row["class_name"] for row in table]
     assert names == sorted(names, key=natural_key)

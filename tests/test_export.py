@@ -1,4 +1,4 @@
-"""Records -> a weights file and its card, on drawn pictures."""
+"""Records -> a weights file and its card, on drawn images."""
 
 import json
 from dataclasses import replace
@@ -9,11 +9,11 @@ import pytest
 from conftest import write_class_folders
 
 from evaluate import load_classifier, read_description
-from illus import experiments
-from illus.balance import split
-from illus.catalog import scan
-from illus.export import install, installed_runs, score_all
-from illus.training import Config
+from illus.clean.balance import split
+from illus.data.catalog import scan
+from illus.learn import experiments
+from illus.learn.export import install, installed_runs, score_all
+from illus.learn.settings import Config
 
 TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=2, batch_size=8, dropout=0.0, precision="float32")
 
@@ -44,9 +44,9 @@ def test_what_is_installed_is_the_mean_of_the_runs_and_says_so(finished, tmp_pat
     assert facts["multiply_adds"] == 2 * records[0].multiply_adds
     assert facts["seconds"] == pytest.approx(sum(r.seconds for r in records), abs=0.1)
     assert 0 <= facts["val_macro_f1"] <= 1
-    pictures = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
     models = [load_classifier(path)[0] for path in (weights, *(r.weights for r in records))]
-    mean, *each = [model.predict_on_batch(pictures) for model in models]
+    mean, *each = [model.predict_on_batch(images) for model in models]
     np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
 
 

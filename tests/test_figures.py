@@ -6,27 +6,29 @@ import pytest
 from conftest import COLOURS
 from matplotlib.figure import Figure
 
-from illus.catalog import scan
-from illus.figures import (
-    activation_sheet,
+from illus.clean.mixture import Separation
+from illus.data.catalog import scan
+from illus.report.figures import (
     architecture,
     class_bars,
     class_f1_bars,
-    class_gallery,
     cluster_scatter,
     curves_by_time,
     gains,
     knee_curve,
     learning_curves,
     numbered,
-    pairs_sheet,
-    picture_rows,
-    reconstruction_sheet,
     reliability,
     score_histogram,
+)
+from illus.report.sheets import (
+    activation_sheet,
+    class_gallery,
+    image_rows,
+    pairs_sheet,
+    reconstruction_sheet,
     thumbnail_scatter,
 )
-from illus.mixture import Separation
 
 
 def test_gallery_has_a_row_of_its_own_colour_for_every_class(class_folder_tree):
@@ -55,7 +57,7 @@ def test_nothing_to_show_is_said():
     axes = Figure().subplots()
     pairs_sheet(axes, [], ".", [])
     assert [text.get_text() for text in axes.texts] == ["none"]
-    picture_rows(Figure().subplots(), [], ".", [])
+    image_rows(Figure().subplots(), [], ".", [])
 
 
 def test_bars_are_in_class_order_with_their_numbers():
@@ -110,7 +112,10 @@ def test_a_perfect_reconstruction_has_a_black_difference():
     assert sheet[20, 4].tolist() == [0, 0, 0]
     assert sheet[20, 12].tolist() == [120, 120, 120]
     assert [text.get_text() for text in axes.get_yticklabels()] == [
-        "picture", "reconstruction", "3 x difference"]
+        "image",
+        "reconstruction",
+        "3 x difference",
+    ]
 
 
 def test_the_knee_is_named():
@@ -151,8 +156,15 @@ def test_gains_stand_in_order_before_the_band_of_noise():
 
 def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():
     left, right = Figure().subplots(1, 2)
-    history = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2], "macro_f1": [0.1, 0.2],
-                            "val_macro_f1": [0.2, 0.4]})
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "loss": [2, 1],
+            "val_loss": [3, 2],
+            "macro_f1": [0.1, 0.2],
+            "val_macro_f1": [0.2, 0.4],
+        }
+    )
     learning_curves(left, right, {"a": [history, history], "b": [history]})
     assert len(left.lines) == len(right.lines) == 6
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
@@ -161,8 +173,9 @@ def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():
 
 def test_curves_by_time_are_in_minutes_in_the_order_of_the_table():
     axes = Figure().subplots()
-    curves_by_time(axes, pd.DataFrame({"method": ["b", "b", "a"], "seconds": [60, 90, 30],
-                                       "macro_f1": [0.1, 0.2, 0.3]}))
+    curves_by_time(
+        axes, pd.DataFrame({"method": ["b", "b", "a"], "seconds": [60, 90, 30], "macro_f1": [0.1, 0.2, 0.3]})
+    )
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["b", "a"]
     assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 1.5], [0.5]]
     assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2]
@@ -170,11 +183,11 @@ def test_curves_by_time_are_in_minutes_in_the_order_of_the_table():
 
 def test_an_architecture_is_as_high_as_its_maps_and_says_their_shapes():
     axes = Figure().subplots()
-    architecture(axes, [("picture", 48, 3), ("block", 24, 16), ("classes", 1, 20)])
+    architecture(axes, [("image", 48, 3), ("block", 24, 16), ("classes", 1, 20)])
     heights = [patch.get_height() for patch in axes.patches]
     assert heights == sorted(heights, reverse=True)
     texts = [text.get_text() for text in axes.texts if text.get_text()]
-    assert texts == ["48 × 48 × 3", "picture", "24 × 24 × 16", "block", "20", "classes"]
+    assert texts == ["48 × 48 × 3", "image", "24 × 24 × 16", "block", "20", "classes"]
 
 
 def test_f1_bars_have_intervals_and_counts():
@@ -195,12 +208,12 @@ def test_a_reliability_curve_stands_before_the_diagonal():
     assert axes.get_legend().get_texts()[0].get_text() == "test (mean difference 0.100)"
 
 
-def test_evidence_lies_over_its_picture():
+def test_evidence_lies_over_its_image():
     axes = Figure().subplots()
-    pictures = np.full((2, 8, 8, 3), 255, np.uint8)
+    images = np.full((2, 8, 8, 3), 255, np.uint8)
     maps = np.zeros((2, 2, 2), np.float32)
     maps[0, 0, 0] = 1
-    activation_sheet(axes, pictures, maps, ["a", "b"], size=20)
+    activation_sheet(axes, images, maps, ["a", "b"], size=20)
     sheet = np.asarray(axes.images[0].get_array()).astype(int)
     assert sheet.shape == (40, 40, 3)
     assert (sheet[:20] == 255).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from illus.mixture import Separation, separate
+from illus.clean.mixture import Separation, fit_mixture
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -18,7 +18,7 @@ def usual(seed, n=2000):
 def test_two_kinds_are_told_apart(seed):
     rng = np.random.default_rng(100 + seed)
     low, high = usual(seed), rng.normal(2, 0.2, 100)
-    found = separate(rng.permutation(np.concatenate([low, high])))
+    found = fit_mixture(rng.permutation(np.concatenate([low, high])))
     assert found.share == pytest.approx(100 / 2100, abs=0.006)
     assert 0.3 < found.threshold < 1.6
     assert (low > found.threshold).mean() < 0.005
@@ -33,17 +33,18 @@ def test_two_kinds_are_told_apart(seed):
 def test_one_kind_with_a_long_tail_is_one_kind(seed):
     scores = usual(seed)
     assert scores.max() > scores.mean() + 3 * scores.std(), "the tail is long"
-    assert separate(scores) is None
+    assert fit_mixture(scores) is None
 
 
 def test_constant_scores_are_one_kind():
-    assert separate(np.full(100, 2.0)) is None
+    assert fit_mixture(np.full(100, 2.0)) is None
 
 
-@pytest.mark.parametrize(("low", "high", "sizes"), [
-    (-3.0, 3.0, (950, 50)), (-1.0, 2.0, (90, 10)), (-1.5, 2.3, (70, 30))])
+@pytest.mark.parametrize(
+    ("low", "high", "sizes"), [(-3.0, 3.0, (950, 50)), (-1.0, 2.0, (90, 10)), (-1.5, 2.3, (70, 30))]
+)
 def test_two_spikes_have_a_border_between_them(low, high, sizes):
-    found = separate(np.repeat([low, high], sizes))
+    found = fit_mixture(np.repeat([low, high], sizes))
     assert low < found.threshold < high
     assert found.share == pytest.approx(sizes[1] / sum(sizes), abs=0.01)
 
@@ -53,7 +54,7 @@ def test_the_fitted_densities_are_no_wider_than_the_scores(seed):
     """30 of 100 far above the rest; logarithms of densities that cancel out must not win the fit."""
     rng = np.random.default_rng(seed)
     low, high = rng.normal(-1.5, 0.1, 70), rng.normal(2.3, 0.05, 30)
-    found = separate(np.concatenate([low, high]))
+    found = fit_mixture(np.concatenate([low, high]))
     assert low.max() < found.threshold < high.min()
     assert found.share == pytest.approx(0.3, abs=0.01)
     assert found.usual[1] < 1

@@ -22,8 +22,11 @@ def code_cells(notebook):
 
 def test_the_notebooks_are_there():
     assert [path.name for path in NOTEBOOKS] == [
-        "01_eda.ipynb", "02_dedup_and_balance.ipynb", "03_photo_filter_unsupervised.ipynb",
-        "04_experiments.ipynb"]
+        "01_eda.ipynb",
+        "02_dedup_and_balance.ipynb",
+        "03_photo_filter_unsupervised.ipynb",
+        "04_experiments.ipynb",
+    ]
 
 
 def test_executed_from_top_to_bottom_without_errors(notebook):

@@ -1,4 +1,4 @@
-"""Photographs among drawings, from files to the table: noisy pictures stand for photographs."""
+"""Photographs among drawings, from files to the table: noisy images stand for photographs."""
 
 import warnings
 from functools import partial
@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import encoded
-from drawings import flat_drawing, noisy_picture
+from drawings import flat_drawing, noisy_image
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from illus import autoencoder, photo_statistics, photos
-from illus.catalog import scan
-from illus.mixture import Separation
-from illus.photos import COLUMNS, decide, find_clusters, find_photos, knee, name_clusters
+from illus.clean import autoencoder, photo_statistics, photos
+from illus.clean.mixture import Separation
+from illus.clean.photos import COLUMNS, choose_removed, find_clusters, find_photos, knee, name_clusters
+from illus.data.catalog import scan
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
 
@@ -40,43 +40,48 @@ def quick(monkeypatch):
 def quickest(monkeypatch):
     """No lesson at all: an autoencoder that paints everything gray, and votes that decide."""
     monkeypatch.setattr(autoencoder, "train", lambda *_: (None, [0.25]))
-    monkeypatch.setattr(autoencoder, "apply",
-                        lambda _, pictures, *__: np.full(pictures.shape, 0.5, np.float32))
+    monkeypatch.setattr(autoencoder, "apply", lambda _, images, *__: np.full(images.shape, 0.5, np.float32))
     monkeypatch.setattr(photos, "ROUNDS", 0)
 
 
 def write(folder, files):
-    for name, picture in files.items():
+    for name, image in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(picture if isinstance(picture, bytes) else encoded(picture))
+        (folder / name).write_bytes(image if isinstance(image, bytes) else encoded(image))
     return folder
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """90 drawings and 60 noisy pictures in two classes, two copies and a broken file, with the catalog."""
+def images(tmp_path_factory):
+    """90 drawings and 60 noisy images in two classes, two copies and a broken file, with the catalog."""
     files = {f"{'AB'[i % 2]}/drawing {i:02}.png": flat_drawing(i) for i in range(90)}
-    files |= {f"{'BA'[i % 2]}/noisy {i:02}.png": noisy_picture(i) for i in range(60)}
-    files |= {"B/again drawing 04.png": files["A/drawing 04.png"],
-              "A/again noisy 02.png": files["B/noisy 02.png"], "A/broken.png": b"no picture"}
-    folder = write(tmp_path_factory.mktemp("photos") / "pictures", files)
+    files |= {f"{'BA'[i % 2]}/noisy {i:02}.png": noisy_image(i) for i in range(60)}
+    files |= {
+        "B/again drawing 04.png": files["A/drawing 04.png"],
+        "A/again noisy 02.png": files["B/noisy 02.png"],
+        "A/broken.png": b"no image",
+    }
+    folder = write(tmp_path_factory.mktemp("photos") / "images", files)
     with joblib.parallel_config(backend="threading"):
         return folder, scan(folder)
 
 
 def some(catalog, drawings, noisy):
-    """The rows of the first drawings and the first noisy pictures, with copies and the broken file."""
+    """The rows of the first drawings and the first noisy images, with copies and the broken file."""
     kind = catalog.path.str.extract(r"(drawing|noisy) (\d+)")
     most = kind[0].map({"drawing": drawings, "noisy": noisy})
     return catalog[most.isna() | (kind[1].astype(float) < most)]
 
 
 @pytest.fixture(scope="module")
-def found(pictures):
-    """The table for 90 drawings and 10 noisy pictures, one round of teaching, nothing else shortened."""
-    folder, catalog = pictures
-    with pytest.MonkeyPatch.context() as patch, joblib.parallel_config(backend="threading"), \
-            threadpool_limits(1):
+def found(images):
+    """The table for 90 drawings and 10 noisy images, one round of teaching, nothing else shortened."""
+    folder, catalog = images
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        joblib.parallel_config(backend="threading"),
+        threadpool_limits(1),
+    ):
         patch.setattr(photos, "ROUNDS", 1)
         return find_photos(some(catalog, 90, 10), folder)
 
@@ -84,15 +89,15 @@ def found(pictures):
 # --- From files to the table ----------------------------------------------------------------------
 
 
-def test_the_noisy_pictures_are_found_among_the_drawings(found):
+def test_the_noisy_images_are_found_among_the_drawings(found):
     assert found.path[found.is_photo].tolist() == sorted(found.path[found.path.str.contains("noisy")])
     assert found.is_photo.sum() == 11
-    assert found.attrs["verdict"] == "10 of 100 pictures are photographs"
+    assert found.attrs["verdict"] == "10 of 100 images are photographs"
 
 
-def test_the_table_has_one_row_per_readable_file_in_order(found, pictures):
+def test_the_table_has_one_row_per_readable_file_in_order(found, images):
     assert found.columns.tolist() == COLUMNS == ["path", "score", "cluster", "is_photo"]
-    catalog = some(pictures[1], 90, 10)
+    catalog = some(images[1], 90, 10)
     assert (catalog.error != "").sum() == 1
     assert found.path.tolist() == sorted(catalog.path[catalog.error == ""])
     assert "A/broken.png" not in set(found.path)
@@ -118,35 +123,35 @@ def test_the_same_bytes_get_the_same_values(found):
         assert table.loc[f"{one}.png"].tolist() == table.loc[f"{other}.png"].tolist()
 
 
-def test_one_seed_gives_the_same_table_in_any_order(pictures, monkeypatch):
+def test_one_seed_gives_the_same_table_in_any_order(images, monkeypatch):
     monkeypatch.setattr(autoencoder, "train", partial(autoencoder.train, epochs=1, batch_size=4))
     monkeypatch.setattr(photos, "ROUNDS", 1)
     monkeypatch.setattr(photos, "FEWEST_STEPS", 1)
     monkeypatch.setattr(photos, "MOST_STEPS", 1)
     monkeypatch.setattr(photo_statistics, "THUMBNAIL", 16)
-    folder, catalog = pictures
+    folder, catalog = images
     catalog = some(catalog, 60, 12).reset_index(drop=True)
     shuffled = catalog.sample(frac=1, random_state=0)
     assert shuffled.index.tolist() != catalog.index.tolist()
     table, again = (find_photos(rows, folder, seed=5) for rows in (catalog, shuffled))
     pd.testing.assert_frame_equal(table, again, check_exact=False, rtol=0, atol=1e-3)
-    assert table.attrs["verdict"] == again.attrs["verdict"] == "12 of 72 pictures are photographs"
+    assert table.attrs["verdict"] == again.attrs["verdict"] == "12 of 72 images are photographs"
 
 
 # --- Sets in which nothing is removed -------------------------------------------------------------
 
 
-def test_drawings_alone_are_left_without_a_warning(pictures, quick):
-    folder, catalog = pictures
+def test_drawings_alone_are_left_without_a_warning(images, quick):
+    folder, catalog = images
     table = find_photos(catalog[catalog.path.str.contains("drawing")], folder)
     assert len(table) == 91
     assert not table.is_photo.any()
-    assert table.attrs["verdict"] == "no photographs: the scores of 90 pictures are of one kind"
+    assert table.attrs["verdict"] == "no photographs: the scores of 90 images are of one kind"
 
 
-def test_photographs_alone_are_left_with_a_warning(pictures, quickest):
-    folder, catalog = pictures
-    with pytest.warns(UserWarning, match="^more than half of the 60 pictures look like") as caught:
+def test_photographs_alone_are_left_with_a_warning(images, quickest):
+    folder, catalog = images
+    with pytest.warns(UserWarning, match="^more than half of the 60 images look like") as caught:
         table = find_photos(catalog[catalog.path.str.contains("noisy")], folder)
     assert [warning.filename for warning in caught] == [__file__]
     assert len(table) == 61
@@ -154,35 +159,35 @@ def test_photographs_alone_are_left_with_a_warning(pictures, quickest):
     assert table.attrs["verdict"] == str(caught[0].message)
 
 
-def test_more_than_the_stated_share_is_left_with_a_warning(pictures, quickest):
-    folder, catalog = pictures
+def test_more_than_the_stated_share_is_left_with_a_warning(images, quickest):
+    folder, catalog = images
     catalog = some(catalog, 80, 20)
-    with pytest.warns(UserWarning, match="^20% of the pictures would be removed, more than 10%; nothing is$"):
+    with pytest.warns(UserWarning, match="^20% of the images would be removed, more than 10%; nothing is$"):
         table = find_photos(catalog, folder, most=0.1)
     assert not table.is_photo.any()
     assert table.path[table.score > 0].str.contains("noisy").sum() == (table.score > 0).sum() == 21
 
 
-def test_ten_pictures_are_too_few(pictures, quickest):
-    folder, catalog = pictures
+def test_ten_images_are_too_few(images, quickest):
+    folder, catalog = images
     kind = catalog.path.str.extract(r"/(drawing|noisy) (\d+)")
-    with pytest.warns(UserWarning, match=r"^too few distinct pictures to decide .*\(10 of the 50 needed\)"):
+    with pytest.warns(UserWarning, match=r"^too few distinct images to decide .*\(10 of the 50 needed\)"):
         table = find_photos(catalog[kind[1].astype(float) < 5], folder)
     assert len(table) == 10
     assert not table.is_photo.any()
     assert np.isfinite(table.score).all()
 
 
-def test_a_single_picture_is_too_few_however_many_copies_it_has(tmp_path, quick):
+def test_a_single_image_is_too_few_however_many_copies_it_has(tmp_path, quick):
     folder = write(tmp_path / "p", {f"A/{i}.png": flat_drawing(0) for i in range(60)})
-    with pytest.warns(UserWarning, match=r"^too few distinct pictures .*\(1 of the 50 needed\)"):
+    with pytest.warns(UserWarning, match=r"^too few distinct images .*\(1 of the 50 needed\)"):
         table = find_photos(scan(folder), folder)
     assert len(table) == 60
     assert not table.is_photo.any()
     assert np.isfinite(table.score).all()
 
 
-def test_plain_pictures_are_drawings(tmp_path, quick):
+def test_plain_images_are_drawings(tmp_path, quick):
     colours = np.random.default_rng(0).integers(0, 256, (60, 3)).tolist()
     files = {f"A/{i}.png": Image.new("RGB", (40, 40), tuple(colour)) for i, colour in enumerate(colours)}
     folder = write(tmp_path / "p", files)
@@ -195,7 +200,7 @@ def test_plain_pictures_are_drawings(tmp_path, quick):
 
 def test_an_empty_catalog_gives_an_empty_table(tmp_path):
     empty = pd.DataFrame(columns=["path", "sha256", "error"])
-    broken = pd.DataFrame({"path": ["A/1.png"], "sha256": ["0"], "error": ["no picture"]})
+    broken = pd.DataFrame({"path": ["A/1.png"], "sha256": ["0"], "error": ["no image"]})
     for catalog in (empty, broken):
         table = find_photos(catalog, tmp_path)
         assert table.empty
@@ -205,12 +210,17 @@ def test_an_empty_catalog_gives_an_empty_table(tmp_path):
 # --- Copies ---------------------------------------------------------------------------------------
 
 
-CATALOG = pd.DataFrame({"path": list("dbcaef"), "sha256": ["2", "1", "3", "1", "4", "5"],
-                        "error": ["", "", "", "", "", "broken"]})
+CATALOG = pd.DataFrame(
+    {
+        "path": list("dbcaef"),
+        "sha256": ["2", "1", "3", "1", "4", "5"],
+        "error": ["", "", "", "", "", "broken"],
+    }
+)
 
 
 def fake_analysis(monkeypatch):
-    """Scores 0, 1, 2 and so on for the pictures that are asked for; their paths are noted."""
+    """Scores 0, 1, 2 and so on for the images that are asked for; their paths are noted."""
     asked = []
 
     def measure(paths):
@@ -279,12 +289,12 @@ def test_each_half_is_judged_by_the_network_that_the_other_half_taught(monkeypat
 
 
 def test_lessons_are_72_drawings_and_24_photographs_turned_over():
-    """Each picture has its number on its left and 100 on its right, 0 above and 200 below."""
+    """Each image has its number on its left and 100 on its right, 0 above and 200 below."""
     thumbnails = np.zeros((20, 2, 2, 3), np.uint8)
     thumbnails[:, 0, 0] = np.arange(20)[:, None]
     thumbnails[:, 0, 1], thumbnails[:, 1] = 100, 200
     before = thumbnails.copy()
-    lessons = photos.Lessons(thumbnails, [np.arange(15), np.arange(15, 20)], 4, seed=0)
+    lessons = photos.PseudoLabelBatches(thumbnails, [np.arange(15), np.arange(15, 20)], 4, seed=0)
     assert len(lessons) == 4
     batch, answers = lessons[0]
     assert batch.shape == (96, 2, 2, 3)
@@ -298,10 +308,10 @@ def test_lessons_are_72_drawings_and_24_photographs_turned_over():
     np.testing.assert_array_equal(thumbnails, before)
 
 
-def test_too_few_sure_pictures_teach_nothing(monkeypatch):
+def test_too_few_sure_images_teach_nothing(monkeypatch):
     monkeypatch.setattr(photos, "cross_judge", lambda *_: pytest.fail("taught"))
     mean = np.repeat([-1.0, 2.0, 0.4], [50, 9, 20])
-    rounds, final = photos.teach(None, None, mean, HALVES, np.full(79, -1), 0)
+    rounds, final = photos.self_train(None, None, mean, HALVES, np.full(79, -1), 0)
     assert rounds == []
     assert final is HALVES
 
@@ -318,8 +328,8 @@ def test_a_sure_network_outvotes_a_weak_vote(monkeypatch):
     monkeypatch.setattr(photos, "ROUNDS", 1)
     monkeypatch.setattr(photos, "cross_judge", judge)
     again = Separation(0.0, 0.2, 9.0, (-1.8, 0.1, 0.1), (2.8, 0.1, 0.1))
-    monkeypatch.setattr(photos, "separate", lambda evidence: again)
-    (evidence,), final = photos.teach(None, None, mean, HALVES, np.full(100, -1), 7)
+    monkeypatch.setattr(photos, "fit_mixture", lambda evidence: again)
+    (evidence,), final = photos.self_train(None, None, mean, HALVES, np.full(100, -1), 7)
     is_photo, sure, seed = asked[0]
     assert is_photo.tolist() == [False] * 79 + [True] * 20 + [False]
     assert sure.tolist() == [True] * 99 + [False]
@@ -327,8 +337,8 @@ def test_a_sure_network_outvotes_a_weak_vote(monkeypatch):
     np.testing.assert_allclose(evidence, mean + photos.WEIGHT * np.repeat([-2.0, 2.0, 2.0], [79, 20, 1]))
     assert evidence[-1] > final.threshold
     assert final is again
-    monkeypatch.setattr(photos, "separate", lambda evidence: None)
-    assert photos.teach(None, None, mean, HALVES, np.full(100, -1), 7) == ([], HALVES)
+    monkeypatch.setattr(photos, "fit_mixture", lambda evidence: None)
+    assert photos.self_train(None, None, mean, HALVES, np.full(100, -1), 7) == ([], HALVES)
 
 
 # --- Clusters -------------------------------------------------------------------------------------
@@ -371,9 +381,17 @@ def test_few_points_are_noise_and_equal_points_are_one_cluster():
     assert find_clusters(np.zeros((20, 2)))[0].tolist() == [0] * 20
 
 
-@pytest.mark.parametrize(("curve", "expected"), [
-    ([*np.linspace(0, 1, 91), *range(2, 12)], 1), ([0] * 50 + [5, 10], 0), ([1, 2, 3, 4, 40], 4),
-    ([2, 2, 2], 2), ([3], 3)], ids=["corner", "steps", "last but one", "constant", "one"])
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ([*np.linspace(0, 1, 91), *range(2, 12)], 1),
+        ([0] * 50 + [5, 10], 0),
+        ([1, 2, 3, 4, 40], 4),
+        ([2, 2, 2], 2),
+        ([3], 3),
+    ],
+    ids=["corner", "steps", "last but one", "constant", "one"],
+)
 def test_the_knee_of_a_curve(curve, expected):
     assert knee(np.array(curve, float)) == pytest.approx(expected)
 
@@ -388,14 +406,18 @@ def test_features_are_scaled_by_their_spread_and_clipped():
     assert (scaled[:, 2] == 0).all()
 
 
-@pytest.mark.parametrize(("cluster", "evidence", "agrees"), [
-    ([0, 0, 0], [-1, -2, 1], [True, True, False]),
-    ([1, 1, 1], [1, 2, -1], [True, True, False]),
-    ([-1, -1, -1], [1, 2, -1], [True, True, True]),
-    ([0, 1, 0, 1, 0, 1], [-1, 1, -1, 1, 1, -1], [True, True, True, True, False, False]),
-    ([0, 0, 0], [0.5, 0.5, 0.6], [True, True, False]),
-], ids=["drawings", "photographs", "noise", "two clusters", "on the border"])
-def test_a_picture_may_not_contradict_its_cluster(cluster, evidence, agrees):
+@pytest.mark.parametrize(
+    ("cluster", "evidence", "agrees"),
+    [
+        ([0, 0, 0], [-1, -2, 1], [True, True, False]),
+        ([1, 1, 1], [1, 2, -1], [True, True, False]),
+        ([-1, -1, -1], [1, 2, -1], [True, True, True]),
+        ([0, 1, 0, 1, 0, 1], [-1, 1, -1, 1, 1, -1], [True, True, True, True, False, False]),
+        ([0, 0, 0], [0.5, 0.5, 0.6], [True, True, False]),
+    ],
+    ids=["drawings", "photographs", "noise", "two clusters", "on the border"],
+)
+def test_an_image_may_not_contradict_its_cluster(cluster, evidence, agrees):
     evidence = np.array(evidence, float)
     shift = 0.5 if 0.5 in evidence else 0.0
     assert name_clusters(np.array(cluster), evidence, shift).tolist() == agrees
@@ -407,15 +429,19 @@ def test_a_picture_may_not_contradict_its_cluster(cluster, evidence, agrees):
 SCORE = np.repeat([-1.0, 1.0], [80, 20])
 
 
-@pytest.mark.parametrize(("score", "final", "mean", "most", "verdict"), [
-    (SCORE[51:], HALVES, SCORE[51:], 0.9, "too few distinct pictures to decide without labels"),
-    (SCORE, HALVES, -SCORE, 0.9, "more than half of the 100 pictures look like photographs"),
-    (SCORE, None, -SCORE, 0.9, "more than half of the 100 pictures look like photographs"),
-    (SCORE, HALVES, SCORE, 0.19, "20% of the pictures would be removed, more than 19%"),
-], ids=["too few", "mostly photographs", "mostly photographs of one kind", "too many"])
+@pytest.mark.parametrize(
+    ("score", "final", "mean", "most", "verdict"),
+    [
+        (SCORE[51:], HALVES, SCORE[51:], 0.9, "too few distinct images to decide without labels"),
+        (SCORE, HALVES, -SCORE, 0.9, "more than half of the 100 images look like photographs"),
+        (SCORE, None, -SCORE, 0.9, "more than half of the 100 images look like photographs"),
+        (SCORE, HALVES, SCORE, 0.19, "20% of the images would be removed, more than 19%"),
+    ],
+    ids=["too few", "mostly photographs", "mostly photographs of one kind", "too many"],
+)
 def test_undecided_sets_are_left_with_a_warning(score, final, mean, most, verdict):
     with pytest.warns(UserWarning, match="^" + verdict + ".*nothing is") as caught:
-        is_photo, said = decide(score, final, mean, most)
+        is_photo, said = choose_removed(score, final, mean, most)
     assert is_photo.tolist() == [False] * len(score)
     assert said == str(caught[0].message)
 
@@ -423,17 +449,17 @@ def test_undecided_sets_are_left_with_a_warning(score, final, mean, most, verdic
 def test_decided_sets_are_no_matter_of_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        is_photo, verdict = decide(SCORE, HALVES, SCORE, 0.21)
-        none, one_kind = decide(SCORE, None, SCORE, 0.0)
+        is_photo, verdict = choose_removed(SCORE, HALVES, SCORE, 0.21)
+        none, one_kind = choose_removed(SCORE, None, SCORE, 0.0)
     assert is_photo.tolist() == [False] * 80 + [True] * 20
-    assert verdict == "20 of 100 pictures are photographs"
+    assert verdict == "20 of 100 images are photographs"
     assert none.tolist() == [False] * 100
-    assert one_kind == "no photographs: the scores of 100 pictures are of one kind"
+    assert one_kind == "no photographs: the scores of 100 images are of one kind"
 
 
-def test_analysis_of_pictures_tells_how_it_came_about(pictures, quickest):
-    folder, catalog = pictures
-    files, distinct = photos.distinct_pictures(some(catalog, 60, 12))
+def test_analysis_of_images_tells_how_it_came_about(images, quickest):
+    folder, catalog = images
+    files, distinct = photos.distinct_images(some(catalog, 60, 12))
     assert len(files) == 74
     found = photos.analyse(*photo_statistics.photo_statistics([folder / path for path in distinct]))
     noisy = distinct.str.contains("noisy").to_numpy()

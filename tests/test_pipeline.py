@@ -9,8 +9,8 @@ import pytest
 from conftest import write_class_folders
 
 from illus import config, pipeline
-from illus.balance import in_profile, split
-from illus.catalog import scan
+from illus.clean.balance import split, subsample_for_profile
+from illus.data.catalog import scan
 
 
 def snapshot(folder):
@@ -43,37 +43,39 @@ def test_own_class_folders(tmp_path, monkeypatch, capsys):
     assert len(pd.read_csv(work / "experiments.csv")) == 1
 
 
-@pytest.mark.parametrize(("variable", "value", "message"), [
-    ("DATA_DIR", "nowhere", "no such folder"), ("PROFILE", "fast", "choose one of quick, full")])
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [("DATA_DIR", "nowhere", "no such folder"), ("PROFILE", "fast", "choose one of quick, full")],
+)
 def test_bad_settings_are_one_line(tmp_path, monkeypatch, capsys, variable, value, message):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "pictures", n=12)))
+    monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "images", n=12)))
     monkeypatch.setenv(variable, value)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # so few pictures that photographs are not looked for
+        warnings.simplefilter("ignore")  # so few images that photographs are not looked for
         assert pipeline.main([]) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert len(error) == 1
     assert message in error[0]
 
 
-def test_a_profile_takes_at_most_so_many_of_each_class_and_every_test_picture(tmp_path, monkeypatch):
+def test_a_profile_takes_at_most_so_many_of_each_class_and_every_test_image(tmp_path, monkeypatch):
     folder = write_class_folders(tmp_path / "p", n=20)
     dataset = split(scan(folder), fractions={"train": 0.7, "validation": 0.15, "test": 0.15})
     monkeypatch.setattr(config, "profile", lambda: config.Profile("tiny", 5, 1, 1, (0,)))
-    part = in_profile(dataset)
+    part = subsample_for_profile(dataset)
     counts = part.groupby(["class_name", "split"]).size().unstack()
     assert counts["train"].tolist() == [5, 5, 5]
     assert counts["test"].tolist() == [3, 3, 3]
-    pd.testing.assert_frame_equal(part, in_profile(dataset))
+    pd.testing.assert_frame_equal(part, subsample_for_profile(dataset))
 
 
 def test_class_folders_inside_the_work_folder_are_refused(tmp_path, monkeypatch, capsys):
-    folder = write_class_folders(tmp_path / "work" / "pictures", n=12)
+    folder = write_class_folders(tmp_path / "work" / "images", n=12)
     (folder / "test").mkdir()
     before = snapshot(folder)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATA_DIR", "work/pictures")
+    monkeypatch.setenv("DATA_DIR", "work/images")
     assert pipeline.main([]) == 2
     assert "is inside work/" in capsys.readouterr().err
     assert snapshot(folder) == before
@@ -81,7 +83,7 @@ def test_class_folders_inside_the_work_folder_are_refused(tmp_path, monkeypatch,
 
 def test_an_unwritable_work_folder_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "pictures", n=2)))
+    monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "images", n=2)))
     (tmp_path / "work").write_text("a file where a folder is wanted")
     assert pipeline.main([]) == 2
     shown = capsys.readouterr().err
@@ -91,20 +93,21 @@ def test_an_unwritable_work_folder_is_one_line(tmp_path, monkeypatch, capsys):
     assert "Traceback" not in shown
 
 
-@pytest.mark.parametrize(("folder", "name"), [
-    ("data/emoji20/training", "emoji20"), ("pictures", "pictures"), ("/x/y/train/", "y")])
+@pytest.mark.parametrize(
+    ("folder", "name"), [("data/emoji20/training", "emoji20"), ("images", "images"), ("/x/y/train/", "y")]
+)
 def test_each_data_set_has_a_work_folder(folder, name):
     assert config.work_dir(folder).as_posix() == f"work/{name}"
 
 
 def test_test_folders_stand_beside_a_training_folder(tmp_path, monkeypatch):
-    for name in ("training", "test", "test_unseen_style", "pictures"):
+    for name in ("training", "test", "test_unseen_style", "images"):
         (tmp_path / name).mkdir()
     (tmp_path / "test.txt").write_text("no folder")
     assert [p.name for p in config.test_folders(tmp_path / "training")] == ["test", "test_unseen_style"]
-    assert config.test_folders(tmp_path / "pictures") == []
+    assert config.test_folders(tmp_path / "images") == []
     monkeypatch.setenv("PROFILE", "full")
     assert config.weights_path("data/emoji20/training").as_posix() == "weights/best.h5"
-    assert config.weights_path(tmp_path / "pictures").as_posix() == "work/pictures/best.h5"
+    assert config.weights_path(tmp_path / "images").as_posix() == "work/images/best.h5"
     monkeypatch.setenv("PROFILE", "quick")
     assert config.weights_path("data/emoji20/training").as_posix() == "work/emoji20/best.h5"

@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 
 from evaluate import read_description
-from illus.plan import CHOSEN
+from illus.learn.plan import CHOSEN
 
 ROOT = Path(__file__).parent.parent
 BANNED = re.compile(
     r"keras\.applications|import\s+applications\b|keras_hub|keras_cv|tensorflow_hub|\btimm\b"
     r"|(?:import|from)\s+torchvision"
     r"|transformers|weights\s*=\s*\\?['\"]imagenet|load_state_dict_from_url|get_file\(|torch\.hub"
-    r"|from_pretrained")
+    r"|from_pretrained"
+)
 THIS = Path(__file__).name
 
 
@@ -29,10 +30,16 @@ def tracked(*patterns):
 
 
 def test_the_ban_sees_what_it_must():
-    for text in ("from keras.applications import ResNet50", "from keras import applications",
-                 "from torchvision.models import resnet18", "torch.hub.load('x')",
-                 "Net(weights='imagenet')", 'Net(weights=\\"imagenet\\")',
-                 "keras.utils.get_file('w.h5')", "Net.from_pretrained('x')"):
+    for text in (
+        "from keras.applications import ResNet50",
+        "from keras import applications",
+        "from torchvision.models import resnet18",
+        "torch.hub.load('x')",
+        "Net(weights='imagenet')",
+        'Net(weights=\\"imagenet\\")',
+        "keras.utils.get_file('w.h5')",
+        "Net.from_pretrained('x')",
+    ):
         assert BANNED.search(text), text
     assert not BANNED.search("keras.layers.Conv2D(weights=None)")
 

@@ -1,4 +1,4 @@
-"""Networks, training runs and their records, on drawn pictures."""
+"""Networks, training runs and their records, on drawn images."""
 
 import io
 import json
@@ -13,30 +13,49 @@ import pytest
 from conftest import write_class_folders
 
 from evaluate import Description, evaluate, fit_image, load_classifier, read_description
-from illus import experiments, training
-from illus.balance import split
-from illus.catalog import scan
-from illus.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, build, multiply_adds
-from illus.plan import LONG, PLAN, SCREENING, Round, ablation
-from illus.training import Batches, Config, build_network, data_hash, load_arrays, save_classifier, train
+from illus.clean.balance import split
+from illus.data.catalog import scan
+from illus.learn import augmentation, experiments, optimizers, training
+from illus.learn.batches import TrainingBatches, load_arrays, mix
+from illus.learn.export import save_classifier
+from illus.learn.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, build, multiply_adds
+from illus.learn.plan import LONG, PLAN, SCREENING, Round, ablation
+from illus.learn.settings import Config, data_hash
+from illus.learn.training import build_network, train
 
-TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=3, batch_size=8, dropout=0.0,
-              learning_rate=0.02, ema_momentum=0.5, label_smoothing=0.0, precision="float32")
+TINY = Config(
+    width=4,
+    blocks=(1, 1),
+    input_size=16,
+    epochs=3,
+    batch_size=8,
+    dropout=0.0,
+    learning_rate=0.02,
+    ema_momentum=0.5,
+    label_smoothing=0.0,
+    precision="float32",
+)
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    folder = write_class_folders(tmp_path_factory.mktemp("data") / "pictures", n=20)
+def images(tmp_path_factory):
+    folder = write_class_folders(tmp_path_factory.mktemp("data") / "images", n=20)
     return folder, split(scan(folder), fractions={"train": 0.75, "validation": 0.25})
 
 
 RANDOM = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
 
 
-@pytest.mark.parametrize(("setting", "value"), [
-    *(("network", name) for name in BLOCKS), *(("channels", name) for name in CHANNELS),
-    *(("normalisation", name) for name in NORMALISATIONS), *(("pooling", name) for name in POOLINGS)])
-def test_a_network_maps_uint8_pictures_to_probabilities_also_when_saved(tmp_path, setting, value):
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("block", name) for name in BLOCKS),
+        *(("channels", name) for name in CHANNELS),
+        *(("normalisation", name) for name in NORMALISATIONS),
+        *(("pooling", name) for name in POOLINGS),
+    ],
+)
+def test_a_network_maps_uint8_images_to_probabilities_also_when_saved(tmp_path, setting, value):
     network = build_network(replace(TINY, **{setting: value}), 7)
     assert network.input_shape == (None, 16, 16, 3)
     assert network.inputs[0].dtype == "uint8"
@@ -44,7 +63,7 @@ def test_a_network_maps_uint8_pictures_to_probabilities_also_when_saved(tmp_path
     assert output.shape == (4, 7)
     assert output.dtype == np.float32
     assert output.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert np.ptp(output, axis=0).max() > 1e-4, "it says the same of every picture"
+    assert np.ptp(output, axis=0).max() > 1e-4, "it says the same of every image"
     save_classifier(network, Description(list("abcdefg"), 16, "pad", {}), tmp_path / "w.h5")
     loaded, _ = load_classifier(tmp_path / "w.h5")
     np.testing.assert_array_equal(loaded.predict_on_batch(RANDOM), output)
@@ -57,11 +76,11 @@ def test_a_network_takes_any_size(name, size):
     assert network.predict_on_batch(np.zeros((1, size, size, 3), np.uint8)).shape == (1, 7)
 
 
-def seen(channels, picture, normalisation="ink"):
+def seen(channels, image, normalisation="ink"):
     """What a network's first convolution is given, float (height, width, channels)."""
-    network = build(len(picture), 2, width=4, blocks=(1,), channels=channels, normalisation=normalisation)
+    network = build(len(image), 2, width=4, blocks=(1,), channels=channels, normalisation=normalisation)
     first = next(la for la in network.layers if isinstance(la, keras.layers.Conv2D) and la.trainable)
-    return np.asarray(keras.Model(network.input, first.input)(picture[None])[0])
+    return np.asarray(keras.Model(network.input, first.input)(image[None])[0])
 
 
 def half_black(side=16):
@@ -70,15 +89,15 @@ def half_black(side=16):
 
 
 def test_colours_are_ink_and_gray_is_their_luma():
-    picture = np.full((16, 16, 3), (255, 0, 0), np.uint8)
-    assert seen("rgb", picture)[8, 8].tolist() == [0, 1, 1]
-    np.testing.assert_allclose(seen("gray", picture)[8, 8], [0.587 + 0.114], atol=1e-6)
+    image = np.full((16, 16, 3), (255, 0, 0), np.uint8)
+    assert seen("rgb", image)[8, 8].tolist() == [0, 1, 1]
+    np.testing.assert_allclose(seen("gray", image)[8, 8], [0.587 + 0.114], atol=1e-6)
 
 
 def test_edges_are_where_ink_begins_and_nowhere_else():
     edges = seen("edges", half_black())[:, :, 0]
     np.testing.assert_allclose(edges[4, 7:9], [0.5, 0.5], atol=1e-6)  # the gradient, by Sobel
-    assert edges[:, :6].max() == 0, "the border of a white picture is no edge"
+    assert edges[:, :6].max() == 0, "the border of a white image is no edge"
     np.testing.assert_allclose(seen("rgb+edges", half_black())[..., 3], edges, atol=1e-6)
 
 
@@ -89,20 +108,26 @@ def test_contrast_and_smoothing_by_hand():
     np.testing.assert_allclose(smoothed[[2, 7, 8, 13]], [0, 1 / 3, 2 / 3, 1], atol=1e-6)
 
 
-def test_a_stem_of_stride_two_halves_the_picture_at_once():
-    sides = [next(la for la in build(16, 2, width=4, blocks=(1,), stem=stem).layers
-                  if isinstance(la, keras.layers.Conv2D)).output.shape[1] for stem in (1, 2)]
+def test_a_stem_of_stride_two_halves_the_image_at_once():
+    sides = [
+        next(
+            la
+            for la in build(16, 2, width=4, blocks=(1,), stem_stride=stem).layers
+            if isinstance(la, keras.layers.Conv2D)
+        ).output.shape[1]
+        for stem in (1, 2)
+    ]
     assert sides == [16, 8]
 
 
 def test_normalisations_by_hand():
     assert seen("rgb", half_black(), "scale")[8, [0, 15], 0].tolist() == [1, -1]
     assert seen("rgb", half_black(), "ink")[8, [0, 15], 0].tolist() == [0, 1]
-    np.testing.assert_allclose(seen("rgb", half_black(), "picture")[8, [0, 15], 0], [-1, 1], atol=0.01)
+    np.testing.assert_allclose(seen("rgb", half_black(), "image")[8, [0, 15], 0], [-1, 1], atol=0.01)
 
 
-def test_filters_are_not_learned(pictures, tmp_path):
-    folder, dataset = pictures
+def test_filters_are_not_learned(images, tmp_path):
+    folder, dataset = images
     config = replace(TINY, channels="rgb+edges", normalisation="ink", epochs=1)
     record = train(dataset, folder, config, "", tmp_path)
     before, after = build_network(config, 3), load_classifier(record.weights)[0]
@@ -131,7 +156,7 @@ def test_parameter_count_by_hand():
 @pytest.mark.parametrize("normalisation", ["scale", "channel"])
 def test_fused_batch_normalisation_is_keras_s_own(normalisation):
     network = build_network(replace(TINY, normalisation=normalisation), 3)
-    fused = training.fused(network)
+    fused = training.with_fused_batch_norm(network)
     assert fused is not network
     outputs = [np.asarray(model(RANDOM, training=True)) for model in (network, fused)]
     np.testing.assert_allclose(*outputs, atol=1e-5)
@@ -142,30 +167,30 @@ def test_fused_batch_normalisation_is_keras_s_own(normalisation):
 
 
 def test_a_random_convolution_leaves_the_paper_and_other_shapes_alone():
-    picture = np.full((8, 12, 12, 3), 255, np.float32)
-    layer = training.RandomConvolution(share=1.0)
-    assert (np.asarray(layer(picture, training=True)) == 255).all(), "white paper stays white"
-    picture[:, 4:8, 4:8] = 40
-    np.testing.assert_array_equal(layer(picture), picture)
-    np.testing.assert_allclose(training.RandomConvolution(share=0.0)(picture, training=True), picture)
-    changed = np.asarray(layer(picture, training=True))
+    image = np.full((8, 12, 12, 3), 255, np.float32)
+    layer = augmentation.RandomConvolution(share=1.0)
+    assert (np.asarray(layer(image, training=True)) == 255).all(), "white paper stays white"
+    image[:, 4:8, 4:8] = 40
+    np.testing.assert_array_equal(layer(image), image)
+    np.testing.assert_allclose(augmentation.RandomConvolution(share=0.0)(image, training=True), image)
+    changed = np.asarray(layer(image, training=True))
     assert (changed[:, :3] == 255).all(), "ink has spread farther than the filter"
-    assert len(np.unique(changed[:, 5, 5].round(), axis=0)) > 1, "all pictures are changed by as much"
+    assert len(np.unique(changed[:, 5, 5].round(), axis=0)) > 1, "all images are changed by as much"
 
 
 def test_a_saved_network_gives_the_same_answers(tmp_path):
     network = build_network(TINY, 3)
-    pictures = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
     description = Description(["L2_2", "한글", "L2_33"], 16, "crop", {"seed": 1})
     save_classifier(network, description, tmp_path / "w.h5")
     loaded, read = load_classifier(tmp_path / "w.h5")
     assert read == description
-    np.testing.assert_array_equal(loaded.predict_on_batch(pictures), network.predict_on_batch(pictures))
+    np.testing.assert_array_equal(loaded.predict_on_batch(images), network.predict_on_batch(images))
     assert [p.name for p in tmp_path.iterdir()] == ["w.h5"]
 
 
-def test_a_network_learns_drawn_pictures(pictures, tmp_path):
-    folder, dataset = pictures
+def test_a_network_learns_drawn_images(images, tmp_path):
+    folder, dataset = images
     record = train(dataset, folder, replace(TINY, epochs=12, augmentation="affine"), "learns", tmp_path)
     assert record.val_macro_f1 >= 0.9
     assert record.epochs == 12
@@ -174,53 +199,69 @@ def test_a_network_learns_drawn_pictures(pictures, tmp_path):
     assert result["macro_f1"] >= 0.9
 
 
-def test_an_untrained_network_does_not_know_them(pictures, tmp_path):
-    folder, dataset = pictures
+def test_an_untrained_network_does_not_know_them(images, tmp_path):
+    folder, dataset = images
     assert train(dataset, folder, replace(TINY, epochs=1, learning_rate=0.0), "", tmp_path).val_macro_f1 < 0.7
 
 
-def test_class_ids_are_those_of_the_weights(pictures, tmp_path):
-    folder, dataset = pictures
+def test_class_ids_are_those_of_the_weights(images, tmp_path):
+    folder, dataset = images
     record = train(dataset, folder, replace(TINY, epochs=1), "", tmp_path)
     names = read_description(record.weights).class_names
     assert [names[i] for i in dataset.class_id] == dataset.class_name.tolist()
 
 
-def test_one_seed_gives_the_same_network_and_another_does_not(pictures, tmp_path):
-    folder, dataset = pictures
-    weights = [load_classifier(train(dataset, folder, replace(TINY, seed=s), "", tmp_path / n).weights)[0]
-               .get_weights() for s, n in ((0, "a"), (0, "b"), (1, "c"))]
+def test_one_seed_gives_the_same_network_and_another_does_not(images, tmp_path):
+    folder, dataset = images
+    weights = [
+        load_classifier(train(dataset, folder, replace(TINY, seed=s), "", tmp_path / n).weights)[
+            0
+        ].get_weights()
+        for s, n in ((0, "a"), (0, "b"), (1, "c"))
+    ]
     for first, second in zip(weights[0], weights[1], strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
     assert any(not np.allclose(a, c, atol=1e-3) for a, c in zip(weights[0], weights[2], strict=True))
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_every_network_fits_forty_pictures(pictures, tmp_path, name):
-    folder, dataset = pictures
+def test_every_network_fits_forty_images(images, tmp_path, name):
+    folder, dataset = images
     forty = dataset.assign(split="validation").head(40)
     forty = pd.concat([forty.assign(split="train"), forty])
-    config = replace(TINY, network=name, width=8, epochs=10, augmentation="none", learning_rate=0.03)
+    config = replace(TINY, block=name, width=8, epochs=10, augmentation="none", learning_rate=0.03)
     assert train(forty, folder, config, "", tmp_path).val_macro_f1 == 1
 
 
-@pytest.mark.parametrize("changes", [
-    {"mixing": "mixup"}, {"mixing": "cutmix"}, {"prior": 1.0}, {"loss": "focal"}, {"schedule": "constant"},
-    {"optimizer": "sgd", "learning_rate": 0.1}, {"optimizer": "muon"}, {"ema_momentum": 0.0},
-    {"label_smoothing": 0.1, "sampling": 0.0, "class_weighting": 0.5}], ids=str)
-def test_every_way_of_training_learns(pictures, tmp_path, changes):
-    folder, dataset = pictures
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mixing": "mixup"},
+        {"mixing": "cutmix"},
+        {"logit_adjustment": 1.0},
+        {"loss": "focal"},
+        {"schedule": "constant"},
+        {"optimizer": "sgd", "learning_rate": 0.1},
+        {"optimizer": "muon"},
+        {"ema_momentum": 0.0},
+        {"label_smoothing": 0.1, "sampling_power": 0.0, "class_weighting": 0.5},
+    ],
+    ids=str,
+)
+def test_every_way_of_training_learns(images, tmp_path, changes):
+    folder, dataset = images
     config = replace(TINY, **{"epochs": 12, "augmentation": "flip"} | changes)
     assert train(dataset, folder, config, "", tmp_path).val_macro_f1 >= 0.85
 
 
 def test_muon_makes_orthogonal_steps_of_convolutions_and_none_of_others():
-    optimizer = training.Muon(1.0, weight_decay=0.0, momentum=0.0, nesterov=False)
+    optimizer = optimizers.Muon(1.0, weight_decay=0.0, momentum=0.0, nesterov=False)
     rng = np.random.default_rng(0)
     kernel, bias = (keras.Variable(np.zeros(shape, np.float32)) for shape in ((3, 3, 4, 8), (8,)))
     optimizer.build([kernel, bias])
-    optimizer.apply([keras.ops.convert_to_tensor(rng.normal(size=v.shape).astype("float32"))
-                     for v in (kernel, bias)])
+    optimizer.apply(
+        [keras.ops.convert_to_tensor(rng.normal(size=v.shape).astype("float32")) for v in (kernel, bias)]
+    )
     kernel, bias = (keras.ops.convert_to_numpy(variable) for variable in (kernel, bias))
     step = np.linalg.svd(kernel.reshape(36, 8), compute_uv=False)
     np.testing.assert_allclose(step / step.mean(), 1, atol=0.35)
@@ -231,8 +272,8 @@ class Stopped(BaseException):
     pass
 
 
-def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been(pictures, tmp_path, monkeypatch):
-    folder, dataset = pictures
+def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been(images, tmp_path, monkeypatch):
+    folder, dataset = images
     whole = train(dataset, folder, TINY, "", tmp_path / "whole")
     begin = training.Progress.on_epoch_begin
 
@@ -253,8 +294,8 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been(pictures, tmp_path
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
-def test_a_finished_run_is_not_trained_again(pictures, tmp_path, monkeypatch):
-    folder, dataset = pictures
+def test_a_finished_run_is_not_trained_again(images, tmp_path, monkeypatch):
+    folder, dataset = images
     monkeypatch.setenv("PROFILE", "quick")
     first = experiments.run(dataset, folder, TINY, "q", tmp_path)
     monkeypatch.setattr(experiments, "train", lambda *_: pytest.fail("trained again"))
@@ -277,8 +318,8 @@ def test_a_finished_run_is_not_trained_again(pictures, tmp_path, monkeypatch):
     assert table.width.tolist() == [4, 4, 4]
 
 
-def test_a_failed_run_is_in_the_table_and_is_tried_again(pictures, tmp_path, monkeypatch):
-    folder, dataset = pictures
+def test_a_failed_run_is_in_the_table_and_is_tried_again(images, tmp_path, monkeypatch):
+    folder, dataset = images
     monkeypatch.setenv("PROFILE", "quick")
     whole = experiments.run(dataset, folder, TINY, "q", tmp_path)
     with pytest.raises(FloatingPointError, match="the loss is nan after epoch 1"):
@@ -293,8 +334,14 @@ def test_a_failed_run_is_in_the_table_and_is_tried_again(pictures, tmp_path, mon
     assert table.error.tolist() == ["", ""]
 
 
-ROUND = Round("r", "Which?", {"width": {"2": {"width": 2}, "8": {"width": 8}, "64": {"width": 64}},
-                              "rate": {"high": {"learning_rate": 1.0}, "low": {"learning_rate": 0.001}}})
+ROUND = Round(
+    "r",
+    "Which?",
+    {
+        "width": {"2": {"width": 2}, "8": {"width": 8}, "64": {"width": 64}},
+        "rate": {"high": {"learning_rate": 1.0}, "low": {"learning_rate": 0.001}},
+    },
+)
 
 
 def fake_records(monkeypatch, scores):
@@ -302,14 +349,18 @@ def fake_records(monkeypatch, scores):
         score = scores[config.width, config.learning_rate]
         if score is None:
             raise FloatingPointError("no")
-        return SimpleNamespace(val_macro_f1=score, val_micro_f1=score / 2, multiply_adds=100 + config.width,
-                               seconds=1.0)
+        return SimpleNamespace(
+            val_macro_f1=score, val_micro_f1=score / 2, multiply_adds=100 + config.width, seconds=1.0
+        )
+
     monkeypatch.setattr(experiments, "run", fake_run)
 
 
 def test_a_round_runs_the_base_and_each_variant_and_goes_on_after_a_failure(monkeypatch):
-    fake_records(monkeypatch, {(4, 0.02): 0.5, (2, 0.02): 0.4, (8, 0.02): 0.53, (64, 0.02): 0.9,
-                               (4, 1.0): None, (4, 0.001): 0.51})
+    fake_records(
+        monkeypatch,
+        {(4, 0.02): 0.5, (2, 0.02): 0.4, (8, 0.02): 0.53, (64, 0.02): 0.9, (4, 1.0): None, (4, 0.001): 0.51},
+    )
     table = experiments.run_round(ROUND, TINY, None, None, None)
     assert table.variant.tolist() == ["base", "2", "8", "64", "high", "low"]
     assert table.factor.tolist() == ["", "width", "width", "width", "rate", "rate"]
@@ -318,11 +369,15 @@ def test_a_round_runs_the_base_and_each_variant_and_goes_on_after_a_failure(monk
     assert table.error.tolist() == ["", "", "", "", "FloatingPointError: no", ""]
 
 
-@pytest.mark.parametrize(("noise", "width", "rate", "adopted"), [
-    (0.004, 8, 0.001, ["width: 8", "rate: low"]), (0.01, 8, 0.02, ["width: 8"]), (0.02, 4, 0.02, [])])
+@pytest.mark.parametrize(
+    ("noise", "width", "rate", "adopted"),
+    [(0.004, 8, 0.001, ["width: 8", "rate: low"]), (0.01, 8, 0.02, ["width: 8"]), (0.02, 4, 0.02, [])],
+)
 def test_what_is_better_for_sure_and_hardly_dearer_is_adopted(monkeypatch, noise, width, rate, adopted):
-    fake_records(monkeypatch, {(4, 0.02): 0.5, (2, 0.02): 0.52, (8, 0.02): 0.53, (64, 0.02): 0.9,
-                               (4, 1.0): None, (4, 0.001): 0.51})
+    fake_records(
+        monkeypatch,
+        {(4, 0.02): 0.5, (2, 0.02): 0.52, (8, 0.02): 0.53, (64, 0.02): 0.9, (4, 1.0): None, (4, 0.001): 0.51},
+    )
     table = experiments.run_round(ROUND, TINY, None, None, None)
     config, names = experiments.adopt(ROUND, TINY, table, noise)
     assert list(names) == adopted
@@ -332,13 +387,23 @@ def test_what_is_better_for_sure_and_hardly_dearer_is_adopted(monkeypatch, noise
 def test_each_round_starts_from_what_the_one_before_adopted(monkeypatch):
     monkeypatch.setenv("PROFILE", "full")
     fake_records(monkeypatch, {(4, 0.02): 0.5, (8, 0.02): 0.53, (4, 1.0): 0.1, (8, 1.0): 0.7})
-    monkeypatch.setattr(experiments, "compare", lambda *_: pd.DataFrame({"macro_f1": [0.49, 0.5, 0.51]}))
-    rounds = [Round(name, "?", {name: {"one": changes}}) for name, changes in (
-        ("rate", {"learning_rate": 1.0}), ("width", {"width": 8}), ("rate again", {"learning_rate": 1.0}))]
+    scores = pd.DataFrame({"macro_f1": [0.49, 0.5, 0.51]})
+    monkeypatch.setattr(experiments, "compare_candidates", lambda *_: scores)
+    rounds = [
+        Round(name, "?", {name: {"one": changes}})
+        for name, changes in (
+            ("rate", {"learning_rate": 1.0}),
+            ("width", {"width": 8}),
+            ("rate again", {"learning_rate": 1.0}),
+        )
+    ]
     steps, noise = experiments.run_plan(rounds, TINY, None, None, None)
     assert noise == pytest.approx(0.01)
     assert [step.adopted for step in steps] == [
-        {}, {"width: one": {"width": 8}}, {"rate again: one": {"learning_rate": 1.0}}]
+        {},
+        {"width: one": {"width": 8}},
+        {"rate again: one": {"learning_rate": 1.0}},
+    ]
     assert [step.base.width for step in steps] == [4, 4, 8]
     assert [step.after for step in steps[:2]] == [steps[1].base, steps[2].base]
     assert steps[2].after == replace(TINY, width=8, learning_rate=1.0)
@@ -349,11 +414,22 @@ def test_each_round_starts_from_what_the_one_before_adopted(monkeypatch):
 
 
 def test_the_base_and_its_best_affordable_variant_are_the_finalists():
-    table = pd.DataFrame({"factor": ["", "width", "rate", "rate", "width"], "cost": [1, 1.1, 1, None, 40],
-                          "variant": ["base", "8", "fast", "broken", "64"],
-                          "macro_f1": [0.5, 0.51, 0.4, None, 0.9]})
-    plan_round = Round("last", "?", {"width": {"8": {"width": 8}, "64": {"width": 64}},
-                                     "rate": {"fast": {"learning_rate": 1.0}, "broken": {}}})
+    table = pd.DataFrame(
+        {
+            "factor": ["", "width", "rate", "rate", "width"],
+            "cost": [1, 1.1, 1, None, 40],
+            "variant": ["base", "8", "fast", "broken", "64"],
+            "macro_f1": [0.5, 0.51, 0.4, None, 0.9],
+        }
+    )
+    plan_round = Round(
+        "last",
+        "?",
+        {
+            "width": {"8": {"width": 8}, "64": {"width": 64}},
+            "rate": {"fast": {"learning_rate": 1.0}, "broken": {}},
+        },
+    )
     step = experiments.Step(plan_round, TINY, table, {}, TINY)
     wide = replace(TINY, width=8)
     assert experiments.finalists(step) == {"base": TINY, "8": wide}
@@ -362,13 +438,24 @@ def test_the_base_and_its_best_affordable_variant_are_the_finalists():
     assert experiments.finalists(replace(step, table=failed)) == {"base": TINY}
 
 
-@pytest.mark.parametrize(("means", "costs", "chosen"), [
-    ((0.70, 0.69), (3, 1), "b"), ((0.70, 0.69), (1, 1), "a"), ((0.70, 0.60), (3, 1), "a"),
-    ((0.60, 0.70), (1, 3), "b"), ((0.70, 0.70), (1, 3), "a")])
+@pytest.mark.parametrize(
+    ("means", "costs", "chosen"),
+    [
+        ((0.70, 0.69), (3, 1), "b"),
+        ((0.70, 0.69), (1, 1), "a"),
+        ((0.70, 0.60), (3, 1), "a"),
+        ((0.60, 0.70), (1, 3), "b"),
+        ((0.70, 0.70), (1, 3), "a"),
+    ],
+)
 def test_the_cheapest_candidate_that_noise_cannot_tell_from_the_best_is_chosen(means, costs, chosen):
-    compared = pd.DataFrame([
-        {"name": name, "macro_f1": mean + shift, "record": SimpleNamespace(multiply_adds=cost)}
-        for name, mean, cost in zip("ab", means, costs, strict=True) for shift in (-0.02, 0, 0.02)])
+    compared = pd.DataFrame(
+        [
+            {"name": name, "macro_f1": mean + shift, "record": SimpleNamespace(multiply_adds=cost)}
+            for name, mean, cost in zip("ab", means, costs, strict=True)
+            for shift in (-0.02, 0, 0.02)
+        ]
+    )
     assert experiments.choose(compared) == chosen
     one_seed = compared.groupby("name").head(1)
     assert experiments.choose(one_seed) == "ab"[means[1] > means[0]], "no noise is known: the best"
@@ -386,12 +473,16 @@ def test_the_plan_changes_settings_that_exist_at_about_equal_cost():
                 assert config != SCREENING
                 assert config.epochs * config.steps_per_epoch * config.batch_size == 64_000
                 if plan_round.name == "structure":
-                    assert 0.9 <= multiply_adds(build_network(config, 20)) / base <= experiments.DEARER
+                    assert (
+                        0.9
+                        <= multiply_adds(build_network(config, 20)) / base
+                        <= experiments.MAX_RELATIVE_COST
+                    )
 
 
 def test_the_ablation_takes_away_what_is_there_and_nothing_else():
     adopted = {"optimiser: SGD": {"optimizer": "sgd", "learning_rate": 0.1}}
-    base = replace(SCREENING, **adopted["optimiser: SGD"], network="plain")
+    base = replace(SCREENING, **adopted["optimiser: SGD"], block="plain")
     taken = ablation(base, adopted).factors["technique"]
     assert taken["without optimiser: SGD"] == {"optimizer": "adamw", "learning_rate": 4e-3}
     assert "without shortcuts" not in taken, "it has none"
@@ -400,23 +491,31 @@ def test_the_ablation_takes_away_what_is_there_and_nothing_else():
     assert "without optimiser: SGD" not in ablation(SCREENING, {}).factors["technique"]
 
 
-def test_candidates_are_compared_over_seeds_within_the_profile(pictures, tmp_path, monkeypatch):
-    folder, dataset = pictures
+def test_candidates_are_compared_over_seeds_within_the_profile(images, tmp_path, monkeypatch):
+    folder, dataset = images
     monkeypatch.setenv("PROFILE", "quick")
     seen = []
 
     def fake_run(data, where, config, question, work):
         seen.append((len(data), where, config, question, work))
-        return SimpleNamespace(val_macro_f1=0.1 * config.width + config.seed, val_micro_f1=config.epochs,
-                               val_class_f1="0.2500 1.0000")
+        return SimpleNamespace(
+            val_macro_f1=0.1 * config.width + config.seed,
+            val_micro_f1=config.epochs,
+            val_class_f1="0.2500 1.0000",
+        )
 
     monkeypatch.setattr(experiments, "run", fake_run)
     wide = replace(TINY, width=8, epochs=50, steps_per_epoch=90, seed=7)
-    table = experiments.compare({"a": (dataset, TINY), "b": (dataset.iloc[1:], wide)}, folder, "q", tmp_path)
+    table = experiments.compare_candidates(
+        {"a": (dataset, TINY), "b": (dataset.iloc[1:], wide)}, folder, "q", tmp_path
+    )
     n = len(dataset)
     capped = replace(wide, epochs=6, steps_per_epoch=6)
-    assert seen == [(size, folder, replace(config, seed=seed), "q", tmp_path)
-                    for size, config in ((n, TINY), (n - 1, capped)) for seed in (0, 1)]
+    assert seen == [
+        (size, folder, replace(config, seed=seed), "q", tmp_path)
+        for size, config in ((n, TINY), (n - 1, capped))
+        for seed in (0, 1)
+    ]
     assert table.name.tolist() == ["a", "a", "b", "b"]
     assert table.seed.tolist() == [0, 1, 0, 1]
     assert table.macro_f1.tolist() == pytest.approx([0.4, 1.4, 0.8, 1.8])
@@ -424,13 +523,20 @@ def test_candidates_are_compared_over_seeds_within_the_profile(pictures, tmp_pat
     assert np.stack(table.class_f1).tolist() == [[0.25, 1.0]] * 4
 
 
-@pytest.mark.parametrize(("profile", "epochs", "steps", "expected"), [
-    ("quick", 24, 100, (6, 6)), ("quick", 2, 3, (2, 3)), ("quick", 24, None, (6, None)),
-    ("full", 24, 100, (24, 100)), ("full", 24, None, (24, None))])
+@pytest.mark.parametrize(
+    ("profile", "epochs", "steps", "expected"),
+    [
+        ("quick", 24, 100, (6, 6)),
+        ("quick", 2, 3, (2, 3)),
+        ("quick", 24, None, (6, None)),
+        ("full", 24, 100, (24, 100)),
+        ("full", 24, None, (24, None)),
+    ],
+)
 def test_the_profile_caps_epochs_and_steps(monkeypatch, profile, epochs, steps, expected):
     monkeypatch.setenv("PROFILE", profile)
     before = replace(TINY, epochs=epochs, steps_per_epoch=steps)
-    after = experiments.in_profile(before)
+    after = experiments.limit_to_profile(before)
     assert (after.epochs, after.steps_per_epoch) == expected
     assert replace(after, epochs=epochs, steps_per_epoch=steps) == before
 
@@ -447,19 +553,23 @@ def test_the_table_gains_columns_and_changes_nothing_else(tmp_path):
     assert experiments.load_table(path).question.tolist() == ["", "q"]
 
 
-def test_the_data_hash_sees_every_change(pictures):
-    _, dataset = pictures
-    changes = [dataset.iloc[1:], dataset.assign(copies=2), dataset.assign(split="train"),
-               dataset.assign(sha256=dataset.sha256[::-1].to_numpy())]
+def test_the_data_hash_sees_every_change(images):
+    _, dataset = images
+    changes = [
+        dataset.iloc[1:],
+        dataset.assign(copies=2),
+        dataset.assign(split="train"),
+        dataset.assign(sha256=dataset.sha256[::-1].to_numpy()),
+    ]
     hashes = [data_hash(d) for d in (dataset, *changes)]
     assert len(set(hashes)) == 5
     assert data_hash(dataset.copy()) == hashes[0]
 
 
-def test_arrays_hold_the_fitted_pictures_and_are_made_once(pictures, tmp_path):
+def test_arrays_hold_the_fitted_images_and_are_made_once(images, tmp_path):
     from evaluate import decode_image
 
-    folder, dataset = pictures
+    folder, dataset = images
     arrays = load_arrays(dataset, folder, 16, "pad", tmp_path)
     assert arrays.shape == (len(dataset), 16, 16, 3)
     expected = fit_image(decode_image((folder / dataset.path.iloc[7]).read_bytes()), 16, "pad")
@@ -472,10 +582,10 @@ def test_arrays_hold_the_fitted_pictures_and_are_made_once(pictures, tmp_path):
 
 @pytest.mark.parametrize(("sampling", "expected"), [(1.0, [320, 32]), (0.0, [176, 176]), (0.5, [267, 85])])
 def test_sampling_draws_classes_as_it_says(sampling, expected):
-    """320 and 32 pictures; in proportion to n, to 1 and to the square root of n."""
+    """320 and 32 images; in proportion to n, to 1 and to the square root of n."""
     labels = np.repeat([0, 1], [320, 32])
-    config = replace(TINY, sampling=sampling, batch_size=32)
-    batches = Batches(np.zeros((352, 1)), labels, np.ones(352), config)
+    config = replace(TINY, sampling_power=sampling, batch_size=32)
+    batches = TrainingBatches(np.zeros((352, 1)), labels, np.ones(352), config)
     drawn = np.bincount(labels[batches.order])
     assert drawn == pytest.approx(expected, abs=1)
     assert np.bincount(batches.order).max() <= int(np.ceil(expected[1] / 32)) + 1
@@ -484,7 +594,7 @@ def test_sampling_draws_classes_as_it_says(sampling, expected):
 def test_batches_depend_on_seed_and_epoch_alone():
     orders = []
     for seed, epochs in ((0, [0, 1]), (0, [1]), (1, [1])):
-        batches = Batches(np.arange(64), np.arange(64) % 2, np.ones(64), replace(TINY, seed=seed))
+        batches = TrainingBatches(np.arange(64), np.arange(64) % 2, np.ones(64), replace(TINY, seed=seed))
         for epoch in epochs:
             batches.start_epoch(epoch)
         orders.append(batches.order.tolist())
@@ -494,9 +604,9 @@ def test_batches_depend_on_seed_and_epoch_alone():
     assert batches.order.tolist() != orders[2]
 
 
-def test_pictures_without_copies_are_never_shown():
+def test_images_without_copies_are_never_shown():
     copies = np.arange(64) % 4  # every fourth not at all, others once, twice, three times
-    batches = Batches(np.arange(64), np.zeros(64, int), copies, replace(TINY, batch_size=48))
+    batches = TrainingBatches(np.arange(64), np.zeros(64, int), copies, replace(TINY, batch_size=48))
     shown = np.bincount(batches.order, minlength=64)
     np.testing.assert_allclose(shown, copies / 2, atol=1)
     assert shown[copies == 0].sum() == 0
@@ -504,24 +614,24 @@ def test_pictures_without_copies_are_never_shown():
 
 @pytest.mark.parametrize(("power", "expected"), [(0.0, [1, 1]), (1.0, [2 / 3, 2]), (0.5, [0.8453, 1.4641])])
 def test_rare_classes_weigh_more_in_the_loss(power, expected):
-    """30 and 10 pictures; the ratio is 3 to the power, the mean over what is drawn is 1."""
+    """30 and 10 images; the ratio is 3 to the power, the mean over what is drawn is 1."""
     labels = np.repeat([0, 1], [30, 10])
-    config = replace(TINY, class_weighting=power, sampling=1.0, batch_size=8)
-    batches = Batches(np.arange(40), labels, np.ones(40), config)
+    config = replace(TINY, class_weighting=power, sampling_power=1.0, batch_size=8)
+    batches = TrainingBatches(np.arange(40), labels, np.ones(40), config)
     drawn = [batches[step] for step in range(len(batches))]
-    pictures, targets, weights = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    images, targets, weights = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
     assert len(batches) == 5
-    assert sorted(pictures) == list(range(40))
+    assert sorted(images) == list(range(40))
     assert weights.mean() == pytest.approx(1, abs=1e-5)
-    np.testing.assert_array_equal(targets.argmax(1), labels[pictures])
+    np.testing.assert_array_equal(targets.argmax(1), labels[images])
     for label in (0, 1):
-        np.testing.assert_allclose(weights[labels[pictures] == label], expected[label], atol=1e-4)
+        np.testing.assert_allclose(weights[labels[images] == label], expected[label], atol=1e-4)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
 def test_tensorflow_is_given_the_batches_of_each_epoch_untuned():
-    batches = Batches(np.arange(256, dtype=np.uint8)[:, None], np.arange(256) % 2, np.ones(256), TINY)
-    dataset = training.untuned(batches)
+    batches = TrainingBatches(np.arange(256, dtype=np.uint8)[:, None], np.arange(256) % 2, np.ones(256), TINY)
+    dataset = training.to_tf_dataset(batches)
     assert not dataset.options().autotune.enabled
     assert len(dataset) == len(batches)
     shown = []
@@ -534,31 +644,33 @@ def test_tensorflow_is_given_the_batches_of_each_epoch_untuned():
     assert (shown[0][0][0] != shown[1][0][0]).any()
 
 
-def test_weights_count_pictures_as_often_as_they_are_shown():
-    """30 pictures once and 10 three times are classes of one size; pictures not shown do not count."""
+def test_weights_count_images_as_often_as_they_are_shown():
+    """30 images once and 10 three times are classes of one size; images not shown do not count."""
     labels = np.repeat([0, 1, 0], [30, 10, 50])
     copies = np.repeat([1, 3, 0], [30, 10, 50])
-    batches = Batches(np.arange(90), labels, copies, replace(TINY, class_weighting=1.0, batch_size=30))
+    batches = TrainingBatches(
+        np.arange(90), labels, copies, replace(TINY, class_weighting=1.0, batch_size=30)
+    )
     assert batches[0][2].tolist() == [1] * 30
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(None, 5), (3, 3), (11, 11)])
 def test_the_steps_of_an_epoch(steps, expected):
-    """Of 40 pictures for training, or as the configuration says; 7 others do not count."""
+    """Of 40 images for training, or as the configuration says; 7 others do not count."""
     copies = np.repeat([1, 0], [40, 7])
-    batches = Batches(np.arange(47), np.arange(47) % 2, copies, replace(TINY, steps_per_epoch=steps))
+    batches = TrainingBatches(np.arange(47), np.arange(47) % 2, copies, replace(TINY, steps_per_epoch=steps))
     assert len(batches) == expected
     assert [len(batches[step][0]) for step in range(expected)] == [8] * expected
     assert np.bincount(batches.order).max() == np.ceil(8 * expected / 40)
 
 
 @pytest.mark.parametrize("how", ["mixup", "cutmix"])
-def test_mixed_pictures_and_targets_have_the_same_shares(how):
-    """Of black and white pictures the mean says how much of each is in it; targets must say the same."""
-    pictures = np.repeat(np.uint8([0, 255]), 32)[:, None, None, None] * np.ones((1, 16, 16, 3), np.uint8)
+def test_mixed_images_and_targets_have_the_same_shares(how):
+    """Of black and white images the mean says how much of each is in it; targets must say the same."""
+    images = np.repeat(np.uint8([0, 255]), 32)[:, None, None, None] * np.ones((1, 16, 16, 3), np.uint8)
     targets = np.repeat(np.eye(2, dtype=np.float32), 32, 0)
     weights = np.repeat(np.float32([1, 3]), 32)
-    mixed, shares, weighed = training.mix(pictures, targets, weights, how, np.random.default_rng(3))
+    mixed, shares, weighed = mix(images, targets, weights, how, np.random.default_rng(3))
     assert mixed.dtype == np.uint8
     white = mixed.mean((1, 2, 3)) / 255
     np.testing.assert_allclose(white, shares[:, 1], atol=0.01)
@@ -572,7 +684,7 @@ def test_mixed_pictures_and_targets_have_the_same_shares(how):
 def test_mixing_depends_on_seed_epoch_and_step_alone():
     config = replace(TINY, mixing="mixup", batch_size=16)
     images = np.random.default_rng(0).integers(0, 256, (32, 4, 4, 3), np.uint8)
-    batches = [Batches(images, np.arange(32) % 2, np.ones(32), config) for _ in range(2)]
+    batches = [TrainingBatches(images, np.arange(32) % 2, np.ones(32), config) for _ in range(2)]
     np.testing.assert_array_equal(batches[0][1][0], batches[1][1][0])
     batches[0].start_epoch(1)
     assert not np.array_equal(batches[0][1][0], batches[1][1][0])
@@ -581,7 +693,7 @@ def test_mixing_depends_on_seed_epoch_and_step_alone():
 @pytest.mark.parametrize(("sampling", "shares"), [(1.0, [0.75, 0.25]), (0.0, [0.5, 0.5])])
 def test_the_prior_is_what_is_drawn(sampling, shares):
     labels = np.repeat([0, 1], [30, 10])
-    batches = Batches(np.zeros((40, 1)), labels, np.ones(40), replace(TINY, sampling=sampling))
+    batches = TrainingBatches(np.zeros((40, 1)), labels, np.ones(40), replace(TINY, sampling_power=sampling))
     np.testing.assert_allclose(batches.class_shares, shares)
 
 
@@ -589,30 +701,32 @@ def test_the_prior_is_in_what_is_trained_and_not_in_what_is_exported():
     network = build_network(TINY, 2)
     network.get_layer("probability").set_weights([np.zeros((8, 2)), np.zeros(2)])
     model = training.compile_for_training(
-        network, replace(TINY, prior=1.0, augmentation="none"), 5, np.array([0.75, 0.25]))
+        network, replace(TINY, logit_adjustment=1.0, augmentation="none"), 5, np.array([0.75, 0.25])
+    )
     np.testing.assert_allclose(model.predict_on_batch(RANDOM), [[0.75, 0.25]] * 4, atol=1e-6)
     np.testing.assert_allclose(network.predict_on_batch(RANDOM), [[0.5, 0.5]] * 4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("schedule", "expected"), [("cosine", [0, 0.5, 1, 0.5, 0]),
-                                                    ("constant", [0, 0.5, 1, 1, 1])])
+@pytest.mark.parametrize(
+    ("schedule", "expected"), [("cosine", [0, 0.5, 1, 0.5, 0]), ("constant", [0, 0.5, 1, 1, 1])]
+)
 def test_learning_rates(schedule, expected):
     config = replace(TINY, schedule=schedule, epochs=3, learning_rate=1.0)
     rates = training.learning_rates(config, steps=10)
     np.testing.assert_allclose([float(rates(step)) for step in (0, 5, 10, 20, 30)], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", training.AUGMENTATIONS)
-def test_augmentation_keeps_shape_and_range_and_changes_pictures(name):
-    pictures = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3)).astype("float32")
-    x = pictures
-    for layer in training.AUGMENTATIONS[name]():
+@pytest.mark.parametrize("name", augmentation.AUGMENTATIONS)
+def test_augmentation_keeps_shape_and_range_and_changes_images(name):
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3)).astype("float32")
+    x = images
+    for layer in augmentation.AUGMENTATIONS[name]():
         x = layer(x, training=True)
     x = np.asarray(x)
-    assert x.shape == pictures.shape
+    assert x.shape == images.shape
     assert x.min() >= -1
     assert x.max() <= 256
-    assert (np.abs(x - pictures).mean() > 1) == (name != "none")
+    assert (np.abs(x - images).mean() > 1) == (name != "none")
 
 
 def test_dtype_policy_is_put_back():

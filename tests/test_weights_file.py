@@ -16,8 +16,8 @@ import pytest
 from conftest import save_colour_network
 
 from evaluate import EvaluationError, load_classifier, read_description, read_weights_file
-from illus.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, average, build
-from illus.training import save_classifier
+from illus.learn.export import save_classifier
+from illus.learn.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, average, build
 
 DENSE = "model_weights/dense/dense"
 

@@ -11,21 +11,32 @@ from matplotlib.figure import Figure
 from illus import config
 from illus.emoji20.build import build
 from illus.emoji20.sources import HERE, SourceError, class_table, install, load_icons
-from illus.figures import class_gallery
+from illus.report.sheets import class_gallery
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m illus.emoji20",
         description="Build emoji20: about 25,000 openly licensed illustrations in 20 class folders, "
-                    "with planted duplicates, photographs and broken files whose truth is known. "
-                    "Installs pinned icon packages from npm first (about 230 MB).")
-    parser.add_argument("--out", default=config.EMOJI20, type=Path, metavar="FOLDER",
-                        help="where to build; must not exist (default: %(default)s)")
+        "with planted duplicates, photographs and broken files whose truth is known. "
+        "Installs pinned icon packages from npm first (about 230 MB).",
+    )
+    parser.add_argument(
+        "--out",
+        default=config.EMOJI20,
+        type=Path,
+        metavar="FOLDER",
+        help="where to build; must not exist (default: %(default)s)",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="draw about N icons only; needs --out")
-    parser.add_argument("--picture", metavar="FILE", help="draw a sheet of the built data set and stop")
-    parser.add_argument("--seed", type=int, default=config.SEED, metavar="N",
-                        help="another seed gives another collection; needs --out (default: %(default)s)")
+    parser.add_argument("--image", metavar="FILE", help="draw a sheet of the built data set and stop")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=config.SEED,
+        metavar="N",
+        help="another seed gives another collection; needs --out (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     whole = options.limit is None and options.seed == config.SEED
     if not whole and options.out == config.EMOJI20:
@@ -34,8 +45,8 @@ def main(arguments=None):
         parser.error("--limit must be at least 1")
     start = time.perf_counter()
     try:
-        if options.picture:
-            draw_sheet(options.out, options.picture)
+        if options.image:
+            draw_sheet(options.out, options.image)
             return 0
         print("icon packages ...", flush=True)
         install(config.EMOJI20_SOURCES)
@@ -46,20 +57,26 @@ def main(arguments=None):
     print(f"{options.out} built in {time.perf_counter() - start:.0f} s, tree hash {tree}")
     if whole:
         same = tree == (HERE / "tree.sha256").read_text().strip()
-        print("the same bytes as the published build" if same else
-              "not the same bytes as the published build: other versions of the libraries that "
-              "draw and encode (requirements.txt pins them)?")
+        print(
+            "the same bytes as the published build"
+            if same
+            else "not the same bytes as the published build: other versions of the libraries that "
+            "draw and encode (requirements.txt pins them)?"
+        )
     return 0
 
 
 def draw_sheet(folder, path):
-    """Pictures of every class, contamination and all, with the classes' names and sizes."""
+    """Images of every class, contamination and all, with the classes' names and sizes."""
     truth = pd.read_csv(Path(folder) / "truth.csv")
     parts = truth.path.str.split("/", expand=True)
     shown = truth.assign(class_name=parts[1])[(parts[0] == "training") & (truth.kind != "broken")]
     sizes = shown.class_name.value_counts()
-    labels = {c["class_name"]: f"{c['name_en']}  {c['class_name']}  {sizes[c['class_name']]:,}"
-              for c in class_table() if c["class_name"] in sizes}
+    labels = {
+        c["class_name"]: f"{c['name_en']}  {c['class_name']}  {sizes[c['class_name']]:,}"
+        for c in class_table()
+        if c["class_name"] in sizes
+    }
     figure = Figure(figsize=(13, 11))
     class_gallery(figure.subplots(), shown, folder, labels)
     figure.savefig(path, dpi=100, bbox_inches="tight")

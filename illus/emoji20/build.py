@@ -14,7 +14,6 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from illus.balance import draw_groups
 from illus.emoji20 import contaminate, render
 from illus.emoji20.sources import HERE, UNSEEN_SETS
 from illus.parallel import in_parallel
@@ -83,12 +82,15 @@ def make_plan(icons, seed, jobs=-1):
     size = len(icons) / 25_000
     count = {kind: min(n, max(1, round(n * size))) for kind, n in PLANTED.items()}
     training = originals[originals.split == "training"]
-    plan = pd.concat([
-        originals,
-        plan_duplicates(training, count["duplicate"], np.random.default_rng([seed, 2])),
-        plan_photographs(training, count["photo"], np.random.default_rng([seed, 3])),
-        plan_broken(training, count["broken"], np.random.default_rng([seed, 4])),
-    ], ignore_index=True)
+    plan = pd.concat(
+        [
+            originals,
+            plan_duplicates(training, count["duplicate"], np.random.default_rng([seed, 2])),
+            plan_photographs(training, count["photo"], np.random.default_rng([seed, 3])),
+            plan_broken(training, count["broken"], np.random.default_rng([seed, 4])),
+        ],
+        ignore_index=True,
+    )
     plan["path"] = _number_files(plan, np.random.default_rng([seed, 5]))
     source_path = plan.path[plan.kind == "original"].set_axis(originals.source)
     derived = plan.kind.isin(["duplicate", "broken"])
@@ -126,6 +128,42 @@ def assign_splits(originals, rng):
     return split
 
 
+def draw_groups(
+    class_names: pd.Series, groups: pd.Series, share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw about ``share`` of every class by whole groups.
+
+    The builder's own, apart from the one that splits, so that the data set's bytes never change with that.
+
+    A group belongs to the class that most of its members have. Groups are tried in random order
+    and taken while the class stays within 2 % above its share; where all are too large for that, the
+    smallest is taken, so that no class is left out.
+
+    Parameters
+    ----------
+    class_names, groups : pandas.Series of str, shape (n,)
+    share : float
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (n,), True for members of drawn groups.
+    """
+    home = class_names.groupby(groups).agg(lambda c: c.value_counts().sort_index().idxmax())
+    sizes = groups.value_counts()
+    drawn = []
+    for class_name, members in home.groupby(home).groups.items():
+        wanted, taken = share * (class_names == class_name).sum(), 0
+        for group in rng.permutation(sorted(members)):
+            if taken + sizes[group] <= 1.02 * wanted:
+                drawn.append(group)
+                taken += sizes[group]
+        if not taken and wanted >= 1 and len(members) > 1:
+            drawn.append(min(members, key=lambda group: (sizes[group], group)))
+    return groups.isin(drawn).to_numpy()
+
+
 def _looks(originals, seed):
     rows = []
     for source, drawing in zip(originals.source, originals.drawing, strict=True):
@@ -139,12 +177,15 @@ def plan_duplicates(training, count, rng):
     """Copies of training files, every transform equally often, one in ten in a wrong class."""
     rows = training.iloc[rng.choice(len(training), count, replace=False)].copy()
     kinds = np.resize(contaminate.TRANSFORMS, count)
-    rows["container"] = [contaminate.duplicate_container(t, c, rng)
-                         for t, c in zip(kinds, rows.container, strict=True)]
+    rows["container"] = [
+        contaminate.duplicate_container(t, c, rng) for t, c in zip(kinds, rows.container, strict=True)
+    ]
     classes = np.array(sorted(training.class_name.unique()))
     wrong = rng.permutation(count) < LABEL_CONFLICT_SHARE * count
-    rows["class_name"] = [rng.choice(classes[classes != c]) if w and len(classes) > 1 else c
-                          for c, w in zip(rows.class_name, wrong, strict=True)]
+    rows["class_name"] = [
+        rng.choice(classes[classes != c]) if w and len(classes) > 1 else c
+        for c, w in zip(rows.class_name, wrong, strict=True)
+    ]
     return rows.assign(kind="duplicate", transform=kinds)
 
 
@@ -154,9 +195,16 @@ def plan_photographs(training, count, rng):
     rows = []
     for _ in range(count):
         package, name = contaminate.PHOTOGRAPHS[rng.integers(len(contaminate.PHOTOGRAPHS))]
-        rows.append({"kind": "photo", "source": f"{package}/{name}", "transform": "crop",
-                     "split": "training", "photograph": (package, name),
-                     **render.choose_file(rng, background=None)})
+        rows.append(
+            {
+                "kind": "photo",
+                "source": f"{package}/{name}",
+                "transform": "crop",
+                "split": "training",
+                "photograph": (package, name),
+                **render.choose_file(rng, background=None),
+            }
+        )
     shares = rng.dirichlet(np.full(len(classes), 0.5))
     return pd.DataFrame(rows).assign(class_name=rng.choice(classes, count, p=shares))
 

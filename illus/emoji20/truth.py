@@ -52,8 +52,13 @@ def score_duplicates(copies, truth):
     flagged = copies[copies.copy_of.ne("") & copies.path.ne(copies.copy_of)]
     right = int((flagged.path.map(drawing) == flagged.copy_of.map(drawing)).sum())
     redundant = len(drawing) - drawing.nunique()
-    return {"redundant": redundant, "flagged": len(flagged), "right": right,
-            "recall": right / max(1, redundant), "precision": right / max(1, len(flagged))}
+    return {
+        "redundant": redundant,
+        "flagged": len(flagged),
+        "right": right,
+        "recall": right / max(1, redundant),
+        "precision": right / max(1, len(flagged)),
+    }
 
 
 def recall_by_transform(copies, truth):

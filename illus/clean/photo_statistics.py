@@ -1,6 +1,6 @@
-"""Pictures -> numbers in which photographs differ from drawings, and small copies.
+"""Images -> numbers in which photographs differ from drawings, and small copies.
 
-In: picture files. Out: a table of statistics, their votes, and thumbnails for the autoencoder.
+In: image files. Out: a table of statistics, their votes, and thumbnails for the autoencoder.
 Each statistic is a plain fact about pixels; none is learned, and none looks at colours as such.
 """
 
@@ -14,8 +14,8 @@ from evaluate import decode_image, fit_image, read_file
 from illus.parallel import in_parallel
 
 THUMBNAIL = 64  # px, what the autoencoder sees
-SIDE = 96  # px, where gradients are measured, so that sizes can be compared
-MOST = 192  # px, longest side at which exact colours are counted
+GRADIENT_SIDE = 96  # px, where gradients are measured, so that sizes can be compared
+COLOUR_SIDE = 192  # px, longest side at which exact colours are counted
 VOTES = {  # half way between a typical drawing and a typical photograph; the spread of drawings, signed
     "top_colour": (-1.65, -0.92),
     "smooth_colour": (-0.20, -1.28),
@@ -25,21 +25,21 @@ VOTES = {  # half way between a typical drawing and a typical photograph; the sp
     "coherence": (1.78, -0.63),
     "texture_low": (-1.40, 0.83),
 }
-LOUDEST = 3.0  # a statistic's vote is clipped to this, so that none outvotes the others
+MAX_VOTE = 3.0  # a statistic's vote is clipped to this, so that none outvotes the others
 
 
 def photo_statistics(paths):
-    """Measure pictures, in parallel.
+    """Measure images, in parallel.
 
     Parameters
     ----------
     paths : sequence of Path
-        Readable picture files.
+        Readable image files.
 
     Returns
     -------
     statistics : pandas.DataFrame
-        float32, one row per picture, columns as :func:`measure` names them.
+        float32, one row per image, columns as :func:`image_statistics` names them.
     thumbnails : numpy.ndarray
         uint8, shape (n, 64, 64, 3), stretched.
     """
@@ -53,11 +53,11 @@ def photo_statistics(paths):
 
 def _measure_file(path):
     rgb = decode_image(read_file(Path(path)))
-    return measure(rgb), fit_image(rgb, THUMBNAIL, "stretch")
+    return image_statistics(rgb), fit_image(rgb, THUMBNAIL, "stretch")
 
 
-def measure(rgb):
-    """The statistics of one picture.
+def image_statistics(rgb):
+    """The statistics of one image.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ def measure(rgb):
     -------
     dict of str to float
     """
-    return colour_statistics(rgb) | gradient_statistics(fit_image(rgb, SIDE, "stretch"))
+    return colour_statistics(rgb) | gradient_statistics(fit_image(rgb, GRADIENT_SIDE, "stretch"))
 
 
 def votes(statistics):
-    """How photographic each statistic finds each picture.
+    """How photographic each statistic finds each image.
 
     Seven statistics vote, those whose levels hardly differ from one collection to another. The
     levels in ``VOTES`` are all that is known beforehand; they were read off clip art and website
@@ -90,20 +90,20 @@ def votes(statistics):
     """
     levels = np.array(list(VOTES.values()))
     distances = (statistics[list(VOTES)].to_numpy(float) - levels[:, 0]) / levels[:, 1]
-    return distances.clip(-LOUDEST, LOUDEST)
+    return distances.clip(-MAX_VOTE, MAX_VOTE)
 
 
 def colour_statistics(rgb):
-    """Exact colours and fine noise, at the picture's own resolution.
+    """Exact colours and fine noise, at the image's own resolution.
 
     ``top_colour``: share of the most frequent colour, logit. ``far_equal``: share of pixels that
-    have the colour of the pixel a quarter of the picture away, within 1 level, logit. ``flat``: share
+    have the colour of the pixel a quarter of the image away, within 1 level, logit. ``flat``: share
     of pixels whose 3 x 3 neighbourhood spans at most 3 levels, logit. ``smooth_colour``: share of the
     most frequent colour among smooth pixels, 6 bits a channel, logit; 0 where few are smooth.
     ``residual_shape``: how evenly the difference from a blurred copy is spread, log of its squared
     mean over its mean square.
     """
-    scale = MOST / max(rgb.shape[:2])
+    scale = COLOUR_SIDE / max(rgb.shape[:2])
     if scale < 1:  # nearest, because any mean of pixels makes new colours
         size = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_NEAREST)
@@ -122,7 +122,7 @@ def colour_statistics(rgb):
 
 
 def gradient_statistics(rgb):
-    """How contrast is spread over a picture of 96 x 96 pixels.
+    """How contrast is spread over an image of 96 x 96 pixels.
 
     ``border``: share of the outermost pixels within 6 levels of their median, logit.
     ``gradient_spread``: standard deviation of the log gradient; drawings have none or much.
@@ -139,7 +139,7 @@ def gradient_statistics(rgb):
     gradient = np.hypot(across, down)
     levels = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     gray = levels.astype(np.float32)
-    patches = gray.reshape(SIDE // 8, 8, SIDE // 8, 8).std((1, 3))
+    patches = gray.reshape(GRADIENT_SIDE // 8, 8, GRADIENT_SIDE // 8, 8).std((1, 3))
     disagreeing, coherence = _structure(gray)
     return {
         "border": _logit((np.abs(outermost - np.median(outermost, 0)).max(1) <= 6).mean()),
@@ -156,7 +156,7 @@ def gradient_statistics(rgb):
 
 
 def _structure(gray):
-    """Gradient energy across the main direction of each place, and coherence over the picture."""
+    """Gradient energy across the main direction of each place, and coherence over the image."""
     dx, dy = (cv2.Sobel(gray, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     xx, yy, xy = (cv2.GaussianBlur(product, (5, 5), 1.2) for product in (dx * dx, dy * dy, dx * dy))
     along = np.sqrt((xx - yy) ** 2 + 4 * xy**2)
@@ -182,3 +182,53 @@ def _evenness(values):
 def _logit(share):
     """Log odds, so that differences near none and near all count; bounded by adding 2 %."""
     return np.log((share + 0.02) / (1.02 - share))
+
+
+# --- Appearance: for looking at a data set, no stage decides by it -----------------------------------
+
+APPEARANCE = ["brightness", "saturation", "colours", "flat", "noise"]
+APPEARANCE_SIDE = 96  # px, longest side at which images are measured, so that sizes can be compared
+FLAT_GRADIENT = 2.0  # levels per pixel: gradients below it are flat area
+
+
+def appearance(paths, small=32):
+    """Measure images, in parallel.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Readable image files.
+    small : int, default 32
+        Side of the small copies, px.
+
+    Returns
+    -------
+    measures : pandas.DataFrame
+        One row per image: ``brightness`` and ``saturation`` (means, 0 to 1), ``colours`` (distinct
+        ones with 5 bits a channel), ``flat`` (share of pixels without gradient), ``noise`` (mean
+        difference from the 3 x 3 median, levels).
+    copies : numpy.ndarray
+        uint8, shape (n, small, small, 3).
+    """
+    rows = list(in_parallel(_appearance_of, paths, "appearance", small))
+    measures = pd.DataFrame([measures for measures, _ in rows], columns=APPEARANCE)
+    return measures, np.array([copy for _, copy in rows], np.uint8).reshape(len(rows), small, small, 3)
+
+
+def _appearance_of(path, small):
+    rgb = decode_image(read_file(Path(path)))
+    scale = min(1.0, APPEARANCE_SIDE / max(rgb.shape[:2]))
+    image = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    value = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    dx, dy = (cv2.Sobel(gray, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
+    noise = cv2.absdiff(gray, cv2.medianBlur(gray, 3)).mean()
+    codes = (image >> 3).astype(np.uint32) @ np.array([1024, 32, 1], np.uint32)
+    measures = (
+        gray.mean() / 255,
+        value[..., 1].mean() / 255,
+        len(np.unique(codes)),
+        (cv2.magnitude(dx, dy) < FLAT_GRADIENT).mean(),
+        noise,
+    )
+    return measures, fit_image(rgb, small, "pad")

@@ -26,8 +26,15 @@ from tqdm.auto import tqdm
 from evaluate import EvaluationError, class_folders, list_files
 from illus import config
 
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
-           NotImplementedError)
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+)
 MAX_UNPACKED_BYTES = 20 * 2**30
 CHUNK = 2**20
 
@@ -66,8 +73,10 @@ def download(url, path):
             total = have + int(rest) if rest else None
             name = response.headers.get("ETag") or response.headers.get("Last-Modified")
             validator.write_text(name) if name else validator.unlink(missing_ok=True)
-            with open(part, "ab" if resumed else "wb") as file, tqdm(
-                    desc="download", total=total, initial=have, unit="B", unit_scale=True) as bar:
+            with (
+                open(part, "ab" if resumed else "wb") as file,
+                tqdm(desc="download", total=total, initial=have, unit="B", unit_scale=True) as bar,
+            ):
                 while chunk := response.read(CHUNK):
                     file.write(chunk)
                     bar.update(len(chunk))
@@ -79,8 +88,10 @@ def download(url, path):
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ArchiveError(f"cannot download {url}: {error}") from None
     if total is not None and part.stat().st_size != total:
-        raise ArchiveError(f"the download broke off at {part.stat().st_size:,} of {total:,} bytes; "
-                           "run the same command again to resume")
+        raise ArchiveError(
+            f"the download broke off at {part.stat().st_size:,} of {total:,} bytes; "
+            "run the same command again to resume"
+        )
     os.replace(part, path)
     validator.unlink(missing_ok=True)
 
@@ -138,12 +149,16 @@ def _open_archive(path):
     """Gives an iterator over the files and links inside: (name, is_link, function that opens it)."""
     if zipfile.is_zipfile(path):
         with _open_zip(path) as archive:
-            yield ((i.filename, stat.S_ISLNK(i.external_attr >> 16), lambda i=i: archive.open(i))
-                   for i in archive.infolist() if not i.is_dir())
+            yield (
+                (i.filename, stat.S_ISLNK(i.external_attr >> 16), lambda i=i: archive.open(i))
+                for i in archive.infolist()
+                if not i.is_dir()
+            )
     elif tarfile.is_tarfile(path):
         with tarfile.open(path) as archive:
-            yield ((m.name, not m.isreg(), lambda m=m: archive.extractfile(m))
-                   for m in archive if not m.isdir())
+            yield (
+                (m.name, not m.isreg(), lambda m=m: archive.extractfile(m)) for m in archive if not m.isdir()
+            )
     else:
         raise ArchiveError(f"{path.name} is neither a ZIP nor a TAR archive")
 
@@ -177,8 +192,9 @@ def _class_folder_root(folder):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(
-        prog="python -m illus.archive",
-        description=f"Download an archive of class folders and unpack it into {config.DOWNLOADED}.")
+        prog="python -m illus.data.archive",
+        description=f"Download an archive of class folders and unpack it into {config.DOWNLOADED}.",
+    )
     parser.add_argument("url", help="http://, https:// or file://")
     url = parser.parse_args(arguments).url
     folder = config.DOWNLOADED
@@ -191,7 +207,7 @@ def main(arguments=None):
         archive.unlink()
         folders = class_folders(folder)
     except (ArchiveError, EvaluationError, FileExistsError) as error:
-        print(f"illus.archive: error: {error}", file=sys.stderr)
+        print(f"illus.data.archive: error: {error}", file=sys.stderr)
         return 2
     files = sum(len(list_files(sub)) for sub in folders.values())
     print(f"{folder}: {len(folders)} classes, {files:,} files")

@@ -1,6 +1,6 @@
 """CNN builders: a configuration's numbers -> an untrained Keras model of built-in layers.
 
-In: what the network sees, its blocks and its size. Out: a model from uint8 RGB pictures to class
+In: what the network sees, its blocks and its size. Out: a model from uint8 RGB images to class
 probabilities; scaling and filters are inside, so that scoring cannot drift from training.
 """
 
@@ -15,8 +15,18 @@ PATCH = 4  # px, side of the patches that a mixer sees
 SPREAD = 5  # px, kernel with which a mixer mixes places
 
 
-def build(input_size, n_classes, network="residual", width=24, blocks=(1, 1, 2, 2), dropout=0.2,
-          channels="rgb", normalisation="scale", pooling="average", stem=1):
+def build(
+    input_size,
+    n_classes,
+    block="residual",
+    width=24,
+    blocks=(1, 1, 2, 2),
+    dropout=0.2,
+    channels="rgb",
+    normalisation="scale",
+    pooling="average",
+    stem_stride=1,
+):
     """A convolutional classifier, untrained.
 
     Stages of ``blocks[i]`` blocks with ``width * 2**i`` channels, each at half the size of the one
@@ -27,7 +37,7 @@ def build(input_size, n_classes, network="residual", width=24, blocks=(1, 1, 2, 
     input_size : int
         Side of the square input, px.
     n_classes : int
-    network : str, default "residual"
+    block : str, default "residual"
         A key of ``BLOCKS``.
     width : int, default 24
         Channels of the first stage.
@@ -40,7 +50,7 @@ def build(input_size, n_classes, network="residual", width=24, blocks=(1, 1, 2, 
         How it is scaled: a key of ``NORMALISATIONS``.
     pooling : str, default "average"
         How places are summed up: a key of ``POOLINGS``.
-    stem : int, default 1
+    stem_stride : int, default 1
         Stride of the first convolution; a mixer's is that of its patches.
 
     Returns
@@ -51,19 +61,18 @@ def build(input_size, n_classes, network="residual", width=24, blocks=(1, 1, 2, 
     inputs = Input((input_size, input_size, 3), dtype="uint8", name="rgb")
     x = layers.Rescaling(-1 / 255, offset=1.0, name="ink")(inputs)  # white is 0, as what is around it
     x = NORMALISATIONS[normalisation](CHANNELS[channels](x))
-    block = BLOCKS[network]
-    if network == "mixer":
+    if block == "mixer":
         x = _activation(layers.Conv2D(width, PATCH, PATCH, use_bias=False, kernel_initializer="he_normal")(x))
         blocks = (sum(blocks),)
     else:
-        x = _convolution(x, width, stem)
+        x = _convolution(x, width, stem_stride)
     for stage, n_blocks in enumerate(blocks):
         for number in range(n_blocks):
-            x = block(x, width * 2**stage, 2 if stage and not number else 1)
+            x = BLOCKS[block](x, width * 2**stage, 2 if stage and not number else 1)
     x = POOLINGS[pooling](_activation(x))
     x = layers.Dropout(dropout)(x)
     outputs = layers.Dense(n_classes, activation="softmax", dtype="float32", name="probability")(x)
-    return Model(inputs, outputs, name=network)
+    return Model(inputs, outputs, name=block)
 
 
 # --- What the network sees: ink, 0 for white to 1 for black, in each colour ------------------------
@@ -88,8 +97,9 @@ def _contrast(x):
 
 def _fixed(x, kernel, name):
     """A convolution that is not learned."""
-    layer = layers.Conv2D(kernel.shape[-1], kernel.shape[:2], padding="same", use_bias=False,
-                          trainable=False, name=name)
+    layer = layers.Conv2D(
+        kernel.shape[-1], kernel.shape[:2], padding="same", use_bias=False, trainable=False, name=name
+    )
     y = layer(x)
     layer.set_weights([kernel])
     return y
@@ -107,7 +117,7 @@ CHANNELS = {
 NORMALISATIONS = {
     "scale": lambda x: layers.Rescaling(-2.0, offset=1.0, name="scale")(x),  # white is 1, black -1
     "ink": lambda x: x,
-    "picture": lambda x: layers.GroupNormalization(1, center=False, scale=False, name="scale")(x),
+    "image": lambda x: layers.GroupNormalization(1, center=False, scale=False, name="scale")(x),
     "channel": lambda x: layers.BatchNormalization(center=False, scale=False, name="scale")(x),
 }
 
@@ -127,17 +137,25 @@ def _residual(x, channels, stride):
 
 def _separable(x, channels, stride):
     """Each convolution split into places and channels (Chollet 2017, arXiv:1610.02357)."""
-    return _with_shortcut(x, channels, stride, lambda x, n, step=1: _convolution(
-        layers.DepthwiseConv2D(3, step, padding="same", use_bias=False)(x), n, kernel=1))
+    return _with_shortcut(
+        x,
+        channels,
+        stride,
+        lambda x, n, step=1: _convolution(
+            layers.DepthwiseConv2D(3, step, padding="same", use_bias=False)(x), n, kernel=1
+        ),
+    )
 
 
 def _squeeze_excite(x, channels, stride):
     """Residual, its channels weighted by their mean (Hu et al. 2018, arXiv:1709.01507)."""
+
     def weighted(x, n):
         x = _convolution(x, n)
         mean = layers.GlobalAveragePooling2D(keepdims=True)(x)
         inner = layers.Conv2D(n // REDUCTION, 1, activation="relu")(mean)
         return layers.Multiply()([x, layers.Conv2D(n, 1, activation="sigmoid")(inner)])
+
     return _with_shortcut(x, channels, stride, _convolution, weighted)
 
 
@@ -161,18 +179,25 @@ def _activation(x):
 
 
 def _convolution(x, channels, stride=1, kernel=3):
-    return layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False,
-                         kernel_initializer="he_normal")(x)
+    return layers.Conv2D(
+        channels, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )(x)
 
 
-BLOCKS = {"plain": _plain, "residual": _residual, "separable": _separable,
-          "squeeze-excite": _squeeze_excite, "mixer": _mixer}
+BLOCKS = {
+    "plain": _plain,
+    "residual": _residual,
+    "separable": _separable,
+    "squeeze-excite": _squeeze_excite,
+    "mixer": _mixer,
+}
 
 POOLINGS = {
     "average": lambda x: layers.GlobalAveragePooling2D()(x),
     "max": lambda x: layers.GlobalMaxPooling2D()(x),
-    "both": lambda x: layers.Concatenate()([pool(x) for pool in (
-        layers.GlobalAveragePooling2D(), layers.GlobalMaxPooling2D())]),
+    "both": lambda x: layers.Concatenate()(
+        [pool(x) for pool in (layers.GlobalAveragePooling2D(), layers.GlobalMaxPooling2D())]
+    ),
 }
 
 
@@ -190,8 +215,10 @@ def average(models):
         As from :func:`build`; holds copies, called ``member_1``, ``member_2``, ...
     """
     inputs = Input(models[0].input_shape[1:], dtype="uint8", name="rgb")
-    members = [Model.from_config(model.get_config() | {"name": f"member_{number}"})
-               for number, model in enumerate(models, 1)]
+    members = [
+        Model.from_config(model.get_config() | {"name": f"member_{number}"})
+        for number, model in enumerate(models, 1)
+    ]
     for member, model in zip(members, models, strict=True):
         member.set_weights(model.get_weights())
     outputs = layers.Average(name="probability")([member(inputs) for member in members])
@@ -199,7 +226,7 @@ def average(models):
 
 
 def multiply_adds(model):
-    """Multiplications with additions that one picture costs, of convolutions and dense layers; int."""
+    """Multiplications with additions that one image costs, of convolutions and dense layers; int."""
     total = 0
     for layer in model.layers:
         if isinstance(layer, Model):
@@ -210,8 +237,8 @@ def multiply_adds(model):
     return total
 
 
-def outline(model):
-    """The stations of a picture on its way through a network from :func:`build`.
+def feature_map_shapes(model):
+    """The stations of an image on its way through a network from :func:`build`.
 
     Returns
     -------
@@ -221,7 +248,11 @@ def outline(model):
     convolutions = [la for la in model.layers if isinstance(la, layers.Conv2D) and la.trainable]
     blocks = [la for la in model.layers if isinstance(la, layers.Add)] or convolutions[2::2]
     head = model.layers[-1]
-    stations = [("picture", model.input), ("convolution", convolutions[0].output),
-                *(("block", block.output) for block in blocks),
-                ("pooled", head.input), ("classes", head.output)]
+    stations = [
+        ("image", model.input),
+        ("convolution", convolutions[0].output),
+        *(("block", block.output) for block in blocks),
+        ("pooled", head.input),
+        ("classes", head.output),
+    ]
     return [(name, x.shape[1] if len(x.shape) == 4 else 1, x.shape[-1]) for name, x in stations]

@@ -16,30 +16,30 @@ from sklearn.cluster import DBSCAN
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from illus import autoencoder
-from illus.mixture import Separation, separate
-from illus.photo_statistics import photo_statistics, votes
+from illus.clean import autoencoder
+from illus.clean.mixture import Separation, fit_mixture
+from illus.clean.photo_statistics import photo_statistics, votes
 
 COLUMNS = ["path", "score", "cluster", "is_photo"]
-FEWEST = 50  # pictures below which no distribution is fitted
+FEWEST = 50  # images below which no distribution is fitted
 MOST = 0.5  # a larger share of photographs is not removed
 DIMENSIONS, SAMPLE, MIN_SAMPLES = 2, 4000, 20
-SURE = 0.15  # distance from the threshold from which a picture may teach
-ROUNDS, FEWEST_TEACHERS = 3, 10
+SURE = 0.15  # distance from the threshold from which an image may teach
+ROUNDS, MIN_PSEUDO_LABELS = 3, 10
 FEWEST_STEPS, MOST_STEPS = 50, 300  # batches that a network is taught with
 WEIGHT = 0.4  # of the network's log odds, beside the mean vote
 
 
 @dataclass
 class Analysis:
-    """Everything that :func:`analyse` found out, picture by picture."""
+    """Everything that :func:`analyse` found out, image by image."""
 
     statistics: pd.DataFrame
     votes: np.ndarray  # mean vote, (n,)
     first: Separation | None  # of the mean votes
     autoencoder: keras.Model | None
     losses: list
-    errors: np.ndarray  # what the autoencoder got wrong, (n, 4), see illus.autoencoder.compare
+    errors: np.ndarray  # what the autoencoder got wrong, (n, 4), see illus.clean.autoencoder.error_statistics
     points: np.ndarray  # (n, 2), where DBSCAN looks
     gaps: np.ndarray  # k-distance curve, ascending
     eps: float
@@ -55,13 +55,13 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
     """Find the photographs in a collection of drawings.
 
     No labels, no pretrained network, no truth: what is known beforehand are the levels of seven
-    statistics (:data:`illus.photo_statistics.VOTES`). How many photographs there are, and where the
+    statistics (:data:`illus.clean.photo_statistics.VOTES`). How many photographs there are, and where the
     border lies, is read off the collection itself.
 
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.catalog.scan`, in any order; rows with an error are left out.
+        From :func:`illus.data.catalog.scan`, in any order; rows with an error are left out.
     folder : str or Path
         What its paths are relative to.
     seed : int, default 0
@@ -69,7 +69,7 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
         ``path``, ``copy_of``: copies get what their best copy gets, and do not count. Without it
         files with the same bytes are copies.
     most : float, default 0.5
-        More than this share of the distinct pictures is not removed.
+        More than this share of the distinct images is not removed.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
     Warns
     -----
     UserWarning
-        It cannot be decided (fewer than 50 distinct pictures), or more than ``most`` would be
+        It cannot be decided (fewer than 50 distinct images), or more than ``most`` would be
         removed; nothing is.
 
     Examples
@@ -89,26 +89,26 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
     >>> find_photos(pd.DataFrame(columns=["path", "sha256", "error"]), ".").columns.tolist()
     ['path', 'score', 'cluster', 'is_photo']
     """
-    files, pictures = distinct_pictures(catalog, duplicates)
-    if pictures.empty:
+    files, images = distinct_images(catalog, duplicates)
+    if images.empty:
         table = pd.DataFrame(columns=COLUMNS)
-        table.attrs["verdict"] = "no readable picture"
+        table.attrs["verdict"] = "no readable image"
         return table
-    found = analyse(*photo_statistics([Path(folder, path) for path in pictures]), seed, most)
-    table = tabulate(files, found)
+    found = analyse(*photo_statistics([Path(folder, path) for path in images]), seed, most)
+    table = photos_table(files, found)
     table.attrs["verdict"] = found.verdict
     return table
 
 
-def distinct_pictures(catalog, duplicates=None):
-    """Readable files with the number of the picture they show, and each picture's best file.
+def distinct_images(catalog, duplicates=None):
+    """Readable files with the number of the image they show, and each image's best file.
 
     Returns
     -------
     files : pandas.DataFrame
-        ``path``, ``picture`` (int), sorted by path.
-    pictures : pandas.Series
-        Path of each picture's file, by its number.
+        ``path``, ``image`` (int), sorted by path.
+    images : pandas.Series
+        Path of each image's file, by its number.
     """
     files = catalog[catalog.error == ""].sort_values("path", ignore_index=True)
     best = files.groupby("sha256").path.transform("first")
@@ -116,25 +116,30 @@ def distinct_pictures(catalog, duplicates=None):
         copies = duplicates[duplicates.copy_of != ""]
         copy_of = dict(zip(copies.path, copies.copy_of, strict=True))
         best = [copy_of.get(path, first) for path, first in zip(files.path, best, strict=True)]
-    numbers, pictures = pd.factorize(pd.Series(best, dtype=str))
-    return pd.DataFrame({"path": files.path, "picture": numbers}), pd.Series(pictures)
+    numbers, images = pd.factorize(pd.Series(best, dtype=str))
+    return pd.DataFrame({"path": files.path, "image": numbers}), pd.Series(images)
 
 
-def tabulate(files, found):
+def photos_table(files, found):
     """The table that :func:`find_photos` returns."""
-    return pd.DataFrame({
-        "path": files.path, "score": found.score.round(4)[files.picture],
-        "cluster": found.cluster[files.picture], "is_photo": found.is_photo[files.picture]})
+    return pd.DataFrame(
+        {
+            "path": files.path,
+            "score": found.score.round(4)[files.image],
+            "cluster": found.cluster[files.image],
+            "is_photo": found.is_photo[files.image],
+        }
+    )
 
 
 def analyse(statistics, thumbnails, seed=0, most=MOST):
-    """Look for photographs in distinct pictures; see :func:`find_photos`.
+    """Look for photographs in distinct images; see :func:`find_photos`.
 
     Parameters
     ----------
     statistics : pandas.DataFrame
     thumbnails : numpy.ndarray
-        Both from :func:`illus.photo_statistics.photo_statistics`.
+        Both from :func:`illus.clean.photo_statistics.photo_statistics`.
     seed : int, default 0
     most : float, default 0.5
 
@@ -144,19 +149,34 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
     """
     ballots = votes(statistics)
     mean = ballots.mean(1)
-    first = separate(mean) if len(mean) >= FEWEST else None
+    first = fit_mixture(mean) if len(mean) >= FEWEST else None
     model, losses = autoencoder.train(thumbnails, seed)
-    errors = autoencoder.errors(model, thumbnails)
+    errors = autoencoder.reconstruction_errors(model, thumbnails)
     points = reduce(np.hstack([ballots, errors]))
     cluster, gaps, eps = find_clusters(points, seed)
     rounds, final = [], first
     if first and np.median(mean) < 0:
-        rounds, final = teach(thumbnails, model, mean, first, cluster, seed)
+        rounds, final = self_train(thumbnails, model, mean, first, cluster, seed)
     evidence = rounds[-1] if rounds else mean
     score = (evidence - (final.threshold if final else 0)).round(4)
-    is_photo, verdict = decide(score, final, mean, most)
-    return Analysis(statistics, mean, first, model, losses, errors, points, gaps, eps, cluster, rounds,
-                    final, score, is_photo, verdict)
+    is_photo, verdict = choose_removed(score, final, mean, most)
+    return Analysis(
+        statistics,
+        mean,
+        first,
+        model,
+        losses,
+        errors,
+        points,
+        gaps,
+        eps,
+        cluster,
+        rounds,
+        final,
+        score,
+        is_photo,
+        verdict,
+    )
 
 
 def scale(features):
@@ -219,9 +239,9 @@ def knee(ascending):
 
 
 def name_clusters(cluster, evidence, threshold):
-    """Pictures whose cluster does not contradict them.
+    """Images whose cluster does not contradict them.
 
-    A cluster is of photographs if its median picture is above the threshold, of drawings otherwise.
+    A cluster is of photographs if its median image is above the threshold, of drawings otherwise.
     Noise belongs to no cluster, and nothing contradicts it.
 
     Returns
@@ -233,10 +253,10 @@ def name_clusters(cluster, evidence, threshold):
     return (cluster < 0) | ((middle > threshold) == (evidence > threshold))
 
 
-def teach(thumbnails, model, mean, first, cluster, seed):
-    """Self-training: pictures that are surely one or the other teach a network, which judges all.
+def self_train(thumbnails, model, mean, first, cluster, seed):
+    """Self-training: images that are surely one or the other teach a network, which judges all.
 
-    Each picture is judged by a network that was not taught with it (two folds), so that a wrong
+    Each image is judged by a network that was not taught with it (two folds), so that a wrong
     teacher can be outvoted. Votes and network look at different things, and their sum decides
     better than either: co-training (Blum and Mitchell 1998).
 
@@ -251,11 +271,11 @@ def teach(thumbnails, model, mean, first, cluster, seed):
     for number in range(ROUNDS):
         is_photo = evidence > final.threshold
         sure = (np.abs(evidence - final.threshold) > SURE) & name_clusters(cluster, evidence, final.threshold)
-        if min((is_photo & sure).sum(), (~is_photo & sure).sum()) < FEWEST_TEACHERS:
+        if min((is_photo & sure).sum(), (~is_photo & sure).sum()) < MIN_PSEUDO_LABELS:
             break
         judgements.append(cross_judge(thumbnails, model, is_photo, sure, seed + number))
         evidence = mean + WEIGHT * np.mean(judgements, 0)
-        again = separate(evidence)
+        again = fit_mixture(evidence)
         if again is None:
             break
         final = again
@@ -264,14 +284,14 @@ def teach(thumbnails, model, mean, first, cluster, seed):
 
 
 def cross_judge(thumbnails, model, is_photo, sure, seed):
-    """Log odds of each picture by a network taught with sure pictures of the other half; float (n,)."""
+    """Log odds of each image by a network taught with sure images of the other half; float (n,)."""
     half = halves(sure * (1 + is_photo), seed)
     odds = np.empty(len(thumbnails))
     steps = int(np.clip(len(thumbnails) // 4, FEWEST_STEPS, MOST_STEPS))
     for side in (0, 1):
         teachers = [np.flatnonzero(sure & (half == side) & (is_photo == kind)) for kind in (False, True)]
         judge = classifier(model, steps, seed)
-        judge.fit(Lessons(thumbnails, teachers, steps, seed), shuffle=False, verbose=0)
+        judge.fit(PseudoLabelBatches(thumbnails, teachers, steps, seed), shuffle=False, verbose=0)
         others = half != side
         odds[others] = autoencoder.apply(judge, thumbnails[others])[:, 0]
     return odds
@@ -302,7 +322,7 @@ def classifier(model, steps, seed):
     return network
 
 
-class Lessons(keras.utils.PyDataset):
+class PseudoLabelBatches(keras.utils.PyDataset):
     """Batches of 72 sure drawings and 24 sure photographs, half of them mirrored, a third upside down."""
 
     def __init__(self, thumbnails, teachers, steps, seed):
@@ -321,7 +341,7 @@ class Lessons(keras.utils.PyDataset):
         return batch, np.repeat(np.float32([0, 1]), [72, 24])[:, None]
 
 
-def decide(score, final, mean, most):
+def choose_removed(score, final, mean, most):
     """Who is removed, and why, in words.
 
     Returns
@@ -332,17 +352,20 @@ def decide(score, final, mean, most):
     """
     none = np.zeros(len(score), bool)
     if len(score) < FEWEST:
-        verdict = (f"too few distinct pictures to decide without labels ({len(score)} of the {FEWEST} "
-                   "needed); nothing is removed")
+        verdict = (
+            f"too few distinct images to decide without labels ({len(score)} of the {FEWEST} "
+            "needed); nothing is removed"
+        )
     elif np.median(mean) >= 0:
-        verdict = (f"more than half of the {len(score):,} pictures look like photographs; they are not "
-                   "rare strangers, so nothing is removed")
+        verdict = (
+            f"more than half of the {len(score):,} images look like photographs; they are not "
+            "rare strangers, so nothing is removed"
+        )
     elif final is None:
-        return none, f"no photographs: the scores of {len(score):,} pictures are of one kind"
+        return none, f"no photographs: the scores of {len(score):,} images are of one kind"
     elif (score > 0).mean() > most:
-        verdict = (f"{(score > 0).mean():.0%} of the pictures would be removed, more than {most:.0%}; "
-                   "nothing is")
+        verdict = f"{(score > 0).mean():.0%} of the images would be removed, more than {most:.0%}; nothing is"
     else:
-        return score > 0, f"{(score > 0).sum():,} of {len(score):,} pictures are photographs"
+        return score > 0, f"{(score > 0).sum():,} of {len(score):,} images are photographs"
     warnings.warn(verdict, stacklevel=4)
     return none, verdict

@@ -12,7 +12,7 @@ from scipy.special import expit
 from scipy.stats import exponnorm
 
 BINS = 160
-UNLIKELIEST = -28.0  # log density below which a score costs no more
+MIN_LOG_DENSITY = -28.0  # log density below which a score costs no more
 NARROWEST = 0.05  # standard deviation that no component falls below
 
 
@@ -32,7 +32,7 @@ class Separation:
         return np.log1p(-self.share) + usual, np.log(self.share) + rare
 
 
-def separate(scores, at_least=0.3):
+def fit_mixture(scores, at_least=0.3):
     """Tell the rare high scores from the usual ones by fitting a mixture of two skewed densities.
 
     The usual kind is a Gaussian with an exponential right tail, because odd drawings thin out
@@ -58,7 +58,7 @@ def separate(scores, at_least=0.3):
     spread = max(NARROWEST, (np.percentile(scores, 84) - np.percentile(scores, 16)) / 2)
 
     def cost(log_density):
-        return -(counts * np.maximum(log_density, UNLIKELIEST)).sum() / len(scores)
+        return -(counts * np.maximum(log_density, MIN_LOG_DENSITY)).sum() / len(scores)
 
     widest = np.log(max(1.0, np.ptp(scores)))  # wider densities only break the arithmetic
 
@@ -69,14 +69,24 @@ def separate(scores, at_least=0.3):
         return p[0], width(p[1]), width(p[2])
 
     def both(p):
-        return Separation(0, expit(p[3]).clip(1e-9, 1 - 1e-9), 0, usual(p),
-                          (at_least + np.exp(min(p[4], widest)), width(p[5]), width(p[6])))
+        return Separation(
+            0,
+            expit(p[3]).clip(1e-9, 1 - 1e-9),
+            0,
+            usual(p),
+            (at_least + np.exp(min(p[4], widest)), width(p[5]), width(p[6])),
+        )
 
     start = [middle - spread / 2, np.log(0.7 * spread), np.log(0.7 * spread)]
     alone = _minimise(lambda p: cost(_right_tailed(places, *usual(p))), start)
-    fits = [_minimise(lambda p: cost(np.logaddexp(*both(p).log_densities(places))),
-                      [*alone.x, odds, np.log(place), np.log(0.3), np.log(0.3)])
-            for odds in (-4.5, -2) for place in (0.5, 1.0, 1.5)]
+    fits = [
+        _minimise(
+            lambda p: cost(np.logaddexp(*both(p).log_densities(places))),
+            [*alone.x, odds, np.log(place), np.log(0.3), np.log(0.3)],
+        )
+        for odds in (-4.5, -2)
+        for place in (0.5, 1.0, 1.5)
+    ]
     best = min(fits, key=lambda fit: fit.fun)
     gain = (alone.fun - best.fun) * len(scores) - 2 * np.log(len(scores))  # 4 parameters more
     if gain <= 0:

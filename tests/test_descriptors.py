@@ -1,4 +1,4 @@
-"""Fingerprints of drawn pictures, and the search for pairs against all pairs."""
+"""Fingerprints of drawn images, and the search for pairs against all pairs."""
 
 from itertools import combinations
 
@@ -8,12 +8,12 @@ import pytest
 from drawings import DRAWINGS, face, rehued
 from PIL import Image
 
-from illus.fingerprints import (
-    FINGERPRINT,
-    LARGEST_BUCKET,
-    SIDE,
+from illus.clean.descriptors import (
+    DESCRIPTOR,
+    THUMBNAIL_SIDE,
+    DuplicateSettings,
     content_box,
-    fingerprint,
+    describe_image,
     hash_pairs,
     mirrored,
     near_hashes,
@@ -29,12 +29,12 @@ WHITE = np.array([255, 255, 255], np.uint8)
 
 def patchwork(k):
     """Coloured squares by a formula: no drawing routine and no random numbers."""
-    i, j = np.mgrid[:SIDE, :SIDE] // 12
+    i, j = np.mgrid[:THUMBNAIL_SIDE, :THUMBNAIL_SIDE] // 12
     return np.stack([37 * i + 59 * j**2 + 17 * k * i * j + 80 * c for c in range(3)], -1).astype(np.uint8)
 
 
-def thumbnail(picture):
-    rgb = np.asarray(picture)
+def thumbnail(image):
+    rgb = np.asarray(image)
     left, top, right, bottom = content_box(rgb, WHITE)
     return square(rgb[top:bottom, left:right], WHITE)
 
@@ -46,11 +46,13 @@ def white_with(box, level, size=(120, 100)):
     return rgb
 
 
-# --- One picture ----------------------------------------------------------------------------------
+# --- One image ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("k", "value"), [
-    (1, 0xA36503361DE169F5), (2, 0xA2AD14E13B3629DE), (3, 0xA16F0423750E6FBC), (4, 0xA37104339D3C2CDF)])
+@pytest.mark.parametrize(
+    ("k", "value"),
+    [(1, 0xA36503361DE169F5), (2, 0xA2AD14E13B3629DE), (3, 0xA16F0423750E6FBC), (4, 0xA37104339D3C2CDF)],
+)
 def test_perceptual_hash(k, value):
     number = perceptual_hash(patchwork(k))
     assert number.dtype == np.uint64
@@ -74,41 +76,42 @@ def test_specks_beside_a_drawing_are_not_content():
     np.testing.assert_allclose(content_box(rgb, WHITE), (4, 4, 90, 80), atol=1)
 
 
-def test_nothing_on_a_picture_is_the_whole_picture():
+def test_nothing_on_an_image_is_the_whole_image():
     assert content_box(white_with((0, 0, 0, 0), 0), WHITE) == (0, 0, 120, 100)
     assert content_box(white_with((30, 40, 90, 80), 250), WHITE) == (0, 0, 120, 100)
 
 
 def test_square_centres_on_the_background():
-    wide = np.zeros((SIDE // 2, SIDE, 3), np.uint8)
-    expected = np.zeros((SIDE, SIDE, 3), np.uint8)
-    expected[: SIDE // 4] = expected[-SIDE // 4 :] = (9, 8, 7)
+    wide = np.zeros((THUMBNAIL_SIDE // 2, THUMBNAIL_SIDE, 3), np.uint8)
+    expected = np.zeros((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8)
+    expected[: THUMBNAIL_SIDE // 4] = expected[-THUMBNAIL_SIDE // 4 :] = (9, 8, 7)
     np.testing.assert_array_equal(square(wide, np.array([9, 8, 7])), expected)
-    for side in (SIDE // 2, 3 * SIDE):
+    for side in (THUMBNAIL_SIDE // 2, 3 * THUMBNAIL_SIDE):
         narrow = square(np.full((side, side // 3, 3), 77, np.uint8), WHITE)
-        assert narrow[SIDE // 2, [0, SIDE // 2, SIDE - 1], 0].tolist() == [255, 77, 255]
+        middle, last = THUMBNAIL_SIDE // 2, THUMBNAIL_SIDE - 1
+        assert narrow[middle, [0, middle, last], 0].tolist() == [255, 77, 255]
 
 
 def test_a_fingerprint_knows_the_size_and_ignores_the_margin(tmp_path):
-    prints = np.zeros(2, FINGERPRINT)
+    descriptors = np.zeros(2, DESCRIPTOR)
     for row, (corner, size) in enumerate([((30, 40), (120, 100)), ((10, 50), (200, 160))]):
         (x, y), name = corner, tmp_path / f"{row}.png"
         Image.fromarray(white_with((x, y, x + 60, y + 40), (200, 0, 0), size)).save(name)
-        prints[row] = fingerprint(name)
-    assert prints["size"].tolist() == [[120, 100], [200, 160]]
-    np.testing.assert_allclose(prints["box"], [[30, 40, 90, 80], [10, 50, 70, 90]], atol=1)
-    np.testing.assert_array_equal(*prints["thumbnail"])
-    np.testing.assert_array_equal(*prints["shape"])
-    assert prints["pixels"][0] != prints["pixels"][1]
-    assert prints["colours"][0, 4, 4].tolist() == [200, 0, 0]
-    assert prints["colours"][0, 0, 0].tolist() == [255, 255, 255]
+        descriptors[row] = describe_image(name)
+    assert descriptors["size"].tolist() == [[120, 100], [200, 160]]
+    np.testing.assert_allclose(descriptors["box"], [[30, 40, 90, 80], [10, 50, 70, 90]], atol=1)
+    np.testing.assert_array_equal(*descriptors["thumbnail"])
+    np.testing.assert_array_equal(*descriptors["shape"])
+    assert descriptors["pixels"][0] != descriptors["pixels"][1]
+    assert descriptors["colours"][0, 4, 4].tolist() == [200, 0, 0]
+    assert descriptors["colours"][0, 0, 0].tolist() == [255, 255, 255]
 
 
 # --- Shapes ---------------------------------------------------------------------------------------
 
 
-def test_a_flat_picture_has_no_shape():
-    assert not shape_of(np.full((SIDE, SIDE, 3), 99, np.uint8)).any()
+def test_a_flat_image_has_no_shape():
+    assert not shape_of(np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), 99, np.uint8)).any()
     assert np.linalg.norm(shape_of(thumbnail(face()))) == pytest.approx(1, abs=1e-5)
 
 
@@ -123,10 +126,10 @@ def test_another_drawing_has_another_shape(one, other):
 
 
 @pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
-def test_a_mirrored_shape_is_the_shape_of_the_mirrored_picture(draw_one):
-    picture = thumbnail(draw_one())
-    turned = shape_of(np.ascontiguousarray(picture[:, ::-1]))
-    assert mirrored(shape_of(picture)[None])[0] @ turned > 0.95
+def test_a_mirrored_shape_is_the_shape_of_the_mirrored_image(draw_one):
+    image = thumbnail(draw_one())
+    turned = shape_of(np.ascontiguousarray(image[:, ::-1]))
+    assert mirrored(shape_of(image)[None])[0] @ turned > 0.95
 
 
 def test_a_mirrored_shape_differs_where_the_drawing_is_not_symmetrical():
@@ -182,10 +185,11 @@ def test_files_with_equal_hashes_are_pairs():
 
 def test_a_hash_of_too_many_files_pairs_none():
     others = np.array([1, 1, 1 << 50], np.uint64)
-    hashes = np.concatenate([np.zeros(LARGEST_BUCKET, np.uint64), others])
-    assert len(hash_pairs(hashes, 0)) == LARGEST_BUCKET * (LARGEST_BUCKET - 1) // 2 + 1
+    bucket = DuplicateSettings().largest_bucket
+    hashes = np.concatenate([np.zeros(bucket, np.uint64), others])
+    assert len(hash_pairs(hashes, 0)) == bucket * (bucket - 1) // 2 + 1
     one_more = np.concatenate([[np.uint64(0)], hashes])
-    assert (one_more == 0).sum() == LARGEST_BUCKET + 1
+    assert (one_more == 0).sum() == bucket + 1
     assert hash_pairs(one_more, 4).tolist() == [[21, 22], [21, 23], [22, 23]]
 
 

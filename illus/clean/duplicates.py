@@ -1,4 +1,4 @@
-"""Catalog -> duplicates and variants: which files show the same picture, and which one is kept.
+"""Catalog -> duplicates and variants: which files show the same image, and which one is kept.
 
 In: catalog and class folders. Out: duplicates.csv, one row per file that has a copy or a variant.
 Hashes and neighbours only propose pairs; pixels decide.
@@ -8,28 +8,31 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from illus.compare import distance, plausible
-from illus.fingerprints import fingerprints, hash_pairs, mirrored, neighbour_pairs, unique_pairs
-from illus.parallel import in_parallel
-from illus.tables import write_table
+from illus.clean.compare import distance, plausible
+from illus.clean.descriptors import (
+    DEFAULTS,
+    DuplicateSettings,
+    describe_images,
+    hash_pairs,
+    mirrored,
+    neighbour_pairs,
+    unique_pairs,
+)
+from illus.clean.groups import connected_components, group_members
+from illus.parallel import in_parallel, write_table
 
 COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
 LOSSLESS = ("PNG", "BMP", "GIF")
 BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes": "more compressed than"}
-HASH_RADIUS = 4  # bits
-COLOUR_NEIGHBOURS, SHAPE_NEIGHBOURS, MIRROR_NEIGHBOURS = 6, 6, 3
-NEAR = 6.0  # distance up to which two files are copies
-UNLIKE = 12.0  # distance to the kept file from which a chain of copies is cut
-SAME_SHAPE = 0.95  # cosine of shape descriptors from which two drawings are variants
 
 
-def find_duplicates(catalog, folder):
+def find_duplicates(
+    catalog: pd.DataFrame, folder: str | Path, settings: DuplicateSettings = DEFAULTS
+) -> pd.DataFrame:
     """Find exact and near duplicates and variants, and say which files to keep.
 
-    Exact duplicates have the same bytes or the same decoded pixels; near ones the same picture in
+    Exact duplicates have the same bytes or the same decoded pixels; near ones the same image in
     another encoding, size, padding, small shift, or mild change of light; variants the same shapes
     with a real difference, as another skin tone, or mirrored.
 
@@ -41,7 +44,7 @@ def find_duplicates(catalog, folder):
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.catalog.scan`; in any order.
+        From :func:`illus.data.catalog.scan`; in any order.
     folder : str or Path
         What its paths are relative to.
 
@@ -51,7 +54,7 @@ def find_duplicates(catalog, folder):
         One row per file that shares its group with another, sorted by path: ``path``; ``group``
         (str, same for copies and variants: never to be split); ``relation`` (``exact``, ``near``,
         ``variant``: to the kept copy, of the kept copy to its nearest); ``keep`` (bool); ``reason``;
-        ``distance`` (float, to the best copy, see :func:`illus.compare.distance`; 0 for the same
+        ``distance`` (float, to the best copy, see :func:`illus.clean.compare.distance`; 0 for the same
         pixels; of the best copy itself the largest in its set); ``conflict`` (bool: its copies have
         several classes); ``copy_of`` (path of the best copy, its own for the best itself, empty for
         mere variants).
@@ -63,9 +66,10 @@ def find_duplicates(catalog, folder):
     """
     if not (catalog.error == "").any():
         return pd.DataFrame(columns=COLUMNS)
-    files, prints = distinct_pictures(catalog, folder)
-    pairs = candidate_pairs(prints)
-    return decide(files, prints, pairs, measure(prints, pairs))
+    files, descriptors = distinct_images(catalog, folder, settings)
+    pairs = candidate_pairs(descriptors, settings)
+    distances = pair_distances(descriptors, pairs, settings)
+    return resolve_duplicates(files, descriptors, pairs, distances, settings)
 
 
 def stored_duplicates(catalog, folder, work):
@@ -95,8 +99,10 @@ def stored_duplicates(catalog, folder, work):
     return duplicates
 
 
-def distinct_pictures(catalog, folder):
-    """Order the readable files by what is worth keeping, and describe each distinct picture once.
+def distinct_images(
+    catalog: pd.DataFrame, folder: str | Path, settings: DuplicateSettings = DEFAULTS
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Order the readable files by what is worth keeping, and describe each distinct image once.
 
     Parameters
     ----------
@@ -106,17 +112,17 @@ def distinct_pictures(catalog, folder):
     Returns
     -------
     files : pandas.DataFrame
-        Readable rows of the catalog, best first, with ``n_pixels``, ``lossless`` and ``picture``:
+        Readable rows of the catalog, best first, with ``n_pixels``, ``lossless`` and ``image``:
         0, 1, ... in this order, equal for equal decoded pixels.
-    prints : numpy.ndarray
-        dtype ``FINGERPRINT``, one per picture.
+    descriptors : numpy.ndarray
+        dtype ``DESCRIPTOR``, one per image.
     """
     files = best_first(catalog[catalog.error == ""])
     once = files.drop_duplicates("sha256")
-    prints = fingerprints([Path(folder, path) for path in once.path])
-    pixels = pd.Series(prints["pixels"], once.sha256)
-    files["picture"] = pd.factorize(files.sha256.map(pixels))[0]
-    return files, prints[~pixels.duplicated().to_numpy()]
+    descriptors = describe_images([Path(folder, path) for path in once.path], settings)
+    pixels = pd.Series(descriptors["pixels"], once.sha256)
+    files["image"] = pd.factorize(files.sha256.map(pixels))[0]
+    return files, descriptors[~pixels.duplicated().to_numpy()]
 
 
 def best_first(files):
@@ -126,118 +132,133 @@ def best_first(files):
     return files.sort_values([*BETTER, "path"], ascending=order, ignore_index=True)
 
 
-def candidate_pairs(prints):
-    """Pairs of pictures worth comparing: near in a hash, or neighbours in colour, and plausible.
+def candidate_pairs(descriptors: np.ndarray, settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
+    """Pairs of images worth comparing: near in a hash, or neighbours in colour, and plausible.
 
     Parameters
     ----------
-    prints : numpy.ndarray
-        dtype ``FINGERPRINT``, shape (n,).
+    descriptors : numpy.ndarray
+        dtype ``DESCRIPTOR``, shape (n,).
 
     Returns
     -------
     numpy.ndarray
         int64, shape (pairs, 2), i < j.
     """
-    pairs = unique_pairs(np.concatenate([
-        hash_pairs(prints["whole"], HASH_RADIUS), hash_pairs(prints["content"], HASH_RADIUS),
-        neighbour_pairs(prints["colours"].reshape(len(prints), -1), COLOUR_NEIGHBOURS)]))
-    return pairs[plausible(prints, pairs)]
+    pairs = unique_pairs(
+        np.concatenate(
+            [
+                *(
+                    hash_pairs(descriptors[kind], settings.hash_radius, settings.largest_bucket)
+                    for kind in ("whole", "content")
+                ),
+                neighbour_pairs(
+                    descriptors["colours"].reshape(len(descriptors), -1), settings.colour_neighbours
+                ),
+            ]
+        )
+    )
+    return pairs[plausible(descriptors, pairs, settings)]
 
 
-def measure(prints, pairs):
-    """:func:`illus.compare.distance` of every pair, in parallel; float, shape (pairs,)."""
+def pair_distances(
+    descriptors: np.ndarray, pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
+) -> np.ndarray:
+    """:func:`illus.clean.compare.distance` of every pair, in parallel; float, shape (pairs,)."""
     parts = np.array_split(pairs, len(pairs) // 250 + 1)
-    return np.concatenate(list(in_parallel(_distances, parts, "compare", prints, batch_size=1, unit="part")))
+    work = in_parallel(_distances, parts, "compare", descriptors, settings, batch_size=1, unit="part")
+    return np.concatenate(list(work))
 
 
-def _distances(pairs, prints):
-    return np.array([distance(prints, i, j) for i, j in pairs])
+def _distances(pairs, descriptors, settings):
+    return np.array([distance(descriptors, i, j, settings) for i, j in pairs])
 
 
-def decide(files, prints, pairs, distances):
+def resolve_duplicates(
+    files: pd.DataFrame,
+    descriptors: np.ndarray,
+    pairs: np.ndarray,
+    distances: np.ndarray,
+    settings: DuplicateSettings = DEFAULTS,
+) -> pd.DataFrame:
     """Compared pairs -> the table that :func:`find_duplicates` returns."""
-    best, to_best = assign_copies(prints, pairs, distances)
-    family = join_variants(prints, pairs[distances <= NEAR])
-    files = files.assign(best=best[files.picture], distance=to_best[files.picture])
-    return tabulate(files, family[files.picture])
+    best, to_best = assign_copies(descriptors, pairs, distances, settings)
+    family = join_variants(descriptors, pairs[distances <= settings.near], settings)
+    files = files.assign(best=best[files.image], distance=to_best[files.image])
+    return duplicates_table(files, family[files.image])
 
 
-def assign_copies(prints, pairs, distances, near=NEAR):
-    """Sets of copies: pictures linked by near pairs, cut where the set's best is unlike a member.
+def assign_copies(
+    descriptors: np.ndarray, pairs: np.ndarray, distances: np.ndarray, settings: DuplicateSettings = DEFAULTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sets of copies: images linked by near pairs, cut where the set's best is unlike a member.
 
-    Links make chains, and the ends of a chain may be unlike. So the best picture of a chain takes
-    those within ``UNLIKE`` of itself; of the rest the best takes its own, and so on.
+    Links make chains, and the ends of a chain may be unlike. So the best image of a chain takes
+    those within ``settings.unlike`` of itself; of the rest the best takes its own, and so on.
 
     Parameters
     ----------
-    prints : numpy.ndarray
-        Best pictures first.
+    descriptors : numpy.ndarray
+        Best images first.
     pairs : numpy.ndarray
         int, shape (m, 2).
     distances : numpy.ndarray
         float, shape (m,).
-    near : float, default ``NEAR``
-        Distance up to which a pair is linked.
+    settings : DuplicateSettings, optional
 
     Returns
     -------
     best : numpy.ndarray
-        int, shape (n,): the picture that each one is a copy of; itself, if it is the best of its set.
+        int, shape (n,): the image that each one is a copy of; itself, if it is the best of its set.
     to_best : numpy.ndarray
         float, shape (n,): the distance between them.
     """
     known = dict(zip(map(tuple, pairs.tolist()), distances.tolist(), strict=True))
-    best, to_best = np.arange(len(prints)), np.zeros(len(prints))
-    chains = connect(len(prints), pairs[distances <= near])
-    for chain in members(chains):
+    best, to_best = np.arange(len(descriptors)), np.zeros(len(descriptors))
+    chains = connected_components(len(descriptors), pairs[distances <= settings.near])
+    for chain in group_members(chains):
         while len(chain) > 1:
             first, *others = chain.tolist()
-            gaps = np.array([known[first, other] if (first, other) in known
-                             else distance(prints, first, other) for other in others])
-            alike = chain[1:][gaps <= UNLIKE]
-            best[alike], to_best[alike] = first, gaps[gaps <= UNLIKE]
-            chain = chain[1:][gaps > UNLIKE]
+            gaps = np.array(
+                [
+                    known[first, other]
+                    if (first, other) in known
+                    else distance(descriptors, first, other, settings)
+                    for other in others
+                ]
+            )
+            alike = chain[1:][gaps <= settings.unlike]
+            best[alike], to_best[alike] = first, gaps[gaps <= settings.unlike]
+            chain = chain[1:][gaps > settings.unlike]
     return best, to_best
 
 
-def join_variants(prints, near_pairs):
-    """Families of pictures that must stay together: copies, and drawings of one shape, mirrored or not.
+def join_variants(
+    descriptors: np.ndarray, near_pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
+) -> np.ndarray:
+    """Families of images that must stay together: copies, and drawings of one shape, mirrored or not.
 
     Returns
     -------
     numpy.ndarray
         int, shape (n,): equal for members of a family.
     """
-    shapes = prints["shape"]
+    shapes = descriptors["shape"]
     flipped = mirrored(shapes)
-    same = neighbour_pairs(shapes, SHAPE_NEIGHBOURS)
-    turned = neighbour_pairs(shapes, MIRROR_NEIGHBOURS, flipped)
-    same = same[(shapes[same[:, 0]] * shapes[same[:, 1]]).sum(1) >= SAME_SHAPE]
-    turned = turned[(shapes[turned[:, 0]] * flipped[turned[:, 1]]).sum(1) >= SAME_SHAPE]
-    return connect(len(prints), np.concatenate([near_pairs, same, turned]))
+    same = neighbour_pairs(shapes, settings.shape_neighbours)
+    turned = neighbour_pairs(shapes, settings.mirror_neighbours, flipped)
+    same = same[(shapes[same[:, 0]] * shapes[same[:, 1]]).sum(1) >= settings.min_shape_cosine]
+    turned = turned[(shapes[turned[:, 0]] * flipped[turned[:, 1]]).sum(1) >= settings.min_shape_cosine]
+    return connected_components(len(descriptors), np.concatenate([near_pairs, same, turned]))
 
 
-def connect(n, pairs):
-    """Component of each of n pictures under links; int, shape (n,), numbered by first member."""
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    return pd.factorize(connected_components(links, directed=False)[1])[0]
-
-
-def members(labels):
-    """Positions of each label that occurs more than once; list of int arrays."""
-    order = np.argsort(labels, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    return [part for part in parts if len(part) > 1]
-
-
-def tabulate(files, family):
+def duplicates_table(files, family):
     """The table that :func:`find_duplicates` returns.
 
     Parameters
     ----------
     files : pandas.DataFrame
-        From :func:`distinct_pictures`, with ``best`` and ``distance``; best files first.
+        From :func:`distinct_images`, with ``best`` and ``distance``; best files first.
     family : numpy.ndarray
         int, one per file.
     """
@@ -261,42 +282,49 @@ def _judge(copies):
             relation, reason = "variant", "only copy; its variants are in the group"
         else:
             others = [kept] if record is not kept else [r for r in records if r is not kept]
-            relation = "exact" if any(o["picture"] == record["picture"] for o in others) else "near"
-            reason = f"best of {len(records)} copies" if keep else why(record, kept)
+            relation = "exact" if any(o["image"] == record["image"] for o in others) else "near"
+            reason = f"best of {len(records)} copies" if keep else removal_reason(record, kept)
             if len(counts) > 1 and record["class_name"] != winner:
                 reason = f"{labels}: {'outvoted' if winner else 'undecided'}"
         gap = copies.distance.max() if record is records[0] else record["distance"]
-        yield {"path": record["path"], "group": record["family"], "relation": relation, "keep": keep,
-               "reason": reason, "distance": round(gap, 2), "conflict": len(counts) > 1,
-               "copy_of": records[0]["path"] if len(records) > 1 else ""}
+        yield {
+            "path": record["path"],
+            "group": record["family"],
+            "relation": relation,
+            "keep": keep,
+            "reason": reason,
+            "distance": round(gap, 2),
+            "conflict": len(counts) > 1,
+            "copy_of": records[0]["path"] if len(records) > 1 else "",
+        }
 
 
-def copies_by_hash(files, prints, radius):
+def copies_by_hash(files, descriptors, radius):
     """What a hash alone would call copies: files linked by pHash within ``radius`` bits.
 
     For comparison. Same columns as :func:`copies_table`.
     """
-    label = connect(len(prints), hash_pairs(prints["whole"], radius))
+    label = connected_components(len(descriptors), hash_pairs(descriptors["whole"], radius))
     return copies_table(files, np.unique(label, return_index=True)[1][label])
 
 
 def copies_table(files, best):
-    """``path`` and ``copy_of`` of every file, from the best picture of each picture's set.
+    """``path`` and ``copy_of`` of every file, from the best image of each image's set.
 
     Parameters
     ----------
     files : pandas.DataFrame
-        From :func:`distinct_pictures`.
+        From :func:`distinct_images`.
     best : numpy.ndarray
-        int, one per picture, as :func:`assign_copies` returns it.
+        int, one per image, as :func:`assign_copies` returns it.
     """
-    best = best[files.picture]
-    leader = files.path.to_numpy()[np.unique(files.picture, return_index=True)[1]][best]
+    best = best[files.image]
+    leader = files.path.to_numpy()[np.unique(files.image, return_index=True)[1]][best]
     several = np.bincount(best, minlength=len(best) + 1)[best] > 1
     return pd.DataFrame({"path": files.path, "copy_of": np.where(several, leader, "")})
 
 
-def why(record, kept):
+def removal_reason(record, kept):
     """Why a file is dropped in favour of its kept copy."""
     for key, text in BETTER.items():
         if record[key] < kept[key]:

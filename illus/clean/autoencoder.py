@@ -1,7 +1,7 @@
-"""Thumbnails -> an autoencoder trained on them, and what it says of each picture.
+"""Thumbnails -> an autoencoder trained on them, and what it says of each image.
 
 In: the contaminated set's own thumbnails. Out: a Keras model and its errors by scale. The code has a
-twelfth of the picture's numbers, so what repeats in the set is kept and the rest is lost.
+twelfth of the image's numbers, so what repeats in the set is kept and the rest is lost.
 """
 
 import keras
@@ -18,7 +18,7 @@ def build(side, code=CODE, width=16):
     Parameters
     ----------
     side : int
-        Side of the square pictures, a multiple of 8, px.
+        Side of the square images, a multiple of 8, px.
     code : int, default 16
         Channels of the code.
     width : int, default 16
@@ -41,12 +41,12 @@ def build(side, code=CODE, width=16):
     return keras.Model(inputs, outputs, name="autoencoder")
 
 
-class Batches(keras.utils.PyDataset):
-    """Random batches of pictures to reproduce, half of them mirrored; the same for the same seed."""
+class ReconstructionBatches(keras.utils.PyDataset):
+    """Random batches of images to reproduce, half of them mirrored; the same for the same seed."""
 
-    def __init__(self, pictures, steps, batch_size, seed):
+    def __init__(self, images, steps, batch_size, seed):
         super().__init__()
-        self.pictures, self.steps, self.batch_size, self.seed = pictures, steps, batch_size, seed
+        self.images, self.steps, self.batch_size, self.seed = images, steps, batch_size, seed
         self.epoch = 0
 
     def on_epoch_end(self):
@@ -57,17 +57,17 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, step):
         rng = np.random.default_rng([self.seed, self.epoch, step])
-        batch = self.pictures[rng.integers(len(self.pictures), size=self.batch_size)]
+        batch = self.images[rng.integers(len(self.images), size=self.batch_size)]
         batch[: len(batch) // 2] = batch[: len(batch) // 2, :, ::-1]
         return batch, batch.astype(np.float32) / 255
 
 
-def train(pictures, seed=0, epochs=16, batch_size=64):
-    """Train an autoencoder on pictures, without labels.
+def train(images, seed=0, epochs=16, batch_size=64):
+    """Train an autoencoder on images, without labels.
 
     Parameters
     ----------
-    pictures : numpy.ndarray
+    images : numpy.ndarray
         uint8, shape (n, side, side, 3).
     seed : int, default 0
     epochs : int, default 16
@@ -81,40 +81,41 @@ def train(pictures, seed=0, epochs=16, batch_size=64):
         Mean absolute error of each epoch, of pixels in 0 to 1.
     """
     keras.utils.set_random_seed(seed)
-    model = build(pictures.shape[1])
-    steps = int(np.clip(len(pictures) // 20, 5, 50))  # of an epoch: a large set needs no more
+    model = build(images.shape[1])
+    steps = int(np.clip(len(images) // 20, 5, 50))  # of an epoch: a large set needs no more
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, epochs * steps)
     model.compile(keras.optimizers.Adam(schedule), "mae", jit_compile=False)
-    batches = Batches(pictures, steps, batch_size, seed)
+    batches = ReconstructionBatches(images, steps, batch_size, seed)
     history = model.fit(batches, epochs=epochs, shuffle=False, verbose=0)
     return model, history.history["loss"]
 
 
-def apply(model, pictures, batch_size=256):
-    """A model's outputs for many pictures; float32.
+def apply(model, images, batch_size=256):
+    """A model's outputs for many images; float32.
 
     Called batch by batch: ``predict`` would trace the network anew for each of many models.
     """
-    parts = range(0, len(pictures), batch_size)
-    return np.concatenate([keras.ops.convert_to_numpy(model(pictures[i : i + batch_size], training=False))
-                           for i in parts])
+    parts = range(0, len(images), batch_size)
+    return np.concatenate(
+        [keras.ops.convert_to_numpy(model(images[i : i + batch_size], training=False)) for i in parts]
+    )
 
 
-def errors(model, pictures, batch_size=256):
-    """What an autoencoder could not reproduce of many pictures, see :func:`compare`; float32 (n, 4).
+def reconstruction_errors(model, images, batch_size=256):
+    """What an autoencoder could not reproduce of many images, see :func:`error_statistics`; float32 (n, 4).
 
-    Batch by batch, because reconstructions take four times the memory of the pictures.
+    Batch by batch, because reconstructions take four times the memory of the images.
     """
-    parts = (pictures[i : i + batch_size] for i in range(0, len(pictures), batch_size))
-    return np.concatenate([compare(part, apply(model, part, batch_size)) for part in parts])
+    parts = (images[i : i + batch_size] for i in range(0, len(images), batch_size))
+    return np.concatenate([error_statistics(part, apply(model, part, batch_size)) for part in parts])
 
 
-def compare(pictures, reconstructions):
-    """What differs between pictures and their reconstructions, by scale.
+def error_statistics(images, reconstructions):
+    """What differs between images and their reconstructions, by scale.
 
     Parameters
     ----------
-    pictures : numpy.ndarray
+    images : numpy.ndarray
         uint8, shape (n, side, side, 3).
     reconstructions : numpy.ndarray
         float32, same shape, 0 to 1.
@@ -126,13 +127,20 @@ def compare(pictures, reconstructions):
         8 x 8 pixels; ``error_quiet``, of the quietest quarter of the 8 x 8 patches; ``error_evenness``,
         log of the squared mean over the mean square: drawings err at edges, photographs everywhere.
     """
-    n, side = len(pictures), pictures.shape[1]
-    difference = reconstructions - pictures.astype(np.float32) / 255
+    n, side = len(images), images.shape[1]
+    difference = reconstructions - images.astype(np.float32) / 255
     patches = difference.reshape(n, side // 8, 8, side // 8, 8, 3)
     coarse = np.abs(patches.mean((2, 4))).mean((1, 2, 3))
     loud = np.abs(patches).mean((2, 4, 5)).reshape(n, -1)
     size = np.abs(difference)
     mean = size.mean((1, 2, 3))
-    return np.stack([np.log(1e-3 + mean), np.log(1e-3 + coarse),
-                     np.log(1e-3 + np.percentile(loud, 25, axis=1)),
-                     np.log(1e-6 + mean**2 / (1e-6 + (size**2).mean((1, 2, 3))))], axis=1, dtype=np.float32)
+    return np.stack(
+        [
+            np.log(1e-3 + mean),
+            np.log(1e-3 + coarse),
+            np.log(1e-3 + np.percentile(loud, 25, axis=1)),
+            np.log(1e-6 + mean**2 / (1e-6 + (size**2).mean((1, 2, 3)))),
+        ],
+        axis=1,
+        dtype=np.float32,
+    )

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from evaluate import evaluate
-from illus import balance
 from illus import config as paths
-from illus.plan import Round
-from illus.tables import write_table
-from illus.training import Config, Record, data_hash, run_id, summary, train
+from illus.clean import balance
+from illus.learn.plan import Round
+from illus.learn.settings import Config, Record, data_hash, run_id, summary
+from illus.learn.training import train
+from illus.parallel import write_table
 
-DEARER = 1.15  # times the multiply-adds of the base that a variant may cost to be adopted
+MAX_RELATIVE_COST = 1.15  # times the multiply-adds of the base that a variant may cost to be adopted
 
 
 def table_path(work):
@@ -29,10 +30,11 @@ def load_table(path):
     columns = [*dict.fromkeys(n for n in names if n not in ("config", "weights")), "test_macro_f1"]
     if not path.exists():
         return pd.DataFrame(columns=columns)
-    text = {"run_id": str, "data_hash": str, "question": str, "error": str}
+    text = {"run_id": str, "code": str, "data_hash": str, "question": str, "error": str}
     table = pd.read_csv(path, dtype=text)
-    return table.assign(**{name: table.get(name, pd.Series("", table.index)).fillna("")
-                           for name in ("question", "error")})
+    return table.assign(
+        **{name: table.get(name, pd.Series("", table.index)).fillna("") for name in ("question", "error")}
+    )
 
 
 def run(dataset, folder, config, question, work, with_weights=False):
@@ -41,7 +43,7 @@ def run(dataset, folder, config, question, work, with_weights=False):
     Parameters
     ----------
     dataset, folder, config, question, work
-        As for :func:`illus.training.train`.
+        As for :func:`illus.learn.training.train`.
     with_weights : bool, default False
         Train again where the record is there but its weights file is not (another machine's run).
 
@@ -91,7 +93,7 @@ def score_once(record, test_folders, work):
 
     Parameters
     ----------
-    record : illus.training.Record
+    record : illus.learn.training.Record
     test_folders : list of Path
     work : Path
 
@@ -112,7 +114,7 @@ def score_once(record, test_folders, work):
     return {name: float(row[column]) for name, column in names.items()}
 
 
-def in_profile(config):
+def limit_to_profile(config):
     """A configuration within the epochs and steps that the profile allows."""
     profile = paths.profile()
     epochs = min(config.epochs, profile.max_epochs or config.epochs)
@@ -120,7 +122,7 @@ def in_profile(config):
     return replace(config, epochs=epochs, steps_per_epoch=steps and min(steps, profile.max_steps or steps))
 
 
-def compare(candidates, folder, question, work):
+def compare_candidates(candidates, folder, question, work):
     """Run named candidates over the profile's seeds.
 
     Parameters
@@ -138,12 +140,19 @@ def compare(candidates, folder, question, work):
     """
     rows = []
     for name, (dataset, config) in candidates.items():
-        dataset = balance.in_profile(dataset)
+        dataset = balance.subsample_for_profile(dataset)
         for seed in paths.profile().seeds:
-            record = run(dataset, folder, in_profile(replace(config, seed=seed)), question, work)
-            rows.append({"name": name, "seed": seed, "macro_f1": record.val_macro_f1,
-                         "micro_f1": record.val_micro_f1,
-                         "class_f1": np.array(record.val_class_f1.split(), float), "record": record})
+            record = run(dataset, folder, limit_to_profile(replace(config, seed=seed)), question, work)
+            rows.append(
+                {
+                    "name": name,
+                    "seed": seed,
+                    "macro_f1": record.val_macro_f1,
+                    "micro_f1": record.val_micro_f1,
+                    "class_f1": np.array(record.val_class_f1.split(), float),
+                    "record": record,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -153,7 +162,7 @@ def choose(compared):
     Parameters
     ----------
     compared : pandas.DataFrame
-        From :func:`compare`.
+        From :func:`compare_candidates`.
 
     Returns
     -------
@@ -162,8 +171,11 @@ def choose(compared):
         standard deviation between seeds of the best mean; the better one where they cost the same.
     """
     cost = pd.Series([record.multiply_adds for record in compared.record], compared.index)
-    names = compared.assign(cost=cost).groupby("name", sort=False).agg(
-        mean=("macro_f1", "mean"), sd=("macro_f1", "std"), cost=("cost", "first"))
+    names = (
+        compared.assign(cost=cost)
+        .groupby("name", sort=False)
+        .agg(mean=("macro_f1", "mean"), sd=("macro_f1", "std"), cost=("cost", "first"))
+    )
     tied = names[names["mean"] >= names["mean"].max() - names.sd.fillna(0).max()]
     return tied.sort_values(["cost", "mean"], ascending=[True, False]).index[0]
 
@@ -173,8 +185,8 @@ def run_round(plan_round, base, dataset, folder, work, other_data=None):
 
     Parameters
     ----------
-    plan_round : illus.plan.Round
-    base : illus.training.Config
+    plan_round : illus.learn.plan.Round
+    base : illus.learn.training.Config
     dataset, folder, work
         As for :func:`run`.
     other_data : dict of str to pandas.DataFrame, optional
@@ -187,16 +199,23 @@ def run_round(plan_round, base, dataset, folder, work, other_data=None):
         ``micro_f1`` (both on validation), ``gain`` (of macro F1 over the base), ``cost`` (multiply-adds
         over the base's), ``seconds`` and ``error``. Runs that failed have no scores.
     """
-    variants = [(factor, name, dataset, replace(base, **changes))
-                for factor, named in plan_round.factors.items() for name, changes in named.items()]
+    variants = [
+        (factor, name, dataset, replace(base, **changes))
+        for factor, named in plan_round.factors.items()
+        for name, changes in named.items()
+    ]
     variants += [("data", name, other, base) for name, other in (other_data or {}).items()]
     rows = []
     for factor, variant, data, config in [("", "base", dataset, base), *variants]:
         row = {"factor": factor, "variant": variant, "error": ""}
         try:
-            record = run(data, folder, in_profile(config), plan_round.name, work)
-            row |= {"macro_f1": record.val_macro_f1, "micro_f1": record.val_micro_f1,
-                    "cost": record.multiply_adds, "seconds": record.seconds}
+            record = run(data, folder, limit_to_profile(config), plan_round.name, work)
+            row |= {
+                "macro_f1": record.val_macro_f1,
+                "micro_f1": record.val_micro_f1,
+                "cost": record.multiply_adds,
+                "seconds": record.seconds,
+            }
         except Exception as error:  # it is in the table; the other questions stay worth asking
             row["error"] = f"{type(error).__name__}: {error}"
         rows.append(row)
@@ -215,16 +234,16 @@ def adopt(plan_round, base, table, noise):
         Its result.
     noise : float
         Standard deviation of macro F1 between seeds. A variant must gain more than twice of it, and
-        cost at most ``DEARER`` times as much.
+        cost at most ``MAX_RELATIVE_COST`` times as much.
 
     Returns
     -------
-    config : illus.training.Config
+    config : illus.learn.training.Config
     adopted : dict of str to dict
         ``factor: variant`` to the settings that it changes.
     """
     adopted = {}
-    better = table[(table.gain > 2 * noise) & (table.cost <= DEARER)]
+    better = table[(table.gain > 2 * noise) & (table.cost <= MAX_RELATIVE_COST)]
     for factor, group in better.groupby("factor", sort=False):
         best = group.variant[group.gain.idxmax()]
         adopted[f"{factor}: {best}"] = plan_round.factors[factor][best]
@@ -253,11 +272,11 @@ def finalists(step):
 
     Returns
     -------
-    dict of str to illus.training.Config
+    dict of str to illus.learn.training.Config
         ``"base"`` and, unless every variant failed or is too dear or was adopted, the best one's name.
     """
     candidates = {"base": step.after}
-    affordable = step.table.iloc[1:].query("cost <= @DEARER")
+    affordable = step.table.iloc[1:].query("cost <= @MAX_RELATIVE_COST")
     for row in affordable.sort_values("macro_f1", ascending=False).head(1).itertuples():
         config = replace(step.base, **step.round.factors[row.factor][row.variant])
         candidates |= {row.variant: config} if config != step.after else {}
@@ -270,11 +289,13 @@ def verdict(step, noise):
     if variants.empty:
         return "Every variant failed."
     best, worst = (variants.loc[getattr(variants.gain, which)()] for which in ("idxmax", "idxmin"))
-    dear = variants[(variants.gain > 2 * noise) & (variants.cost > DEARER)].variant
-    lines = [f"**What we see.** The best change is *{best.factor}: {best.variant}* ({best.gain:+.3f}), the "
-             f"worst *{worst.factor}: {worst.variant}* ({worst.gain:+.3f}). Of {len(variants)} changes "
-             f"{(variants.gain > 2 * noise).sum()} gain more than {2 * noise:.3f}, "
-             f"{(variants.gain < -2 * noise).sum()} lose more; the rest is noise."]
+    dear = variants[(variants.gain > 2 * noise) & (variants.cost > MAX_RELATIVE_COST)].variant
+    lines = [
+        f"**What we see.** The best change is *{best.factor}: {best.variant}* ({best.gain:+.3f}), the "
+        f"worst *{worst.factor}: {worst.variant}* ({worst.gain:+.3f}). Of {len(variants)} changes "
+        f"{(variants.gain > 2 * noise).sum()} gain more than {2 * noise:.3f}, "
+        f"{(variants.gain < -2 * noise).sum()} lose more; the rest is noise."
+    ]
     if len(dear):
         lines.append(f"Better but too dear: {', '.join(dear)}.")
     lines.append(f"**What we fix.** {'; '.join(step.adopted) or 'Nothing: the base stays'}.")
@@ -286,8 +307,8 @@ def run_plan(rounds, base, dataset, folder, work):
 
     Parameters
     ----------
-    rounds : sequence of illus.plan.Round
-    base : illus.training.Config
+    rounds : sequence of illus.learn.plan.Round
+    base : illus.learn.training.Config
         What the first round starts from.
     dataset, folder, work
         As for :func:`run`.
@@ -298,7 +319,7 @@ def run_plan(rounds, base, dataset, folder, work):
     noise : float
         Standard deviation of macro F1 over the profile's seeds, of the first base.
     """
-    noise = compare({"base": (dataset, base)}, folder, "noise", work).macro_f1.std()
+    noise = compare_candidates({"base": (dataset, base)}, folder, "noise", work).macro_f1.std()
     steps = []
     for plan_round in rounds:
         base = replace(base, **plan_round.start)

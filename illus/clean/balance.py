@@ -1,25 +1,31 @@
-"""Kept rows -> data set: who trains, who validates, and how often each picture is shown.
+"""Kept rows -> data set: who trains, who validates, and how often each image is shown.
 
 In: catalog, and where they exist the tables of duplicates and photos. Out: dataset.csv.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+from scipy.cluster.hierarchy import fcluster, linkage
 
 from evaluate import natural_key
 from illus import config
+from illus.clean.descriptors import describe_images
+from illus.clean.groups import connected_components, draw_groups
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
 STRATEGIES = ("none", "downsample", "upsample", "both")
+CLUSTER_SIZE = 8  # images, on average
 
 
 def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
-    """Split the readable, kept pictures by whole groups, each class in the same proportions.
+    """Split the readable, kept images by whole groups, each class in the same proportions.
 
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.catalog.scan`; rows with an error are left out.
+        From :func:`illus.data.catalog.scan`; rows with an error are left out.
     duplicates : pandas.DataFrame, optional
         ``path``, ``group``, ``keep``: rows not kept are left out, groups stay on one side.
         Without it, files with the same bytes are a group.
@@ -33,12 +39,12 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
     -------
     pandas.DataFrame
         ``path``, ``class_name``, ``class_id`` (position in class order), ``group``, ``split``,
-        ``copies`` (1: how often the picture is shown per epoch), ``sha256``. Sorted as the catalog.
+        ``copies`` (1: how often the image is shown per epoch), ``sha256``. Sorted as the catalog.
 
     Raises
     ------
     ValueError
-        Nothing is left to split, only one class is, a class lost all its pictures, or a part would
+        Nothing is left to split, only one class is, a class lost all its images, or a part would
         be empty.
     """
     fractions = fractions or {"train": 0.9, "validation": 0.1}
@@ -60,7 +66,7 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
         share = fractions[part] * len(rows) / len(free)
         rows.loc[free.index[draw_groups(free.class_name, free.group, share, rng)], "split"] = part
         if not (rows.split == part).any():
-            raise ValueError(f"too few pictures to give the part {part!r} {fractions[part]:.0%} of them")
+            raise ValueError(f"too few images to give the part {part!r} {fractions[part]:.0%} of them")
     assert (rows.groupby("group").split.nunique() == 1).all(), "a group of near-duplicates crosses the split"
     return rows.assign(copies=1)[COLUMNS].reset_index(drop=True)
 
@@ -68,18 +74,20 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
 def _classes_left(catalog, rows):
     """Class names in class order; an error where there is nothing to tell apart."""
     if rows.empty:
-        raise ValueError("no readable picture is left to split")
+        raise ValueError("no readable image is left to split")
     classes = sorted(rows.class_name.unique(), key=natural_key)
     lost = [name for name in catalog.class_name.unique() if name not in set(classes)]
     if lost:
-        raise ValueError(f"no picture is left of {', '.join(lost)}: all are unreadable, copies of other "
-                         "pictures or photographs; remove the folder or add pictures")
+        raise ValueError(
+            f"no image is left of {', '.join(lost)}: all are unreadable, copies of other "
+            "images or photographs; remove the folder or add images"
+        )
     if len(classes) < 2:
         raise ValueError(f"only one class, {classes[0]}: there is nothing to tell apart")
     return classes
 
 
-def in_profile(dataset):
+def subsample_for_profile(dataset):
     """As much of a data set as the profile allows of each class; the part ``test`` stays whole."""
     most = config.profile().max_per_class
     if most is None:
@@ -91,7 +99,7 @@ def in_profile(dataset):
 
 
 def resample(dataset, strategy, seed=0):
-    """Balance the training part by showing pictures more often or not at all.
+    """Balance the training part by showing images more often or not at all.
 
     Only ``copies`` changes, and only of training rows: no row appears or goes, and the validation
     part stays as it was drawn. Copies differ on the screen by augmentation.
@@ -101,7 +109,7 @@ def resample(dataset, strategy, seed=0):
     dataset : pandas.DataFrame
         From :func:`split`.
     strategy : {"none", "downsample", "upsample", "both"}
-        Size that every class gets: its own; at most that of the median class, by leaving pictures
+        Size that every class gets: its own; at most that of the median class, by leaving images
         out (``copies`` 0); that of the largest class, by repetition; exactly that of the median
         class, by either.
     seed : int, default 0
@@ -122,8 +130,12 @@ def resample(dataset, strategy, seed=0):
     train = dataset[dataset.split == "train"]
     sizes = train.groupby("class_id").size()
     median = int(sizes.median())
-    targets = {"none": sizes, "downsample": sizes.clip(upper=median), "upsample": sizes * 0 + sizes.max(),
-               "both": sizes * 0 + median}[strategy]
+    targets = {
+        "none": sizes,
+        "downsample": sizes.clip(upper=median),
+        "upsample": sizes * 0 + sizes.max(),
+        "both": sizes * 0 + median,
+    }[strategy]
     rng = np.random.default_rng(seed)
     copies = dataset.copies.copy()
     for class_id, rows in train.groupby("class_id"):
@@ -132,49 +144,17 @@ def resample(dataset, strategy, seed=0):
     return dataset.assign(copies=copies)
 
 
-def draw_groups(class_names, groups, share, rng):
-    """Draw about ``share`` of every class by whole groups.
-
-    A group belongs to the class that most of its members have. Groups are tried in random order
-    and taken while the class stays within 2 % above its share; where all are too large for that, the
-    smallest is taken, so that no class is left out.
-
-    Parameters
-    ----------
-    class_names, groups : pandas.Series of str, shape (n,)
-    share : float
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (n,), True for members of drawn groups.
-    """
-    home = class_names.groupby(groups).agg(lambda c: c.value_counts().sort_index().idxmax())
-    sizes = groups.value_counts()
-    drawn = []
-    for class_name, members in home.groupby(home).groups.items():
-        wanted, taken = share * (class_names == class_name).sum(), 0
-        for group in rng.permutation(sorted(members)):
-            if taken + sizes[group] <= 1.02 * wanted:
-                drawn.append(group)
-                taken += sizes[group]
-        if not taken and wanted >= 1 and len(members) > 1:
-            drawn.append(min(members, key=lambda group: (sizes[group], group)))
-    return groups.isin(drawn).to_numpy()
-
-
-def put_back(dataset, catalog, duplicates, photos, copies=False, photographs=False):
+def restore_removed(dataset, catalog, duplicates, photos, copies=False, photographs=False):
     """The training part as it would be without a cure; validation stays as it is.
 
     Parameters
     ----------
     dataset : pandas.DataFrame
-        From :func:`split` or :func:`illus.look_alikes.separate`.
+        From :func:`split` or :func:`split_by_cluster`.
     catalog, duplicates, photos : pandas.DataFrame
         The tables that it was made from.
     copies : bool, default False
-        Put back copies of training pictures, each in the class where it was found. Copies of other parts
+        Put back copies of training images, each in the class where it was found. Copies of other parts
         stay out, or validation would be trained on.
     photographs : bool, default False
         Put back what was called a photograph; its copies only with ``copies``.
@@ -186,7 +166,7 @@ def put_back(dataset, catalog, duplicates, photos, copies=False, photographs=Fal
     """
     photo = set(photos.path[photos.is_photo])
     part = duplicates.path.map(dataset.set_index("path").split)
-    home = duplicates.group.map(part.groupby(duplicates.group).first())  # of a group's kept picture
+    home = duplicates.group.map(part.groupby(duplicates.group).first())  # of a group's kept image
     redundant = set(duplicates.path[~duplicates.keep.astype(bool)])
     wanted = set()
     if copies:
@@ -195,6 +175,83 @@ def put_back(dataset, catalog, duplicates, photos, copies=False, photographs=Fal
         wanted |= photo - (set() if copies else redundant)
     rows = catalog[catalog.path.isin(wanted)]
     class_ids = dataset.set_index("class_name").class_id
-    added = rows.assign(class_id=rows.class_name.map(class_ids[~class_ids.index.duplicated()]),
-                        group="back-" + rows.sha256.str[:16], split="train", copies=1)
+    added = rows.assign(
+        class_id=rows.class_name.map(class_ids[~class_ids.index.duplicated()]),
+        group="back-" + rows.sha256.str[:16],
+        split="train",
+        copies=1,
+    )
     return pd.concat([dataset, added[COLUMNS]], ignore_index=True).astype({"class_id": int})
+
+
+def split_by_cluster(dataset, folder, shares=None, seed=0):
+    """Split training and validation anew, so that look-alikes stay on one side.
+
+    An image and its near-duplicates are one group already; but the same figure with other hair, or
+    drawn once with a gradient and once flat, is not, and a network that knows one knows the other. Each
+    class is clustered by oriented gradients (Ward's method), and a cluster joins the groups it touches.
+
+    Parameters
+    ----------
+    dataset : pandas.DataFrame
+        From :func:`illus.clean.balance.split`. A part ``test`` stays what it is.
+    folder : str or Path
+        What its paths are relative to.
+    shares : dict of str to float, default ``{"validation": 0.1}``
+        Part to its share of each class; the rest is for training.
+    seed : int, default 0
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns and order of ``dataset``, each image with ``copies`` 1; ``group`` is the number of a
+        group of look-alikes.
+    """
+    open_rows = dataset[dataset.split != "test"]
+    shapes = describe_images([Path(folder, path) for path in open_rows.path])["shape"]
+    groups = pd.Series(
+        cluster_by_shape(shapes, open_rows.class_id.to_numpy(), open_rows.group), open_rows.index
+    )
+    part = pd.Series("train", open_rows.index)
+    rng = np.random.default_rng(seed)
+    for name, share in (shares or {"validation": 0.1}).items():
+        free = open_rows[part == "train"]
+        rate = share * len(open_rows) / len(free)
+        drawn = draw_groups(free.class_name, groups[free.index], rate, rng)
+        part[free.index[drawn]] = name
+    separated = dataset.assign(copies=1)
+    separated.loc[open_rows.index, "group"] = groups.astype(str)
+    separated.loc[open_rows.index, "split"] = part
+    return separated[COLUMNS]
+
+
+def cluster_by_shape(shapes, labels, groups):
+    """Number of each image's group of look-alikes.
+
+    Parameters
+    ----------
+    shapes : numpy.ndarray
+        float32, shape (n, d), see :data:`illus.clean.descriptors.DESCRIPTOR`.
+    labels : numpy.ndarray
+        int, shape (n,): classes, clustered one by one.
+    groups : pandas.Series
+        shape (n,): what stays together in any case.
+
+    Returns
+    -------
+    numpy.ndarray
+        int, shape (n,).
+    """
+    n = len(shapes)
+    cluster = np.zeros(n, int)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = max(1, len(rows) // CLUSTER_SIZE)
+        if len(rows) > 1:
+            cluster[rows] = fcluster(linkage(shapes[rows], "ward"), count, "maxclust") + cluster.max()
+        else:
+            cluster[rows] = cluster.max() + 1
+    group = pd.factorize(groups)[0] + n + cluster.max() + 1
+    row = np.arange(n)
+    links = np.concatenate([np.column_stack([row, n + cluster]), np.column_stack([row, group])])
+    return connected_components(group.max() + 1, links)[:n]

@@ -1,0 +1,1 @@
+"""A catalog -> duplicates and photos -> a split, balanced data set."""

@@ -1,0 +1,73 @@
+"""Links between rows -> groups; a random draw of whole groups.
+
+In: pairs of positions, or the class and group of each row. Out: labels, or who is drawn.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components as components
+
+
+def connected_components(n: int, pairs: np.ndarray) -> np.ndarray:
+    """Component of each of n nodes under links.
+
+    Parameters
+    ----------
+    n : int
+    pairs : numpy.ndarray
+        int, shape (links, 2).
+
+    Returns
+    -------
+    numpy.ndarray
+        int, shape (n,), numbered by first member.
+
+    Examples
+    --------
+    >>> connected_components(4, np.array([[1, 3]])).tolist()
+    [0, 1, 2, 1]
+    """
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    return pd.factorize(components(links, directed=False)[1])[0]
+
+
+def group_members(labels: np.ndarray) -> list[np.ndarray]:
+    """Positions of each label that occurs more than once; int arrays."""
+    order = np.argsort(labels, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+    return [part for part in parts if len(part) > 1]
+
+
+def draw_groups(
+    class_names: pd.Series, groups: pd.Series, share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw about ``share`` of every class by whole groups.
+
+    A group belongs to the class that most of its members have. Groups are tried in random order
+    and taken while the class stays within 2 % above its share; where all are too large for that, the
+    smallest is taken, so that no class is left out.
+
+    Parameters
+    ----------
+    class_names, groups : pandas.Series of str, shape (n,)
+    share : float
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (n,), True for members of drawn groups.
+    """
+    home = class_names.groupby(groups).agg(lambda c: c.value_counts().sort_index().idxmax())
+    sizes = groups.value_counts()
+    drawn = []
+    for class_name, members in home.groupby(home).groups.items():
+        wanted, taken = share * (class_names == class_name).sum(), 0
+        for group in rng.permutation(sorted(members)):
+            if taken + sizes[group] <= 1.02 * wanted:
+                drawn.append(group)
+                taken += sizes[group]
+        if not taken and wanted >= 1 and len(members) > 1:
+            drawn.append(min(members, key=lambda group: (sizes[group], group)))
+    return groups.isin(drawn).to_numpy()

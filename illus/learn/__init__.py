@@ -1,0 +1,1 @@
+"""Settings and a plan -> runs -> records -> a weights file."""

@@ -1,0 +1,1 @@
+"""Scored images and tables -> figures and analyses."""

@@ -1,0 +1,226 @@
+"""Every figure, each a function that takes its axes.
+
+In: tables and class folders. Out: drawings on matplotlib axes.
+"""
+
+import matplotlib
+import numpy as np
+import seaborn as sns
+
+from evaluate import natural_key
+
+
+def use_style():
+    """The look of all figures in the notebooks."""
+    sns.set_theme(context="notebook", style="white", font_scale=0.85)
+    matplotlib.rcParams.update(
+        {
+            "figure.dpi": 80,
+            "savefig.bbox": "tight",
+            "axes.titlesize": "medium",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )
+
+
+def class_bars(axes, counts, labels=None, **style):
+    """Horizontal bars of images per class, in class order, with the numbers at their ends."""
+    names = sorted(counts.index, key=natural_key)[::-1]
+    bars = axes.barh([(labels or {}).get(n, n) for n in names], counts[names], **style)
+    axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.12, y=0.01)
+    axes.set_xlabel("images")
+
+
+def precision_recall(axes, curves, marks=()):
+    """Precision against recall.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    curves : dict of str to pandas.DataFrame
+        Name to ``recall`` and ``precision``, both 0 to 1.
+    marks : sequence of (float, float, str)
+        Recall, precision and text of single points.
+    """
+    for name, curve in curves.items():
+        axes.plot(curve.recall, curve.precision, ".-", label=name, markersize=4)
+    for recall, precision, text in marks:
+        axes.plot(recall, precision, "k*", markersize=11)
+        axes.annotate(text, (recall, precision), (-8, -14), textcoords="offset points", ha="right")
+    axes.set(xlabel="recall of redundant files", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower left", frameon=False)
+
+
+def numbered(axes, text):
+    """Axes without ticks or frame, with a title."""
+    axes.set(xticks=[], yticks=[], title=text)
+    axes.spines[:].set_visible(False)
+
+
+def cluster_scatter(axes, points, cluster, most=6):
+    """Points coloured by cluster, noise gray, with a legend of the largest clusters."""
+    colours = sns.color_palette("colorblind", most)
+    axes.scatter(*points[cluster < 0].T, s=4, color="silver", label=f"noise ({(cluster < 0).sum():,})")
+    for label in range(min(most, cluster.max() + 1)):
+        rows = cluster == label
+        axes.scatter(*points[rows].T, s=4, color=colours[label], label=f"cluster {label} ({rows.sum():,})")
+    axes.legend(frameon=False, markerscale=3, fontsize=8)
+
+
+def knee_curve(axes, gaps, eps):
+    """The k-distance curve with its knee."""
+    axes.plot(gaps, color="steelblue")
+    axes.axhline(eps, color="firebrick", linestyle="--")
+    axes.text(0, eps, f" eps = {eps:.2f}, the knee", color="firebrick", va="bottom")
+    axes.set(xlabel="points, by distance", ylabel="distance to the 20th neighbour")
+
+
+def score_histogram(axes, scores, separation, kinds, bins=80):
+    """Scores on a log scale, the two fitted kinds, and the threshold between them.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    scores : numpy.ndarray
+    separation : illus.clean.mixture.Separation or None
+    kinds : dict of str to numpy.ndarray
+        Name to bool, shape (n,): who is counted together.
+    bins : int, default 80
+    """
+    edges = np.linspace(scores.min(), scores.max(), bins + 1)
+    for (name, rows), colour in zip(kinds.items(), ("steelblue", "darkorange"), strict=False):
+        axes.hist(scores[rows], edges, alpha=0.6, label=name, color=colour)
+    if separation:
+        scale = len(scores) * (edges[1] - edges[0])
+        for density, name in zip(separation.log_densities(edges), ("usual", "rare"), strict=True):
+            axes.plot(edges, scale * np.exp(density), label=f"fitted: {name}", linewidth=1)
+        axes.axvline(separation.threshold, color="firebrick", linestyle="--", label="threshold")
+    axes.set(yscale="log", ylim=(0.5, None), xlabel="evidence", ylabel="images")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def gains(axes, table, noise):
+    """What each variant of a round gains over its base, by factor, with the band that seeds alone span.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    table : pandas.DataFrame
+        From :func:`illus.learn.experiments.run_round`.
+    noise : float
+        Standard deviation of macro F1 between seeds; the band is twice as wide to each side.
+    """
+    variants = table[table.factor != ""].iloc[::-1]
+    colours = dict(zip(table.factor.unique()[1:], sns.color_palette("colorblind"), strict=False))
+    places = np.arange(len(variants))
+    axes.axvspan(-2 * noise, 2 * noise, color="gainsboro", label="± 2 sd between seeds", zorder=0)
+    for factor, colour in colours.items():
+        rows = (variants.factor == factor).to_numpy()
+        bars = axes.barh(places[rows], variants.gain[rows].fillna(0), color=colour, height=0.7, label=factor)
+        axes.bar_label(bars, [f"{gain:+.3f}" for gain in variants.gain[rows]], padding=3, fontsize=8)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(places, variants.variant)
+    axes.set(xlabel=f"change of macro F1 on validation (base {table.macro_f1[0]:.3f})")
+    axes.margins(x=0.2)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def learning_curves(left, right, curves):
+    """Loss and macro F1 by epoch: dashed on augmented training images, solid on validation.
+
+    Parameters
+    ----------
+    left, right : matplotlib.axes.Axes
+    curves : dict of str to list of pandas.DataFrame
+        Name of a candidate to the history of each seed: ``epoch``, ``loss``, ``macro_f1``, ``val_loss``,
+        ``val_macro_f1``.
+    """
+    for (name, histories), colour in zip(curves.items(), sns.color_palette("colorblind"), strict=False):
+        for number, history in enumerate(histories):
+            for axes, value in ((left, "loss"), (right, "macro_f1")):
+                axes.plot(history.epoch, history[value], "--", color=colour, linewidth=0.8)
+                axes.plot(
+                    history.epoch,
+                    history[f"val_{value}"],
+                    color=colour,
+                    linewidth=1.3,
+                    label=None if number else name,
+                )
+    left.set(xlabel="epoch", ylabel="loss")
+    right.set(xlabel="epoch", ylabel="macro F1")
+    right.legend(frameon=False, fontsize=8)
+
+
+def curves_by_time(axes, curves):
+    """Macro F1 on validation by minutes of training, a line for each method.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    curves : pandas.DataFrame
+        Columns ``method``, ``seconds``, ``macro_f1``; a row for each epoch.
+    """
+    for method, rows in curves.groupby("method", sort=False):
+        axes.plot(rows.seconds / 60, rows.macro_f1, ".-", label=method)
+    axes.set(xlabel="minutes of training", ylabel="macro F1 on validation", xlim=(0, None), ylim=(0, None))
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+
+
+def architecture(axes, shapes):
+    """A network from left to right: a block as high as its map and as wide as it has channels.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    shapes : list of (str, int, int)
+        Name, side of the map in pixels (1 for a vector), channels.
+    """
+    x = 0.0
+    for name, side, channels in shapes:
+        width, height = 0.25 + 0.12 * np.log2(channels), 0.3 + side / shapes[0][1] * 3
+        axes.add_patch(
+            matplotlib.patches.Rectangle(
+                (x, -height / 2), width, height, facecolor="lightsteelblue", edgecolor="black", linewidth=0.8
+            )
+        )
+        size = f"{side} × {side} × {channels}" if side > 1 else f"{channels}"
+        axes.text(x + width / 2, -height / 2 - 0.1, size, ha="center", va="top", fontsize=7)
+        axes.text(x + width / 2, height / 2 + 0.1, name, ha="center", va="bottom", fontsize=7)
+        x += width + 0.6
+        axes.annotate("", (x, 0), (x - 0.6, 0), arrowprops={"arrowstyle": "->", "linewidth": 0.8})
+    axes.set(xlim=(-0.2, x - 0.55), ylim=(-2.3, 2.3))
+    axes.set_axis_off()
+
+
+def class_f1_bars(axes, f1, low, high, counts):
+    """F1 of each class with an interval, the number of images beside its name.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    f1, low, high, counts : pandas.Series
+        Indexed by class name.
+    """
+    names = sorted(f1.index, key=natural_key)[::-1]
+    errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
+    axes.barh(names, f1[names], xerr=errors, color="steelblue", error_kw={"elinewidth": 1, "capsize": 2})
+    axes.set_yticks(names, [f"{name} ({counts[name]:,})" for name in names])
+    axes.set(xlabel="F1 and its 95 % interval", xlim=(0, 1))
+    axes.margins(y=0.01)
+
+
+def reliability(axes, curve, error, name):
+    """How often predictions of some probability are right; the diagonal is an honest network's."""
+    axes.plot([0, 1], [0, 1], color="gray", linewidth=0.8)
+    axes.plot(curve.probability, curve.accuracy, "o-", label=f"{name} (mean difference {error:.3f})")
+    axes.set(
+        xlabel="probability of the predicted class",
+        ylabel="share that is right",
+        xlim=(0, 1.01),
+        ylim=(0, 1.01),
+    )
+    axes.legend(frameon=False, fontsize=8)

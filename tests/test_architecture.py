@@ -1,0 +1,62 @@
+"""The direction of the arrows: each wing of illus/ may import only what stands below it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+GROUND = {"evaluate", "illus.config", "illus.parallel"}
+WINGS = ["data", "clean", "learn", "report", "emoji20"]
+BELOW = {
+    "data": {"data"},
+    "clean": {"data", "clean"},
+    "learn": {"data", "clean", "learn"},
+    "report": {"data", "clean", "report"},
+    "emoji20": {"report", "emoji20"},
+    "pipeline": {"data", "clean", "learn", "report"},
+}
+
+
+def imports_of(source):
+    """Modules of this project that a source imports, as dotted names."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def wrong_imports(wing, source):
+    """Imports that do not point down."""
+    allowed = GROUND | {f"illus.{below}" for below in BELOW.get(wing, ())}
+    ours = [name for name in imports_of(source) if name.split(".")[0] in ("illus", "evaluate")]
+    return [name for name in ours if not any(f"{name}.".startswith(f"{below}.") for below in allowed)]
+
+
+def wing_of(path):
+    inside = path.relative_to(ROOT / "illus")
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+MODULES = sorted((ROOT / "illus").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_points_up(path):
+    assert not wrong_imports(wing_of(path), path.read_text("utf-8"))
+
+
+def test_the_check_sees_what_it_must():
+    assert wrong_imports("clean", "from illus.learn import plan") == ["illus.learn.plan"]
+    assert wrong_imports("learn", "def f():\n    import illus.report.figures") == ["illus.report.figures"]
+    assert wrong_imports("config", "from illus import parallel, data") == ["illus.data"]
+    assert not wrong_imports(
+        "clean", "from illus.data.catalog import scan\nfrom illus import config\nimport cv2"
+    )
+
+
+def test_modules_are_short_and_the_wings_are_there():
+    assert all((ROOT / "illus" / wing / "__init__.py").exists() for wing in WINGS)
+    for path in MODULES:
+        assert len(path.read_text("utf-8").splitlines()) <= 350, path
