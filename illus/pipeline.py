@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from evaluate import EvaluationError, ProgressLine, format_result
+from evaluate import EvaluationError, format_result
 from illus import config, experiments
 from illus.balance import in_profile, split
 from illus.catalog import scan
@@ -75,7 +75,7 @@ def run(folder):
     record = experiments.run(dataset, folder, settings, "own data", work,
                              with_weights=installed_runs(weights) != [planned])
     names = install([record], dataset, folder, work, weights).class_names
-    for result, rows in score_all(weights, tests, progress=ProgressLine()).values():
+    for result, rows in score_all(weights, tests, progress=True).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
 
