@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from evaluate import EvaluationError, ProgressLine, format_result
+from evaluate import EvaluationError, format_result
 from illus import config
 from illus.clean.balance import split, subsample_for_profile
 from illus.clean.duplicates import find_duplicates
@@ -77,7 +77,7 @@ def run(folder):
         dataset, folder, settings, "own data", work, with_weights=installed_runs(weights) != [planned]
     )
     names = install([record], dataset, folder, work, weights).class_names
-    for result, rows in score_all(weights, tests, progress=ProgressLine()).values():
+    for result, rows in score_all(weights, tests, progress=True).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
 

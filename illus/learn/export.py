@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from evaluate import Description, evaluate, load_classifier, read_description, score
+from evaluate import Description, evaluate, load_classifier, read_description, read_weights_file, score
 from illus.learn.batches import load_arrays
 from illus.learn.networks import average, multiply_adds
 from illus.learn.settings import summary
@@ -117,7 +117,7 @@ def save_classifier(model, description, path):
         with h5py.File(partial, "a") as file:
             file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
             file.visititems(_fix_lengths)
-        if read_description(partial) != description:
+        if read_weights_file(partial)[0] != description:
             raise RuntimeError(f"{path} would not give back the description written to it")
 
 
