@@ -1,7 +1,7 @@
-"""Work on many items -> results in their order, with progress on a terminal; tables written whole.
+"""Parallel work with a progress bar; files that are written completely or not at all.
 
-In: a function and its items, or a table. Out: a generator, or a CSV file. Joblib spreads the work, so a
-surrounding ``joblib.parallel_config`` decides where it runs.
+In: a function and its items, or a table. Out: a generator of results, or a CSV file. Joblib spreads the
+work, so a surrounding ``joblib.parallel_config`` decides where it runs.
 """
 
 import os
@@ -19,13 +19,13 @@ Result = TypeVar("Result")
 
 
 def progress(items: Iterable[Item], label: str, total: int, unit: str = "file") -> Iterable[Item]:
-    """A progress bar on a terminal, nothing elsewhere."""
+    """The same items, with a progress bar on standard error if that is a terminal."""
     return tqdm(items, label, total=total, unit=unit, mininterval=1, disable=None)
 
 
 def in_parallel(
     function: Callable[..., Result],
-    items: Sequence,
+    items: Sequence[Item],
     label: str,
     *args: object,
     jobs: int = -1,
@@ -37,21 +37,23 @@ def in_parallel(
     Parameters
     ----------
     function : callable
-        Picklable.
+        Must be picklable.
     items : sequence
     label : str
-        Before the progress bar.
+        Shown before the progress bar.
     *args
-        Passed on.
+        Further arguments of the function, the same for every item.
     jobs : int, default -1
-        Processes; -1 for one per core.
+        Worker processes; -1 for one per core.
     batch_size : int, default 64
-        Items that a process takes at a time.
+        Items that a worker takes at a time.
     unit : str, default "file"
+        What the progress bar counts.
 
     Returns
     -------
-    generator
+    iterable
+        Results in the order of the items, each as soon as it and those before it are ready.
     """
     work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
     results: Generator[Result] = work(delayed(function)(item, *args) for item in items)
@@ -60,9 +62,10 @@ def in_parallel(
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A path to write to instead, which replaces ``path`` when the block ends without an error.
+    """Replace a file by a new one as a whole: readers see the old file or the new one, never a part.
 
-    Readers see the old file or the whole new one. The path in between has the same ending.
+    Gives a temporary path in the same folder, with the same suffix. What the block writes there replaces
+    ``path`` when the block ends; if it raises, ``path`` stays as it was and the temporary file is removed.
     """
     path = Path(path)
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
@@ -74,6 +77,6 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a data frame as CSV without its index; its folder must exist."""
+    """Write a data frame as CSV, without its index, as a whole; the folder of ``path`` must exist."""
     with atomic_write(path) as partial:
         table.to_csv(partial, index=False, lineterminator="\n")
