@@ -172,13 +172,19 @@ def _open_archive(path: Path) -> Iterator[Iterable[Member]]:
             )
     elif tarfile.is_tarfile(path):
         with tarfile.open(path) as tar_file:
-            yield (  # type: ignore[misc]  # extractfile gives None for links only, which are never opened
-                (info.name, not info.isreg(), partial(tar_file.extractfile, info))
+            yield (
+                (info.name, not info.isreg(), partial(_open_tar_member, tar_file, info))
                 for info in tar_file
                 if not info.isdir()
             )
     else:
         raise ArchiveError(f"{path.name} is neither a ZIP nor a TAR archive")
+
+
+def _open_tar_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    file = archive.extractfile(member)
+    assert file is not None, "a link or a device is refused before it is opened"
+    return file
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
