@@ -20,7 +20,7 @@ TRAINING_NAMES = {"training", "train"}
 
 @dataclass(frozen=True)
 class Profile:
-    """How much work is done; None stands for no limit."""
+    """How much work is done; None means no limit."""
 
     name: str
     max_per_class: int | None  # images of each class, in training and in validation

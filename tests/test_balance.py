@@ -115,7 +115,7 @@ def test_a_class_that_lost_all_its_images_is_named(how):
     }
     if how == "broken":
         catalog.loc[catalog.class_name == "a", "error"] = "empty file"
-    with pytest.raises(ValueError, match="no image is left of a: all are unreadable, copies"):
+    with pytest.raises(ValueError, match="no image is left of a: all are unreadable, duplicates"):
         split(catalog, **tables)
 
 

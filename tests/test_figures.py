@@ -186,12 +186,12 @@ def test_the_curve_of_distances_has_a_line_at_its_knee():
 
 def test_the_histogram_shows_every_score_and_the_threshold():
     scores = np.repeat([-1.0, 1.0], [80, 20])
-    kinds = {"drawings": scores < 0, "photographs": scores > 0}
+    kinds = {"drawings": scores < 0, "photos": scores > 0}
     axes = Figure().subplots()
     score_histogram(axes, scores, Separation(0.5, 0.2, 9.0, (-1, 0.1, 0.1), (1, 0.1, 0.1)), kinds, bins=10)
     assert sum(bar.get_height() for bar in axes.patches) == 100
     names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert sorted(names) == ["drawings", "fitted: rare", "fitted: usual", "photographs", "threshold"]
+    assert sorted(names) == ["drawings", "fitted: rare", "fitted: usual", "photos", "threshold"]
     (threshold,) = [line for line in axes.lines if line.get_label() == "threshold"]
     assert list(threshold.get_xdata()) == [0.5, 0.5]
     axes = Figure().subplots()

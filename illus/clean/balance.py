@@ -88,7 +88,7 @@ def _classes_left(catalog: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     lost = [name for name in catalog.class_name.unique() if name not in set(classes)]
     if lost:
         raise ValueError(
-            f"no image is left of {', '.join(lost)}: all are unreadable, copies of other "
+            f"no image is left of {', '.join(lost)}: all are unreadable, duplicates of other "
             "images or photos; remove the folder or add images"
         )
     if len(classes) < 2:

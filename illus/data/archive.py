@@ -218,6 +218,7 @@ def _class_folder_root(folder: Path) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 on success, 2 on an error, after one line that says it."""
     parser = argparse.ArgumentParser(
         prog="python -m illus.data.archive",
         description=f"Download an archive of class folders and unpack it into {config.DOWNLOADED}.",

@@ -22,7 +22,7 @@ DIFFERENT = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build the data set, or draw a sheet of one; 0 on success, 2 on an error, after a line that says it."""
+    """The command line; 0 on success, 2 on an error, after one line that says it."""
     options = parse_arguments(arguments)
     start = time.perf_counter()
     try:
