@@ -1,23 +1,24 @@
 """The photo filter beside textbook methods on the same features. Writes results/photos*.csv.
 
+    python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.photos [--photo-bench FOLDER]
 
 Every method gets the same distinct images and one setting for all sets. The peers cluster what
 DBSCAN sees in the filter (statistics' votes and autoencoder errors), scaled and reduced to six
-principal components; which cluster is of photographs is said by the same rule, the median vote. For
-the isolation forest, which has no clusters, the photographs are the outliers that vote above 0. A
+principal components; which cluster is of photos is said by the same rule, the median vote. DBSCAN's
+``eps`` is the knee of the k-distances, by the filter's own rule and of the points that it clusters. For
+the isolation forest, which has no clusters, the photos are the outliers that vote above 0. A
 set's rows are written when it is done, so that a stopped run goes on; rows of other code (column
-``code``, a hash of the filter's sources) are dropped.
+``code``) are dropped. Seconds and memory: see ``benchmarks/measure.py``.
 
 FOLDER holds labelled mixtures, each with sub-folders ``illustration`` and ``photo``.
 """
 
 import argparse
-import hashlib
-import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,75 +33,62 @@ from sklearn.decomposition import PCA  # noqa: E402
 from sklearn.ensemble import IsolationForest  # noqa: E402
 from sklearn.metrics import f1_score  # noqa: E402
 from sklearn.mixture import GaussianMixture  # noqa: E402
-from sklearn.neighbors import NearestNeighbors  # noqa: E402
 
-from benchmarks.duplicates import run  # noqa: E402
+from benchmarks.measure import code_of, measure_program  # noqa: E402
 from illus import config  # noqa: E402
 from illus.clean.duplicates import find_duplicates  # noqa: E402
 from illus.clean.photo_statistics import photo_statistics, votes  # noqa: E402
-from illus.clean.photos import analyse, distinct_images, knee, scale  # noqa: E402
+from illus.clean.photos import analyse, distinct_images, k_distances, knee, scale  # noqa: E402
 from illus.data.catalog import scan  # noqa: E402
 from illus.emoji20.truth import load_truth  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 
 SEEDS = (0, 1, 2)
 SHARES = (0.02, 0.05, 0.15, 0.30)
-MOST = 8000  # images of a set with a made share
+MAX_IMAGES = 8000  # of a set with a made share
 TABLE = config.RESULTS / "photos.csv"
 COST = config.RESULTS / "photos_cost.csv"
 COLUMNS = ["set", "images", "photos", "method", "seed", "f1", "precision", "recall", "removed", "code"]
-SOURCES = ("photo_statistics", "mixture", "autoencoder", "photos")
-FIND = """
-import json, sys
-task = json.loads(sys.argv[1])
-import evaluate
-evaluate.import_keras()
-import pandas as pd
-from illus.clean.photos import find_photos
-copies = pd.read_pickle(task["duplicates"]) if task["duplicates"] else None
-find_photos(pd.read_pickle(task["catalog"]), task["folder"], duplicates=copies).to_pickle(task["out"])
-"""
-CLUSTER = """
-import json, sys
-task = json.loads(sys.argv[1])
-import evaluate
-evaluate.import_keras()
-import numpy as np
-from illus.clean.photos import find_clusters, reduce
-find_clusters(reduce(np.random.default_rng(0).normal(size=(task["n"], 11))))
-"""
+MIN_SAMPLES = 20  # of DBSCAN and HDBSCAN
+SOURCES = (
+    "illus/clean/photo_statistics.py",
+    "illus/clean/mixture.py",
+    "illus/clean/autoencoder.py",
+    "illus/clean/photos.py",
+    "benchmarks/photos.py",
+)
 
 
-def peers(features, ballots, seed):
-    """Method -> who is a photograph; bool, shape (n,)."""
+def peers(features: np.ndarray, ballots: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Method -> who is a photo; bool, shape (n,)."""
     points = PCA(6, random_state=0).fit_transform(scale(features))
     k_means = KMeans(2, n_init=10, random_state=seed).fit_predict(points)
     mixture = GaussianMixture(4, n_init=3, random_state=seed).fit_predict(points)
     outliers = IsolationForest(random_state=seed).fit_predict(points)
-    drawn = np.random.default_rng(seed).permutation(len(points))
     found = {
         "k-means, 2": named(k_means, ballots),
         "Gaussian mixture, 4": named(mixture, ballots),
         "isolation forest": (outliers < 0) & (ballots > 0),
     }
-    dense = DBSCAN(eps=k_distance(points[drawn[:4000]]), min_samples=20).fit_predict(points)
-    found["DBSCAN"] = named(dense, ballots)
-    found["HDBSCAN"] = named(HDBSCAN(min_cluster_size=20, copy=True).fit_predict(points), ballots)
+    found["DBSCAN"] = named(dbscan(points), ballots)
+    density = HDBSCAN(min_cluster_size=MIN_SAMPLES, copy=True).fit_predict(points)
+    found["HDBSCAN"] = named(density, ballots)
     return found
 
 
-def k_distance(points):
-    """The knee of the distances to the 20th neighbour."""
-    return knee(np.sort(NearestNeighbors(n_neighbors=20).fit(points).kneighbors()[0][:, -1]))
+def dbscan(points: np.ndarray) -> np.ndarray:
+    """Clusters of all points, with ``eps`` at the knee of their own k-distances; int, -1 for noise."""
+    eps = knee(k_distances(points, MIN_SAMPLES))
+    return DBSCAN(eps=eps, min_samples=MIN_SAMPLES).fit_predict(points)
 
 
-def named(cluster, ballots):
-    """Members of clusters whose median vote is for photographs; noise by its own vote."""
+def named(cluster: np.ndarray, ballots: np.ndarray) -> np.ndarray:
+    """Members of clusters whose median vote is for photos; noise by its own vote."""
     middle = pd.Series(ballots).groupby(cluster).transform("median").to_numpy()
     return np.where(cluster < 0, ballots, middle) > 0
 
 
-def measure_set(name, statistics, thumbnails, truth):
+def measure_set(name: str, statistics: pd.DataFrame, thumbnails: np.ndarray, truth: np.ndarray) -> list[dict]:
     """Rows of the table for one set, all methods, all seeds."""
     rows = []
     for seed in SEEDS:
@@ -131,14 +119,16 @@ def measure_set(name, statistics, thumbnails, truth):
     return rows
 
 
-def emoji20_sets(statistics, thumbnails, truth):
-    """emoji20 as it is, without photographs, and with made shares of them."""
+def emoji20_sets(
+    statistics: pd.DataFrame, thumbnails: np.ndarray, truth: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and rows of emoji20 as it is, without photos, and with made shares of them."""
     drawings, photos = np.flatnonzero(~truth), np.flatnonzero(truth)
     yield "emoji20", np.arange(len(truth))
     yield "emoji20, no photographs", drawings
     rng = np.random.default_rng(0)
     for share in SHARES:
-        n = int(min(MOST, len(photos) / share))
+        n = int(min(MAX_IMAGES, len(photos) / share))
         kept = [
             rng.choice(drawings, n - round(share * n), replace=False),
             rng.choice(photos, round(share * n), replace=False),
@@ -146,52 +136,48 @@ def emoji20_sets(statistics, thumbnails, truth):
         yield f"emoji20, {share:.0%}", np.sort(np.concatenate(kept))
 
 
-def labelled_mixture(folder):
+def labelled_mixture(folder: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Statistics, thumbnails and truth of a mixture; its folder names are seen by nobody else."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     truth = np.array([path.relative_to(folder).parts[0] == "photo" for path in paths])
     return *photo_statistics(paths), truth
 
 
-def code_hash():
-    """8 hex digits that change with the filter's sources."""
-    sources = b"".join(Path(f"illus/{name}.py").read_bytes() for name in SOURCES)
-    return hashlib.sha256(sources).hexdigest()[:8]
-
-
-def finished(path):
+def finished(path: Path) -> pd.DataFrame:
     """Rows of a table that this code made."""
     table = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame(columns=["set", "code"])
-    return table[table.code == code_hash()] if "code" in table else table[:0]
+    return table[table.code == code_of(SOURCES)]
 
 
-def add(rows):
+def add(rows: list[dict]) -> None:
     """Write rows behind the finished ones."""
-    table = pd.DataFrame(rows).assign(code=code_hash())[COLUMNS]
+    table = pd.DataFrame(rows).assign(code=code_of(SOURCES))[COLUMNS]
     old = finished(TABLE)
     write_table(pd.concat([old, table]) if len(old) else table, TABLE)
 
 
-def measure_cost(catalog, duplicates, folder, kinds):
+def measure_cost(catalog: pd.DataFrame, duplicates: pd.DataFrame, folder: Path, kinds: pd.Series) -> None:
     """Seconds and memory of the filter on all files of emoji20, and of DBSCAN on many feature rows.
 
     The filter is called with the table of copies and without; ``f1`` counts files, copies too.
     """
     rows = []
     with tempfile.TemporaryDirectory() as place:
-        task = {"folder": str(folder), "catalog": f"{place}/catalog", "out": f"{place}/photos"}
-        catalog.to_pickle(task["catalog"])
-        duplicates.to_pickle(f"{place}/duplicates")
-        for step, copies in (("find_photos", f"{place}/duplicates"), ("find_photos, copies unknown", None)):
-            cost = run(sys.executable, FIND, duplicates=copies, **task)
-            table = pd.read_pickle(task["out"])
+        files, out, copies = (Path(place, name) for name in ("catalog", "photos", "duplicates"))
+        catalog.to_pickle(files)
+        duplicates.to_pickle(copies)
+        known = ("--duplicates", copies)
+        for step, arguments in (("find_photos", known), ("find_photos, copies unknown", ())):
+            cost = measure_program("photo_filter", folder, files, out, *arguments)
+            table = pd.read_pickle(out)
             f1 = f1_score(table.path.map(kinds).eq("photo"), table.is_photo)
             rows.append({"step": step, "n": len(catalog), **cost, "f1": round(f1, 4)})
-    rows += [{"step": "clusters", "n": n, **run(sys.executable, CLUSTER, n=n)} for n in (25_000, 100_000)]
-    write_table(pd.DataFrame(rows).assign(code=code_hash()), COST)
+    for n in (25_000, 100_000):
+        rows.append({"step": "clusters", "n": n, **measure_program("photo_clusters", n)})
+    write_table(pd.DataFrame(rows).assign(code=code_of(SOURCES)), COST)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo-bench", type=Path, metavar="FOLDER")
     options = parser.parse_args()

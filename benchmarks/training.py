@@ -1,17 +1,20 @@
 """The chosen network beside what one would do otherwise, for as many seconds. Writes results/training*.csv.
 
+    python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.training [--seconds 600]
 
 All learn from the same training part (``work/emoji20/cluster_by_shape.csv``, of notebook 04) in the same run
 on the same machine. Networks train for the given seconds and are scored on validation after each epoch;
 HOG features (Dalal and Triggs 2005; gray, 64 px) with a linear support vector machine or the nearest
 neighbour take what they take. Each is scored on the test folders when it is done. Methods that the table
-has already are not repeated: delete results/training.csv to measure anew.
+has already are not repeated: delete results/training.csv to measure anew. ``code`` says which code a row
+is of (``benchmarks/measure.py``); rows older than that column leave it empty.
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,20 +32,27 @@ from skimage.feature import hog  # noqa: E402
 from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
 from sklearn.svm import LinearSVC  # noqa: E402
 
+from benchmarks.measure import code_of  # noqa: E402
 from evaluate import class_folders, decode_image, list_files, read_file  # noqa: E402
 from illus import config  # noqa: E402
 from illus.learn.batches import load_arrays  # noqa: E402
 from illus.learn.export import save_classifier  # noqa: E402
 from illus.learn.plan import CHOSEN  # noqa: E402
+from illus.learn.settings import DECIDING_MODULES  # noqa: E402
 from illus.learn.training import train  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 
 FOLDER = config.EMOJI20 / "training"
 TESTS = config.test_folders(FOLDER)
 WORK = config.work_dir(FOLDER)
+SOURCES = (
+    *(f"illus/learn/{name}.py" for name in DECIDING_MODULES),
+    "illus/learn/plan.py",
+    "benchmarks/training.py",
+)
 
 
-def tutorial(n_classes, size):
+def tutorial(n_classes: int, size: int) -> keras.Model:
     """The network of TensorFlow's tutorial on image classification, with its augmentation and dropout."""
     return keras.Sequential(
         [
@@ -65,7 +75,7 @@ def tutorial(n_classes, size):
     )
 
 
-def resnet18(n_classes, size):
+def resnet18(n_classes: int, size: int) -> keras.Model:
     """ResNet-18 as published (He et al. 2015, arXiv:1512.03385), mirrored images its only augmentation."""
 
     def convolution(x, channels, kernel=3, stride=1):
@@ -86,6 +96,7 @@ def resnet18(n_classes, size):
     return keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(x))
 
 
+Curve = list[tuple[float, float]]  # seconds of training, macro F1 on validation
 OURS = {"this project, one network": 1, "this project, a quarter of the seconds": 1 / 4}
 PEERS = {
     "tutorial CNN, 180 px": (tutorial, 180),
@@ -117,7 +128,7 @@ class Clock(keras.callbacks.Callback):
         print(f"{self.spent:6.0f} s  macro F1 {self.curve[-1][1]:.3f}", flush=True)
 
 
-def train_peer(name, dataset, names, seconds, weights):
+def train_peer(name: str, dataset: pd.DataFrame, names: list[str], seconds: float, weights: Path) -> Curve:
     """Train one of ``PEERS`` with Adam at its default rate; gives its curve of (seconds, macro F1)."""
     build, size = PEERS[name]
     keras.utils.set_random_seed(0)
@@ -143,7 +154,7 @@ def train_peer(name, dataset, names, seconds, weights):
     return clock.curve
 
 
-def train_ours(dataset, names, seconds, weights, work):
+def train_ours(dataset: pd.DataFrame, names: list[str], seconds: float, weights: Path, work: Path) -> Curve:
     """Train the chosen configuration for as many epochs as fit in; gives its curve."""
     settings = replace(CHOSEN, seed=0)
     trial = train(dataset, FOLDER, replace(settings, epochs=2), "", work)
@@ -156,18 +167,18 @@ def train_ours(dataset, names, seconds, weights, work):
     return [*curve[:-1], (record.seconds, record.val_macro_f1)]
 
 
-def hog_features(path):
+def hog_features(path: Path) -> np.ndarray:
     """HOG vector of one file; float32."""
     gray = rgb2gray(fit_image(decode_image(read_file(path)), 64, "pad"))
     features = hog(gray, pixels_per_cell=(8, 8), cells_per_block=(2, 2)).astype(np.float32)
     return features / max(np.linalg.norm(features), 1e-9)
 
 
-def all_hog_features(paths):
+def all_hog_features(paths: Sequence[Path]) -> np.ndarray:
     return np.array(Parallel(n_jobs=-1, batch_size=64)(delayed(hog_features)(path) for path in paths))
 
 
-def train_hog(dataset, names):
+def train_hog(dataset: pd.DataFrame, names: list[str]) -> Iterator[dict]:
     """Rows of the table for the two methods on HOG features."""
     start = time.perf_counter()
     features = all_hog_features([FOLDER / path for path in dataset.path])
@@ -192,7 +203,7 @@ def train_hog(dataset, names):
         yield table_row(name, spent, results)
 
 
-def table_row(name, seconds, results):
+def table_row(name: str, seconds: float, results: dict[str, dict]) -> dict:
     scores = {
         f"{part}_{kind}_f1": round(result[f"{kind}_f1"], 4)
         for part, result in results.items()
@@ -201,14 +212,14 @@ def table_row(name, seconds, results):
     return {"method": name, "seconds": round(seconds), **scores}
 
 
-def add_rows(path, method, rows):
+def add_rows(path: Path, method: str, rows: list[dict]) -> None:
     """Put a method's rows at the end of a table, in place of those it has of it."""
-    before = pd.read_csv(path) if path.exists() else pd.DataFrame({"method": []})
-    rows = pd.DataFrame(rows).assign(method=method)
-    write_table(pd.concat([before[before.method != method], rows]), path)
+    before = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame({"method": []})
+    new = pd.DataFrame(rows).assign(method=method, code=code_of(SOURCES))
+    write_table(pd.concat([before[before.method != method], new]), path)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
     seconds = parser.parse_args().seconds
@@ -216,7 +227,7 @@ def main():
     names = dataset.groupby("class_id").class_name.first().tolist()
     table, curves = config.RESULTS / "training.csv", config.RESULTS / "training_curves.csv"
     if not table.exists():
-        write_table(pd.DataFrame(train_hog(dataset, names)), table)
+        write_table(pd.DataFrame(train_hog(dataset, names)).assign(code=code_of(SOURCES)), table)
     with tempfile.TemporaryDirectory() as scratch:
         for name in [*OURS, *PEERS]:
             if name in pd.read_csv(table).method.to_list():

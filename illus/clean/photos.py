@@ -212,12 +212,11 @@ def find_clusters(points, seed=0):
     cluster : numpy.ndarray
         int, shape (n,); 0 is the largest, -1 is noise.
     gaps : numpy.ndarray
-        float, shape (at most 4,000,): distances to the 20th neighbour, ascending.
+        float, shape (at most 4,000,): from :func:`k_distances`.
     eps : float
     """
     drawn = points[np.random.default_rng(seed).permutation(len(points))[:SAMPLE]]
-    k = min(MIN_SAMPLES, len(drawn))
-    gaps = np.sort(NearestNeighbors(n_neighbors=k).fit(drawn).kneighbors(drawn)[0][:, -1])
+    gaps = k_distances(drawn, MIN_SAMPLES)
     eps = max(float(knee(gaps)), 1e-6)
     model = DBSCAN(eps=eps, min_samples=MIN_SAMPLES).fit(drawn)
     cluster = np.full(len(points), -1)
@@ -227,6 +226,20 @@ def find_clusters(points, seed=0):
         distance, nearest = NearestNeighbors(n_neighbors=1).fit(model.components_).kneighbors(points)
         cluster = np.where(distance[:, 0] <= eps, rank[labels[nearest[:, 0]]], -1)
     return cluster, gaps, eps
+
+
+def k_distances(points: np.ndarray, min_samples: int) -> np.ndarray:
+    """Radius of each point within which there are ``min_samples`` points, itself counted; ascending.
+
+    DBSCAN counts like this too: with ``eps`` from here a point is dense if its own distance is not above it.
+
+    Examples
+    --------
+    >>> k_distances(np.array([[0.0], [1.0], [3.0]]), 2).tolist()
+    [1.0, 1.0, 2.0]
+    """
+    count = min(min_samples, len(points))
+    return np.sort(NearestNeighbors(n_neighbors=count).fit(points).kneighbors(points)[0][:, -1])
 
 
 def knee(ascending):

@@ -1,0 +1,33 @@
+"""Keras's own way to predict a folder: ``model.predict`` over ``keras.utils.image_dataset_from_directory``.
+
+In: class folders and a weights file. Out: nothing; its cost is what is measured.
+"""
+
+import argparse
+
+import keras
+from tensorflow import cast
+
+BATCH = 256
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder")
+    parser.add_argument("weights")
+    options = parser.parse_args()
+    model = keras.models.load_model(options.weights, compile=False)
+    images = keras.utils.image_dataset_from_directory(
+        options.folder,
+        label_mode=None,
+        image_size=model.input_shape[1:3],
+        batch_size=BATCH,
+        shuffle=False,
+        pad_to_aspect_ratio=True,
+        verbose=False,
+    )
+    model.predict(images.map(lambda x: cast(x, "uint8")), verbose=0)
+
+
+if __name__ == "__main__":
+    main()
