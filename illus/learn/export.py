@@ -94,11 +94,11 @@ def score_all(
     test_folders : sequence of Path
         Their names are the keys of ``scores`` in the card.
     progress : bool, default False
-        Passed to :func:`evaluate.evaluate`.
+        Show a progress bar, see :func:`evaluate.evaluate`.
 
     Returns
     -------
-    dict of str to (dict, list of dict)
+    dict of str to (evaluate.Result, list of dict)
         Name of a folder to result and rows, see :func:`evaluate.evaluate`.
     """
     scored = {folder.name: evaluate(folder, weights, progress=progress) for folder in test_folders}
