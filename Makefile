@@ -23,8 +23,10 @@ help:  ## list the targets
 run: $(if $(DATA_DIR),own,scores) notebooks  ## build emoji20, score it with the shipped weights, run the notebooks (DATA_DIR=... your own data)
 	@test ! -d "$(REPORT)" || { echo; echo "Reports (scores, confusion matrices, notebooks): $(REPORT)/"; }
 
-test: .venv/dev  ## lint and tests
+test: .venv/dev  ## lint, format, types and tests
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged weights files

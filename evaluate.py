@@ -2,12 +2,11 @@
 
     python evaluate.py ./test ./weights/best.h5
 
-Needs the libraries of requirements.txt and nothing else of this repository: the weights file holds
-the class names, the input size and how a picture is fitted to it. The two rules that training must
-share with scoring, reading a picture and ordering classes, live here; training imports them.
+Needs only the libraries of requirements.txt and a weights file, which also holds the class names, the input
+size and how an image is fitted to it. Training imports this file for the two rules that it must share with
+scoring: how an image is decoded, and in which order the classes are.
 
-Keras, scikit-learn and matplotlib are imported where they are first needed, so that bad input is
-told at once and the first picture does not wait for the report's libraries.
+Keras, scikit-learn, matplotlib and tqdm are imported inside functions, so that bad input is reported at once.
 """
 
 import argparse
@@ -16,22 +15,26 @@ import csv
 import io
 import json
 import logging
+import math
 import os
 import re
 import signal
 import stat
-import subprocess
 import sys
 import threading
 import time
 import unicodedata
 import warnings
 from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn, TypedDict
 
-if __name__ == "__main__":  # Ctrl-C before main() can tell it
+if __name__ == "__main__":  # Ctrl-C during the imports below, when main() cannot handle it yet
     signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"evaluate.py: interrupted\n"), os._exit(130)))
 
 import cv2
@@ -39,126 +42,114 @@ import h5py
 import numpy as np
 from PIL import Image, ImageOps
 
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.axes import Axes
+
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-MAX_PIXELS = 50_000_000
-TOO_LARGE = f"more than {MAX_PIXELS:,} pixels"
-LARGE_PIXELS = 4_000_000  # pictures above it are decoded one at a time, so that memory stays bounded
-MAX_SCANNED_PIXELS = 1_000_000_000  # of a progressive JPEG, which is decoded once for each of its scans
-MAX_FILE_BYTES = 100_000_000
-READ_AHEAD_BYTES = 64_000_000  # of decoded pictures that wait for the network
-MAX_INPUT_SIZE = 1024
-MAX_BATCH_SIZE = 4096
-MAX_WEIGHTS_BYTES = 200_000_000
-MAX_TEXT_BYTES = 8_000_000  # of a weights file that are not weights: its configuration and HDF5's tables
-MAX_OBJECTS = 5_000  # groups and data sets of a weights file
-MAX_LAYERS = 1_000
-MAX_NUMBER = 65_536  # in a configuration: units, channels, sizes, ...
-MAX_DILATION = 64  # of a convolution, which may pad its input by as much
-MAX_ACTIVATION = 16_000_000  # numbers that a layer gives for one picture
-MAX_BATCH_ACTIVATION = 128_000_000  # and for a batch, which is smaller where they are many
-FIGURE_ENDINGS = (".png", ".pdf", ".svg")
-JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
-ONE_LARGE_PICTURE = threading.Lock()
+JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
-# What a weights file may be made of: built-in Keras classes that compute and do nothing else.
+# Limits of an image file.
+MAX_FILE_BYTES = 100_000_000
+MAX_PIXELS = 50_000_000
+MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans: a progressive JPEG is decoded once for each scan
+LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, which bounds the memory of all threads
+READ_AHEAD_BYTES = 64_000_000  # decoded images that wait for the network
+MAX_BATCH_SIZE = 4096
+
+# Limits of a weights file. It is read by a child process, because the HDF5 library can hang or crash on it.
+MAX_WEIGHTS_BYTES = 200_000_000
+MAX_TEXT_BYTES = 8_000_000  # everything but the weights: the model's configuration, the tables of HDF5
+MAX_DESCRIPTION_CHARS = 1_000_000
+MAX_OBJECTS = 5_000  # groups and data sets
+MAX_LAYERS = 1_000
+MAX_NUMBER = 65_536  # in the configuration: units, channels, sizes, ...
+MAX_DILATION = 64  # a convolution may pad its input by as much
+MAX_INPUT_SIZE = 1024  # px
+MAX_ACTIVATION = 16_000_000  # numbers in the output of a layer for one image
+MAX_BATCH_ACTIVATION = 128_000_000  # for a batch: batches become smaller where this would be exceeded
+CHILD_CPU_SECONDS = 1.2  # processor time: a busy machine or a slow disk does not matter (not on Windows)
+CHILD_SECONDS = 4  # wall time, without imports
+MAX_ANSWER_BYTES = 10_000_000  # more than the longest description and the shapes of MAX_OBJECTS need
+MAX_MESSAGE_CHARS = 1_000
+DESCRIBE_MODE = "--describe-weights"  # the hidden argument that makes this file the child process
+
+# What a model may consist of: built-in Keras classes that compute and do nothing else.
+# fmt: off
 LAYERS = frozenset((
     "Functional", "Sequential", "InputLayer", "Conv2D", "DepthwiseConv2D", "Dense", "BatchNormalization",
-    "LayerNormalization", "GroupNormalization", "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax",
-    "MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D", "Add", "Subtract",
-    "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Flatten", "Reshape", "Permute",
-    "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Rescaling", "Resizing", "Dropout", "SpatialDropout2D",
-    "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast",
-    "RandomBrightness"))
+    "LayerNormalization", "GroupNormalization", "Activation", "ReLU", "Softmax", "MaxPooling2D",
+    "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D", "Add", "Subtract", "Multiply",
+    "Average", "Concatenate", "Flatten", "ZeroPadding2D", "Rescaling", "Dropout", "RandomFlip",
+    "RandomRotation", "RandomZoom", "RandomTranslation"))
 PARTS = frozenset((
     "__keras_tensor__", "DTypePolicy", "Zeros", "Ones", "Constant", "GlorotNormal", "GlorotUniform",
-    "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Orthogonal", "RandomNormal", "RandomUniform",
-    "TruncatedNormal", "VarianceScaling", "L1", "L2", "L1L2"))
-CHECK_CPU_SECONDS = 1.2  # where the system counts them, so that a busy machine or a slow disk is no fault
-CHECK_SECONDS = 4
-CHECK = """
-import importlib, signal, sys
-sys.path.insert(0, sys.argv[1])
-module = importlib.import_module(sys.argv[2])
-print(flush=True)
-if hasattr(signal, "setitimer"):
-    signal.setitimer(signal.ITIMER_PROF, float(sys.argv[4]))
-module.read_weights_file(sys.argv[3])
-"""
-MODULES = (None, "keras", "keras.layers", "keras.initializers", "keras.regularizers", "keras.models",
-           "keras.src.models.functional", "keras.src.models.sequential")
+    "HeNormal", "HeUniform", "RandomNormal", "RandomUniform", "TruncatedNormal", "L1", "L2", "L1L2"))
+# fmt: on
+MODULES = (None, "keras", "keras.layers", "keras.initializers", "keras.regularizers")
+
+PathLike = Path | str
+Shape = tuple[int, ...]
+Fitted = np.ndarray | str  # an image, or the reason why it is unreadable
+Row = dict[str, str]
+decoding_large_image = threading.Lock()
 
 
 class ImageDecodeError(ValueError):
-    """A file is not a picture that can be read; the message says why."""
+    """A file cannot be read as an image; the message says why."""
 
 
 class EvaluationError(ValueError):
-    """The test folder or the weights cannot be used; the message says what to do."""
+    """The test folder or the weights file cannot be used; the message says why."""
 
 
-# --- Reading a picture ---------------------------------------------------------------------------
+# --- Decoding an image ---------------------------------------------------------------------------
 
 
-def open_image(data):
-    """Check the bytes of a file and open it as a picture, without decoding it yet.
+def open_image(data: bytes) -> Image.Image:
+    """Check the bytes of a file and open them as an image, without decoding the pixels.
 
-    Parameters
-    ----------
-    data : bytes
-        The whole file. Its content decides the format, not its name.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Not loaded; ``format``, ``mode`` and ``size`` are those of the file.
-
-    Raises
-    ------
-    ImageDecodeError
-        Empty, not one of ``FORMATS``, more than ``MAX_PIXELS`` pixels, or a JPEG of very many scans.
+    The format is decided by the content; ``format``, ``mode`` and ``size`` of the result are those of the
+    file. Raises :class:`ImageDecodeError` for an empty file, for one in none of ``FORMATS``, for more than
+    ``MAX_PIXELS`` pixels, and for a JPEG of so many scans that decoding it would take minutes.
     """
     if not data:
         raise ImageDecodeError("empty file")
+    too_large = ImageDecodeError(f"more than {MAX_PIXELS:,} pixels")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.UnidentifiedImageError:
         raise ImageDecodeError(f"not a {', '.join(FORMATS)} image") from None
     except Image.DecompressionBombError:
-        raise ImageDecodeError(TOO_LARGE) from None
+        raise too_large from None
     except Exception as error:
         raise ImageDecodeError(f"damaged: {error}") from None
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageDecodeError(TOO_LARGE)
-    if image.format == "JPEG" and image.width * image.height * data.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
+    n_pixels = image.width * image.height
+    if n_pixels > MAX_PIXELS:
+        raise too_large
+    if image.format == "JPEG" and n_pixels * data.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
         raise ImageDecodeError("too many scans for its size")
     return image
 
 
-def to_rgb(image):
-    """Decode an opened picture: first frame, upright, on white, 8 bits a channel.
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """Decode an image from :func:`open_image` to uint8 RGB, shape (height, width, 3).
 
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        From :func:`open_image`.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (height, width, 3), RGB.
-
-    Raises
-    ------
-    ImageDecodeError
-        The picture's data are truncated or damaged.
+    EXIF orientation is applied, transparency is composited on white, CMYK, palette, gray and 16-bit images
+    are converted, and an animation gives its first frame. Raises :class:`ImageDecodeError` where the pixel
+    data are truncated or damaged.
     """
     try:
         image.load()
-        image = _upright(image)
-        if image.mode.startswith("I"):
-            image = _gray_of_8_bits(image)
+        with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
+            image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 bits, of which Pillow would clip the upper ones
+            gray = np.asarray(image)
+            alpha = np.where(gray == image.info.get("transparency", -1), 0, 255)
+            image = Image.fromarray(np.stack([gray >> 8, alpha], axis=2).astype(np.uint8), "LA")
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, (*WHITE, 255)), image)
@@ -167,45 +158,17 @@ def to_rgb(image):
         raise ImageDecodeError(f"damaged: {error}") from None
 
 
-def _upright(image):
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # the picture is whole, only what its EXIF block says is not
-        return image
-
-
-def _gray_of_8_bits(image):
-    gray = np.asarray(image)
-    alpha = np.where(gray == image.info.get("transparency", -1), 0, 255)
-    return Image.fromarray(np.stack([gray >> 8, alpha], axis=2).astype(np.uint8), "LA")
-
-
-def decode_image(data):
-    """Turn the bytes of an image file into an RGB array: the one decoder of this project.
-
-    EXIF orientation is applied, transparency is composited on white, CMYK, palette, gray and
-    16-bit pictures are converted, and an animation gives its first frame.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (height, width, 3), RGB.
-
-    Raises
-    ------
-    ImageDecodeError
-        With the reason.
-    """
+def decode_image(data: bytes) -> np.ndarray:
+    """Decode the bytes of a file to uint8 RGB (height, width, 3): :func:`open_image`, then :func:`to_rgb`."""
     return to_rgb(open_image(data))
 
 
-def read_file(path):
-    """The bytes of a regular file; raises :class:`ImageDecodeError` where there are none to read."""
+def read_file(path: PathLike) -> bytes:
+    """Read a regular file of at most ``MAX_FILE_BYTES`` bytes.
+
+    Raises :class:`ImageDecodeError` for anything else: links (which are never followed), folders, devices,
+    files that are too large, and files that cannot be opened.
+    """
     try:
         status = os.lstat(path)
         if stat.S_ISLNK(status.st_mode):
@@ -221,101 +184,77 @@ def read_file(path):
         raise ImageDecodeError(f"cannot be opened: {error.strerror}") from None
 
 
-def fit_image(image, size, fit):
-    """Bring a picture to the square input of a network.
+def fit_image(image: np.ndarray, size: int, fit: str) -> np.ndarray:
+    """Resize an image to the square input of a network.
 
-    Parameters
-    ----------
-    image : numpy.ndarray
-        uint8, shape (height, width, 3).
-    size : int
-        Side of the result in pixels.
-    fit : {"pad", "stretch", "crop"}
-        ``pad`` keeps the whole picture on white, ``stretch`` changes its proportions, ``crop``
-        keeps the centre square.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (size, size, 3). Resampled by area when it shrinks, bilinear when it grows.
+    ``image`` is uint8, shape (height, width, 3), and the result uint8, shape (``size``, ``size``, 3). ``pad``
+    keeps the whole image, on white; ``stretch`` changes its proportions; ``crop`` keeps its central square.
+    Areas are averaged where the image shrinks, and pixels interpolated bilinearly where it grows.
     """
     height, width = image.shape[:2]
     if fit == "crop":
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
+        height, width = side, side
         image = image[top : top + side, left : left + side]
-    scale = size / max(image.shape[:2])
-    shape = (size, size) if fit != "pad" else tuple(max(1, round(s * scale)) for s in (width, height))
-    method = cv2.INTER_AREA if max(image.shape[:2]) > size else cv2.INTER_LINEAR
-    resized = cv2.resize(image, shape, interpolation=method)
+    longest = max(height, width)
+    method = cv2.INTER_AREA if longest > size else cv2.INTER_LINEAR
     if fit != "pad":
-        return resized
-    left, top = (size - shape[0]) // 2, (size - shape[1]) // 2
-    return cv2.copyMakeBorder(resized, top, size - shape[1] - top, left, size - shape[0] - left,
-                              cv2.BORDER_CONSTANT, value=WHITE)
+        return cv2.resize(image, (size, size), interpolation=method)
+    width, height = (max(1, round(side * (size / longest))) for side in (width, height))
+    top, left = (size - height) // 2, (size - width) // 2
+    canvas = np.full((size, size, 3), WHITE, np.uint8)
+    canvas[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=method)
+    return canvas
 
 
 # --- Class folders -------------------------------------------------------------------------------
 
 
-def natural_key(name):
-    """Sort key of natural order: ``L2_2`` before ``L2_10``."""
+def natural_key(name: str) -> tuple[list[int | str], str]:
+    """Sort key for natural order, in which ``L2_2`` comes before ``L2_10``."""
     parts = re.split(r"(\d+)", name)
-    return [int(p) if i % 2 else p.casefold() for i, p in enumerate(parts)], name
+    return [int(part) if i % 2 else part.casefold() for i, part in enumerate(parts)], name
 
 
-def class_folders(folder):
-    """The class folders of a data set, in class order.
+def class_folders(folder: PathLike) -> dict[str, Path]:
+    """Map the class names of a data set (Unicode NFC) to their folders, in natural order of the names.
 
-    Parameters
-    ----------
-    folder : str or Path
-
-    Returns
-    -------
-    dict of str to Path
-        Class name (Unicode NFC) to its folder, in natural order of names. Hidden folders and
-        ``__MACOSX`` are left out.
-
-    Raises
-    ------
-    EvaluationError
-        No such folder, not a folder, no class folder in it, one that is a link, or two with the
-        same name.
+    This order is the class order of the project. Hidden folders and ``__MACOSX`` are left out. Raises
+    :class:`EvaluationError` where ``folder`` does not exist, is no folder or cannot be read, and where it has
+    no class folder, one that is a link, or two of one name in different Unicode forms.
     """
     folder = Path(folder)
-    if not folder.exists():
-        raise EvaluationError(f"no such folder: {folder}")
     if not folder.is_dir():
-        raise EvaluationError(f"not a folder: {folder}")
+        raise EvaluationError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}")
     try:
-        found = [(unicodedata.normalize("NFC", p.name), p) for p in folder.iterdir()
-                 if p.is_dir() and p.name[0] != "." and p.name != "__MACOSX"]
+        paths = [p for p in folder.iterdir() if p.is_dir() and p.name[0] != "." and p.name != "__MACOSX"]
     except OSError as error:
         raise EvaluationError(f"cannot read {folder}: {error.strerror}") from None
-    if not found:
+    if not paths:
         raise EvaluationError(f"no class folders in {folder}: expected one sub-folder per class")
-    if links := [name for name, path in found if path.is_symlink()]:
-        raise EvaluationError(f"in {folder}, links are not followed: {', '.join(links)}")
-    classes = dict(sorted(found, key=lambda item: natural_key(item[0])))
-    if len(classes) < len(found):
+    if links := [path.name for path in paths if path.is_symlink()]:
+        raise EvaluationError(f"in {folder}, links are not followed: {shorten_list(links)}")
+    classes = {unicodedata.normalize("NFC", path.name): path for path in paths}
+    if len(classes) < len(paths):
         raise EvaluationError(f"two class folders of {folder} have one name in different Unicode forms")
-    return classes
+    return {name: classes[name] for name in sorted(classes, key=natural_key)}
 
 
-def list_files(folder):
-    """Every file below a class folder, in natural order, system droppings left out.
+def list_files(folder: PathLike) -> list[Path]:
+    """List every file below a class folder, in natural order, without what operating systems leave there.
 
-    Links are listed, so that they are reported, but never followed; so are folders without permission.
+    Links and folders that cannot be read are listed too, so that they are reported; links are not followed.
     """
-    paths, errors = [], []
+    paths: list[Path] = []
+    errors: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=errors.append):
-        folders[:] = [f for f in folders if not f.startswith(".") and f != "__MACOSX"]
-        links = [f for f in folders if Path(parent, f).is_symlink()]
-        names = [n for n in names if n.casefold() not in JUNK_NAMES and not n.startswith("._")]
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        names = [name for name in names if name.casefold() not in JUNK_NAMES and not name.startswith("._")]
         paths += [Path(parent, name) for name in names + links]
     paths += [Path(error.filename) for error in errors]
-    return sorted(paths, key=lambda p: natural_key(p.relative_to(folder).as_posix()))
+    return sorted(paths, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
 
 
 # --- The weights file ----------------------------------------------------------------------------
@@ -323,45 +262,125 @@ def list_files(folder):
 
 @dataclass(frozen=True)
 class Description:
-    """What a weights file says of itself, as JSON in the HDF5 attribute ``classifier``."""
+    """What the HDF5 attribute ``classifier`` of a weights file says, as JSON, about its model."""
 
-    class_names: list  # of str, in the order of the network's outputs
-    input_size: int  # side of the square input in pixels
+    class_names: list[str]  # in the order of the network's outputs
+    input_size: int  # side of the square input, px
     fit: str  # one of FITS
-    training: dict = field(default_factory=dict)  # how it was trained
+    training: dict = field(default_factory=dict)  # how it was trained, any JSON object
+
+    def __post_init__(self) -> None:
+        """Refuse fields that cannot be used: they may come from a stranger's file."""
+        names, size, wrong = self.class_names, self.input_size, ""
+        if not (isinstance(names, list) and all(isinstance(n, str) and n.isprintable() for n in names)):
+            wrong = "class_names"
+        elif not names or len(set(names)) < len(names):
+            wrong = "no class name, or one twice"
+        elif type(size) is not int or not 0 < size <= MAX_INPUT_SIZE:
+            wrong = "input_size"
+        elif self.fit not in FITS:
+            wrong = "fit"
+        elif not isinstance(self.training, dict):
+            wrong = "training"
+        if wrong:
+            raise EvaluationError(f"the description is damaged: {wrong}")
 
 
-def read_description(weights):
-    """Read the :class:`Description` in a weights file; raises :class:`EvaluationError`."""
-    return read_weights_file(weights)[0]
+def load_classifier(weights: PathLike) -> tuple["keras.Model", Description]:
+    """Load the model of a weights file, which may come from a stranger.
 
-
-def read_weights_file(weights):
-    """Read all of a weights file but the weights, after checks that make reading it harmless.
-
-    Nothing in it is executed or deserialised, and no more is read than a small part of the file's size.
-
-    Parameters
-    ----------
-    weights : str or Path
+    A child process checks the file first (:func:`inspect_weights`; takes about 0.3 s), then Keras reads it.
+    If the file is exchanged in between, the new one gets no other shapes of weights than those checked, but
+    may use layers that are not allowed.
 
     Returns
     -------
-    description : Description
-    shapes : list of tuple of int
-        Of the stored weights.
+    model : maps uint8 (n, size, size, 3) to float32 probabilities (n, n_classes)
+    description : :class:`Description`
 
-    Raises
-    ------
-    EvaluationError
-        No such file, not HDF5, not by this project, or made of something it is not made of.
+    Raises :class:`EvaluationError` where the file is missing, damaged, not by this project or not as it
+    describes itself, or where its model could do more than compute.
     """
-    file_path = Path(weights)
-    if not file_path.is_file():
+    description, shapes = inspect_weights(weights)
+    return build_model(weights, description, shapes), description
+
+
+def read_description(weights: PathLike) -> Description:
+    """Read only the description in a weights file, with the same checks as :func:`load_classifier`.
+
+    Raises :class:`EvaluationError`. For a file that this process has just written itself,
+    ``read_weights_file(weights)[0]`` is the same without the cost of a child process.
+    """
+    return inspect_weights(weights)[0]
+
+
+def inspect_weights(weights: PathLike) -> tuple[Description, list[Shape]]:
+    """Run :func:`read_weights_file` in a child process, which a hostile file may crash, stall or take over.
+
+    The child gets limited time; its answer is JSON of limited size and is checked like a file. Raises
+    :class:`EvaluationError`.
+    """
+    command = [sys.executable, "-P", __file__, DESCRIBE_MODE, str(weights)]
+    with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as child:
+        assert child.stdout is not None
+        timer = threading.Timer(CHILD_SECONDS, child.kill)
+        try:
+            child.stdout.readline(2)  # empty, once it has imported its libraries, which may take long
+            timer.start()
+            answer = child.stdout.read(MAX_ANSWER_BYTES)
+        finally:
+            timer.cancel()
+            child.kill()
+    try:
+        return parse_answer(answer)
+    except EvaluationError:
+        raise
+    except Exception:
+        reason = "reading it crashes or takes too long"
+        raise EvaluationError(f"not an HDF5 file, or damaged: {weights}: {reason}") from None
+
+
+def parse_answer(answer: bytes) -> tuple[Description, list[Shape]]:
+    """Read what :func:`describe_weights` prints; raises :class:`EvaluationError` where it reports one.
+
+    Raises any other exception for what it never prints: it was killed, has crashed, or was taken over.
+    """
+    found = json.loads(answer)
+    if "error" in found:
+        raise EvaluationError(first_line(found["error"])[:MAX_MESSAGE_CHARS])
+    description, shapes = Description(**found["description"]), [tuple(shape) for shape in found["shapes"]]
+    whole = all(type(side) is int and side >= 0 for shape in shapes for side in shape)
+    if not whole or len(shapes) > MAX_OBJECTS or not sum(map(count_numbers, shapes)) <= MAX_WEIGHTS_BYTES:
+        raise ValueError("shapes that a file cannot have")
+    return description, shapes
+
+
+def describe_weights(weights: str) -> int:
+    """Do the child's work: print an empty line when ready, then the content of the file, or its error."""
+    print(flush=True)
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, CHILD_CPU_SECONDS)  # then a signal ends it, in C code too
+    try:
+        description, shapes = read_weights_file(weights)
+        answer: dict[str, object] = {"description": asdict(description), "shapes": shapes}
+    except EvaluationError as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer))
+    return 0
+
+
+def read_weights_file(weights: PathLike) -> tuple[Description, list[Shape]]:
+    """Check everything in a weights file but the weights; returns the description and the weights' shapes.
+
+    Nothing is executed or deserialised, but the HDF5 library itself may hang on a hostile file: use
+    :func:`inspect_weights` unless this process has written the file. Raises :class:`EvaluationError` where
+    there is no such file, or it is not HDF5, or has content that this project never exports.
+    """
+    if not Path(weights).is_file():
         raise EvaluationError(f"no such weights file: {weights}")
-    if file_path.suffix not in (".h5", ".hdf5"):
+    if Path(weights).suffix not in (".h5", ".hdf5"):
         raise EvaluationError(f"{weights} is not called .h5, as Keras calls HDF5 files")
-    size = file_path.stat().st_size
+    size = Path(weights).stat().st_size
     if size > MAX_WEIGHTS_BYTES:
         raise EvaluationError(f"{weights} has {size:,} bytes, more than {MAX_WEIGHTS_BYTES:,}")
     try:
@@ -370,42 +389,26 @@ def read_weights_file(weights):
             check_objects(objects, size)
             if "classifier" not in file.attrs:
                 raise EvaluationError("no class names: it was not exported by this project")
-            description = parse_description(file.attrs["classifier"])
+            if len(file.attrs["classifier"]) > MAX_DESCRIPTION_CHARS:
+                raise EvaluationError(f"a description of more than {MAX_DESCRIPTION_CHARS:,} characters")
+            description = Description(**json.loads(file.attrs["classifier"]))
             if "model_config" not in file.attrs:
                 raise EvaluationError("no Keras model")
-            check_config(parse_json(file.attrs["model_config"]))
-            shapes = [found.shape for path, found in objects.items()
-                      if isinstance(found, h5py.Dataset) and path.startswith("/model_weights/")]
+            check_config(json.loads(file.attrs["model_config"]))
+            stored = [found for path, found in objects.items() if path.startswith("/model_weights/")]
+            return description, [found.shape for found in stored if isinstance(found, h5py.Dataset)]
     except EvaluationError as error:
         raise EvaluationError(f"{weights}: {error}") from None
-    except Exception as error:  # whatever h5py makes of a damaged file
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise EvaluationError(f"{weights}: damaged JSON: {error}") from None
+    except Exception as error:  # h5py raises many kinds for damaged files
         raise EvaluationError(f"not an HDF5 file, or damaged: {weights}: {first_line(error)}") from None
-    return description, shapes
 
 
-def try_in_own_process(weights):
-    """Refuse a file on which HDF5's library itself hangs or crashes: another process reads it first."""
-    command = [sys.executable, "-P", "-c", CHECK, Path(__file__).parent, Path(__file__).stem, weights,
-               str(CHECK_CPU_SECONDS)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        process.stdout.readline()  # it has its libraries, and begins to read
-        try:
-            code = process.wait(CHECK_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = None
-    if code not in (0, 1):  # 1 is an error that has a reason, which reading it here will tell
-        raise EvaluationError(f"not an HDF5 file, or damaged: {weights}: HDF5's library fails on it")
-
-
-def first_line(error):
-    """Of an error's message, or its type where it has none."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def list_objects(file):
-    """Path to object of everything in an open HDF5 file; hard links alone are followed, each once."""
-    objects, addresses, groups = {"": file}, {h5py.h5o.get_info(file.id).addr}, [("", file)]
+def list_objects(file: h5py.File) -> dict[str, h5py.HLObject]:
+    """Path to object of everything in an HDF5 file; refuses links, and objects with several names."""
+    objects: dict[str, h5py.HLObject] = {"": file}
+    addresses, groups = {h5py.h5o.get_info(file.id).addr}, [("", file)]
     while groups:
         path, group = groups.pop()
         if len(objects) + len(group) > MAX_OBJECTS:
@@ -418,16 +421,16 @@ def list_objects(file):
                 groups.append((f"{path}/{name}", found))
             addresses.add(h5py.h5o.get_info(found.id).addr)
             if len(addresses) < len(objects):
-                raise EvaluationError(f"{path}/{name} is there under another name too")
+                raise EvaluationError(f"{path}/{name} also has another name")
     return objects
 
 
-def check_objects(objects, size):
-    """Refuse what reading would blow up: stored otherwise than plainly, once, and within the file."""
+def check_objects(objects: dict[str, h5py.HLObject], size: int) -> None:
+    """Refuse objects that could need more memory than the ``size`` bytes of their file."""
     stored = 0
     for path, found in objects.items():
         if isinstance(found, h5py.Dataset):
-            stored += check_dataset(path, found)
+            stored += count_stored_bytes(path, found)
         elif not isinstance(found, h5py.Group):
             raise EvaluationError(f"{path} is neither a group nor a data set")
     if not 0 <= size - stored <= MAX_TEXT_BYTES:
@@ -436,109 +439,62 @@ def check_objects(objects, size):
         check_attributes(path, found, objects)
 
 
-def check_dataset(path, dataset):
-    """Bytes that a data set takes in the file, which are those that it takes in memory."""
-    settings = dataset.id.get_create_plist()
-    plain = (settings.get_layout() == h5py.h5d.CONTIGUOUS and not settings.get_nfilters()
-             and not settings.get_external_count() and dataset.dtype.kind in "fiu")
-    if not plain or dataset.id.get_storage_size() != dataset.size * dataset.dtype.itemsize:
-        raise EvaluationError(f"{path} is not plain numbers, stored in one piece as they are")
-    return dataset.id.get_storage_size()
+def count_stored_bytes(path: str, dataset: h5py.Dataset) -> int:
+    """Bytes of a data set; refuses one that does not take as many in the file as in memory."""
+    settings, stored = dataset.id.get_create_plist(), dataset.id.get_storage_size()
+    plain = settings.get_layout() == h5py.h5d.CONTIGUOUS and dataset.dtype.kind in "fiu"
+    if not plain or settings.get_nfilters() or settings.get_external_count() or stored != dataset.nbytes:
+        raise EvaluationError(f"{path} is not an array of plain numbers, uncompressed and in one piece")
+    return stored
 
 
-def check_attributes(path, found, objects):
-    """Refuse attributes but single texts, numbers, and lists of names of what lies below, each once."""
+def check_attributes(path: str, found: h5py.HLObject, objects: dict[str, h5py.HLObject]) -> None:
+    """Allow only single texts, numbers, and lists of names of objects below ``path``, each named once."""
     for name in found.attrs:
-        attribute = found.attrs.get_id(name)
-        if np.prod(attribute.shape, dtype=float) * attribute.dtype.itemsize > MAX_TEXT_BYTES:
-            raise EvaluationError(f"attribute {name} of {path or '/'} is too large")
+        attribute, where = found.attrs.get_id(name), f"attribute {name} of {path or '/'}"
+        if count_numbers(attribute.shape) * attribute.dtype.itemsize > MAX_TEXT_BYTES:
+            raise EvaluationError(f"{where} is too large")
         if attribute.shape == () and h5py.check_string_dtype(attribute.dtype):
             continue
         if attribute.dtype.kind not in "Sfiu":
-            raise EvaluationError(f"attribute {name} of {path or '/'} is neither text nor numbers")
-        if attribute.dtype.kind == "S":
+            raise EvaluationError(f"{where} is neither text nor numbers")
+        if attribute.dtype.kind == "S":  # Keras would load an object as often as it is listed
             names = [f"{path}/{text.decode()}" for text in np.ravel(found.attrs[name])]
             if len(set(names)) < len(names) or not set(names) <= objects.keys():
-                raise EvaluationError(f"attribute {name} of {path or '/'} names what is not there, or twice")
+                raise EvaluationError(f"{where} lists a name twice, or one that does not exist")
 
 
-def parse_json(text):
-    """What a JSON text says; raises :class:`EvaluationError`."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise EvaluationError(f"damaged JSON: {error}") from None
-
-
-def parse_description(text):
-    """The :class:`Description` in a JSON text; raises :class:`EvaluationError`."""
-    try:
-        description = Description(**parse_json(text))
-        names, size = description.class_names, description.input_size
-        if not names or not all(isinstance(name, str) and name.isprintable() for name in names):
-            raise ValueError("class_names")
-        if len(set(names)) < len(names):
-            raise ValueError("a class name twice")
-        if not (isinstance(size, int) and 0 < size <= MAX_INPUT_SIZE):
-            raise ValueError("input_size")
-        if description.fit not in FITS:
-            raise ValueError("fit")
-    except (TypeError, ValueError) as error:
-        raise EvaluationError(f"the description is damaged: {error}") from None
-    return description
-
-
-def check_config(config):
-    """Refuse a model's configuration that asks for more than built-in layers of bounded size."""
-    left, layers = [config], 0
+def check_config(config: object) -> None:
+    """Refuse a model's configuration with anything but allowed classes and numbers of bounded size."""
+    left, n_layers = [config], 0
     while left:
         node = left.pop()
         if isinstance(node, dict):
             left += node.values()
             if "class_name" in node:
                 check_class(node)
-                layers += node["class_name"] in LAYERS
+                n_layers += node["class_name"] in LAYERS
         elif isinstance(node, list):
             left += node
         elif isinstance(node, int | float) and not abs(node) <= MAX_NUMBER:
             raise EvaluationError(f"the model's configuration has a number beyond {MAX_NUMBER:,}")
-    if layers > MAX_LAYERS:
-        raise EvaluationError(f"the model has {layers:,} layers, more than {MAX_LAYERS:,}")
+    if n_layers > MAX_LAYERS:
+        raise EvaluationError(f"the model has {n_layers:,} layers, more than {MAX_LAYERS:,}")
 
 
-def check_class(node):
-    """Refuse a serialised object whose class is not on the list, or a layer that is used twice."""
+def check_class(node: dict) -> None:
+    """Refuse a serialised object whose class is not allowed, or a layer that is used more than once."""
     name, module = node["class_name"], node.get("module")
     if name not in LAYERS | PARTS or module not in MODULES or node.get("registered_name") not in (None, name):
-        raise EvaluationError(f"the model asks for {module or 'keras'}.{name}, which is not on the list of "
-                              "built-in layers")
+        raise EvaluationError(f"the model asks for {module or 'keras'}.{name}, which is not an allowed class")
     if len(node.get("inbound_nodes") or []) > 1:
         raise EvaluationError(f"the model uses a layer {name} more than once")
     if np.max(node["config"].get("dilation_rate", 1)) > MAX_DILATION:
         raise EvaluationError(f"a dilation of more than {MAX_DILATION}")
 
 
-def load_classifier(weights):
-    """Load a weights file.
-
-    Parameters
-    ----------
-    weights : str or Path
-        A complete Keras model in HDF5 with a :class:`Description`.
-
-    Returns
-    -------
-    model : keras.Model
-        Maps uint8 (n, size, size, 3) to class probabilities (n, n_classes).
-    description : Description
-
-    Raises
-    ------
-    EvaluationError
-        The file is missing, is not HDF5, has no class names, does not fit its description, or could do
-        more than compute.
-    """
-    description, shapes = read_weights_file(weights)
+def build_model(weights: PathLike, description: Description, shapes: list[Shape]) -> "keras.Model":
+    """Load a model, given what :func:`inspect_weights` found; raises :class:`EvaluationError`."""
     keras = import_keras()
     try:
         with only_stored_weights(keras.Layer, shapes):
@@ -548,63 +504,62 @@ def load_classifier(weights):
         raise EvaluationError(f"{weights}: {first_line(error)}") from None
     except Exception as error:
         raise EvaluationError(f"no Keras model in {weights}: {first_line(error)}") from None
-    return model, description
+    return model
 
 
 @contextlib.contextmanager
-def only_stored_weights(layer_class, shapes):
-    """Let layers make weights of the stored shapes, all of them, and no others.
+def only_stored_weights(layer_class: type["keras.Layer"], shapes: Iterable[Shape]) -> Iterator[None]:
+    """Inside it, layers can create weights of these shapes only, and in the end must have created them all.
 
-    A configuration of bounded numbers can still ask for more memory than there is; this refuses each
-    weight before it is made.
+    A configuration of bounded numbers can still ask for more memory than there is, so each weight is
+    compared with the stored ones before it is created. Raises :class:`EvaluationError`.
     """
-    left, make = Counter(shapes), layer_class.add_weight
+    left, create = Counter(shapes), layer_class.add_weight
 
     def add_weight(self, shape=None, *arguments, **settings):
         shape = tuple(shape or ())
         if not left[shape]:
             raise EvaluationError(f"the model declares a weight of shape {shape}, which is not stored")
         left[shape] -= 1
-        return make(self, shape, *arguments, **settings)
+        return create(self, shape, *arguments, **settings)
 
     layer_class.add_weight = add_weight
     try:
         yield
     finally:
-        layer_class.add_weight = make
+        layer_class.add_weight = create
     if extra := +left:
         raise EvaluationError(f"{extra.total()} stored weights belong to no layer")
 
 
-def largest_activation(model):
-    """How many numbers the largest output of a layer has for one picture; infinite where that is open."""
-    largest, left = 0, [model]
-    while left:
-        layer = left.pop()
-        if hasattr(layer, "layers"):
-            left += layer.layers
-        else:
-            shape = [np.inf if side is None else side for side in layer.output.shape[1:]]
-            largest = max(largest, np.prod(shape, dtype=float))
-    return largest
+def count_numbers(shape: Iterable[float]) -> float:
+    """How many numbers an array of this shape has; infinite where it is too many for a float."""
+    return math.prod(map(float, shape))
 
 
-def check_model(model, description):
-    """Refuse a model that does not fit its description, would not fit in memory, or has lost its numbers."""
+def largest_activation(model: "keras.Model") -> float:
+    """How many numbers the largest output of a layer has for one image; infinite for an open size."""
+    nested = [largest_activation(layer) for layer in model.layers if hasattr(layer, "layers")]
+    shapes = [layer.output.shape[1:] for layer in model.layers if not hasattr(layer, "layers")]
+    own = [count_numbers(np.inf if side is None else side for side in shape) for shape in shapes]
+    return max(nested + own)
+
+
+def check_model(model: "keras.Model", description: Description) -> None:
+    """Refuse a model that does not fit its description or the memory, or whose weights are not finite."""
     size, n_classes = description.input_size, len(description.class_names)
     if model.input_shape != (None, size, size, 3):
-        raise EvaluationError(f"it takes {model.input_shape}, not {size} x {size} RGB")
+        raise EvaluationError(f"the model takes {model.input_shape}, not {size} x {size} RGB")
     if model.output_shape != (None, n_classes):
-        raise EvaluationError(f"it names {n_classes} classes, but the model gives "
-                              f"{model.output_shape[-1]} outputs")
+        raise EvaluationError(f"{n_classes} class names, but {model.output_shape[-1]} outputs of the model")
     if largest_activation(model) > MAX_ACTIVATION:
-        raise EvaluationError(f"a layer gives more than {MAX_ACTIVATION:,} numbers for one picture")
+        raise EvaluationError(f"a layer gives more than {MAX_ACTIVATION:,} numbers for one image")
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise EvaluationError("weights that are not finite numbers")
 
 
-def import_keras():
-    """Import Keras without the notices that TensorFlow's C++ code prints while it loads."""
+def import_keras() -> ModuleType:
+    """Import Keras without the notices that TensorFlow's C++ code prints on stderr while it loads."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)
     with open(os.devnull, "w") as nowhere:
@@ -614,29 +569,39 @@ def import_keras():
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it counts models and advises to have fewer
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns when many models are in use
     return keras
+
+
+def first_line(error: object) -> str:
+    """The first line of an error's message, or the error's type where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 # --- Predicting ----------------------------------------------------------------------------------
 
 
-def read_fitted(path, size, fit):
-    """Read, decode and fit one file; gives the array, or the reason why not."""
+def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
+    """Read, decode and fit a file; returns uint8 (size, size, 3), or the reason why it is unreadable."""
     try:
         image = open_image(read_file(path))
         large = image.width * image.height > LARGE_PIXELS
-        with ONE_LARGE_PICTURE if large else contextlib.nullcontext():
+        with decoding_large_image if large else contextlib.nullcontext():
             return fit_image(to_rgb(image), size, fit)
     except ImageDecodeError as error:
         return str(error)
 
 
-def read_ahead(paths, size, fit, workers=None):
-    """Yield ``read_fitted`` of each path in order; threads, one a core by default, work ahead."""
-    workers = workers or os.cpu_count()
+def read_ahead(paths: Iterable[Path], size: int, fit: str, workers: int | None = None) -> Iterator[Fitted]:
+    """Yield :func:`read_fitted` of each path, in order, while threads read the next ones.
+
+    By default there are as many threads (``workers``) as processor cores. What they have read ahead takes
+    about ``READ_AHEAD_BYTES`` of memory.
+    """
+    workers = workers or os.cpu_count() or 1
     window = max(workers, min(1024, READ_AHEAD_BYTES // (3 * size**2)))
-    pool, pending = ThreadPoolExecutor(workers), deque()
+    pool = ThreadPoolExecutor(workers)
+    pending: deque[Future] = deque()
     try:
         for path in paths:
             pending.append(pool.submit(read_fitted, path, size, fit))
@@ -648,232 +613,213 @@ def read_ahead(paths, size, fit, workers=None):
         pool.shutdown(cancel_futures=True)
 
 
-def predict_files(model, description, paths, batch_size=256, progress=lambda done, total: None,
-                  workers=None):
-    """Class probabilities of image files; decoding and inference overlap.
+def predict_files(
+    model: "keras.Model",
+    description: Description,
+    paths: Sequence[Path],
+    batch_size: int = 256,
+    progress: bool = False,
+    workers: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    """Predict the classes of image files; threads decode files while the network works on others.
 
     Parameters
     ----------
-    model, description
-        From :func:`load_classifier`.
-    paths : list of Path
-    batch_size : int, default 256
-        Smaller where a batch would need too much memory.
-    progress : callable, optional
-        Called after every batch with the number of files done and in all.
-    workers : int, optional
-        Threads that decode; one a core by default.
+    model, description : from :func:`load_classifier`
+    batch_size : images per step of the network; fewer where such a batch would need too much memory
+    progress : show a progress bar on stderr if it is a terminal
+    workers : threads that decode; by default one per processor core
 
     Returns
     -------
-    probabilities : numpy.ndarray
-        float32, shape (n_readable, n_classes), in the order of ``paths``.
-    readable : numpy.ndarray
-        bool, shape (n_paths,).
-    reasons : dict of int to str
-        Position in ``paths`` to the reason why that file could not be read.
+    probabilities : float32, shape (n_readable, n_classes), in the order of ``paths``
+    readable : bool, shape (n_paths,)
+    reasons : position in ``paths`` to the reason why that file is unreadable
 
-    Raises
-    ------
-    EvaluationError
-        The network cannot predict, or its outputs are not finite.
+    Raises :class:`EvaluationError` where the network fails or its outputs are not finite.
     """
-    size, fit = description.input_size, description.fit
+    from tqdm import tqdm
+
     batch_size = max(1, min(batch_size, int(MAX_BATCH_ACTIVATION // largest_activation(model))))
-    arrays, probabilities, reasons = [], [], {}
+    images: list[np.ndarray] = []
+    batches = [np.zeros((0, len(description.class_names)), np.float32)]
+    reasons: dict[int, str] = {}
+    with tqdm(desc="scoring", total=len(paths), unit=" files", disable=None if progress else True) as bar:
+        for i, image in enumerate(read_ahead(paths, description.input_size, description.fit, workers)):
+            if isinstance(image, str):
+                reasons[i] = image
+            else:
+                images.append(image)
+            if len(images) == batch_size or (images and i + 1 == len(paths)):
+                batches.append(predict_batch(model, images, batch_size))
+                images.clear()
+            bar.update()
+    readable = np.array([i not in reasons for i in range(len(paths))], bool)
+    return np.concatenate(batches), readable, reasons
 
-    def flush(done):
-        batch = np.zeros((batch_size, size, size, 3), np.uint8)  # one shape: one compiled graph
-        batch[: len(arrays)] = arrays
-        try:
-            probabilities.append(np.asarray(model.predict_on_batch(batch))[: len(arrays)])
-        except Exception as error:
-            raise EvaluationError(f"the model cannot predict: {first_line(error)}") from None
-        if not np.isfinite(probabilities[-1]).all():
-            raise EvaluationError("the model's outputs are not finite numbers")
-        arrays.clear()
-        progress(done, len(paths))
 
-    for index, result in enumerate(read_ahead(paths, size, fit, workers)):
-        if isinstance(result, str):
-            reasons[index] = result
-        else:
-            arrays.append(result)
-        if len(arrays) == batch_size:
-            flush(index + 1)
-    if arrays:
-        flush(len(paths))
-    elif probabilities:
-        progress(len(paths), len(paths))
-    readable = np.ones(len(paths), bool)
-    readable[list(reasons)] = False
-    empty = np.zeros((0, len(description.class_names)), np.float32)
-    return np.concatenate([empty, *probabilities]), readable, reasons
+def predict_batch(model: "keras.Model", images: list[np.ndarray], batch_size: int) -> np.ndarray:
+    """Class probabilities, float32 (n_images, n_classes), of at most ``batch_size`` fitted images."""
+    # The last batch is filled up, because another shape would be compiled as another graph.
+    batch = np.zeros((batch_size, *images[0].shape), np.uint8)
+    batch[: len(images)] = images
+    try:
+        probabilities = np.asarray(model.predict_on_batch(batch))[: len(images)]
+    except Exception as error:
+        raise EvaluationError(f"the model cannot predict: {first_line(error)}") from None
+    if not np.isfinite(probabilities).all():
+        raise EvaluationError("the model's outputs are not finite numbers")
+    return probabilities
 
 
 # --- Scoring -------------------------------------------------------------------------------------
 
 
-def score(true, predicted, class_names):
-    """Per-class and average F1.
+class Scores(TypedDict):
+    macro_f1: float  # mean F1 of the classes that have images
+    micro_f1: float  # over all images; equals accuracy, since each has one label and one prediction
+    n_images: int
+    per_class: dict[str, dict[str, float]]  # precision, recall, f1, support of each class with images
 
-    Parameters
-    ----------
-    true, predicted : numpy.ndarray
-        int, shape (n,), positions in ``class_names``.
-    class_names : list of str
 
-    Returns
-    -------
-    dict
-        ``macro_f1``: mean F1 of the classes that occur in ``true``; ``micro_f1``: over all
-        pictures, equal to accuracy since each has one label and one prediction; ``n_images``;
-        ``per_class``: class name to precision, recall, f1, support, for classes in ``true``.
-    """
+class Result(Scores):
+    unreadable: list[dict[str, str]]  # path and reason of each file that was not scored
+    weights: str
+    test_folder: str
+    seconds: float  # wall time, loading included
+
+
+def score(true: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> Scores:
+    """F1 scores of predictions; both arrays are int, shape (n,), positions in ``class_names``."""
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
     present = np.unique(true)
     columns = precision_recall_fscore_support(true, predicted, labels=present, zero_division=0)
-    keys = ("precision", "recall", "f1", "support")
-    per_class = {
-        class_names[label]: dict(zip(keys, (float(p), float(r), float(f), int(s)), strict=True))
+    per_class: dict[str, dict[str, float]] = {
+        class_names[label]: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
         for label, p, r, f, s in zip(present, *columns, strict=True)
     }
-    return {"macro_f1": float(np.mean(columns[2])), "micro_f1": float(accuracy_score(true, predicted)),
-            "n_images": len(true), "per_class": per_class}
+    macro, micro = float(np.mean(columns[2])), float(accuracy_score(true, predicted))
+    return {"macro_f1": macro, "micro_f1": micro, "n_images": len(true), "per_class": per_class}
 
 
-def evaluate(test_folder, weights, batch_size=256, progress=lambda done, total: None):
-    """Score a test folder; the labels are the names of its class folders.
+def evaluate(
+    test_folder: PathLike, weights: PathLike, batch_size: int = 256, progress: bool = False
+) -> tuple[Result, list[Row], Description]:
+    """Score a test folder; the names of its class folders are the labels of the images in them.
 
     Parameters
     ----------
-    test_folder, weights : str or Path
-    batch_size : int, default 256
-    progress : callable, optional
-        Called with the number of files done and in all.
+    test_folder, weights : paths; both may come from strangers
+    batch_size, progress : as for :func:`predict_files`
 
     Returns
     -------
-    result : dict
-        As :func:`score` gives it, and ``unreadable`` (list of path, reason), ``weights``,
-        ``test_folder``, ``seconds`` (wall time, loading included).
-    rows : list of dict
-        One per file: ``path``, ``class_name``, ``predicted``, ``probability``, ``error``.
-    description : Description
+    result : :class:`Result`
+    rows : one per file: ``path``, ``class_name``, ``predicted``, ``probability``, ``error``
+        Unreadable files have an ``error``, the reason, in place of a predicted class and its probability.
+    description : of the model
 
-    Raises
-    ------
-    EvaluationError
-        Bad folder or weights, a class folder the model does not know, or no readable image.
+    Raises :class:`EvaluationError` where the folder or the weights cannot be used, the model does not know
+    one of the class folders, or no image is readable.
     """
     start = time.perf_counter()
     folders = class_folders(test_folder)
-    try_in_own_process(weights)
-    class_names = read_description(weights).class_names
+    description, shapes = inspect_weights(weights)
+    class_names = description.class_names
     if unknown := [name for name in folders if name not in class_names]:
-        raise EvaluationError(
-            f"the model knows {len(class_names)} classes; {test_folder} has {some(unknown)}, "
-            f"which it does not know. Folders: {some(folders)}")
+        known = f"the model knows {len(class_names)} classes; {test_folder} has {shorten_list(unknown)}"
+        raise EvaluationError(f"{known}, which it does not know. Folders: {shorten_list(folders)}")
     labelled = [(path, name) for name, folder in folders.items() for path in list_files(folder)]
     if not labelled:
         raise EvaluationError(f"no files in the class folders of {test_folder}")
-    model, description = load_classifier(weights)
+    model = build_model(weights, description, shapes)
     paths = [path for path, _ in labelled]
     probabilities, readable, reasons = predict_files(model, description, paths, batch_size, progress)
     names = [path.relative_to(test_folder).as_posix() for path in paths]
-    unreadable = [{"path": names[i], "reason": reason} for i, reason in reasons.items()]
     if not readable.any():
-        raise EvaluationError(f"no readable image in {test_folder}; the first file, "
-                              f"{names[0]}: {reasons[0]}")
+        raise EvaluationError(f"no readable image in {test_folder}; the first file, {names[0]}: {reasons[0]}")
     labels = np.array([class_names.index(label) for _, label in labelled])
     predicted = probabilities.argmax(axis=1)
-    result = {**score(labels[readable], predicted, class_names), "unreadable": unreadable,
-              "weights": str(weights), "test_folder": str(test_folder),
-              "seconds": round(time.perf_counter() - start, 2)}
-    best = iter(zip(predicted, probabilities.max(axis=1), strict=True))
-    rows = []
-    for i, (name, (_, label)) in enumerate(zip(names, labelled, strict=True)):
-        guess, p = next(best) if readable[i] else (None, None)
-        rows.append({"path": name, "class_name": label,
-                     "predicted": "" if guess is None else class_names[guess],
-                     "probability": "" if p is None else f"{p:.4f}", "error": reasons.get(i, "")})
+    result: Result = {
+        **score(labels[readable], predicted, class_names),
+        "unreadable": [{"path": names[i], "reason": reason} for i, reason in reasons.items()],
+        "weights": str(weights),
+        "test_folder": str(test_folder),
+        "seconds": round(time.perf_counter() - start, 2),
+    }
+    rows = [
+        {"path": name, "class_name": label, "predicted": "", "probability": "", "error": reasons.get(i, "")}
+        for i, (name, (_, label)) in enumerate(zip(names, labelled, strict=True))
+    ]
+    for i, guess, p in zip(np.flatnonzero(readable), predicted, probabilities.max(axis=1), strict=True):
+        rows[i] |= {"predicted": class_names[guess], "probability": f"{p:.4f}"}
     return result, rows, description
 
 
-# --- Showing -------------------------------------------------------------------------------------
+# --- Report --------------------------------------------------------------------------------------
 
 
-def some(names, limit=30):
-    """The names in one line, cut short where there are very many."""
+def shorten_list(names: Iterable[str], limit: int = 30) -> str:
+    """The names with commas between them; those after ``limit`` names are only counted."""
     names = list(names)
     more = f", and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
 
 
-def on_one_line(text):
-    """A text as a terminal may show it: what would break the line or steer the terminal is spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
-                   for c in str(text))
+def on_one_line(text: object) -> str:
+    """Escape everything in a text that would break its line or control the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
-def format_result(result, rows, class_names):
-    """The text that graders read."""
+def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -> str:
+    """The report that graders read: per-class scores, macro F1, micro F1, and the unreadable files."""
     from sklearn.metrics import classification_report
 
-    scored = [row for row in rows if row["predicted"]]
-    labels = list(result["per_class"])
-    report = classification_report(
-        [row["class_name"] for row in scored], [row["predicted"] for row in scored],
-        labels=labels, digits=4, zero_division=0)
-    # Where classes are missing, scikit-learn puts a micro average over the others for the accuracy.
+    labels, seconds = list(result["per_class"]), result["seconds"]
+    pairs = [(row["class_name"], row["predicted"]) for row in rows if row["predicted"]]
+    report = classification_report(*zip(*pairs, strict=True), labels=labels, digits=4, zero_division=0)
+    # Where classes are missing, scikit-learn prints a micro average over the others instead of accuracy.
     report = "\n".join(line for line in report.splitlines() if "micro avg" not in line)
     lines = [f"{result['n_images']:,} images scored, {len(result['unreadable']):,} files not readable"]
-    lines += [f"  not readable: {u['path']!r}: {u['reason']}" for u in result["unreadable"]]
-    if missing := [name for name in class_names if name not in result["per_class"]]:
+    lines += [f"  not readable: {file['path']!r}: {file['reason']}" for file in result["unreadable"]]
+    if missing := [name for name in class_names if name not in labels]:
         lines.append(f"no images of {len(missing)} known classes: {', '.join(missing)}")
-    lines += ["", report.rstrip(), "",
-              f"macro F1  {result['macro_f1']:.4f}  (mean over {len(labels)} classes)",
-              f"micro F1  {result['micro_f1']:.4f}  (equals accuracy: one label and one prediction "
-              "per image)",
-              f"{result['seconds']:.1f} s, {result['n_images'] / result['seconds']:.0f} images/s, "
-              "loading included"]
+    lines += ["", report.rstrip(), ""]
+    lines.append(f"macro F1  {result['macro_f1']:.4f}  (mean over {len(labels)} classes)")
+    note = "equals accuracy: one label and one prediction per image"
+    lines.append(f"micro F1  {result['micro_f1']:.4f}  ({note})")
+    lines.append(f"{seconds:.1f} s, {result['n_images'] / seconds:.0f} images/s, loading included")
     return "\n".join(lines)
 
 
-def draw_confusion_matrix(axes, rows, class_names):
-    """Draw the row-normalised confusion matrix of the scored ``rows`` on matplotlib ``axes``."""
-    from sklearn.metrics import ConfusionMatrixDisplay
+def draw_confusion_matrix(axes: "Axes", rows: list[Row], class_names: Sequence[str]) -> None:
+    """Draw the confusion matrix of the scored ``rows`` of :func:`evaluate`, as shares of each true class."""
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-    scored = [row for row in rows if row["predicted"]]
-    true, predicted = ([row[key] for row in scored] for key in ("class_name", "predicted"))
-    labels = [name for name in class_names if name in {*true, *predicted}]
-    display = ConfusionMatrixDisplay.from_predictions(
-        true, predicted, labels=labels, normalize="true", values_format=".2f", cmap="Blues",
-        xticks_rotation="vertical", ax=axes, colorbar=False, text_kw={"fontsize": 6},
-        im_kw={"vmin": 0, "vmax": 1})
+    pairs = [(row["class_name"], row["predicted"]) for row in rows if row["predicted"]]
+    labels = [name for name in class_names if any(name in pair for pair in pairs)]
+    shares = confusion_matrix(*zip(*pairs, strict=True), labels=labels, normalize="true")
+    display = ConfusionMatrixDisplay(shares, display_labels=labels)
+    style = {"cmap": "Blues", "values_format": ".2f", "xticks_rotation": "vertical", "colorbar": False}
+    display.plot(ax=axes, text_kw={"fontsize": 6}, im_kw={"vmin": 0, "vmax": 1}, **style)
     for text in display.text_.ravel():
         text.set_visible(text.get_text() != "0.00")
-    axes.set(xlabel="predicted class", ylabel="true class",
-             title="Share of each true class (row) predicted as each class")
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_title("Share of each true class (row) predicted as each class")
 
 
-def format_json(result):
-    """The scores as the bytes of a JSON file."""
-    return (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
-
-
-def format_csv(rows):
-    """The prediction for every file as the bytes of a CSV file."""
+def format_csv(rows: list[Row]) -> bytes:
+    """The prediction for every file as a CSV file."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, rows[0])
+    writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def format_figure(rows, class_names, kind):
-    """The confusion matrix as the bytes of a file of a kind that matplotlib writes: png, pdf, svg."""
+def format_figure(rows: list[Row], class_names: Sequence[str], kind: str) -> bytes:
+    """The confusion matrix as a file of a kind that matplotlib writes: png, pdf or svg."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 9), layout="constrained")
@@ -883,51 +829,35 @@ def format_figure(rows, class_names, kind):
     return data.getvalue()
 
 
-def write_file(path, data):
-    """Write bytes to a file that is the old one or the whole new one at any moment."""
-    partial = Path(f"{path}.partial")
+@contextlib.contextmanager
+def atomic_write(path: PathLike) -> Iterator[Path]:
+    """A path to write to, which replaces ``path`` when the block ends without an error."""
+    partial = Path(path).with_name(f".{Path(path).stem}.partial{Path(path).suffix}")
     try:
-        partial.write_bytes(data)
+        yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-class ProgressLine:
-    """A plain progress line on stderr: rewritten on a terminal, one line a tenth in a log."""
-
-    def __init__(self):
-        self.tenths = 0
-
-    def __call__(self, done, total):
-        text, before = f"scoring {done:,} of {total:,} files", self.tenths
-        self.tenths = 10 * done // total
-        if sys.stderr.isatty():
-            print(f"\r{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        elif self.tenths > before:
-            print(text, file=sys.stderr, flush=True)
 
 
 # --- Command line --------------------------------------------------------------------------------
 
 
 class Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"evaluate.py: error: {on_one_line(message)}; see python evaluate.py --help\n")
 
 
-def parse_arguments(arguments):
-    parser = Parser(
-        usage="python evaluate.py ./test ./weights/best.h5 [--json FILE] [--csv FILE] [--figure FILE] "
-              "[--batch-size N]",
-        description="Print per-class and average F1 of a classifier on a folder of class folders.")
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    description = "Print per-class and average F1 of a classifier on a folder of class folders."
+    parser = Parser(prog="python evaluate.py", description=description)
     parser.add_argument("test_folder", help="folder with one sub-folder per class")
     parser.add_argument("weights", help="HDF5 file that notebook 04 exports")
     parser.add_argument("--json", metavar="FILE", help="write the scores")
     parser.add_argument("--csv", metavar="FILE", help="write the prediction for every file")
     parser.add_argument("--figure", metavar="FILE", help="draw the confusion matrix (PNG, PDF, SVG)")
-    parser.add_argument("--batch-size", metavar="N", type=int, default=256,
-                        help="images per inference step (default 256)")
+    batch_help = "images per inference step (default 256)"
+    parser.add_argument("--batch-size", metavar="N", type=int, default=256, help=batch_help)
     options = parser.parse_args(arguments)
     if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
         parser.error(f"--batch-size must be from 1 to {MAX_BATCH_SIZE}")
@@ -936,24 +866,26 @@ def parse_arguments(arguments):
     return options
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 (130 for Ctrl-C) after one line on stderr."""
     options = parse_arguments(arguments)
-    warnings.filterwarnings("ignore", module="PIL")  # oddities of files that can be read all the same
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
+    warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal cannot show
     try:
-        result, rows, description = evaluate(options.test_folder, options.weights,
-                                             options.batch_size, ProgressLine())
-        class_names = description.class_names
-        print(format_result(result, rows, class_names))
+        result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size, True)
+        print(format_result(result, rows, description.class_names))
         if options.json:
-            write_file(options.json, format_json(result))
+            text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+            with atomic_write(options.json) as partial:
+                partial.write_bytes(text.encode("utf-8", "backslashreplace"))
         if options.csv:
-            write_file(options.csv, format_csv(rows))
+            with atomic_write(options.csv) as partial:
+                partial.write_bytes(format_csv(rows))
         if options.figure:
             kind = Path(options.figure).suffix[1:].lower()
-            write_file(options.figure, format_figure(rows, class_names, kind))
+            with atomic_write(options.figure) as partial:
+                partial.write_bytes(format_figure(rows, description.class_names, kind))
     except (EvaluationError, OSError) as error:
         print(f"evaluate.py: error: {on_one_line(error)}", file=sys.stderr)
         return 2
@@ -965,4 +897,4 @@ def main(arguments=None):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    sys.exit(describe_weights(sys.argv[2]) if sys.argv[1:-1] == [DESCRIBE_MODE] else main())

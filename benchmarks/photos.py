@@ -36,9 +36,10 @@ from sklearn.mixture import GaussianMixture  # noqa: E402
 
 from benchmarks.measure import code_of, measure_program  # noqa: E402
 from illus import config  # noqa: E402
+from illus.clean.clusters import k_distances, knee, scale  # noqa: E402
 from illus.clean.duplicates import find_duplicates  # noqa: E402
 from illus.clean.photo_statistics import photo_statistics, votes  # noqa: E402
-from illus.clean.photos import analyse, distinct_images, k_distances, knee, scale  # noqa: E402
+from illus.clean.photos import analyse, distinct_images  # noqa: E402
 from illus.data.catalog import scan  # noqa: E402
 from illus.emoji20.truth import load_truth  # noqa: E402
 from illus.parallel import write_table  # noqa: E402

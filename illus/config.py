@@ -1,4 +1,4 @@
-"""Where things are and how much is done: paths, seeds and the two profiles.
+"""Where things are and how much is done: paths, the seed and the two profiles.
 
 In: the environment variables ``DATA_DIR`` and ``PROFILE``. Out: constants and small functions.
 All paths are relative to the root of the repository, where notebooks and commands run.
@@ -20,13 +20,13 @@ TRAINING_NAMES = {"training", "train"}
 
 @dataclass(frozen=True)
 class Profile:
-    """How much work is done."""
+    """How much work is done; None means no limit."""
 
     name: str
-    max_per_class: int | None  # images of each class, None for all
-    max_epochs: int | None  # caps every configuration's epochs, None for no cap
-    max_steps: int | None  # caps the steps of an epoch where a configuration sets them
-    seeds: tuple  # repetitions of a comparison
+    max_per_class: int | None  # images of each class, in training and in validation
+    max_epochs: int | None
+    max_steps: int | None  # of an epoch, where a configuration sets its steps
+    seeds: tuple[int, ...]  # of the repetitions of a comparison
 
 
 PROFILES = {
@@ -35,16 +35,16 @@ PROFILES = {
 }
 
 
-def profile():
-    """The profile that ``PROFILE`` names; ``quick`` where it is not set."""
+def profile() -> Profile:
+    """The profile that ``PROFILE`` names, ``quick`` if it is not set; ValueError for an unknown name."""
     name = os.environ.get("PROFILE") or "quick"
     if name not in PROFILES:
         raise ValueError(f"PROFILE={name!r}: choose one of {', '.join(PROFILES)}")
     return PROFILES[name]
 
 
-def environment(folder):
-    """One line on what a notebook runs with: versions, profile, seed, data."""
+def environment(folder: str | Path) -> str:
+    """Two lines on what a notebook runs with: versions; profile, seed and data."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy", "pandas"))
     return (
         f"Python {platform.python_version()}, {versions}\n"
@@ -52,27 +52,36 @@ def environment(folder):
     )
 
 
-def data_dir():
-    """The class folders to work on: ``DATA_DIR``, else emoji20's training folder."""
+def data_dir() -> Path:
+    """The class folders to work on: ``DATA_DIR``, or emoji20's training folder if it is not set."""
     return Path(os.environ.get("DATA_DIR") or EMOJI20 / "training")
 
 
-def test_folders(folder):
-    """Class folders to score, beside a folder called training or train: those whose names begin with test."""
+def test_folders(folder: str | Path) -> list[Path]:
+    """Folders to score: those beside a training folder whose names begin with ``test``, sorted.
+
+    Empty if ``folder`` has none of the names in ``TRAINING_NAMES``.
+    """
     folder = Path(folder)
     if folder.name.lower() not in TRAINING_NAMES:
         return []
     return sorted(path for path in folder.parent.glob("test*") if path.is_dir())
 
 
-def weights_path(folder):
-    """Where the model of a folder goes: ``weights/best.h5`` for all of emoji20, else its work folder."""
+def weights_path(folder: str | Path) -> Path:
+    """Where the model of a folder goes: ``weights/best.h5`` for all of emoji20, else into its work folder."""
     shipped = profile().name == "full" and Path(folder) == EMOJI20 / "training"
     return Path("weights/best.h5") if shipped else work_dir(folder) / "best.h5"
 
 
-def work_dir(folder):
-    """Where stages write their tables for a folder of class folders: ``work/<dataset>``."""
+def work_dir(folder: str | Path) -> Path:
+    """Where stages write their tables for a folder of class folders: ``work/<dataset>``.
+
+    Raises
+    ------
+    ValueError
+        The folder is inside ``work/``.
+    """
     folder = Path(folder).resolve()
     if folder.is_relative_to(Path("work").resolve()):
         raise ValueError(f"{folder} is inside work/, where the stages write: move it elsewhere")

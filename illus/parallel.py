@@ -1,12 +1,10 @@
-"""Work on many items -> results in their order, with progress on a terminal; tables written whole.
+"""Parallel work with a progress bar; files that are written completely or not at all.
 
-In: a function and its items, or a table. Out: a generator, or a CSV file. Joblib spreads the work, so a
-surrounding ``joblib.parallel_config`` decides where it runs.
+In: a function and its items, or a table. Out: a generator of results, or a CSV file. Joblib spreads the
+work, so a surrounding ``joblib.parallel_config`` decides where it runs.
 """
 
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,18 +12,20 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from evaluate import atomic_write
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def progress(items: Iterable[Item], label: str, total: int, unit: str = "file") -> Iterable[Item]:
-    """A progress bar on a terminal, nothing elsewhere."""
+    """The same items, with a progress bar on standard error if that is a terminal."""
     return tqdm(items, label, total=total, unit=unit, mininterval=1, disable=None)
 
 
 def in_parallel(
     function: Callable[..., Result],
-    items: Sequence,
+    items: Sequence[Item],
     label: str,
     *args: object,
     jobs: int = -1,
@@ -37,43 +37,30 @@ def in_parallel(
     Parameters
     ----------
     function : callable
-        Picklable.
+        Must be picklable.
     items : sequence
     label : str
-        Before the progress bar.
+        Shown before the progress bar.
     *args
-        Passed on.
+        Further arguments of the function, the same for every item.
     jobs : int, default -1
-        Processes; -1 for one per core.
+        Worker processes; -1 for one per core.
     batch_size : int, default 64
-        Items that a process takes at a time.
+        Items that a worker takes at a time.
     unit : str, default "file"
+        What the progress bar counts.
 
     Returns
     -------
-    generator
+    iterable
+        Results in the order of the items, each as soon as it and those before it are ready.
     """
     work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
     results: Generator[Result] = work(delayed(function)(item, *args) for item in items)
     return progress(results, label, len(items), unit)
 
 
-@contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A path to write to instead, which replaces ``path`` when the block ends without an error.
-
-    Readers see the old file or the whole new one. The path in between has the same ending.
-    """
-    path = Path(path)
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a data frame as CSV without its index; its folder must exist."""
+    """Write a data frame as CSV, without its index, as a whole; the folder of ``path`` must exist."""
     with atomic_write(path) as partial:
         table.to_csv(partial, index=False, lineterminator="\n")

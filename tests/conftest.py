@@ -1,4 +1,4 @@
-"""Drawn images and a network with known answers; nothing here needs emoji20."""
+"""Drawn images, and a network whose predictions are known; emoji20 is not needed."""
 
 import io
 import os
@@ -13,7 +13,7 @@ COLOURS = {"L2_2": (220, 30, 30), "L2_10": (30, 200, 30), "L2_33": (30, 30, 220)
 
 
 def draw(colour, seed=0, side=40):
-    """A blob of one colour on white; its outline depends on the seed, so that no two are copies."""
+    """A shape of one colour on white; its outline depends on the seed, so that no two are duplicates."""
     rng = np.random.default_rng(seed)
     image = Image.new("RGB", (side, side), "white")
     angles, radii = np.linspace(0, 2 * np.pi, 9)[:-1], rng.uniform(0.12, 0.45, 8) * side
@@ -44,7 +44,7 @@ def class_folder_tree(tmp_path):
 
 @pytest.fixture(scope="session")
 def colour_weights(tmp_path_factory):
-    """Weights of a network that is right by construction: it names the strongest mean colour."""
+    """Weights of a network that is right by construction: it predicts the strongest mean colour."""
     path = tmp_path_factory.mktemp("weights") / "colour.h5"
     save_colour_network(path)
     return path

@@ -6,18 +6,19 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 YELLOW, BROWN, LINE = (250, 205, 70), (176, 112, 60), (70, 45, 20)
 
 
-def easel():
-    """A plane of 480 x 480, reduced when the drawing is ready: smooth edges."""
+def canvas():
+    """A white canvas, larger than the drawing will be, so that its edges get smooth."""
     image = Image.new("RGB", (480, 480), "white")
     return image, ImageDraw.Draw(image)
 
 
 def reduce(image, side=120):
+    """A finished canvas at the size of the drawing."""
     return image.resize((side, side), Image.Resampling.BOX)
 
 
 def face(skin=YELLOW, smiles=True, eyes=2, side=120):
-    image, pen = easel()
+    image, pen = canvas()
     pen.ellipse((40, 40, 440, 440), fill=skin, outline=LINE, width=10)
     pen.chord((60, 40, 420, 260), 200, 340, fill=(110, 60, 30))
     for x in (165, 315, 240)[:eyes]:
@@ -33,7 +34,7 @@ def face(skin=YELLOW, smiles=True, eyes=2, side=120):
 
 
 def house(wall=(225, 190, 150), side=120):
-    image, pen = easel()
+    image, pen = canvas()
     pen.rectangle((90, 220, 390, 440), fill=wall, outline=LINE, width=8)
     pen.polygon([(60, 225), (240, 60), (420, 225)], fill=(190, 60, 50), outline=LINE, width=8)
     pen.rectangle((330, 70, 370, 170), fill=(130, 80, 70))
@@ -45,7 +46,7 @@ def house(wall=(225, 190, 150), side=120):
 
 
 def clock(hour=2.0, minute=45, side=120):
-    image, pen = easel()
+    image, pen = canvas()
     pen.ellipse((30, 30, 450, 450), fill=(235, 235, 245), outline=(60, 70, 130), width=28)
     for mark in range(12):
         x, y = 240 + 165 * np.sin(mark * np.pi / 6), 240 - 165 * np.cos(mark * np.pi / 6)
@@ -58,8 +59,8 @@ def clock(hour=2.0, minute=45, side=120):
 
 
 def fish(side=120):
-    """Looks left; nothing in it is symmetrical."""
-    image, pen = easel()
+    """Looks left, and is not symmetrical."""
+    image, pen = canvas()
     pen.polygon([(330, 240), (455, 120), (425, 250), (460, 370)], fill=(235, 120, 40), outline=LINE, width=8)
     pen.ellipse((30, 110, 380, 370), fill=(245, 150, 60), outline=LINE, width=8)
     for x in (180, 255):
@@ -72,7 +73,7 @@ def fish(side=120):
 
 
 def plant(pot=(190, 90, 60), side=120):
-    image, pen = easel()
+    image, pen = canvas()
     pen.polygon([(150, 310), (330, 310), (300, 455), (180, 455)], fill=pot, outline=LINE, width=8)
     pen.rectangle((135, 290, 345, 330), fill=pot, outline=LINE, width=8)
     pen.line((240, 290, 240, 120), fill=(60, 120, 50), width=16)
@@ -89,14 +90,14 @@ DRAWINGS = {"face": face, "house": house, "clock": clock, "fish": fish, "plant":
 
 
 def shifted(image, across, down):
-    """Moved by whole pixels; white comes in."""
+    """Moved by whole pixels, filled up with white."""
     moved = Image.new("RGB", image.size, "white")
     moved.paste(image, (across, down))
     return moved
 
 
 def padded(image, share):
-    """With a white border of this share of the side all round."""
+    """With a white border, as wide as this share of the side, on all sides."""
     return ImageOps.expand(image, round(share * image.width), "white")
 
 
@@ -115,7 +116,7 @@ def flatter(image, factor):
 
 
 def rehued(image, turn):
-    """Every hue turned by this share of the circle."""
+    """Every hue rotated by this share of the colour circle."""
     hue, *others = image.convert("HSV").split()
     hue = hue.point(lambda h: (h + round(256 * turn)) % 256)
     return Image.merge("HSV", (hue, *others)).convert("RGB")
@@ -137,7 +138,7 @@ def flat_drawing(seed, side=96):
 
 
 def noisy_image(seed, side=96):
-    """A smooth random field of colours with noise in every pixel, as a photograph has."""
+    """A smooth random field of colours with noise in every pixel, as in a photo."""
     rng = np.random.default_rng(seed)
     field = Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8))
     field = np.asarray(field.resize((side, side), Image.Resampling.BICUBIC), float)

@@ -1,4 +1,4 @@
-"""Seeded damage to valid pictures and weights files, which evaluate.py must take or refuse, never fall over.
+"""Seeded damage to valid images and weights files, which evaluate.py must read or refuse, without crashing.
 
     python -m tests.fuzz_evaluate [--images 10000] [--weights 2000] [--seed 0] [--out results/fuzz.csv]
 
@@ -8,6 +8,7 @@ its number and a traceback; so does a crash. At the end memory may have grown by
 
 import argparse
 import faulthandler
+import io
 import json
 import resource
 import struct
@@ -22,16 +23,19 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageDraw
 
 import evaluate
+from illus.learn.export import save_classifier
 from illus.parallel import write_table
-from tests.conftest import COLOURS, draw, encoded, save_colour_network
 
 SECONDS, MEGABYTES = 5, 1024
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 NUMBERS = (0, 1, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+# fmt: off
 VALUES = (None, True, -1, 0, 3, 60_000, 10**9, 1e30, "", "Lambda", "relu", [], {}, [1] * 9,
           {"class_name": "Dense"})
+# fmt: on
 
 
 def damage(data, rng, kinds=6):
@@ -69,18 +73,56 @@ def with_checksums(data):
     return b"".join(parts)
 
 
-def pictures():
-    """Valid files of every kind that is read."""
-    picture = draw(COLOURS["L2_2"])
-    frames = {"save_all": True, "append_images": [draw(COLOURS["L2_10"])]}
-    return [encoded(picture), encoded(picture.convert("RGBA")), encoded(picture.convert("1")),
-            encoded(picture.quantize(8), transparency=1), encoded(picture, "BMP"),
-            encoded(picture, "JPEG"), encoded(picture, "JPEG", progressive=True),
-            encoded(picture.convert("CMYK"), "JPEG"), encoded(picture, "GIF", **frames),
-            encoded(picture, "WEBP", **frames), encoded(picture, "WEBP", lossless=True)]
+def draw(colour):
+    """A disc of one colour on white, 40 x 40 pixels."""
+    image = Image.new("RGB", (40, 40), "white")
+    ImageDraw.Draw(image).ellipse((8, 4, 35, 30), fill=colour)
+    return image
 
 
-def try_picture(path, valid, rng):
+def encode(image, format="PNG", **settings):
+    data = io.BytesIO()
+    image.save(data, format, **settings)
+    return data.getvalue()
+
+
+def valid_images():
+    """Files of every kind that is read."""
+    image = draw("red")
+    frames = {"save_all": True, "append_images": [draw("green")]}
+    return [
+        encode(image),
+        encode(image.convert("RGBA")),
+        encode(image.convert("1")),
+        encode(image.quantize(8), transparency=1),
+        encode(image, "BMP"),
+        encode(image, "JPEG"),
+        encode(image, "JPEG", progressive=True),
+        encode(image.convert("CMYK"), "JPEG"),
+        encode(image, "GIF", **frames),
+        encode(image, "WEBP", **frames),
+        encode(image, "WEBP", lossless=True),
+    ]
+
+
+def save_network(path):
+    """A small network with its description; what it predicts does not matter."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3), dtype="uint8"),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, strides=2, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    save_classifier(model, evaluate.Description(["a", "b", "c"], 16, "pad"), path)
+
+
+def try_image(path, valid, rng):
     data = damage(valid[rng.integers(len(valid))], rng)
     if data.startswith(b"\x89PNG") and rng.random() < 0.7:
         data = with_checksums(data)
@@ -112,7 +154,6 @@ def try_weights(path, valid, rng):
     else:
         path.write_bytes(damage(valid, rng, 4))
     try:
-        evaluate.try_in_own_process(path)
         model, description = evaluate.load_classifier(path)
         evaluate.predict_files(model, description, [path.with_name("good.png")], batch_size=2)
     except evaluate.EvaluationError as error:
@@ -125,8 +166,10 @@ def try_weights(path, valid, rng):
 def megabytes():
     """Peak memory of this process, or of the largest that it started."""
     unit = 1024 if sys.platform == "linux" else 1024**2
-    return max(resource.getrusage(who).ru_maxrss
-               for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // unit
+    return (
+        max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        // unit
+    )
 
 
 def fuzz(name, attempt, count, seed, folder, *arguments):
@@ -143,8 +186,14 @@ def fuzz(name, attempt, count, seed, folder, *arguments):
         slowest = max(slowest, time.perf_counter() - start)
     faulthandler.cancel_dump_traceback_later()
     grown = megabytes() - before
-    row = {"files": name, "cases": count, "read": outcomes["read"], "refused": outcomes["refused"],
-           "slowest_s": round(slowest, 2), "memory_mb": grown}
+    row = {
+        "files": name,
+        "cases": count,
+        "read": outcomes["read"],
+        "refused": outcomes["refused"],
+        "slowest_s": round(slowest, 2),
+        "memory_mb": grown,
+    }
     print(row, flush=True)
     if grown > MEGABYTES:
         raise SystemExit(f"{name}: memory grew by more than {MEGABYTES:,} MB")
@@ -161,11 +210,13 @@ def main(arguments=None):
     warnings.filterwarnings("ignore", module="PIL")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        save_colour_network(folder / "good.h5")
-        (folder / "good.png").write_bytes(encoded(draw(COLOURS["L2_2"])))
-        rows = [fuzz("images", try_picture, options.images, options.seed, folder, pictures()),
-                fuzz("weights", try_weights, options.weights, options.seed, folder,
-                     (folder / "good.h5").read_bytes())]
+        save_network(folder / "good.h5")
+        (folder / "good.png").write_bytes(encode(draw("red")))
+        weights = (folder / "good.h5").read_bytes()
+        rows = [
+            fuzz("images", try_image, options.images, options.seed, folder, valid_images()),
+            fuzz("weights", try_weights, options.weights, options.seed, folder, weights),
+        ]
     if options.out:
         write_table(pd.DataFrame(rows), options.out)
     return rows

@@ -1,4 +1,4 @@
-"""What a scored classifier gets wrong and what it looked at, with answers known by hand."""
+"""Errors, calibration and evidence of a scored classifier, with answers known by hand."""
 
 import keras
 import numpy as np
@@ -38,14 +38,14 @@ def test_bootstrap_centres_on_the_score_and_narrows_with_more_images():
     assert np.isnan(perfect[:, 2]).all()
 
 
-def test_confused_pairs_count_both_ways_and_the_surest_mistakes_come_first():
+def test_confused_pairs_count_both_directions_and_confident_errors_come_first():
     rows = table(("a", "b", 0.5), ("b", "a", 0.9), ("a", "c", 0.6), ("c", "c", 1.0))
     pairs = analysis.most_confused(rows)
     assert pairs.pair.tolist() == [("a", "b"), ("a", "c")]
     assert pairs.images.tolist() == [2, 1]
     assert pairs.share.tolist() == pytest.approx([2 / 3, 1 / 3])
     assert pairs.paths.tolist() == [["1.png", "0.png"], ["2.png"]]
-    assert len(analysis.most_confused(rows, most=1)) == 1
+    assert len(analysis.most_confused(rows, max_pairs=1)) == 1
     assert analysis.most_confused(rows[rows.predicted == rows.class_name]).empty
 
 

@@ -1,4 +1,4 @@
-"""make data: download, resume, unpack; every address is on loopback."""
+"""make data: download, resume, unpack; every URL is on loopback."""
 
 import io
 import re
@@ -60,7 +60,7 @@ def files_below(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_download(server, tmp_path):
+def test_a_download_writes_the_file_and_nothing_else(server, tmp_path):
     download(server.url, tmp_path / "new" / "a")
     assert files_below(tmp_path) == {"new/a": CONTENT}
 
@@ -75,7 +75,7 @@ def test_a_broken_download_resumes(server, tmp_path):
     assert files_below(tmp_path) == {"a": CONTENT}
 
 
-def test_a_file_that_changed_meanwhile_starts_anew(server, tmp_path):
+def test_a_file_that_changed_on_the_server_is_downloaded_again_from_its_start(server, tmp_path):
     server.cut = 300_000
     with pytest.raises(ArchiveError):
         download(server.url, tmp_path / "a")
@@ -85,7 +85,7 @@ def test_a_file_that_changed_meanwhile_starts_anew(server, tmp_path):
     assert files_below(tmp_path) == {"a": CONTENT}
 
 
-def test_what_was_whole_but_not_yet_renamed_is_fetched_anew(server, tmp_path):
+def test_a_complete_part_that_was_not_renamed_is_downloaded_again(server, tmp_path):
     (tmp_path / "a.part").write_bytes(CONTENT)
     (tmp_path / "a.validator").write_text(server.etag)
     download(server.url, tmp_path / "a")
@@ -93,24 +93,25 @@ def test_what_was_whole_but_not_yet_renamed_is_fetched_anew(server, tmp_path):
     assert files_below(tmp_path) == {"a": CONTENT}
 
 
-def test_korean_and_spaces_in_an_address(server, tmp_path):
+def test_a_url_may_contain_korean_and_spaces(server, tmp_path):
     download(server.url.replace("data.zip", "한글 이름.zip?a=1&b=%20"), tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == CONTENT
 
 
-def test_file_address(tmp_path):
+def test_a_file_url_is_copied(tmp_path):
     (tmp_path / "한글 이름.zip").write_bytes(CONTENT)
     download((tmp_path / "한글 이름.zip").as_uri(), tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("url", ["missing", "file:///nowhere/x.zip", "not an address"])
-def test_bad_address(server, tmp_path, url):
+def test_a_bad_url_is_an_error_and_leaves_no_file(server, tmp_path, url):
     with pytest.raises(ArchiveError, match="cannot download"):
         download(server.url.replace("data.zip", url) if url == "missing" else url, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
 
 
-def test_top_folders_are_left_away(tmp_path):
+def test_outer_folders_are_left_out(tmp_path):
     files = {"__MACOSX/._x": b"", "challenge/train/L2_2/a.png": b"1", "challenge/train/L2_10/b.png": b"2"}
     unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
     assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1", "L2_10/b.png": b"2"}
@@ -124,7 +125,7 @@ def test_a_note_beside_the_top_folder_does_not_make_it_a_class(tmp_path):
 
 def test_two_folders_of_class_folders_are_not_taken_for_classes(tmp_path):
     path = make_zip(tmp_path / "a.zip", {"c/train/L2_2/a.png": b"1", "c/test/L2_2/b.png": b"2"})
-    with pytest.raises(ArchiveError, match=r"no class folders at the top .* but: test, train;"):
+    with pytest.raises(ArchiveError, match=r"no class folders at the top .* but these folders: test, train;"):
         unpack(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -135,7 +136,7 @@ def test_class_folders_at_the_top_stay(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
-def test_tar(tmp_path, mode):
+def test_a_tar_archive_is_unpacked_compressed_or_not(tmp_path, mode):
     with tarfile.open(tmp_path / "a.tar", mode) as file:
         for name in ("L2_2/a.png", "L2_10/한글.png"):
             info = tarfile.TarInfo(name)
@@ -148,7 +149,7 @@ def test_tar(tmp_path, mode):
 @pytest.mark.parametrize(
     ("placeholder", "encoding"), [("표정", "utf-8"), ("QQQQ", "cp949"), ("QQQQQQ", "utf-8")]
 )
-def test_korean_names_come_out_right(tmp_path, placeholder, encoding):
+def test_korean_names_are_decoded(tmp_path, placeholder, encoding):
     """With the UTF-8 flag; without it in the bytes of Korean Windows, and of tools that forget it."""
     path = make_zip(tmp_path / "a.zip", {f"L2_2/{placeholder}.png": b"1", "L2_10/b.png": b"2"})
     path.write_bytes(path.read_bytes().replace(placeholder.encode(), "표정".encode(encoding)))
@@ -182,7 +183,7 @@ def test_links_and_devices_are_refused(tmp_path, kind):
     assert not (tmp_path / "out").exists()
 
 
-def test_size_limit_counts_what_really_comes_out(tmp_path):
+def test_the_size_limit_counts_unpacked_bytes(tmp_path):
     path = make_zip(tmp_path / "a.zip", {"L2_2/a": bytes(1000), "L2_3/b": bytes(1000)})
     unpack(path, tmp_path / "fits", max_bytes=2000)
     with pytest.raises(ArchiveError, match="more than 1,999 bytes"):
@@ -191,7 +192,7 @@ def test_size_limit_counts_what_really_comes_out(tmp_path):
 
 
 @pytest.mark.parametrize(("data", "message"), [(b"hello", "neither a ZIP nor a TAR"), (b"", "neither")])
-def test_no_archive(tmp_path, data, message):
+def test_a_file_that_is_no_archive_is_an_error(tmp_path, data, message):
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(ArchiveError, match=message):
         unpack(tmp_path / "a", tmp_path / "out")
@@ -208,7 +209,7 @@ def test_a_damaged_zip_leaves_nothing(tmp_path, position):
     assert set(files_below(tmp_path)) == {"a.zip"}
 
 
-def test_command_line(tmp_path, monkeypatch, capsys):
+def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = make_zip(tmp_path / "a.zip", {"t/L2_2/a.png": b"1", "t/L2_10/b.png": b"2", "t/L2_10/c.png": b"3"})
     assert archive.main([path.as_uri()]) == 0

@@ -87,11 +87,14 @@ def test_files_in_natural_order_with_nested_ones_and_without_junk(tmp_path):
     assert found == ["2.png", "10.png", "sub/3.PNG"]
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda p: None, "no such folder"),
-    (lambda p: p.write_text("x"), "not a folder"),
-    (lambda p: p.mkdir(), "no class folders"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: None, "no such folder"),
+        (lambda p: p.write_text("x"), "not a folder"),
+        (lambda p: p.mkdir(), "no class folders"),
+    ],
+)
 def test_bad_folders(tmp_path, make, message):
     make(tmp_path / "x")
     with pytest.raises(EvaluationError, match=message):

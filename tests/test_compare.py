@@ -1,4 +1,4 @@
-"""The distance: small for whatever copying may do to a drawing, large for another drawing."""
+"""The distance: small for whatever copying may do to a drawing, large for real differences."""
 
 from itertools import combinations
 
@@ -25,7 +25,7 @@ from PIL import ImageOps
 from illus.clean.compare import distance, plausible
 from illus.clean.descriptors import DEFAULTS, DESCRIPTOR, describe_image
 
-COPIES = {
+DUPLICATES = {
     "JPEG 60": lambda p: encoded(p, "JPEG", quality=60),
     "WEBP 60": lambda p: encoded(p, "WEBP", quality=60),
     "BMP": lambda p: encoded(p, "BMP"),
@@ -38,7 +38,7 @@ COPIES = {
     "less contrast": lambda p: encoded(flatter(p, 0.93)),
     "small, padded JPEG": lambda p: encoded(rescaled(padded(p, 0.05), 0.5), "JPEG", quality=75),
 }
-OTHERS = {
+DIFFERENT = {
     "skin": (face(), face(BROWN)),
     "hue": (fish(), rehued(fish(), 0.12)),
     "wall": (house(), house(wall=(150, 190, 220))),
@@ -58,7 +58,7 @@ OTHERS = {
 
 @pytest.fixture
 def descriptors_of(tmp_path):
-    """Fingerprints of images, which may be encoded already."""
+    """Descriptors of images, which may be encoded already."""
 
     def describe(*images):
         descriptors = np.zeros(len(images), DESCRIPTOR)
@@ -71,9 +71,9 @@ def descriptors_of(tmp_path):
     return describe
 
 
-@pytest.mark.parametrize("change", COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("change", DUPLICATES.values(), ids=DUPLICATES)
 @pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
-def test_a_copy_is_near(descriptors_of, draw_one, change):
+def test_a_duplicate_is_near(descriptors_of, draw_one, change):
     descriptors = descriptors_of(draw_one(), change(draw_one()))
     assert plausible(descriptors, np.array([[0, 1], [1, 0]])).all()
     there, back = distance(descriptors, 0, 1), distance(descriptors, 1, 0)
@@ -81,8 +81,8 @@ def test_a_copy_is_near(descriptors_of, draw_one, change):
     assert there == pytest.approx(back, abs=1)
 
 
-@pytest.mark.parametrize(("one", "other"), OTHERS.values(), ids=OTHERS)
-def test_a_real_difference_is_not(descriptors_of, one, other):
+@pytest.mark.parametrize(("one", "other"), DIFFERENT.values(), ids=DIFFERENT)
+def test_a_real_difference_is_not_near(descriptors_of, one, other):
     descriptors = descriptors_of(one, other)
     there, back = distance(descriptors, 0, 1), distance(descriptors, 1, 0)
     assert min(there, back) > DEFAULTS.near
@@ -96,10 +96,10 @@ def test_a_real_difference_is_not(descriptors_of, one, other):
 )
 @pytest.mark.parametrize(
     "change",
-    [COPIES["JPEG 60"], COPIES["half the size"], COPIES["small, padded JPEG"]],
+    [DUPLICATES["JPEG 60"], DUPLICATES["half the size"], DUPLICATES["small, padded JPEG"]],
     ids=["JPEG 60", "half the size", "small, padded JPEG"],
 )
-def test_a_real_difference_is_seen_in_a_poor_copy(descriptors_of, one, other, change):
+def test_a_real_difference_is_far_even_after_lossy_copying(descriptors_of, one, other, change):
     assert distance(descriptors_of(one, change(other)), 0, 1) > 2 * DEFAULTS.near
 
 
@@ -121,7 +121,7 @@ def test_the_distance_grows_with_the_change(descriptors_of):
     assert distance(descriptors, 0, 1) < DEFAULTS.near < distance(descriptors, 0, 2)
 
 
-def test_what_cannot_be_a_copy(descriptors_of):
+def test_pairs_of_another_aspect_margin_or_colour_are_not_plausible(descriptors_of):
     wide = house().resize((120, 100))
     descriptors = descriptors_of(
         house(), wide, padded(house(), 0.25), rehued(house(), 0.3), padded(house(), 0.05)
@@ -131,7 +131,7 @@ def test_what_cannot_be_a_copy(descriptors_of):
     assert plausible(descriptors, pairs[:0]).shape == (0,)
 
 
-def test_a_pixel_of_rounding_is_no_other_aspect(descriptors_of):
+def test_a_pixel_of_rounding_does_not_make_another_aspect(descriptors_of):
     """The same ratio of sides, where each may be rounded by half a pixel."""
     sizes = [(40, 20), (40, 21), (400, 200), (400, 230)]
     descriptors = descriptors_of(*(fish().resize(size) for size in sizes))

@@ -20,58 +20,66 @@ def solid(mode, colour, size=(4, 3)):
 
 @pytest.mark.parametrize("format", ["PNG", "BMP", "GIF"])
 def test_lossless_formats_give_their_pixels(format):
-    picture = draw((10, 20, 30)).quantize(8).convert("RGB")
-    assert np.array_equal(decode_image(encoded(picture, format)), np.asarray(picture))
+    image = draw((10, 20, 30)).quantize(8).convert("RGB")
+    assert np.array_equal(decode_image(encoded(image, format)), np.asarray(image))
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP"])
 def test_lossy_formats_give_nearly_their_pixels(format):
-    picture = solid("RGB", (200, 60, 20), (32, 32))
-    decoded = decode_image(encoded(picture, format, quality=95)).astype(int)
+    image = solid("RGB", (200, 60, 20), (32, 32))
+    decoded = decode_image(encoded(image, format, quality=95)).astype(int)
     assert decoded.shape == (32, 32, 3)
     assert np.abs(decoded - (200, 60, 20)).max() <= 4
 
 
-@pytest.mark.parametrize(("picture", "format", "expected"), [
-    (solid("RGBA", (255, 0, 0, 128)), "PNG", HALF),
-    (solid("RGBA", (255, 0, 0, 0)), "PNG", (255, 255, 255)),
-    (solid("LA", (0, 0)), "PNG", (255, 255, 255)),
-    (solid("L", 77), "PNG", (77, 77, 77)),
-    (solid("1", 1), "PNG", (255, 255, 255)),
-    (Image.fromarray(np.full((3, 4), 0x8042, np.uint16)), "PNG", (0x80, 0x80, 0x80)),
-    (solid("RGBA", (255, 0, 0, 0)), "WEBP", (255, 255, 255)),
-], ids=["half transparent", "transparent", "gray alpha", "gray", "1 bit", "16 bit", "webp alpha"])
-def test_modes(picture, format, expected):
-    decoded = decode_image(encoded(picture, format))
+@pytest.mark.parametrize(
+    ("image", "format", "expected"),
+    [
+        (solid("RGBA", (255, 0, 0, 128)), "PNG", HALF),
+        (solid("RGBA", (255, 0, 0, 0)), "PNG", (255, 255, 255)),
+        (solid("LA", (0, 0)), "PNG", (255, 255, 255)),
+        (solid("L", 77), "PNG", (77, 77, 77)),
+        (solid("1", 1), "PNG", (255, 255, 255)),
+        (Image.fromarray(np.full((3, 4), 0x8042, np.uint16)), "PNG", (0x80, 0x80, 0x80)),
+        (solid("RGBA", (255, 0, 0, 0)), "WEBP", (255, 255, 255)),
+    ],
+    ids=["half transparent", "transparent", "gray alpha", "gray", "1 bit", "16 bit", "webp alpha"],
+)
+def test_modes(image, format, expected):
+    decoded = decode_image(encoded(image, format))
     assert decoded.dtype == np.uint8
     assert decoded.shape == (3, 4, 3)
     assert np.abs(decoded.astype(int) - expected).max() <= 1
 
 
 def test_palette_transparency_is_white():
-    picture = Image.new("P", (4, 3), 1)
-    picture.putpalette([255, 0, 0, 0, 0, 255])
-    picture.putpixel((0, 0), 0)
-    decoded = decode_image(encoded(picture, "PNG", transparency=1))
+    image = Image.new("P", (4, 3), 1)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((0, 0), 0)
+    decoded = decode_image(encoded(image, "PNG", transparency=1))
     assert decoded[0, 0].tolist() == list(RED)
     assert decoded[2, 3].tolist() == [255, 255, 255]
 
 
 def test_transparent_colour_of_an_rgb_png_is_white():
-    picture = solid("RGB", RED)
-    picture.putpixel((0, 0), (0, 9, 0))
-    decoded = decode_image(encoded(picture, "PNG", transparency=RED))
+    image = solid("RGB", RED)
+    image.putpixel((0, 0), (0, 9, 0))
+    decoded = decode_image(encoded(image, "PNG", transparency=RED))
     assert decoded[0, 0].tolist() == [0, 9, 0]
     assert decoded[2, 3].tolist() == [255, 255, 255]
 
 
 def test_16_bit_rgb_png():
     rows = b"".join(b"\0" + struct.pack(">6H", *(0xC0DE, 0x4000, 0x0001) * 2) for _ in range(2))
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)),
-              (b"IEND", b"")]
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in chunks)
+        for kind, body in chunks
+    )
     assert decode_image(data)[0, 0].tolist() == [0xC0, 0x40, 0x00]
 
 
@@ -82,20 +90,20 @@ def test_cmyk_jpeg():
 
 @pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
 def test_exif_orientation_is_applied(orientation, corner):
-    picture = solid("RGB", "white", (32, 16))
-    picture.paste((0, 0, 0), (0, 0, 8, 8))
+    image = solid("RGB", "white", (32, 16))
+    image.paste((0, 0, 0), (0, 0, 8, 8))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    decoded = decode_image(encoded(picture, "JPEG", exif=exif, quality=95))
+    decoded = decode_image(encoded(image, "JPEG", exif=exif, quality=95))
     assert decoded.shape == ((32, 16, 3) if orientation in (6, 8) else (16, 32, 3))
     dark = [c for c in ((0, 0), (0, -1), (-1, 0), (-1, -1)) if decoded[c].max() < 50]
     assert dark == [corner]
 
 
-def test_a_picture_with_a_damaged_exif_block_is_read_as_stored():
-    picture = draw(RED)
-    decoded = decode_image(encoded(picture, "PNG", exif=b"Exif\0\0 not a TIFF header"))
-    assert np.array_equal(decoded, np.asarray(picture))
+def test_an_image_with_a_damaged_exif_block_is_read_as_stored():
+    image = draw(RED)
+    decoded = decode_image(encoded(image, "PNG", exif=b"Exif\0\0 not a TIFF header"))
+    assert np.array_equal(decoded, np.asarray(image))
 
 
 def test_the_transparent_gray_of_a_16_bit_png_is_white():
@@ -113,16 +121,20 @@ def test_an_animation_gives_its_first_frame(format):
     assert np.abs(decode_image(data)[8, 8].astype(int) - RED).max() <= 6
 
 
-@pytest.mark.parametrize(("data", "reason"), [
-    (b"", "empty file"),
-    (b"hello", "not a PNG, JPEG"),
-    (bytes(5000), "not a PNG, JPEG"),
-    (encoded(draw(RED))[:-40], "damaged"),
-    (encoded(draw(RED), "JPEG")[:-200], "damaged"),
-    (encoded(draw(RED), "WEBP")[:-60], "damaged"),
-    (encoded(draw(RED))[:30], "damaged|not a PNG"),
-    (encoded(draw(RED), "TIFF"), "not a PNG, JPEG"),
-], ids=["empty", "text", "zeros", "cut PNG", "cut JPEG", "cut WebP", "header only", "TIFF"])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty file"),
+        (b"hello", "not a PNG, JPEG"),
+        (bytes(5000), "not a PNG, JPEG"),
+        (encoded(draw(RED))[:-40], "damaged"),
+        (encoded(draw(RED), "JPEG")[:-200], "damaged"),
+        (encoded(draw(RED), "WEBP")[:-60], "damaged"),
+        (encoded(draw(RED))[:30], "damaged|not a PNG"),
+        (encoded(draw(RED), "TIFF"), "not a PNG, JPEG"),
+    ],
+    ids=["empty", "text", "zeros", "cut PNG", "cut JPEG", "cut WebP", "header only", "TIFF"],
+)
 def test_a_bad_file_is_an_error_with_its_reason(data, reason):
     with pytest.raises(ImageDecodeError, match=reason):
         decode_image(data)
@@ -145,17 +157,20 @@ def test_the_name_does_not_decide_the_format(tmp_path):
     assert Image.open(io.BytesIO(path.read_bytes())).format == "PNG"
 
 
-@pytest.mark.parametrize(("fit", "corner", "left", "centre"), [
-    ("pad", (255, 255, 255), (0, 0, 255), (255, 0, 0)),
-    ("stretch", (0, 0, 255), (0, 0, 255), (255, 0, 0)),
-    ("crop", (255, 0, 0), (255, 0, 0), (255, 0, 0)),
-])
+@pytest.mark.parametrize(
+    ("fit", "corner", "left", "centre"),
+    [
+        ("pad", (255, 255, 255), (0, 0, 255), (255, 0, 0)),
+        ("stretch", (0, 0, 255), (0, 0, 255), (255, 0, 0)),
+        ("crop", (255, 0, 0), (255, 0, 0), (255, 0, 0)),
+    ],
+)
 def test_fit(fit, corner, left, centre):
-    """A picture three times as wide as high: blue, red, blue."""
-    picture = np.zeros((30, 90, 3), np.uint8)
-    picture[..., 2] = 255
-    picture[:, 30:60] = RED
-    fitted = fit_image(picture, 24, fit)
+    """An image three times as wide as high: blue, red, blue."""
+    image = np.zeros((30, 90, 3), np.uint8)
+    image[..., 2] = 255
+    image[:, 30:60] = RED
+    fitted = fit_image(image, 24, fit)
     assert fitted.shape == (24, 24, 3)
     assert fitted[0, 0].tolist() == list(corner)
     assert fitted[12, 0].tolist() == list(left)

@@ -1,4 +1,4 @@
-"""Fingerprints of drawn images, and the search for pairs against all pairs."""
+"""Descriptors of drawn images, and the search for pairs, compared with a search of all pairs."""
 
 from itertools import combinations
 
@@ -10,8 +10,8 @@ from PIL import Image
 
 from illus.clean.descriptors import (
     DESCRIPTOR,
+    MAX_RADIUS,
     THUMBNAIL_SIDE,
-    DuplicateSettings,
     content_box,
     describe_image,
     hash_pairs,
@@ -53,7 +53,7 @@ def white_with(box, level, size=(120, 100)):
     ("k", "value"),
     [(1, 0xA36503361DE169F5), (2, 0xA2AD14E13B3629DE), (3, 0xA16F0423750E6FBC), (4, 0xA37104339D3C2CDF)],
 )
-def test_perceptual_hash(k, value):
+def test_the_perceptual_hash_is_that_of_imagehash_and_stays_the_same(k, value):
     number = perceptual_hash(patchwork(k))
     assert number.dtype == np.uint64
     assert int(number) == value
@@ -72,11 +72,11 @@ def test_specks_beside_a_drawing_are_not_content():
     clean = content_box(rgb, WHITE)
     rgb[5, 5] = rgb[95, 110] = 0
     assert content_box(rgb, WHITE) == clean
-    rgb[4:8, 4:8] = 0  # no speck any more
+    rgb[4:8, 4:8] = 0  # too large for a speck
     np.testing.assert_allclose(content_box(rgb, WHITE), (4, 4, 90, 80), atol=1)
 
 
-def test_nothing_on_an_image_is_the_whole_image():
+def test_the_content_of_an_empty_or_faint_image_is_the_whole_image():
     assert content_box(white_with((0, 0, 0, 0), 0), WHITE) == (0, 0, 120, 100)
     assert content_box(white_with((30, 40, 90, 80), 250), WHITE) == (0, 0, 120, 100)
 
@@ -92,7 +92,7 @@ def test_square_centres_on_the_background():
         assert narrow[middle, [0, middle, last], 0].tolist() == [255, 77, 255]
 
 
-def test_a_fingerprint_knows_the_size_and_ignores_the_margin(tmp_path):
+def test_a_descriptor_has_the_size_and_ignores_the_margin(tmp_path):
     descriptors = np.zeros(2, DESCRIPTOR)
     for row, (corner, size) in enumerate([((30, 40), (120, 100)), ((10, 50), (200, 160))]):
         (x, y), name = corner, tmp_path / f"{row}.png"
@@ -158,19 +158,19 @@ def brute_force(hashes, radius):
     return np.argwhere(np.triu(apart <= radius, 1))
 
 
-@pytest.mark.parametrize("radius", range(6))
+@pytest.mark.parametrize("radius", range(MAX_RADIUS + 1))
 def test_near_hashes_are_those_of_all_pairs(hashes, radius):
     expected = brute_force(hashes, radius)
     assert len(expected) >= 100 * radius
     np.testing.assert_array_equal(near_hashes(hashes, radius), expected)
 
 
-def test_farther_hashes_cannot_be_searched(hashes):
-    with pytest.raises(ValueError, match="at most 5 bits"):
-        near_hashes(hashes, 6)
+def test_a_radius_that_cannot_be_searched_exactly_is_an_error(hashes):
+    with pytest.raises(ValueError, match=f"at most {MAX_RADIUS} bits"):
+        near_hashes(hashes, MAX_RADIUS + 1)
 
 
-def test_no_hashes_no_pairs():
+def test_fewer_than_two_hashes_give_no_pairs():
     none = np.array([], np.uint64)
     assert near_hashes(none, 4).shape == hash_pairs(none, 4).shape == (0, 2)
     assert near_hashes(np.array([5], np.uint64), 4).shape == (0, 2)
@@ -184,13 +184,10 @@ def test_files_with_equal_hashes_are_pairs():
 
 
 def test_a_hash_of_too_many_files_pairs_none():
-    others = np.array([1, 1, 1 << 50], np.uint64)
-    bucket = DuplicateSettings().largest_bucket
-    hashes = np.concatenate([np.zeros(bucket, np.uint64), others])
-    assert len(hash_pairs(hashes, 0)) == bucket * (bucket - 1) // 2 + 1
-    one_more = np.concatenate([[np.uint64(0)], hashes])
-    assert (one_more == 0).sum() == bucket + 1
-    assert hash_pairs(one_more, 4).tolist() == [[21, 22], [21, 23], [22, 23]]
+    hashes = np.array([0, 0, 0, 1, 1, 1 << 50], np.uint64)
+    assert hash_pairs(hashes, 0, largest_bucket=3).tolist() == [[0, 1], [0, 2], [1, 2], [3, 4]]
+    assert hash_pairs(hashes, 0, largest_bucket=2).tolist() == [[3, 4]]
+    assert hash_pairs(hashes, 4, largest_bucket=2).tolist() == [[3, 4], [3, 5], [4, 5]]
 
 
 def test_neighbours_are_the_nearest():
@@ -214,6 +211,6 @@ def test_equal_rows_are_neighbours():
     assert neighbour_pairs(np.ones((2, 192), np.float32), 6).tolist() == [[0, 1]]
 
 
-def test_unique_pairs_have_an_order():
+def test_unique_pairs_are_sorted_without_pairs_of_one():
     pairs = np.array([[3, 1], [2, 2], [1, 3], [0, 4]])
     assert unique_pairs(pairs).tolist() == [[0, 4], [1, 3]]

@@ -1,4 +1,4 @@
-"""Duplicates and variants of drawings whose copies are known, from files to the table."""
+"""Duplicates and variants of drawings whose duplicates are known, from files to the table."""
 
 from contextlib import contextmanager
 
@@ -44,7 +44,7 @@ MIXED = {
 
 @pytest.fixture(autouse=True)
 def in_threads():
-    """No processes for a dozen images, and no threads that wait for each other on a busy machine."""
+    """Processes are slow for a dozen images, and nested threads on a busy machine."""
     with joblib.parallel_config(backend="threading"), threadpool_limits(1):
         yield
 
@@ -93,7 +93,7 @@ def flag(colour, side):
 # --- From files to the table ----------------------------------------------------------------------
 
 
-def test_the_table_lists_files_with_company_in_order(mixed):
+def test_the_table_lists_files_with_duplicates_or_variants_by_path(mixed):
     table = mixed[2]
     assert list(table.columns) == COLUMNS
     assert table.path.tolist() == sorted(set(MIXED) - {"B/clock.png", "B/another clock.png", "B/sad.png"})
@@ -117,7 +117,7 @@ def test_equal_bytes_and_equal_pixels_are_exact(mixed, one, other, relation):
     assert rows.group.nunique() == 1
 
 
-def test_a_compressed_copy_is_near(mixed):
+def test_a_compressed_duplicate_is_near(mixed):
     rows = mixed[2].set_index("path").loc[["A/house.png", "A/house.jpg"]]
     assert rows.relation.tolist() == ["near", "near"]
     assert sorted(rows.keep) == [False, True]
@@ -145,7 +145,7 @@ def test_different_drawings_are_in_different_groups(mixed):
     assert groups.nunique() == 4
 
 
-def test_nothing_alike_is_an_empty_table(table_of):
+def test_different_drawings_give_an_empty_table(table_of):
     table = table_of({"A/1.png": house(), "A/2.png": clock(2), "B/1.png": clock(6), "B/2.png": fish()})
     assert table.empty
     assert table.reset_index().columns.tolist() == COLUMNS
@@ -165,14 +165,14 @@ def test_a_single_image_and_a_single_pair(table_of):
     assert table_of({"A/1.png": fish(), "A/2.png": fish()}).keep.tolist() == [True, False]
 
 
-def test_plain_images_are_copies_in_one_colour_only(table_of):
+def test_plain_images_are_duplicates_in_one_colour_only(table_of):
     table = table_of(
         {"A/red.png": plain("red", 80), "A/small.png": plain("red", 60), "B/blue.png": plain("blue", 80)}
     )
     assert table.keep.to_dict() == {"A/red.png": True, "A/small.png": False}
 
 
-def test_flat_drawings_are_copies_in_one_colour_only(table_of):
+def test_flat_drawings_are_duplicates_in_one_colour_only(table_of):
     table = table_of(
         {
             "A/red.png": flag("red", 120),
@@ -185,7 +185,7 @@ def test_flat_drawings_are_copies_in_one_colour_only(table_of):
     assert table.copy_of.to_dict() == {"A/red.png": "A/red.png", "A/small.png": "A/red.png", "B/blue.png": ""}
 
 
-def test_the_same_table_whatever_the_order(mixed):
+def test_the_table_does_not_depend_on_the_order_of_the_catalog(mixed):
     folder, catalog, table = mixed
     for seed in range(2):
         shuffled = catalog.sample(frac=1, random_state=seed)
@@ -194,7 +194,7 @@ def test_the_same_table_whatever_the_order(mixed):
 
 
 @pytest.mark.parametrize(("backend", "workers"), [("sequential", 1), ("threading", 3), ("loky", 2)])
-def test_the_same_table_with_any_number_of_workers(mixed, monkeypatch, backend, workers):
+def test_the_table_does_not_depend_on_the_number_of_workers(mixed, monkeypatch, backend, workers):
     folder, catalog, table = mixed
     used = []
 
@@ -207,9 +207,22 @@ def test_the_same_table_with_any_number_of_workers(mixed, monkeypatch, backend, 
     assert used
 
 
-def test_the_images_are_left_as_they_are(tmp_path):
-    folder = write(tmp_path / "images", MIXED | {"A/broken.png": b"x"})
+def test_settings_decide_what_is_a_duplicate_and_what_a_variant(mixed):
+    folder, catalog, table = mixed
+    exact = find_duplicates(catalog, folder, DuplicateSettings(near=0.0)).set_index("path")
+    assert set(table.path[table.relation == "near"]) == {"A/house.png", "A/house.jpg"}
+    assert set(exact.relation) == {"exact", "variant"}
+    assert exact.copy_of.reindex(["A/house.png", "A/house.jpg"], fill_value="").tolist() == ["", ""]
+    no_variants = find_duplicates(catalog, folder, DuplicateSettings(min_shape_cosine=1.1))
+    assert set(no_variants.path) == {name for name in MIXED if "house" in name or "fish" in name} | {
+        "A/plant.png",
+        "A/same bytes.png",
+        "A/same pixels.bmp",
+    }
 
+
+def test_the_files_are_not_changed(tmp_path):
+    folder = write(tmp_path / "images", MIXED | {"A/broken.png": b"x"})
     before = snapshot(tmp_path)
     find_duplicates(scan(folder), folder)
     assert snapshot(tmp_path) == before
@@ -232,7 +245,7 @@ def test_a_stored_table_is_read_for_the_same_files_only(mixed, tmp_path, monkeyp
     assert len(calls) == 4
 
 
-def test_the_split_keeps_groups_on_one_side_and_leaves_out_what_is_not_kept(mixed):
+def test_the_split_keeps_groups_in_one_part_and_leaves_out_what_is_not_kept(mixed):
     _, catalog, table = mixed
     dropped, sides = set(table.path[~table.keep]), set()
     groups = table.set_index("path").group
@@ -288,7 +301,7 @@ def test_of_equal_bytes_the_first_path_is_kept(table_of):
     }
 
 
-def test_undecided_labels_drop_all_copies(table_of):
+def test_duplicates_with_undecided_labels_are_all_removed(table_of):
     table = table_of(
         {"A/1.png": fish(), "B/1.png": rescaled(fish(), 0.5), "A/2.png": house(), "A/3.png": house()}
     )
@@ -306,7 +319,7 @@ def test_two_of_four_are_no_majority(table_of):
     assert table.reason.unique().tolist() == ["label conflict, A: 2, B: 1, C: 1: undecided"]
 
 
-def test_a_majority_wins_even_against_a_better_copy(table_of):
+def test_a_majority_wins_even_against_a_better_file(table_of):
     table = table_of({"A/1.png": fish(), "A/2.png": fish(), "B/large.png": rescaled(fish(), 1.5)})
     assert table.conflict.all()
     assert table.keep.to_dict() == {"A/1.png": True, "A/2.png": False, "B/large.png": False}
@@ -361,9 +374,9 @@ def test_a_chain_is_cut_where_its_ends_are_unlike(monkeypatch, ends, best, to_be
         np.testing.assert_array_equal(found, backwards)
 
 
-def test_far_pairs_are_no_links_and_known_ones_are_not_measured_again(monkeypatch):
+def test_far_pairs_are_no_links_and_known_ones_are_not_compared_again(monkeypatch):
     pairs = np.array([[0, 1], [0, 2], [1, 2], [2, 3]])
-    monkeypatch.setattr(duplicates, "distance", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(duplicates, "distance", lambda *_: pytest.fail("compared again"))
     descriptors = np.zeros(4, DESCRIPTOR)
     best, to_best = assign_copies(descriptors, pairs, np.array([0.0, 11.0, 6.0, 6.1]))
     assert best.tolist() == [0, 0, 0, 3]
@@ -372,8 +385,8 @@ def test_far_pairs_are_no_links_and_known_ones_are_not_measured_again(monkeypatc
     assert assign_copies(descriptors, pairs[:0], np.empty(0))[0].tolist() == [0, 1, 2, 3]
 
 
-def test_the_table_of_a_chain(monkeypatch):
-    """The kept copy shows the largest distance; what was cut off is no copy, but stays in the group."""
+def test_a_chain_is_one_group_and_what_was_cut_off_is_no_duplicate(monkeypatch):
+    """The kept file has the largest distance of its set."""
     links = {pair: LINKS[pair] for pair in [(0, 1), (1, 2), (2, 3)]}
     files = pd.DataFrame(
         {
@@ -398,7 +411,7 @@ def test_the_table_of_a_chain(monkeypatch):
     assert table.distance.tolist() == [7, 1, 7, 0]
 
 
-def test_copies_of_every_file():
+def test_every_file_has_the_best_of_its_set_and_none_if_it_is_alone():
     files = pd.DataFrame({"path": list("abcde"), "image": [0, 1, 0, 2, 3]})
     table = copies_table(files, np.array([0, 1, 1, 3]))
     assert table.path.tolist() == list("abcde")
@@ -432,7 +445,7 @@ def copies(pairs):
 
 
 def test_recall_and_precision_by_hand(truth):
-    """6 of 10 are redundant; 4 are called so, of them 3 rightly."""
+    """6 of 10 are redundant; 4 are flagged, 3 of them correctly."""
     table = copies(
         {"x1": "x1", "x2": "x1", "x3": "x1", "y1": "y3", "y3": "y3", "w1": "z1", "z1": "z1", "x4": ""}
     )
@@ -459,7 +472,7 @@ def test_bounds_of_recall_and_precision(truth, pairs, expected):
 
 
 def test_recall_of_each_transform_by_hand(truth):
-    """x2 stands with x1; y1 and y2 with each other; z2 only with a file of another drawing."""
+    """x2 is found with x1, y1 with y2; z2 only with a file of another drawing."""
     table = copies({"x1": "x1", "x2": "x1", "x3": "", "y1": "y1", "y2": "y1", "z2": "w1", "w1": "w1"})
     found = recall_by_transform(table, truth)
     assert found.index.name == "transform"
@@ -483,8 +496,8 @@ def test_the_truth_is_read_from_beside_the_folder(tmp_path, truth):
     assert read["transform"].tolist() == ["", "jpeg 75"]
 
 
-def test_what_is_found_in_drawn_files_is_true(tmp_path):
-    """From files to the score, each drawing with one copy of every kind."""
+def test_all_duplicates_of_drawn_files_are_found_and_nothing_else(tmp_path):
+    """From files to the score, each drawing with one duplicate of every kind."""
     drawings = {"clock": clock(2), "fish": fish(), "house": house(), "plant": plant(), "late": clock(6)}
     changes = {
         "jpeg": lambda p: encoded(p, "JPEG", quality=75),

@@ -1,4 +1,4 @@
-"""The builder, on icons drawn here: same bytes twice, true truth, no leak between the parts."""
+"""The builder, on icons drawn here: same bytes twice, a correct truth, no leak between the parts."""
 
 import io
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_two_builds_give_the_same_bytes_and_another_seed_does_not(built, tmp_pat
     assert build(draw_icons(), tmp_path / "other", seed=6, jobs=1) != tree
 
 
-def test_a_limit_builds_a_small_one_that_is_the_same_twice(tmp_path):
+def test_a_limit_builds_a_small_data_set_that_is_the_same_twice(tmp_path):
     trees = {build(draw_icons(), tmp_path / str(i), limit=30, jobs=1) for i in range(2)}
     assert len(trees) == 1
     truth = pd.read_csv(tmp_path / "0" / "truth.csv")
@@ -90,14 +90,14 @@ def test_equal_drawings_have_equal_hashes_and_unlike_ones_differ(built):
     assert originals.drawing.nunique() == originals.concept.nunique()
 
 
-def test_a_copy_inherits_its_source_s_drawing(built):
+def test_a_duplicate_has_the_drawing_of_its_source(built):
     truth = built[2].set_index("path")
     copies = truth[truth.kind == "duplicate"]
     assert (copies.drawing == truth.drawing[copies.source].to_numpy()).all()
     assert (truth.kind[copies.source] == "original").all()
 
 
-def test_names_carry_no_hint(built):
+def test_file_names_say_nothing_about_the_file(built):
     names = built[2].file.map(lambda f: Path(f).stem)
     assert names.str.fullmatch(r"\d{6}").all()
     assert names.is_unique
@@ -123,15 +123,16 @@ def test_nothing_is_overwritten_and_an_interrupted_build_starts_clean(tmp_path):
         (["--limit", "0", "--out", "x"], "at least 1"),
     ],
 )
-def test_a_partial_build_never_stands_where_the_whole_one_belongs(arguments, message, capsys):
+def test_a_partial_build_needs_a_folder_of_its_own(arguments, message, capsys):
     with pytest.raises(SystemExit):
         command_line(arguments)
     assert message in capsys.readouterr().err
 
 
-def test_an_image_of_nothing_is_one_line(tmp_path, capsys):
+def test_a_sheet_of_a_missing_folder_is_an_error_in_one_line(tmp_path, capsys):
     assert command_line(["--out", str(tmp_path / "nowhere"), "--image", str(tmp_path / "x.png")]) == 2
-    assert capsys.readouterr().err.startswith("emoji20: error:")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("emoji20: error:")
 
 
 def test_connect_groups_joins_through_names_and_drawings():
@@ -145,7 +146,7 @@ IMAGE[15:45, 30:70] = (200, 40, 40)
 
 
 @pytest.mark.parametrize("transform", contaminate.TRANSFORMS)
-def test_copies_are_alike_and_within_their_bounds(transform):
+def test_duplicates_are_similar_and_within_their_bounds(transform):
     source = render.encode(Image.fromarray(IMAGE), "png-rgb")
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -167,16 +168,16 @@ def test_no_damaged_file_can_be_read(damage):
         decode_image(contaminate.broken(data, damage, np.random.default_rng(0)))
 
 
-@pytest.mark.parametrize("source", contaminate.PHOTOGRAPHS, ids=lambda s: Path(s[1]).stem)
-def test_every_photograph_is_there_and_gives_textured_crops(source):
-    photograph = contaminate.load_photograph(source)
-    crop = contaminate.crop_photograph(photograph, 100, np.random.default_rng(1))
+@pytest.mark.parametrize("source", contaminate.PHOTOS, ids=lambda s: Path(s[1]).stem)
+def test_every_photo_is_installed_and_gives_textured_crops(source):
+    photo = contaminate.load_photo(source)
+    crop = contaminate.crop_photo(photo, 100, np.random.default_rng(1))
     assert max(crop.size) == 100
     assert np.asarray(crop.convert("L")).std() >= contaminate.FLAT
 
 
 @pytest.mark.parametrize("container", render.CONTAINERS)
-def test_containers_are_what_they_say(container):
+def test_containers_have_their_format_and_mode(container):
     image = Image.fromarray(np.dstack([IMAGE, np.full((60, 100), 128, np.uint8)]))
     image = image if container == "png-rgba" else image.convert("RGB")
     opened = Image.open(io.BytesIO(render.encode(image, container)))
@@ -184,7 +185,7 @@ def test_containers_are_what_they_say(container):
     assert (opened.format.lower(), opened.mode) == (container.split("-")[0], modes.get(container, "RGB"))
 
 
-def test_names_of_icons():
+def test_names_of_icons_are_matched_to_labels_and_concepts():
     labels = {"cook", "traffic-light", "people-holding-hands", "cat-face"}
     assert match_label("cook-medium-dark-skin-tone", labels) == "cook"
     assert match_label("cook-light", labels) == "cook"

@@ -31,7 +31,7 @@ def finished(tmp_path_factory):
     return records, dataset, folder, work
 
 
-def test_what_is_installed_is_the_mean_of_the_runs_and_says_so(finished, tmp_path):
+def test_the_exported_network_is_the_mean_of_the_runs_and_its_description_says_so(finished, tmp_path):
     records, dataset, folder, work = finished
     weights = tmp_path / "new" / "best.h5"
     description = install(records, dataset, folder, work, weights)
@@ -50,7 +50,7 @@ def test_what_is_installed_is_the_mean_of_the_runs_and_says_so(finished, tmp_pat
     np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
 
 
-def test_it_is_written_once(finished, tmp_path):
+def test_a_weights_file_is_written_once_for_the_same_runs(finished, tmp_path):
     records, dataset, folder, work = finished
     weights = tmp_path / "best.h5"
     assert installed_runs(weights) == []
@@ -87,7 +87,18 @@ def test_a_test_folder_is_scored_once(finished, monkeypatch):
     assert table.val_macro_f1[records[0].run_id] == records[0].val_macro_f1
 
 
-def test_learning_curves_are_kept(finished):
+def test_a_record_of_before_the_column_code_has_an_empty_one(finished, tmp_path, monkeypatch):
+    records, dataset, folder, work = finished
+    monkeypatch.setenv("PROFILE", "quick")
+    table = pd.read_csv(work / "experiments.csv", dtype=str)
+    for number, older in enumerate((table.assign(code=""), table.drop(columns="code"))):
+        (tmp_path / str(number)).mkdir()
+        older.to_csv(tmp_path / str(number) / "experiments.csv", index=False)
+        record = experiments.run(dataset, folder, records[0].config, "q", tmp_path / str(number))
+        assert record == replace(records[0], code="")
+
+
+def test_learning_curves_have_a_row_per_epoch_and_no_run_is_in_them_more_than_once(finished):
     records, _, _, work = finished
     curves = pd.read_csv(work / "curves.csv")
     assert curves.run_id.tolist() == [r.run_id for r in records for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Figures, drawn on axes that the test looks at."""
+"""Figures and sheets, by what is on their axes."""
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from illus.report.figures import (
     knee_curve,
     learning_curves,
     numbered,
+    precision_recall,
     reliability,
     score_histogram,
 )
@@ -25,8 +26,10 @@ from illus.report.sheets import (
     activation_sheet,
     class_gallery,
     image_rows,
+    mean_images,
     pairs_sheet,
     reconstruction_sheet,
+    sizes_sheet,
     thumbnail_scatter,
 )
 
@@ -42,7 +45,7 @@ def test_gallery_has_a_row_of_its_own_colour_for_every_class(class_folder_tree):
         assert part.mean(axis=0).argmax() == np.argmax(colour)
 
 
-def test_pairs_stand_side_by_side_under_their_captions(class_folder_tree):
+def test_pairs_are_side_by_side_under_their_captions(class_folder_tree):
     axes = Figure().subplots()
     pairs = [("L2_2/0.png", "L2_10/0.png")] * 3
     pairs_sheet(axes, pairs, class_folder_tree, ["a", "b", "c"], columns=2, size=20)
@@ -53,11 +56,62 @@ def test_pairs_stand_side_by_side_under_their_captions(class_folder_tree):
     assert sheet[18:34, 20:36].reshape(-1, 3).mean(0).argmax() == 1
 
 
-def test_nothing_to_show_is_said():
+def test_a_sheet_without_images_is_white():
     axes = Figure().subplots()
     pairs_sheet(axes, [], ".", [])
     assert [text.get_text() for text in axes.texts] == ["none"]
-    image_rows(Figure().subplots(), [], ".", [])
+    other = Figure().subplots()
+    image_rows(other, [], ".", [])
+    for sheet in (axes, other):
+        assert (np.asarray(sheet.images[0].get_array()) == 255).all()
+
+
+def test_rows_of_images_are_cut_at_the_number_of_columns(class_folder_tree):
+    paths = [f"L2_2/{i}.png" for i in range(3)]
+    axes = Figure().subplots()
+    image_rows(axes, [paths, paths[:1]], class_folder_tree, ["a", "b"], columns=2, size=20)
+    sheet = np.asarray(axes.images[0].get_array())
+    assert sheet.shape == (40, 40, 3)
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b"]
+    filled = [(sheet[y : y + 20, x : x + 20] < 255).any() for y in (0, 20) for x in (0, 20)]
+    assert filled == [True, True, True, False]
+    image_rows(axes, [paths, paths[:1]], class_folder_tree, ["a", "b"], size=20)
+    assert np.asarray(axes.images[-1].get_array()).shape == (40, 60, 3)
+
+
+def test_mean_images_are_those_of_each_class_in_class_order():
+    axes = Figure().subplots()
+    images = np.uint8([10, 30, 200])[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    mean_images(axes, images, pd.Series(["L2_10", "L2_10", "L2_2"]), columns=2)
+    sheet = np.asarray(axes.images[0].get_array())
+    assert sheet.shape == (8 + 8, 2 * (8 + 2), 3)
+    assert (sheet[8:, :8] == 200).all()
+    assert (sheet[8:, 10:18] == 20).all()
+    assert [text.get_text() for text in axes.texts] == ["L2_2", "L2_10"]
+
+
+def test_input_sizes_are_shown_enlarged_one_row_each(class_folder_tree):
+    axes = Figure().subplots()
+    sizes_sheet(axes, ["L2_2/0.png", "L2_10/0.png"], class_folder_tree, [2, 16], size=32)
+    sheet = np.asarray(axes.images[0].get_array())
+    assert sheet.shape == (64, 64, 3)
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["2 px", "16 px"]
+    small, large = sheet[:32, :32], sheet[32:, :32]
+    assert len(np.unique(small.reshape(-1, 3), axis=0)) <= 4
+    np.testing.assert_array_equal(small, small[[0] * 16 + [31] * 16][:, [0] * 16 + [31] * 16])
+    assert len(np.unique(large.reshape(-1, 3), axis=0)) > 4
+
+
+def test_precision_and_recall_have_a_line_for_each_curve_and_a_star_for_each_mark():
+    axes = Figure().subplots()
+    curves = {"a": pd.DataFrame({"recall": [0.2, 0.9], "precision": [1.0, 0.5]})}
+    precision_recall(axes, curves | {"b": curves["a"] / 2}, [(0.8, 0.7, "chosen")])
+    first, second, mark = axes.lines
+    assert first.get_xydata().tolist() == [[0.2, 1.0], [0.9, 0.5]]
+    assert second.get_xydata().tolist() == [[0.1, 0.5], [0.45, 0.25]]
+    assert mark.get_xydata().tolist() == [[0.8, 0.7]]
+    assert [text.get_text() for text in axes.texts] == ["chosen"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
 
 
 def test_bars_are_in_class_order_with_their_numbers():
@@ -76,12 +130,15 @@ def test_a_numbered_figure_has_a_title_and_no_ticks():
 
 def test_clusters_are_counted_in_the_legend_and_the_smallest_left_out():
     axes = Figure().subplots()
-    cluster_scatter(axes, np.zeros((6, 2)), np.array([0, 0, 0, 1, 2, -1]), most=2)
+    points = np.arange(12.0).reshape(6, 2)
+    cluster_scatter(axes, points, np.array([0, 0, 0, 1, 2, -1]), max_clusters=2)
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["noise (1)", "cluster 0 (3)", "cluster 1 (1)"]
+    shown = [dots.get_offsets().tolist() for dots in axes.collections]
+    assert shown == [points[5:].tolist(), points[:3].tolist(), points[3:4].tolist()]
 
 
-def test_thumbnails_lie_where_their_points_are():
+def test_thumbnails_are_where_their_points_are():
     axes = Figure().subplots()
     colours = np.uint8([[255, 0, 0], [0, 0, 255]])
     points = np.repeat([[0.2, 0.2], [0.8, 0.8]], 50, axis=0)
@@ -90,12 +147,13 @@ def test_thumbnails_lie_where_their_points_are():
     thumbnail_scatter(axes, points, thumbnails, cells=4)
     sheet = np.asarray(axes.images[0].get_array())
     assert sheet.shape == (128, 128, 3)
-    assert (sheet[100, 10] == colours[0]).all()  # low values: left and below
-    assert (sheet[10, 100] == 255).all() or (sheet[10, 100] == colours[1]).all()
-    assert (sheet[10, 10] == 255).all()
+    cells = {(row, column): sheet[32 * row + 10, 32 * column + 10] for row in range(4) for column in range(4)}
+    assert cells.pop((3, 0)).tolist() == colours[0].tolist()  # low values: below and left
+    assert cells.pop((0, 3)).tolist() == colours[1].tolist()
+    assert (np.array(list(cells.values())) == 255).all()
 
 
-def test_thumbnails_of_equal_points_lie_on_one_place():
+def test_thumbnails_of_equal_points_are_at_one_place():
     axes = Figure().subplots()
     thumbnail_scatter(axes, np.zeros((3, 2)), np.zeros((3, 8, 8, 3), np.uint8), cells=2)
     sheet = np.asarray(axes.images[0].get_array())
@@ -118,25 +176,28 @@ def test_a_perfect_reconstruction_has_a_black_difference():
     ]
 
 
-def test_the_knee_is_named():
+def test_the_curve_of_distances_has_a_line_at_its_knee():
     axes = Figure().subplots()
     knee_curve(axes, np.array([0.1, 0.2, 0.9]), 0.2)
     assert axes.texts[0].get_text().strip() == "eps = 0.20, the knee"
     assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2, 0.9]
+    assert list(axes.lines[1].get_ydata()) == [0.2, 0.2]
 
 
 def test_the_histogram_shows_every_score_and_the_threshold():
     scores = np.repeat([-1.0, 1.0], [80, 20])
-    kinds = {"drawings": scores < 0, "photographs": scores > 0}
+    kinds = {"drawings": scores < 0, "photos": scores > 0}
     axes = Figure().subplots()
     score_histogram(axes, scores, Separation(0.5, 0.2, 9.0, (-1, 0.1, 0.1), (1, 0.1, 0.1)), kinds, bins=10)
     assert sum(bar.get_height() for bar in axes.patches) == 100
     names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert sorted(names) == ["drawings", "fitted: rare", "fitted: usual", "photographs", "threshold"]
-    assert 0.5 in [line.get_xdata()[0] for line in axes.lines]
+    assert sorted(names) == ["drawings", "fitted: rare", "fitted: usual", "photos", "threshold"]
+    (threshold,) = [line for line in axes.lines if line.get_label() == "threshold"]
+    assert list(threshold.get_xdata()) == [0.5, 0.5]
     axes = Figure().subplots()
     score_histogram(axes, scores, None, kinds)
     assert not axes.lines
+    assert sum(bar.get_height() for bar in axes.patches) == 100
 
 
 def round_table(*gains):
@@ -144,14 +205,16 @@ def round_table(*gains):
     return pd.DataFrame(rows, columns=["factor", "variant", "macro_f1", "gain"])
 
 
-def test_gains_stand_in_order_before_the_band_of_noise():
+def test_gains_are_in_order_before_a_band_of_noise():
     axes = Figure().subplots()
     gains(axes, round_table(0.03, -0.01, np.nan), noise=0.01)
     assert [text.get_text() for text in axes.get_yticklabels()] == ["v2", "v1", "v0"]  # from below
     assert [text.get_text() for text in axes.texts] == ["+nan", "-0.010", "+0.030"]
     band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
     assert (band.x0, band.x1) == pytest.approx((-0.02, 0.02))
-    gains(Figure().subplots(), round_table(), noise=0.01)
+    axes = Figure().subplots()
+    gains(axes, round_table(), noise=0.01)
+    assert len(axes.patches) == 1, "the band alone: there are no variants"
 
 
 def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():
@@ -185,7 +248,9 @@ def test_an_architecture_is_as_high_as_its_maps_and_says_their_shapes():
     axes = Figure().subplots()
     architecture(axes, [("image", 48, 3), ("block", 24, 16), ("classes", 1, 20)])
     heights = [patch.get_height() for patch in axes.patches]
-    assert heights == sorted(heights, reverse=True)
+    np.testing.assert_allclose(heights, [0.3 + 3, 0.3 + 1.5, 0.3 + 3 / 48])
+    widths = [patch.get_width() for patch in axes.patches]
+    assert widths[0] < widths[1] < widths[2], "the more channels, the wider"
     texts = [text.get_text() for text in axes.texts if text.get_text()]
     assert texts == ["48 × 48 × 3", "image", "24 × 24 × 16", "block", "20", "classes"]
 
@@ -200,7 +265,7 @@ def test_f1_bars_have_intervals_and_counts():
     np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], [[0.7, 0.9], [0.35, 0.45]])
 
 
-def test_a_reliability_curve_stands_before_the_diagonal():
+def test_a_reliability_diagram_has_the_diagonal_and_the_curve():
     axes = Figure().subplots()
     reliability(axes, pd.DataFrame({"probability": [0.3, 0.9], "accuracy": [0.4, 0.8]}), 0.1, "test")
     assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
@@ -208,7 +273,7 @@ def test_a_reliability_curve_stands_before_the_diagonal():
     assert axes.get_legend().get_texts()[0].get_text() == "test (mean difference 0.100)"
 
 
-def test_evidence_lies_over_its_image():
+def test_the_heat_map_of_evidence_is_over_its_image():
     axes = Figure().subplots()
     images = np.full((2, 8, 8, 3), 255, np.uint8)
     maps = np.zeros((2, 2, 2), np.float32)

@@ -125,3 +125,24 @@ def test_other_data_are_trained_with_what_the_weights_were_trained_with():
     chosen = asdict(CHOSEN) | {"blocks": "-".join(map(str, CHOSEN.blocks))}
     del chosen["seed"]
     assert {name: training[name] for name in chosen} == chosen
+
+
+def tree_of(text: str) -> set[str]:
+    """The Python files and folders that the tree in a README names, as paths."""
+    block = next(part for part in text.split("```") if part.startswith("\nREADME.md  README.ko.md"))
+    found, parents = set(), []
+    for line in block.strip().splitlines():
+        depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
+        parents[depth:] = [name.rstrip("/")]
+        if name.endswith((".py", "/")):
+            found.add("/".join(parents))
+    return found
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_tree_in_the_readme_is_the_tree(name):
+    paths = [path.relative_to(ROOT) for path in tracked("illus/*.py", "benchmarks/*.py", "evaluate.py")]
+    shown = {path for path in paths if path.name[0] != "_" and "peers" not in path.parts}
+    folders = {path.parent for path in paths if path.parent.name not in ("", "peers")}
+    expected = {path.as_posix() for path in shown | folders} | {"tests", "results"}
+    assert tree_of((ROOT / name).read_text(encoding="utf-8")) == expected

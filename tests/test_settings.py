@@ -28,7 +28,7 @@ FROZEN = {
 class WithOneMore(Config):
     """A later version of the settings."""
 
-    teachers: str = ""
+    another: str = ""
 
 
 def recorded_rows():
@@ -36,16 +36,18 @@ def recorded_rows():
         return list(csv.DictReader(file))
 
 
-def test_defaults_are_frozen():
+def test_the_defaults_that_recorded_ids_are_made_of_are_frozen():
     assert FROZEN.items() <= asdict(Config()).items()
 
 
 def test_a_new_setting_renames_no_recorded_run():
-    for row in recorded_rows():
+    rows = recorded_rows()
+    assert rows
+    for row in rows:
         config = config_of(row)
         later = WithOneMore(**asdict(config))
         assert run_id(config, row["data_hash"]) == run_id(later, row["data_hash"]) == row["run_id"]
-        assert run_id(replace(later, teachers="a"), row["data_hash"]) != row["run_id"]
+        assert run_id(replace(later, another="a"), row["data_hash"]) != row["run_id"]
 
 
 @pytest.mark.parametrize("setting", fields(Config), ids=lambda setting: setting.name)
@@ -57,27 +59,27 @@ def test_each_setting_and_the_data_are_in_the_id(setting):
     assert all(len(name) == 12 for name in ids)
 
 
-def test_two_settings_that_swap_their_values_are_another_run():
+def test_settings_with_swapped_values_are_another_run():
     assert run_id(replace(Config(), epochs=5, width=7), "") != run_id(
         replace(Config(), epochs=7, width=5), ""
     )
 
 
-def test_a_row_gives_back_its_configuration():
+def test_a_row_is_read_back_as_its_configuration():
     config = Config(blocks=(3, 1), steps_per_epoch=7, dropout=0.0, optimizer="sgd", seed=2)
     row = {name: "" if value is None else str(value) for name, value in asdict(config).items()}
     assert config_of(row | {"blocks": "3-1", "run_id": "x"}) == config
     assert config_of(row | {"blocks": "3-1", "steps_per_epoch": ""}).steps_per_epoch is None
 
 
-def test_comments_and_docstrings_are_not_code():
+def test_comments_docstrings_and_line_breaks_do_not_change_the_code():
     plain = ast.parse("def f(x):\n    return x + 1\n\n\nclass A:\n    pass\n")
-    told = ast.parse(
+    documented = ast.parse(
         '"""A module."""\n# why\ndef f(x):\n    """It says."""\n    return (x +\n        1)\n'
         'class A:\n    """B."""\n'
     )
     other = ast.parse("def f(x):\n    return x + 2\n\n\nclass A:\n    pass\n")
-    assert code_without_docstrings(plain) == code_without_docstrings(told)
+    assert code_without_docstrings(plain) == code_without_docstrings(documented)
     assert code_without_docstrings(plain) != code_without_docstrings(other)
 
 
@@ -93,12 +95,12 @@ def test_the_code_hash_follows_the_modules_that_decide(tmp_path, monkeypatch):
     assert code_hash() != before
 
 
-def test_the_reader_is_part_of_the_code_and_all_of_it_is_there():
+def test_the_functions_that_read_an_image_exist():
     tree = ast.parse((ROOT / "evaluate.py").read_text("utf-8"))
     assert set(settings.READER) <= {getattr(node, "name", None) for node in tree.body}
 
 
 @pytest.mark.parametrize("module", ["illus.learn.settings", "illus.learn.plan"])
-def test_planning_imports_no_keras(module):
+def test_settings_and_plan_import_no_keras(module):
     code = f"import sys, {module}; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

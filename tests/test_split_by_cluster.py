@@ -31,8 +31,8 @@ def kinds(dataset):
     return dataset.class_name + dataset.path.str.extract("/(.)", expand=False)
 
 
-def test_look_alikes_stay_on_one_side(dataset, tmp_path):
-    assert (dataset.groupby(kinds(dataset)).split.nunique() == 2).any(), "the plain split parts none"
+def test_look_alikes_are_in_one_part(dataset, tmp_path):
+    assert (dataset.groupby(kinds(dataset)).split.nunique() == 2).any(), "the plain split separates no kind"
     separated = split_by_cluster(dataset, tmp_path, {"validation": 0.5})
     assert (separated.groupby(kinds(separated)).split.nunique() == 1).all()
     assert (separated.groupby(["class_name", "split"]).size() == 8).all()
@@ -41,25 +41,27 @@ def test_look_alikes_stay_on_one_side(dataset, tmp_path):
     pd.testing.assert_frame_equal(separated, split_by_cluster(dataset, tmp_path, {"validation": 0.5}))
 
 
-def test_more_parts_than_one(dataset, tmp_path):
+def test_the_drawn_part_may_be_another_one(dataset, tmp_path):
     separated = split_by_cluster(dataset, tmp_path, {"test": 0.5})
     assert (separated.groupby(kinds(separated)).split.nunique() == 1).all()
     assert set(separated.split) == {"train", "test"}
 
 
-def test_the_part_test_stays(dataset, tmp_path):
+def test_the_part_test_stays_as_it_is(dataset, tmp_path):
     dataset.loc[dataset.path.str.startswith("L2_2/0"), "split"] = "test"
     separated = split_by_cluster(dataset, tmp_path, {"validation": 0.5})
     assert ((separated.split == "test") == (dataset.split == "test")).all()
     assert set(separated.split) == {"train", "validation", "test"}
 
 
-def test_unlike_images_part_and_groups_and_classes_stay_whole():
+def test_different_shapes_and_classes_are_different_groups_and_linked_images_one():
     shapes = np.repeat(np.eye(4, dtype=np.float32), 8, axis=0)
     apart = pd.Series(range(32))
     one_class = cluster_by_shape(shapes, np.zeros(32, int), apart)
     assert (one_class == np.repeat(range(4), 8)).all()
-    assert len(set(cluster_by_shape(shapes * 0, np.repeat([0, 1], 16), apart))) == 2, "classes share a group"
+    assert len(set(cluster_by_shape(shapes * 0, np.repeat([0, 1], 16), apart))) == 2, (
+        "a group has images of two classes"
+    )
     linked = apart.replace({0: 100, 31: 100})
     assert (cluster_by_shape(shapes, np.zeros(32, int), linked)[[0, 31]] == 0).all()
 

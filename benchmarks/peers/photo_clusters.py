@@ -11,14 +11,16 @@ evaluate.import_keras()
 
 import numpy as np  # noqa: E402
 
-from illus.clean.photos import find_clusters, reduce  # noqa: E402
+from illus.clean.clusters import find_clusters, reduce  # noqa: E402
+from illus.clean.photos import DEFAULTS  # noqa: E402
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("n", type=int)
     options = parser.parse_args()
-    find_clusters(reduce(np.random.default_rng(0).normal(size=(options.n, 11))))
+    features = np.random.default_rng(0).normal(size=(options.n, 11))
+    find_clusters(reduce(features, DEFAULTS.dimensions), DEFAULTS.min_samples, DEFAULTS.max_points)
 
 
 if __name__ == "__main__":

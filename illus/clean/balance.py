@@ -1,8 +1,9 @@
-"""Kept rows -> data set: who trains, who validates, and how often each image is shown.
+"""Catalog, duplicates and photos -> the data set: its parts, and how often each image is shown.
 
-In: catalog, and where they exist the tables of duplicates and photos. Out: dataset.csv.
+In: catalog.csv, and if they exist duplicates.csv and photos.csv. Out: dataset.csv.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +17,31 @@ from illus.clean.groups import connected_components, draw_groups
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
 STRATEGIES = ("none", "downsample", "upsample", "both")
-CLUSTER_SIZE = 8  # images, on average
+VALIDATION_SHARE = 0.1
+DEFAULT_FRACTIONS = {"train": 1 - VALIDATION_SHARE, "validation": VALIDATION_SHARE}
+CLUSTER_SIZE = 8  # images of a cluster of look-alikes, on average
 
 
-def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
+def split(
+    catalog: pd.DataFrame,
+    duplicates: pd.DataFrame | None = None,
+    photos: pd.DataFrame | None = None,
+    fractions: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Split the readable, kept images by whole groups, each class in the same proportions.
 
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.data.catalog.scan`; rows with an error are left out.
+        From :func:`illus.data.catalog.scan`; unreadable files are left out.
     duplicates : pandas.DataFrame, optional
-        ``path``, ``group``, ``keep``: rows not kept are left out, groups stay on one side.
+        ``path``, ``group``, ``keep``: files that are not kept are left out, groups stay in one part.
         Without it, files with the same bytes are a group.
     photos : pandas.DataFrame, optional
         ``path``, ``is_photo``: photos are left out.
-    fractions : dict of str to float, default ``{"train": 0.9, "validation": 0.1}``
-        Share of each part; the first takes what is left over.
+    fractions : mapping of str to float, default ``DEFAULT_FRACTIONS``
+        Share of each part; the first gets what the others leave.
     seed : int, default 0
 
     Returns
@@ -47,7 +56,7 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
         Nothing is left to split, only one class is, a class lost all its images, or a part would
         be empty.
     """
-    fractions = fractions or {"train": 0.9, "validation": 0.1}
+    fractions = fractions or DEFAULT_FRACTIONS
     rows = catalog[catalog.error == ""].copy()
     rows["group"] = rows.sha256.str[:16]
     if duplicates is not None:
@@ -71,38 +80,41 @@ def split(catalog, duplicates=None, photos=None, fractions=None, seed=0):
     return rows.assign(copies=1)[COLUMNS].reset_index(drop=True)
 
 
-def _classes_left(catalog, rows):
-    """Class names in class order; an error where there is nothing to tell apart."""
+def _classes_left(catalog: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """Names in class order of the classes in ``rows``; ValueError if any is lost or there is only one."""
     if rows.empty:
         raise ValueError("no readable image is left to split")
     classes = sorted(rows.class_name.unique(), key=natural_key)
     lost = [name for name in catalog.class_name.unique() if name not in set(classes)]
     if lost:
         raise ValueError(
-            f"no image is left of {', '.join(lost)}: all are unreadable, copies of other "
-            "images or photographs; remove the folder or add images"
+            f"no image is left of {', '.join(lost)}: all are unreadable, duplicates of other "
+            "images or photos; remove the folder or add images"
         )
     if len(classes) < 2:
-        raise ValueError(f"only one class, {classes[0]}: there is nothing to tell apart")
+        raise ValueError(f"only one class, {classes[0]}: a classifier needs at least two")
     return classes
 
 
-def subsample_for_profile(dataset):
-    """As much of a data set as the profile allows of each class; the part ``test`` stays whole."""
-    most = config.profile().max_per_class
-    if most is None:
+def subsample_for_profile(dataset: pd.DataFrame) -> pd.DataFrame:
+    """At most as many images of each class and part as the profile allows; the part ``test`` stays whole.
+
+    Drawn with ``config.SEED``; same columns and order as ``dataset``, which has those of dataset.csv.
+    """
+    limit = config.profile().max_per_class
+    if limit is None:
         return dataset
     shuffled = dataset.sample(frac=1, random_state=config.SEED)
     rank = shuffled.groupby(["class_id", "split"]).cumcount()
-    kept = shuffled[(rank < most) | (shuffled.split == "test")]
+    kept = shuffled[(rank < limit) | (shuffled.split == "test")]
     return kept.sort_index().reset_index(drop=True)
 
 
-def resample(dataset, strategy, seed=0):
-    """Balance the training part by showing images more often or not at all.
+def resample(dataset: pd.DataFrame, strategy: str, seed: int = 0) -> pd.DataFrame:
+    """Balance the training part by showing images more than once or not at all.
 
-    Only ``copies`` changes, and only of training rows: no row appears or goes, and the validation
-    part stays as it was drawn. Copies differ on the screen by augmentation.
+    Only ``copies`` changes, and only in training rows: no row is added or removed. Augmentation makes
+    repeated images differ.
 
     Parameters
     ----------
@@ -113,7 +125,7 @@ def resample(dataset, strategy, seed=0):
         out (``copies`` 0); that of the largest class, by repetition; exactly that of the median
         class, by either.
     seed : int, default 0
-        Draws who is left out or shown once more.
+        Draws which images are left out or shown once more.
 
     Returns
     -------
@@ -144,8 +156,15 @@ def resample(dataset, strategy, seed=0):
     return dataset.assign(copies=copies)
 
 
-def restore_removed(dataset, catalog, duplicates, photos, copies=False, photographs=False):
-    """The training part as it would be without a cure; validation stays as it is.
+def restore_removed(
+    dataset: pd.DataFrame,
+    catalog: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    photos: pd.DataFrame,
+    copies: bool = False,
+    photographs: bool = False,
+) -> pd.DataFrame:
+    """Put removed files back into the training part, to measure what removing them is worth.
 
     Parameters
     ----------
@@ -154,25 +173,25 @@ def restore_removed(dataset, catalog, duplicates, photos, copies=False, photogra
     catalog, duplicates, photos : pandas.DataFrame
         The tables that it was made from.
     copies : bool, default False
-        Put back copies of training images, each in the class where it was found. Copies of other parts
-        stay out, or validation would be trained on.
+        Restore duplicates of training images, each with the class of its folder. Duplicates of images in
+        other parts stay removed, because training on them would leak.
     photographs : bool, default False
-        Put back what was called a photograph; its copies only with ``copies``.
+        Restore photos; their duplicates only together with ``copies``.
 
     Returns
     -------
     pandas.DataFrame
         ``dataset`` with further rows in the part ``train``.
     """
-    photo = set(photos.path[photos.is_photo])
+    photo_paths = set(photos.path[photos.is_photo])
     part = duplicates.path.map(dataset.set_index("path").split)
-    home = duplicates.group.map(part.groupby(duplicates.group).first())  # of a group's kept image
+    part_of_group = duplicates.group.map(part.groupby(duplicates.group).first())
     redundant = set(duplicates.path[~duplicates.keep.astype(bool)])
     wanted = set()
     if copies:
-        wanted |= (redundant & set(duplicates.path[home == "train"])) - photo
+        wanted |= (redundant & set(duplicates.path[part_of_group == "train"])) - photo_paths
     if photographs:
-        wanted |= photo - (set() if copies else redundant)
+        wanted |= photo_paths - (set() if copies else redundant)
     rows = catalog[catalog.path.isin(wanted)]
     class_ids = dataset.set_index("class_name").class_id
     added = rows.assign(
@@ -184,21 +203,23 @@ def restore_removed(dataset, catalog, duplicates, photos, copies=False, photogra
     return pd.concat([dataset, added[COLUMNS]], ignore_index=True).astype({"class_id": int})
 
 
-def split_by_cluster(dataset, folder, shares=None, seed=0):
-    """Split training and validation anew, so that look-alikes stay on one side.
+def split_by_cluster(
+    dataset: pd.DataFrame, folder: str | Path, shares: Mapping[str, float] | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Split training and validation again, so that look-alikes stay in one part.
 
-    An image and its near-duplicates are one group already; but the same figure with other hair, or
-    drawn once with a gradient and once flat, is not, and a network that knows one knows the other. Each
-    class is clustered by oriented gradients (Ward's method), and a cluster joins the groups it touches.
+    Duplicates and variants are one group already. But the same figure with other hair, or drawn once with
+    a gradient and once flat, is not, and a network that was trained on one recognises the other. So each
+    class is clustered by oriented gradients (Ward's method), and groups that share a cluster are joined.
 
     Parameters
     ----------
     dataset : pandas.DataFrame
-        From :func:`illus.clean.balance.split`. A part ``test`` stays what it is.
+        From :func:`split`. The part ``test`` stays as it is.
     folder : str or Path
         What its paths are relative to.
-    shares : dict of str to float, default ``{"validation": 0.1}``
-        Part to its share of each class; the rest is for training.
+    shares : mapping of str to float, default ``{"validation": VALIDATION_SHARE}``
+        Share of each part but ``train``, which gets the rest.
     seed : int, default 0
 
     Returns
@@ -214,7 +235,7 @@ def split_by_cluster(dataset, folder, shares=None, seed=0):
     )
     part = pd.Series("train", open_rows.index)
     rng = np.random.default_rng(seed)
-    for name, share in (shares or {"validation": 0.1}).items():
+    for name, share in (shares or {"validation": VALIDATION_SHARE}).items():
         free = open_rows[part == "train"]
         rate = share * len(open_rows) / len(free)
         drawn = draw_groups(free.class_name, groups[free.index], rate, rng)
@@ -225,22 +246,22 @@ def split_by_cluster(dataset, folder, shares=None, seed=0):
     return separated[COLUMNS]
 
 
-def cluster_by_shape(shapes, labels, groups):
+def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series) -> np.ndarray:
     """Number of each image's group of look-alikes.
 
     Parameters
     ----------
     shapes : numpy.ndarray
-        float32, shape (n, d), see :data:`illus.clean.descriptors.DESCRIPTOR`.
+        float32, shape (n, d): the field ``shape`` of :data:`illus.clean.descriptors.DESCRIPTOR`.
     labels : numpy.ndarray
-        int, shape (n,): classes, clustered one by one.
+        int, shape (n,): classes, each clustered for itself.
     groups : pandas.Series
-        shape (n,): what stays together in any case.
+        shape (n,): images that stay together in any case.
 
     Returns
     -------
     numpy.ndarray
-        int, shape (n,).
+        int, shape (n,), from 0 in the order of first members.
     """
     n = len(shapes)
     cluster = np.zeros(n, int)

@@ -1,7 +1,9 @@
-"""Two images -> how different they are, once everything that copying may change is taken out.
+"""Two images -> how different they are, apart from what copying may change.
 
-In: descriptors. Out: a distance; duplicates of one image are near 0, real differences are far.
+In: descriptors. Out: a distance, small for duplicates and large for real differences.
 """
+
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -11,14 +13,19 @@ from illus.clean.descriptors import DEFAULTS, THUMBNAIL_SIDE, DuplicateSettings
 MEAN = np.full((1, 3), 1 / 3, np.float32)
 YCC = np.array([[0.299, 0.587, 0.114], [0.5, -0.4187, -0.0813], [-0.1687, -0.3313, 0.5]], np.float32)  # JFIF
 ECC_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
-ECC_FILTER = 5  # px, of the Gaussian that OpenCV's alignment smooths with: its default
+
 BLUR = 0.7  # px, sd of the blur before two images are compared: about one step of resampling
+UNSATURATED = (8, 247)  # levels between which brightness and contrast are fitted: others may be clipped
+MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
+MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
+
+View = tuple[np.ndarray, np.ndarray, np.ndarray]  # two images, and 1 where the content of both is known
 
 
 def plausible(
     descriptors: np.ndarray, pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> np.ndarray:
-    """Which pairs can be copies at all, by content's aspect, margins and coarse colours.
+    """Which pairs can be duplicates at all, by the aspect ratio of the content, margins and coarse colours.
 
     Parameters
     ----------
@@ -49,21 +56,23 @@ def distance(descriptors: np.ndarray, i: int, j: int, settings: DuplicateSetting
     """How different two images are.
 
     They are compared at the size of the smaller one: aligned by a small affine map (enhanced
-    correlation coefficient, Evangelidis and Psarakis 2008), their light fitted, blurred alike. What
-    counts is the largest difference over any ``settings.window``, less what resampling does to edges, in
-    relation to how detailed the drawing is. The best of all attempts counts.
+    correlation coefficient, Evangelidis and Psarakis 2008), brightness and contrast fitted, both blurred.
+    The result is the largest mean difference over any window, less what resampling does to edges, divided
+    by how detailed the drawing is. Of several attempts the smallest result counts.
 
     Parameters
     ----------
     descriptors : numpy.ndarray
         From :func:`illus.clean.descriptors.describe_images`.
     i, j : int
+        Positions of the two images.
     settings : DuplicateSettings, optional
 
     Returns
     -------
     float
-        0 for the same pixels; duplicates are mostly below ``settings.near``, different drawings above.
+        In levels of 255. 0 for the same pixels; of duplicates mostly below ``settings.near``, of different
+        drawings above.
     """
     pair = descriptors[[i, j]]
     content = (pair["box"][:, 2:] - pair["box"][:, :2]).max(1)
@@ -77,19 +86,19 @@ def distance(descriptors: np.ndarray, i: int, j: int, settings: DuplicateSetting
         backward = list(_aligned(b, a, b_known, a_known, settings))
         residuals += [_residual(*view, settings) for view in backward]
         residuals += [
-            _residual(view[0], *rest, settings) + penalty
+            _residual(*relit, settings) + penalty
             for view in views + backward
-            for penalty, *rest in _lights(*view, settings)
+            for penalty, relit in _relit(*view, settings)
         ]
     return min(residuals) + settings.margin_penalty * abs(fill[0] - fill[1])
 
 
-def _resize(image, side):
+def _resize(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def _known(box, size, side):
-    """1 where the image is known: beyond a border that content touches, it is not."""
+def _known(box: np.ndarray, size: np.ndarray, side: int) -> np.ndarray:
+    """1 where the image is known, 0 in the margin beyond an edge that cuts the content off."""
     (left, top, right, bottom), (width, height) = box, size
     known = np.ones((side, side), np.float32)
     scale = side / max(right - left, bottom - top)
@@ -105,45 +114,53 @@ def _known(box, size, side):
     return known
 
 
-def _aligned(fixed, moving, fixed_known, moving_known, settings):
-    """The fixed image, the moving one laid upon it, and where both are known; nothing if that fails."""
+def _aligned(
+    fixed: np.ndarray,
+    moving: np.ndarray,
+    fixed_known: np.ndarray,
+    moving_known: np.ndarray,
+    settings: DuplicateSettings,
+) -> Iterator[View]:
+    """The fixed image, the moving one aligned with it, and where both are known; nothing if that fails."""
     side = len(fixed)
-    gray = [cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in (fixed, moving)]
+    template, image = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in (fixed, moving))
     try:
         start = np.eye(2, 3, dtype=np.float32)
-        _, warp = cv2.findTransformECC(*gray, start, cv2.MOTION_AFFINE, ECC_STEPS, None, ECC_FILTER)
-    except cv2.error:  # nothing to hold on to
+        _, warp = cv2.findTransformECC(template, image, start, cv2.MOTION_AFFINE, ECC_STEPS)
+    except cv2.error:  # the images have too little structure, or too little in common
         return
     change = warp[:, :2] - np.eye(2)
     scale, stretch = np.trace(change) / 2, (change[0, 0] - change[1, 1]) / 2
     shear = max(abs(stretch), abs(change[0, 1]), abs(change[1, 0]))
     shift = np.abs(change.sum(1) * side / 2 + warp[:, 2]).max() / side
     if abs(scale) <= settings.max_scale and shear <= settings.max_shear and shift <= settings.max_shift:
-        how = cv2.WARP_INVERSE_MAP
-        moved = cv2.warpAffine(
-            moving, warp, (side, side), flags=cv2.INTER_CUBIC | how, borderMode=cv2.BORDER_REPLICATE
-        )
-        known = cv2.warpAffine(moving_known, warp, (side, side), flags=cv2.INTER_NEAREST | how)
+        cubic, nearest = (cv2.WARP_INVERSE_MAP | method for method in (cv2.INTER_CUBIC, cv2.INTER_NEAREST))
+        moved = cv2.warpAffine(moving, warp, (side, side), flags=cubic, borderMode=cv2.BORDER_REPLICATE)
+        known = cv2.warpAffine(moving_known, warp, (side, side), flags=nearest)
         yield fixed, moved.clip(0, 255), fixed_known * known
 
 
-def _lights(fixed, moved, known, settings):
-    """The moved image brightened, and with its contrast changed, to fit the fixed one, with a penalty."""
-    inner = (cv2.min(fixed, moved) > 8) & (cv2.max(fixed, moved) < 247) & (known > 0)[..., None]
+def _relit(
+    fixed: np.ndarray, moved: np.ndarray, known: np.ndarray, settings: DuplicateSettings
+) -> Iterator[tuple[float, View]]:
+    """The moved image with the brightness, or with the contrast, of the fixed one; with penalties."""
+    darkest, brightest = UNSATURATED
+    inner = (cv2.min(fixed, moved) > darkest) & (cv2.max(fixed, moved) < brightest) & (known > 0)[..., None]
     x, y = moved[inner], fixed[inner]
-    if len(x) < 30:
+    if len(x) < MIN_FITTED:
         return
     lights = [(np.clip(np.dot(x, y) / np.dot(x, x), *settings.gain), 0.0)]
-    if x.std() > 5:
+    if x.std() > MIN_CONTRAST:
         gain = np.clip(((x - x.mean()) * (y - y.mean())).mean() / x.var(), *settings.gain)
         lights.append((gain, np.clip(y.mean() - gain * x.mean(), *settings.offset)))
     for gain, offset in lights:
         lit = (np.float32(gain) * moved + np.float32(offset)).clip(0, 255)
-        yield settings.light_penalty * float(cv2.transform(cv2.absdiff(lit, moved), MEAN).max()), lit, known
+        change = float(cv2.transform(cv2.absdiff(lit, moved), MEAN).max())
+        yield settings.light_penalty * change, (fixed, lit, known)
 
 
-def _residual(a, b, known, settings):
-    """Largest difference over any window, colour counting half, in units of the drawing's detail."""
+def _residual(a: np.ndarray, b: np.ndarray, known: np.ndarray, settings: DuplicateSettings) -> float:
+    """Largest mean difference over any window, colour counting half, divided by the drawing's detail."""
     known = known[..., None]
     a, b = (cv2.GaussianBlur(p * known, (0, 0), BLUR) for p in (a, b))
     luma, *chroma = cv2.split(cv2.transform(a - b, YCC))
@@ -154,8 +171,8 @@ def _residual(a, b, known, settings):
     return max(0.0, float(worst)) / (1 + float(edges.mean()) / settings.detail)
 
 
-def _gradient(image):
-    """Strongest gradient of the three channels, levels per pixel."""
+def _gradient(image: np.ndarray) -> np.ndarray:
+    """Strongest gradient of the three channels, in levels per pixel."""
     dx, dy = (cv2.Sobel(image, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     red, green, blue = cv2.split(cv2.magnitude(dx, dy))
     return cv2.max(cv2.max(red, green), blue) / 8

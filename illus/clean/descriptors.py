@@ -1,7 +1,7 @@
-"""Images -> descriptors -> the pairs of images that are worth comparing.
+"""Images -> descriptors -> candidate pairs of duplicates.
 
-In: image files. Out: hashes, a thumbnail of the drawn content and a shape descriptor of each, and the
-pairs that any of them calls alike. Nothing is decided here: a pair is only a candidate.
+In: image files. Out: hashes, a thumbnail of the drawn content and a shape descriptor of each image, and
+the pairs that are similar in any of them. A pair is only a candidate: illus.clean.compare decides.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from illus.parallel import in_parallel
 THUMBNAIL_SIDE = 96  # px, of a thumbnail
 GRID = 8  # cells along a side of the colour grid
 BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and width of the parts that a 64-bit hash is cut into
-MAX_RADIUS = 5  # bits: one of three parts of two hashes this close differs in at most one bit
+MAX_RADIUS = 5  # bits: at this distance, one of the three parts differs in at most one bit
 CELLS, ORIENTATIONS = 8, 8  # of the shape descriptor: cells along a side, bins over 180 degrees
 CELL_OF_PIXEL = np.add.outer(
     np.arange(THUMBNAIL_SIDE) * CELLS // THUMBNAIL_SIDE * CELLS,
@@ -39,38 +39,36 @@ class DuplicateSettings:
     """
 
     # What an image shows
-    content_share: float = 0.3  # of its own contrast, from which a pixel is content, not background; swept
-    min_content: float = 12.0  # levels that are content at least; swept
-    max_content: float = 32.0  # levels that are always content; swept
-    faint: float = 500.0  # gradient of a block that counts for little: noise on empty ground; swept
+    content_share: float = 0.3  # of the image's contrast, from which a pixel is content; swept
+    min_content: float = 12.0  # levels, lower bound of that threshold; swept
+    max_content: float = 32.0  # levels, upper bound of that threshold; swept
+    faint: float = 500.0  # added to the gradient by which a block is normalised: damps noise; swept
     # Which pairs are compared
     hash_radius: int = 4  # bits of 64 in which two pHashes may differ; swept
-    largest_bucket: int = (
-        20  # files of one hash that are paired; more stand for images without structure; swept
-    )
-    colour_neighbours: int = 6  # nearest in the colour grid; swept
+    largest_bucket: int = 20  # files; a hash that more files share is of images without structure; swept
+    colour_neighbours: int = 6  # nearest images by colour grid; swept
     max_cell_difference: float = 75.0  # levels, in any cell of the colour grid; swept
     max_margin_ratio: float = 1.19  # padding by 8 % on each side, which emoji20 plants, and rounding
-    max_aspect: float = 0.05  # difference of log aspects, beside a pixel of rounding; swept
+    max_aspect: float = 0.05  # difference of log aspect ratios, on top of a pixel of rounding; swept
     # How different two images are
     smallest_side: int = 24  # px, of the comparison: a third of the smallest file that emoji20 has
     window: int = 8  # px, over which a difference is averaged; swept
-    edge_allowance: float = 0.1  # of the edge strength in the window: resampling blurs edges; swept
-    gain: tuple[float, float] = (0.85, 1.18)  # of contrast: the mild changes that emoji20 plants
-    offset: tuple[float, float] = (-30.0, 30.0)  # levels of brightness: the mild changes that emoji20 plants
-    light_penalty: float = 0.2  # per level by which the light had to be changed; swept
+    edge_allowance: float = 0.1  # share of the edge strength that is forgiven: resampling blurs edges; swept
+    gain: tuple[float, float] = (0.85, 1.18)  # range of contrast changes: the mild ones that emoji20 plants
+    offset: tuple[float, float] = (-30.0, 30.0)  # levels, range of brightness changes: as emoji20 plants
+    light_penalty: float = 0.2  # per level of brightness or contrast change that was fitted; swept
     margin_penalty: float = 20.0  # per log ratio of the shares of the image that content fills; swept
     detail: float = 20.0  # mean gradient at which twice a flat drawing's difference is allowed; swept
     max_scale: float = 0.06  # of an alignment; swept
     max_shear: float = 0.015  # of an alignment; swept
-    max_shift: float = 0.035  # of an alignment, as a part of the side; swept
-    max_retry_distance: float = 35.0  # no second attempt from here on: saves time; swept
+    max_shift: float = 0.035  # of an alignment, as a share of the side; swept
+    max_retry_distance: float = 35.0  # above it there is no second attempt: saves time; swept
     # What is a duplicate, and what a variant
     near: float = 6.0  # distance up to which two files are duplicates: the smallest with recall 0.98; swept
-    unlike: float = 12.0  # distance to the kept file from which a chain of duplicates is cut; swept
-    shape_neighbours: int = 6  # nearest shapes that may be variants; the truth lists no variants: by looking
-    mirror_neighbours: int = 3  # the same of mirrored images; by looking
-    min_shape_cosine: float = 0.95  # of shape descriptors from which two drawings are variants; by looking
+    unlike: float = 12.0  # distance to the kept file above which a chain of duplicates is cut; swept
+    shape_neighbours: int = 6  # nearest shapes that may be variants; by eye, as no variants are planted
+    mirror_neighbours: int = 3  # nearest mirrored shapes that may be variants; by eye
+    min_shape_cosine: float = 0.95  # of the shape descriptors of two variants; by eye
 
 
 DEFAULTS = DuplicateSettings()
@@ -80,11 +78,7 @@ DESCRIPTOR = np.dtype(
         ("pixels", "S64"),  # SHA-256 of the decoded image, hex digits
         ("size", np.int32, 2),  # width, height of the image, px
         ("box", np.int32, 4),  # left, top, right, bottom of its content, px
-        (
-            "thumbnail",
-            np.uint8,
-            (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3),
-        ),  # the content, squared on the background colour
+        ("thumbnail", np.uint8, (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)),  # content on a square of background
         ("whole", np.uint64),  # pHash of the image
         ("content", np.uint64),  # pHash of its content
         ("colours", np.float32, (GRID, GRID, 3)),  # mean colour of the thumbnail's cells
@@ -94,19 +88,23 @@ DESCRIPTOR = np.dtype(
 
 
 def describe_images(paths: Sequence[Path], settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
-    """Describe images, in parallel.
-
-    Work is spread by joblib, so a surrounding ``joblib.parallel_config`` decides where it runs.
+    """Describe images, in parallel (see :func:`illus.parallel.in_parallel`).
 
     Parameters
     ----------
     paths : sequence of Path
         Readable image files.
+    settings : DuplicateSettings, optional
 
     Returns
     -------
     numpy.ndarray
         dtype ``DESCRIPTOR``, shape (n,): about 31 kB an image.
+
+    Raises
+    ------
+    evaluate.ImageDecodeError
+        A file cannot be read.
     """
     descriptors = np.zeros(len(paths), DESCRIPTOR)
     for row, values in enumerate(in_parallel(describe_image, paths, "describe", settings)):
@@ -114,11 +112,11 @@ def describe_images(paths: Sequence[Path], settings: DuplicateSettings = DEFAULT
     return descriptors
 
 
-def describe_image(path: Path, settings: DuplicateSettings = DEFAULTS) -> tuple:
+def describe_image(path: str | Path, settings: DuplicateSettings = DEFAULTS) -> tuple:
     """Read an image and describe it, as a tuple of the fields of ``DESCRIPTOR``.
 
     The background is the median colour of the border, the content the bounding box of all that
-    differs from it, so that padding and small shifts vanish.
+    differs from it, so that padding and small shifts make no difference.
     """
     rgb = decode_image(read_file(Path(path)))
     border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
@@ -141,10 +139,18 @@ def describe_image(path: Path, settings: DuplicateSettings = DEFAULTS) -> tuple:
 def content_box(
     rgb: np.ndarray, background: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of what differs from the background; the whole where nothing does.
+    """Left, top, right, bottom (px) of what differs from the background; the whole image if nothing does.
 
-    What counts as different is a part of the image's own contrast: faint drawings are found, the
-    noise of compression around strong ones is not, nor are specks of a pixel beside them.
+    The threshold is relative to the image's contrast, so that faint drawings are found, and compression
+    noise around strong ones is not. A slight blur removes single pixels.
+
+    Parameters
+    ----------
+    rgb : numpy.ndarray
+        uint8, shape (height, width, 3).
+    background : numpy.ndarray
+        uint8, shape (3,).
+    settings : DuplicateSettings, optional
     """
     difference = np.abs(cv2.blur(rgb, (3, 3)).astype(np.int16) - background).max(axis=2)
     content = difference > np.clip(
@@ -156,8 +162,8 @@ def content_box(
     return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
 
-def square(rgb, background):
-    """Centre an image on a square of the background colour, ``THUMBNAIL_SIDE`` pixels wide."""
+def square(rgb: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Centre a uint8 RGB image on a square of the background colour, ``THUMBNAIL_SIDE`` pixels wide."""
     height, width = rgb.shape[:2]
     side = max(height, width)
     canvas = np.full((side, side, 3), background, np.uint8)
@@ -170,16 +176,28 @@ def square(rgb, background):
     )
 
 
-def perceptual_hash(rgb):
-    """64-bit pHash as ``imagehash.phash`` computes it, as a number whose bits can be compared."""
+def perceptual_hash(rgb: np.ndarray) -> np.uint64:
+    """The 64 bits of ``imagehash.phash`` of a uint8 RGB image, as one number."""
     return np.packbits(imagehash.phash(Image.fromarray(rgb)).hash).view(">u8")[0].astype(np.uint64)
 
 
 def shape_of(rgb: np.ndarray, faint: float = DEFAULTS.faint) -> np.ndarray:
-    """Histograms of oriented gradients (Dalal and Triggs 2005), normalised, of unit length.
+    """Histograms of oriented gradients (Dalal and Triggs 2005), scaled to unit length.
 
-    Gradients are unsigned and normalised over blocks of 2 x 2 cells: a drawing in other colours has
-    nearly the same descriptor. All zeros where there is no gradient.
+    Gradients are unsigned and normalised over blocks of 2 x 2 cells, so that a drawing in other colours
+    has nearly the same descriptor.
+
+    Parameters
+    ----------
+    rgb : numpy.ndarray
+        uint8, shape (``THUMBNAIL_SIDE``, ``THUMBNAIL_SIDE``, 3).
+    faint : float
+        See :class:`DuplicateSettings`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, as the field ``shape`` of ``DESCRIPTOR``; all zeros if there is no gradient.
     """
     dx, dy = (cv2.Sobel(cv2.blur(rgb, (3, 3)), cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     strength, angle = cv2.cartToPolar(dx, dy)
@@ -194,8 +212,8 @@ def shape_of(rgb: np.ndarray, faint: float = DEFAULTS.faint) -> np.ndarray:
     return descriptor / max(float(np.linalg.norm(descriptor)), 1e-6)
 
 
-def mirrored(shapes):
-    """The shape descriptors of the images flipped left to right; same shape (n, d)."""
+def mirrored(shapes: np.ndarray) -> np.ndarray:
+    """Shape descriptors of the images flipped left to right; float32, (n, d) to (n, d)."""
     cells = shapes.reshape(-1, CELLS, CELLS, ORIENTATIONS)
     return np.roll(cells[:, :, ::-1, ::-1], 1, axis=3).reshape(shapes.shape)  # 0 degrees stays 0
 
@@ -203,24 +221,29 @@ def mirrored(shapes):
 # --- Candidates -----------------------------------------------------------------------------------
 
 
-def near_hashes(hashes, radius):
+def near_hashes(hashes: np.ndarray, radius: int) -> np.ndarray:
     """All pairs of different 64-bit hashes that differ in at most ``radius`` bits.
 
-    Exact, and far below quadratic: hashes are cut into three parts, and two that are near agree in
-    one part up to a single bit, so only those are looked at (multi-index hashing, Norouzi et al.
-    2012, arXiv:1307.2982).
+    Exact, and much faster than comparing all pairs: hashes are cut into three parts, and two near hashes
+    differ in at most one bit of one part, so only such pairs are compared (multi-index hashing, Norouzi
+    et al. 2012, arXiv:1307.2982).
 
     Parameters
     ----------
     hashes : numpy.ndarray
-        uint64, shape (n,), without repetition.
+        uint64, shape (n,), all different.
     radius : int
-        At most 5.
+        At most ``MAX_RADIUS``.
 
     Returns
     -------
     numpy.ndarray
         int64, shape (pairs, 2), positions i < j, sorted.
+
+    Raises
+    ------
+    ValueError
+        The radius is too large.
 
     Examples
     --------
@@ -241,8 +264,8 @@ def near_hashes(hashes, radius):
     return np.unique(np.concatenate(found), axis=0)
 
 
-def _equal_keys(keys, wanted):
-    """Positions (in ``wanted``, in ``keys``) of all equal values; ``keys`` is sorted."""
+def _equal_keys(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in ``wanted`` and in ``keys`` of all equal values; ``keys`` is sorted."""
     left = np.searchsorted(keys, wanted, "left")
     counts = np.searchsorted(keys, wanted, "right") - left
     starts = np.repeat(left - (np.cumsum(counts) - counts), counts)
@@ -252,14 +275,14 @@ def _equal_keys(keys, wanted):
 def hash_pairs(hashes: np.ndarray, radius: int, largest_bucket: int = DEFAULTS.largest_bucket) -> np.ndarray:
     """Pairs of files whose hashes differ in at most ``radius`` bits.
 
-    A hash that more than ``largest_bucket`` files share stands for images without structure; it
-    pairs none of them.
-
     Parameters
     ----------
     hashes : numpy.ndarray
         uint64, shape (n,).
     radius : int
+        At most ``MAX_RADIUS``.
+    largest_bucket : int
+        Files whose hash is shared by more files than this are not paired.
 
     Returns
     -------
@@ -276,8 +299,10 @@ def hash_pairs(hashes: np.ndarray, radius: int, largest_bucket: int = DEFAULTS.l
     return unique_pairs(np.concatenate(pairs))
 
 
-def neighbour_pairs(vectors, n_neighbours, queries=None, dimensions=32):
-    """Pairs of each row with its nearest rows, after a principal component analysis.
+def neighbour_pairs(
+    vectors: np.ndarray, n_neighbours: int, queries: np.ndarray | None = None, dimensions: int = 32
+) -> np.ndarray:
+    """Pairs of each row with its nearest rows by Euclidean distance, after a principal component analysis.
 
     Parameters
     ----------
@@ -285,9 +310,9 @@ def neighbour_pairs(vectors, n_neighbours, queries=None, dimensions=32):
         float32, shape (n, d).
     n_neighbours : int
     queries : numpy.ndarray, optional
-        float32, shape (n, d): search with these instead of the rows themselves.
+        float32, shape (n, d): row i is searched for as ``queries[i]`` instead of ``vectors[i]``.
     dimensions : int, default 32
-        Kept of the d.
+        Principal components that are kept.
 
     Returns
     -------
@@ -305,7 +330,7 @@ def neighbour_pairs(vectors, n_neighbours, queries=None, dimensions=32):
     return unique_pairs(np.column_stack([np.repeat(np.arange(len(points)), count), near.ravel()]))
 
 
-def unique_pairs(pairs):
-    """Pairs of different positions, smaller one first, sorted, each once."""
+def unique_pairs(pairs: np.ndarray) -> np.ndarray:
+    """Pairs of different positions, the smaller one first, sorted, each once; int64, shape (pairs, 2)."""
     pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
     return np.unique(pairs, axis=0)

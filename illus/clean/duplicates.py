@@ -1,9 +1,10 @@
 """Catalog -> duplicates and variants: which files show the same image, and which one is kept.
 
-In: catalog and class folders. Out: duplicates.csv, one row per file that has a copy or a variant.
-Hashes and neighbours only propose pairs; pixels decide.
+In: catalog and class folders. Out: duplicates.csv, one row per file that has a duplicate or a variant.
+Hashes and nearest neighbours only propose pairs; their pixels decide.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,40 +25,47 @@ from illus.parallel import in_parallel, write_table
 
 COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
 LOSSLESS = ("PNG", "BMP", "GIF")
+# What makes a file worth keeping, most important first, and the reason to remove one that has less of it.
 BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes": "more compressed than"}
+PAIRS_PER_TASK = 250  # compared by a worker at a time: a few seconds
 
 
 def find_duplicates(
     catalog: pd.DataFrame, folder: str | Path, settings: DuplicateSettings = DEFAULTS
 ) -> pd.DataFrame:
-    """Find exact and near duplicates and variants, and say which files to keep.
+    """Find exact and near duplicates and variants, and decide which files to keep.
 
-    Exact duplicates have the same bytes or the same decoded pixels; near ones the same image in
-    another encoding, size, padding, small shift, or mild change of light; variants the same shapes
-    with a real difference, as another skin tone, or mirrored.
+    Exact duplicates have the same bytes or the same decoded pixels. Near duplicates show the same image
+    with another encoding, size or padding, a small shift, or a mild change of brightness or contrast.
+    Variants show the same shapes with a real difference, for example another skin tone, or mirrored.
 
-    Of copies the one with most pixels is kept, then the least compressed (lossless formats first,
-    then most bytes), then the first path. Copies in different classes are a label conflict: the
-    class that more than half of them are in wins, and where there is none all of them are dropped.
-    Variants are kept.
+    Of a set of duplicates the file with most pixels is kept, then the least compressed (lossless formats
+    first, then most bytes), then the first path. Duplicates in different classes are a label conflict:
+    the class of more than half of them wins, and without a majority all of them are removed. Variants are
+    kept.
 
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.data.catalog.scan`; in any order.
+        From :func:`illus.data.catalog.scan`, in any order.
     folder : str or Path
         What its paths are relative to.
+    settings : DuplicateSettings, optional
 
     Returns
     -------
     pandas.DataFrame
-        One row per file that shares its group with another, sorted by path: ``path``; ``group``
-        (str, same for copies and variants: never to be split); ``relation`` (``exact``, ``near``,
-        ``variant``: to the kept copy, of the kept copy to its nearest); ``keep`` (bool); ``reason``;
-        ``distance`` (float, to the best copy, see :func:`illus.clean.compare.distance`; 0 for the same
-        pixels; of the best copy itself the largest in its set); ``conflict`` (bool: its copies have
-        several classes); ``copy_of`` (path of the best copy, its own for the best itself, empty for
-        mere variants).
+        One row per file that has a duplicate or a variant, sorted by path:
+
+        - ``path``;
+        - ``group`` (str): the same for duplicates and variants, which a split must keep together;
+        - ``relation``: ``exact`` or ``near``, to the kept file of the set (of the kept file, to any other
+          one), or ``variant`` for a file without duplicates;
+        - ``keep`` (bool) and ``reason`` (str);
+        - ``distance`` (float): to the best file of the set, see :func:`illus.clean.compare.distance`; of
+          the best file itself, the largest in the set;
+        - ``conflict`` (bool): the set has files of several classes;
+        - ``copy_of``: path of the best file of the set, also for that file; empty without duplicates.
 
     Examples
     --------
@@ -72,15 +80,15 @@ def find_duplicates(
     return resolve_duplicates(files, descriptors, pairs, distances, settings)
 
 
-def stored_duplicates(catalog, folder, work):
-    """The table of an earlier run on the same files, else :func:`find_duplicates`; writes both tables.
+def stored_duplicates(catalog: pd.DataFrame, folder: str | Path, work: Path) -> pd.DataFrame:
+    """The table of an earlier run on the same files; without one, find duplicates and write both tables.
 
     Parameters
     ----------
-    catalog : pandas.DataFrame
-    folder : str or Path
+    catalog, folder
+        As for :func:`find_duplicates`.
     work : Path
-        Holds ``catalog.csv`` and ``duplicates.csv``.
+        Existing folder for ``catalog.csv`` and ``duplicates.csv``.
 
     Returns
     -------
@@ -102,18 +110,17 @@ def stored_duplicates(catalog, folder, work):
 def distinct_images(
     catalog: pd.DataFrame, folder: str | Path, settings: DuplicateSettings = DEFAULTS
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Order the readable files by what is worth keeping, and describe each distinct image once.
+    """Order the readable files, best first, and describe each distinct image once.
 
     Parameters
     ----------
-    catalog : pandas.DataFrame
-    folder : str or Path
+    catalog, folder, settings
+        As for :func:`find_duplicates`.
 
     Returns
     -------
     files : pandas.DataFrame
-        Readable rows of the catalog, best first, with ``n_pixels``, ``lossless`` and ``image``:
-        0, 1, ... in this order, equal for equal decoded pixels.
+        From :func:`best_first`, with ``image``: 0, 1, ... in this order, equal for equal decoded pixels.
     descriptors : numpy.ndarray
         dtype ``DESCRIPTOR``, one per image.
     """
@@ -125,52 +132,45 @@ def distinct_images(
     return files, descriptors[~pixels.duplicated().to_numpy()]
 
 
-def best_first(files):
-    """Rows of the catalog in the order of what is worth keeping, with ``n_pixels`` and ``lossless``."""
+def best_first(files: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the catalog, those most worth keeping first, with ``n_pixels`` and ``lossless``."""
     files = files.assign(n_pixels=files.width * files.height, lossless=files.format.isin(LOSSLESS))
     order = [False] * len(BETTER) + [True]
     return files.sort_values([*BETTER, "path"], ascending=order, ignore_index=True)
 
 
 def candidate_pairs(descriptors: np.ndarray, settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
-    """Pairs of images worth comparing: near in a hash, or neighbours in colour, and plausible.
+    """Pairs of images worth comparing: near by a hash, or neighbours by colour, and plausible.
 
     Parameters
     ----------
     descriptors : numpy.ndarray
         dtype ``DESCRIPTOR``, shape (n,).
+    settings : DuplicateSettings, optional
 
     Returns
     -------
     numpy.ndarray
         int64, shape (pairs, 2), i < j.
     """
-    pairs = unique_pairs(
-        np.concatenate(
-            [
-                *(
-                    hash_pairs(descriptors[kind], settings.hash_radius, settings.largest_bucket)
-                    for kind in ("whole", "content")
-                ),
-                neighbour_pairs(
-                    descriptors["colours"].reshape(len(descriptors), -1), settings.colour_neighbours
-                ),
-            ]
-        )
-    )
+    hashes = (descriptors["whole"], descriptors["content"])
+    by_hash = [hash_pairs(values, settings.hash_radius, settings.largest_bucket) for values in hashes]
+    colours = descriptors["colours"].reshape(len(descriptors), -1)
+    by_colour = neighbour_pairs(colours, settings.colour_neighbours)
+    pairs = unique_pairs(np.concatenate([*by_hash, by_colour]))
     return pairs[plausible(descriptors, pairs, settings)]
 
 
 def pair_distances(
     descriptors: np.ndarray, pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> np.ndarray:
-    """:func:`illus.clean.compare.distance` of every pair, in parallel; float, shape (pairs,)."""
-    parts = np.array_split(pairs, len(pairs) // 250 + 1)
+    """:func:`illus.clean.compare.distance` of every pair, in parallel; float64, shape (pairs,)."""
+    parts = np.array_split(pairs, len(pairs) // PAIRS_PER_TASK + 1)
     work = in_parallel(_distances, parts, "compare", descriptors, settings, batch_size=1, unit="part")
     return np.concatenate(list(work))
 
 
-def _distances(pairs, descriptors, settings):
+def _distances(pairs: np.ndarray, descriptors: np.ndarray, settings: DuplicateSettings) -> np.ndarray:
     return np.array([distance(descriptors, i, j, settings) for i, j in pairs])
 
 
@@ -181,27 +181,38 @@ def resolve_duplicates(
     distances: np.ndarray,
     settings: DuplicateSettings = DEFAULTS,
 ) -> pd.DataFrame:
-    """Compared pairs -> the table that :func:`find_duplicates` returns."""
+    """The table of :func:`find_duplicates`, from pairs that were compared.
+
+    Parameters
+    ----------
+    files, descriptors
+        From :func:`distinct_images`.
+    pairs : numpy.ndarray
+        int, shape (m, 2), from :func:`candidate_pairs`.
+    distances : numpy.ndarray
+        float, shape (m,), from :func:`pair_distances`.
+    settings : DuplicateSettings, optional
+    """
     best, to_best = assign_copies(descriptors, pairs, distances, settings)
-    family = join_variants(descriptors, pairs[distances <= settings.near], settings)
+    group = join_variants(descriptors, pairs[distances <= settings.near], settings)
     files = files.assign(best=best[files.image], distance=to_best[files.image])
-    return duplicates_table(files, family[files.image])
+    return duplicates_table(files, group[files.image])
 
 
 def assign_copies(
     descriptors: np.ndarray, pairs: np.ndarray, distances: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sets of copies: images linked by near pairs, cut where the set's best is unlike a member.
+    """Sets of duplicates: images linked by near pairs, as far as they resemble the best one of the set.
 
-    Links make chains, and the ends of a chain may be unlike. So the best image of a chain takes
-    those within ``settings.unlike`` of itself; of the rest the best takes its own, and so on.
+    Links form chains, and the ends of a chain may differ. So the best image of a chain gets those within
+    ``settings.unlike`` of itself as duplicates; the best of the others gets its own, and so on.
 
     Parameters
     ----------
     descriptors : numpy.ndarray
-        Best images first.
+        dtype ``DESCRIPTOR``, shape (n,), best images first.
     pairs : numpy.ndarray
-        int, shape (m, 2).
+        int, shape (m, 2), i < j.
     distances : numpy.ndarray
         float, shape (m,).
     settings : DuplicateSettings, optional
@@ -209,7 +220,7 @@ def assign_copies(
     Returns
     -------
     best : numpy.ndarray
-        int, shape (n,): the image that each one is a copy of; itself, if it is the best of its set.
+        int, shape (n,): the best image of each one's set; itself, if it is the best.
     to_best : numpy.ndarray
         float, shape (n,): the distance between them.
     """
@@ -219,29 +230,32 @@ def assign_copies(
     for chain in group_members(chains):
         while len(chain) > 1:
             first, *others = chain.tolist()
-            gaps = np.array(
-                [
-                    known[first, other]
-                    if (first, other) in known
-                    else distance(descriptors, first, other, settings)
-                    for other in others
-                ]
-            )
-            alike = chain[1:][gaps <= settings.unlike]
-            best[alike], to_best[alike] = first, gaps[gaps <= settings.unlike]
-            chain = chain[1:][gaps > settings.unlike]
+            missing = [other for other in others if (first, other) not in known]
+            known |= {(first, other): distance(descriptors, first, other, settings) for other in missing}
+            gaps = np.array([known[first, other] for other in others])
+            near = gaps <= settings.unlike
+            best[chain[1:][near]], to_best[chain[1:][near]] = first, gaps[near]
+            chain = chain[1:][~near]
     return best, to_best
 
 
 def join_variants(
     descriptors: np.ndarray, near_pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> np.ndarray:
-    """Families of images that must stay together: copies, and drawings of one shape, mirrored or not.
+    """Groups that a split must keep together: duplicates, and drawings of one shape, mirrored or not.
+
+    Parameters
+    ----------
+    descriptors : numpy.ndarray
+        dtype ``DESCRIPTOR``, shape (n,).
+    near_pairs : numpy.ndarray
+        int, shape (m, 2): pairs of duplicates.
+    settings : DuplicateSettings, optional
 
     Returns
     -------
     numpy.ndarray
-        int, shape (n,): equal for members of a family.
+        int, shape (n,): number of the group.
     """
     shapes = descriptors["shape"]
     flipped = mirrored(shapes)
@@ -252,28 +266,28 @@ def join_variants(
     return connected_components(len(descriptors), np.concatenate([near_pairs, same, turned]))
 
 
-def duplicates_table(files, family):
-    """The table that :func:`find_duplicates` returns.
+def duplicates_table(files: pd.DataFrame, group: np.ndarray) -> pd.DataFrame:
+    """The table of :func:`find_duplicates`.
 
     Parameters
     ----------
     files : pandas.DataFrame
-        From :func:`distinct_images`, with ``best`` and ``distance``; best files first.
-    family : numpy.ndarray
-        int, one per file.
+        From :func:`distinct_images`, with ``best`` and ``distance`` from :func:`assign_copies`.
+    group : numpy.ndarray
+        int, one per file, from :func:`join_variants`.
     """
-    rows = files.assign(family=family, alone=~pd.Series(family, files.index).duplicated(keep=False))
-    records = [row for _, copies in rows[~rows.alone].groupby("best") for row in _judge(copies)]
+    rows = files.assign(group=group, alone=~pd.Series(group, files.index).duplicated(keep=False))
+    records = [row for _, duplicates in rows[~rows.alone].groupby("best") for row in _set_rows(duplicates)]
     table = pd.DataFrame(records, columns=COLUMNS).sort_values("path", ignore_index=True)
     table["group"] = "G" + (pd.factorize(table.group)[0] + 1).astype(str).astype(object)
     return table
 
 
-def _judge(copies):
-    """Rows of the table for one set of copies, best first."""
-    records = copies.to_dict("records")
-    counts = copies.class_name.value_counts()
-    winner = counts.index[0] if counts.iloc[0] > len(copies) / 2 else None
+def _set_rows(duplicates: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Rows of the table for one set of duplicates, best first."""
+    records = duplicates.to_dict("records")
+    counts = duplicates.class_name.value_counts()
+    winner = counts.index[0] if counts.iloc[0] > len(duplicates) / 2 else None
     kept = next((r for r in records if r["class_name"] == winner), records[0])
     labels = "label conflict, " + ", ".join(f"{name}: {n}" for name, n in sorted(counts.items()))
     for record in records:
@@ -286,10 +300,10 @@ def _judge(copies):
             reason = f"best of {len(records)} copies" if keep else removal_reason(record, kept)
             if len(counts) > 1 and record["class_name"] != winner:
                 reason = f"{labels}: {'outvoted' if winner else 'undecided'}"
-        gap = copies.distance.max() if record is records[0] else record["distance"]
+        gap = duplicates.distance.max() if record is records[0] else record["distance"]
         yield {
             "path": record["path"],
-            "group": record["family"],
+            "group": record["group"],
             "relation": relation,
             "keep": keep,
             "reason": reason,
@@ -299,24 +313,21 @@ def _judge(copies):
         }
 
 
-def copies_by_hash(files, descriptors, radius):
-    """What a hash alone would call copies: files linked by pHash within ``radius`` bits.
-
-    For comparison. Same columns as :func:`copies_table`.
-    """
+def copies_by_hash(files: pd.DataFrame, descriptors: np.ndarray, radius: int) -> pd.DataFrame:
+    """For comparison: files linked by pHash within ``radius`` bits, as :func:`copies_table` has them."""
     label = connected_components(len(descriptors), hash_pairs(descriptors["whole"], radius))
     return copies_table(files, np.unique(label, return_index=True)[1][label])
 
 
-def copies_table(files, best):
-    """``path`` and ``copy_of`` of every file, from the best image of each image's set.
+def copies_table(files: pd.DataFrame, best: np.ndarray) -> pd.DataFrame:
+    """``path`` of every file and ``copy_of``, the path of the best file of its set; empty if it is alone.
 
     Parameters
     ----------
     files : pandas.DataFrame
         From :func:`distinct_images`.
     best : numpy.ndarray
-        int, one per image, as :func:`assign_copies` returns it.
+        int, one per image, from :func:`assign_copies`.
     """
     best = best[files.image]
     leader = files.path.to_numpy()[np.unique(files.image, return_index=True)[1]][best]
@@ -324,9 +335,9 @@ def copies_table(files, best):
     return pd.DataFrame({"path": files.path, "copy_of": np.where(several, leader, "")})
 
 
-def removal_reason(record, kept):
-    """Why a file is dropped in favour of its kept copy."""
+def removal_reason(record: Mapping[str, str | int], kept: Mapping[str, str | int]) -> str:
+    """Why a file is removed in favour of the kept one; both are rows of :func:`best_first`."""
     for key, text in BETTER.items():
-        if record[key] < kept[key]:
+        if int(record[key]) < int(kept[key]):
             return f"{text} {kept['path']}"
     return f"same as {kept['path']}, later path"

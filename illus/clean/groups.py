@@ -1,6 +1,6 @@
 """Links between rows -> groups; a random draw of whole groups.
 
-In: pairs of positions, or the class and group of each row. Out: labels, or who is drawn.
+In: pairs of positions, or the class and group of each row. Out: group numbers, or which rows are drawn.
 """
 
 import numpy as np
@@ -8,20 +8,22 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components as components
 
+TOLERANCE = 0.02  # of the drawn share of a class
+
 
 def connected_components(n: int, pairs: np.ndarray) -> np.ndarray:
-    """Component of each of n nodes under links.
+    """Number of the connected component of each of n nodes.
 
     Parameters
     ----------
     n : int
     pairs : numpy.ndarray
-        int, shape (links, 2).
+        int, shape (links, 2): the nodes that are linked.
 
     Returns
     -------
     numpy.ndarray
-        int, shape (n,), numbered by first member.
+        int, shape (n,); components are numbered in the order of their first members.
 
     Examples
     --------
@@ -33,7 +35,7 @@ def connected_components(n: int, pairs: np.ndarray) -> np.ndarray:
 
 
 def group_members(labels: np.ndarray) -> list[np.ndarray]:
-    """Positions of each label that occurs more than once; int arrays."""
+    """Positions of the members of each group of two or more, sorted; ``labels`` is int, shape (n,)."""
     order = np.argsort(labels, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
     return [part for part in parts if len(part) > 1]
@@ -44,14 +46,15 @@ def draw_groups(
 ) -> np.ndarray:
     """Draw about ``share`` of every class by whole groups.
 
-    A group belongs to the class that most of its members have. Groups are tried in random order
-    and taken while the class stays within 2 % above its share; where all are too large for that, the
-    smallest is taken, so that no class is left out.
+    A group counts for the class of most of its members. Groups are tried in random order and drawn while
+    the class exceeds its share by at most ``TOLERANCE``; if all are too large for that, the smallest is
+    drawn, so that no class is left out.
 
     Parameters
     ----------
     class_names, groups : pandas.Series of str, shape (n,)
     share : float
+        0 to 1.
     rng : numpy.random.Generator
 
     Returns
@@ -65,7 +68,7 @@ def draw_groups(
     for class_name, members in home.groupby(home).groups.items():
         wanted, taken = share * (class_names == class_name).sum(), 0
         for group in rng.permutation(sorted(members)):
-            if taken + sizes[group] <= 1.02 * wanted:
+            if taken + sizes[group] <= (1 + TOLERANCE) * wanted:
                 drawn.append(group)
                 taken += sizes[group]
         if not taken and wanted >= 1 and len(members) > 1:

@@ -1,7 +1,7 @@
 """Catalog -> photos: which files are photographs among the drawings, without any label.
 
 In: catalog and class folders. Out: photos.csv, one row per readable file. Statistics vote, an
-autoencoder and DBSCAN say who is surely what, and a network taught by these decides the rest.
+autoencoder and DBSCAN give pseudo-labels, and a network trained on these decides the rest.
 """
 
 import warnings
@@ -11,23 +11,38 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from keras import layers
-from sklearn.cluster import DBSCAN
-from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
 from illus.clean import autoencoder
+from illus.clean.clusters import find_clusters, reduce
 from illus.clean.mixture import Separation, fit_mixture
 from illus.clean.photo_statistics import photo_statistics, votes
+from illus.clean.self_training import cross_judge
 
 COLUMNS = ["path", "score", "cluster", "is_photo"]
-FEWEST = 50  # images below which no distribution is fitted
-MOST = 0.5  # a larger share of photographs is not removed
-DIMENSIONS, SAMPLE, MIN_SAMPLES = 2, 4000, 20
-SURE = 0.15  # distance from the threshold from which an image may teach
-ROUNDS, MIN_PSEUDO_LABELS = 3, 10
-FEWEST_STEPS, MOST_STEPS = 50, 300  # batches that a network is taught with
-WEIGHT = 0.4  # of the network's log odds, beside the mean vote
+
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """Every threshold of the photo filter.
+
+    Those without another origin were chosen on emoji20 built with seed 1 and on clip art with website photos
+    that is not part of the repository; no committed script shows that choice.
+    """
+
+    min_images: int = 50  # distinct images below which no distribution is fitted; by looking
+    max_share: float = 0.5  # a larger share is not removed: then photos are not the rare strangers
+    dimensions: int = 2  # that DBSCAN sees, so that its points can be shown; by looking
+    max_points: int = 4000  # that DBSCAN clusters, so that memory stays bounded
+    min_samples: int = 20  # of DBSCAN; by looking
+    margin: float = 0.15  # distance from the threshold from which an image is a pseudo-label; by looking
+    rounds: int = 3  # of self-training; by looking
+    min_pseudo_labels: int = 10  # of either kind, below which there is no self-training; by looking
+    min_steps: int = 50  # batches that a network is trained with; by looking
+    max_steps: int = 300  # likewise, for large sets: more gained nothing; by looking
+    network_weight: float = 0.4  # of the network's log odds, beside the mean vote; by looking
+
+
+DEFAULTS = PhotoSettings()
 
 
 @dataclass
@@ -44,14 +59,20 @@ class Analysis:
     gaps: np.ndarray  # k-distance curve, ascending
     eps: float
     cluster: np.ndarray  # int (n,), -1 for noise
-    rounds: list  # evidence (n,) after each round of teaching
+    rounds: list  # evidence (n,) after each round of self-training
     final: Separation | None
     score: np.ndarray  # evidence less the threshold; above 0 for a photograph
     is_photo: np.ndarray  # bool (n,)
     verdict: str
 
 
-def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
+def find_photos(
+    catalog: pd.DataFrame,
+    folder: str | Path,
+    seed: int = 0,
+    duplicates: pd.DataFrame | None = None,
+    settings: PhotoSettings = DEFAULTS,
+) -> pd.DataFrame:
     """Find the photographs in a collection of drawings.
 
     No labels, no pretrained network, no truth: what is known beforehand are the levels of seven
@@ -68,8 +89,7 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
     duplicates : pandas.DataFrame, optional
         ``path``, ``copy_of``: copies get what their best copy gets, and do not count. Without it
         files with the same bytes are copies.
-    most : float, default 0.5
-        More than this share of the distinct images is not removed.
+    settings : PhotoSettings, optional
 
     Returns
     -------
@@ -81,8 +101,8 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
     Warns
     -----
     UserWarning
-        It cannot be decided (fewer than 50 distinct images), or more than ``most`` would be
-        removed; nothing is.
+        It cannot be decided (fewer than ``settings.min_images`` distinct images), or more than
+        ``settings.max_share`` would be removed; nothing is.
 
     Examples
     --------
@@ -94,13 +114,16 @@ def find_photos(catalog, folder, seed=0, duplicates=None, most=MOST):
         table = pd.DataFrame(columns=COLUMNS)
         table.attrs["verdict"] = "no readable image"
         return table
-    found = analyse(*photo_statistics([Path(folder, path) for path in images]), seed, most)
+    statistics, thumbnails = photo_statistics([Path(folder, path) for path in images])
+    found = analyse(statistics, thumbnails, seed, settings)
     table = photos_table(files, found)
     table.attrs["verdict"] = found.verdict
     return table
 
 
-def distinct_images(catalog, duplicates=None):
+def distinct_images(
+    catalog: pd.DataFrame, duplicates: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, pd.Series]:
     """Readable files with the number of the image they show, and each image's best file.
 
     Returns
@@ -120,7 +143,7 @@ def distinct_images(catalog, duplicates=None):
     return pd.DataFrame({"path": files.path, "image": numbers}), pd.Series(images)
 
 
-def photos_table(files, found):
+def photos_table(files: pd.DataFrame, found: Analysis) -> pd.DataFrame:
     """The table that :func:`find_photos` returns."""
     return pd.DataFrame(
         {
@@ -132,7 +155,9 @@ def photos_table(files, found):
     )
 
 
-def analyse(statistics, thumbnails, seed=0, most=MOST):
+def analyse(
+    statistics: pd.DataFrame, thumbnails: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
+) -> Analysis:
     """Look for photographs in distinct images; see :func:`find_photos`.
 
     Parameters
@@ -141,7 +166,7 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
     thumbnails : numpy.ndarray
         Both from :func:`illus.clean.photo_statistics.photo_statistics`.
     seed : int, default 0
-    most : float, default 0.5
+    settings : PhotoSettings, optional
 
     Returns
     -------
@@ -149,17 +174,18 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
     """
     ballots = votes(statistics)
     mean = ballots.mean(1)
-    first = fit_mixture(mean) if len(mean) >= FEWEST else None
+    first = fit_mixture(mean) if len(mean) >= settings.min_images else None
     model, losses = autoencoder.train(thumbnails, seed)
     errors = autoencoder.reconstruction_errors(model, thumbnails)
-    points = reduce(np.hstack([ballots, errors]))
-    cluster, gaps, eps = find_clusters(points, seed)
-    rounds, final = [], first
+    points = reduce(np.hstack([ballots, errors]), settings.dimensions)
+    cluster, gaps, eps = find_clusters(points, settings.min_samples, settings.max_points, seed)
+    rounds: list[np.ndarray] = []
+    final = first
     if first and np.median(mean) < 0:
-        rounds, final = self_train(thumbnails, model, mean, first, cluster, seed)
+        rounds, final = self_train(thumbnails, model, mean, first, cluster, seed, settings)
     evidence = rounds[-1] if rounds else mean
     score = (evidence - (final.threshold if final else 0)).round(4)
-    is_photo, verdict = choose_removed(score, final, mean, most)
+    is_photo, verdict = choose_removed(score, final, mean, settings)
     return Analysis(
         statistics,
         mean,
@@ -179,79 +205,7 @@ def analyse(statistics, thumbnails, seed=0, most=MOST):
     )
 
 
-def scale(features):
-    """Features with their medians at 0 and their spreads at 1, clipped at 4 spreads; float (n, d)."""
-    low, middle, high = np.percentile(features, [16, 50, 84], axis=0)
-    return ((features - middle) / np.maximum(1e-3, (high - low) / 2)).clip(-4, 4)
-
-
-def reduce(features):
-    """Scaled features in two principal components; float (n, 2), zeros where nothing differs."""
-    scaled = scale(features)
-    if not np.ptp(scaled, axis=0).any():
-        return np.zeros((len(features), DIMENSIONS))
-    return PCA(DIMENSIONS, random_state=0).fit_transform(scaled)
-
-
-def find_clusters(points, seed=0):
-    """DBSCAN with ``eps`` at the knee of the k-distance curve, on at most 4,000 points.
-
-    The rest join the cluster of their nearest core point within ``eps``. So memory does not grow
-    with the square of the points, and what counts as dense does not depend on how many there are.
-    DBSCAN after Ester et al. 1996; knee after Satopää et al. 2011, *Finding a "kneedle" in a haystack*.
-
-    Parameters
-    ----------
-    points : numpy.ndarray
-        float, shape (n, d).
-    seed : int, default 0
-        Draws the points.
-
-    Returns
-    -------
-    cluster : numpy.ndarray
-        int, shape (n,); 0 is the largest, -1 is noise.
-    gaps : numpy.ndarray
-        float, shape (at most 4,000,): from :func:`k_distances`.
-    eps : float
-    """
-    drawn = points[np.random.default_rng(seed).permutation(len(points))[:SAMPLE]]
-    gaps = k_distances(drawn, MIN_SAMPLES)
-    eps = max(float(knee(gaps)), 1e-6)
-    model = DBSCAN(eps=eps, min_samples=MIN_SAMPLES).fit(drawn)
-    cluster = np.full(len(points), -1)
-    if len(model.components_):
-        labels = model.labels_[model.core_sample_indices_]
-        rank = np.argsort(np.argsort(-np.bincount(labels), kind="stable"))
-        distance, nearest = NearestNeighbors(n_neighbors=1).fit(model.components_).kneighbors(points)
-        cluster = np.where(distance[:, 0] <= eps, rank[labels[nearest[:, 0]]], -1)
-    return cluster, gaps, eps
-
-
-def k_distances(points: np.ndarray, min_samples: int) -> np.ndarray:
-    """Radius of each point within which there are ``min_samples`` points, itself counted; ascending.
-
-    DBSCAN counts like this too: with ``eps`` from here a point is dense if its own distance is not above it.
-
-    Examples
-    --------
-    >>> k_distances(np.array([[0.0], [1.0], [3.0]]), 2).tolist()
-    [1.0, 1.0, 2.0]
-    """
-    count = min(min_samples, len(points))
-    return np.sort(NearestNeighbors(n_neighbors=count).fit(points).kneighbors(points)[0][:, -1])
-
-
-def knee(ascending):
-    """The value where an ascending curve lies farthest below the line between its ends."""
-    span = ascending[-1] - ascending[0]
-    if span == 0:
-        return ascending[-1]
-    line = np.linspace(0, 1, len(ascending))
-    return ascending[np.argmax(line - (ascending - ascending[0]) / span)]
-
-
-def name_clusters(cluster, evidence, threshold):
+def name_clusters(cluster: np.ndarray, evidence: np.ndarray, threshold: float) -> np.ndarray:
     """Images whose cluster does not contradict them.
 
     A cluster is of photographs if its median image is above the threshold, of drawings otherwise.
@@ -266,28 +220,39 @@ def name_clusters(cluster, evidence, threshold):
     return (cluster < 0) | ((middle > threshold) == (evidence > threshold))
 
 
-def self_train(thumbnails, model, mean, first, cluster, seed):
-    """Self-training: images that are surely one or the other teach a network, which judges all.
+def self_train(
+    thumbnails: np.ndarray,
+    model: keras.Model | None,
+    mean: np.ndarray,
+    first: Separation,
+    cluster: np.ndarray,
+    seed: int,
+    settings: PhotoSettings = DEFAULTS,
+) -> tuple[list[np.ndarray], Separation]:
+    """Self-training: images that surely are one or the other are pseudo-labels for a network that judges all.
 
-    Each image is judged by a network that was not taught with it (two folds), so that a wrong
-    teacher can be outvoted. Votes and network look at different things, and their sum decides
+    Each image is judged by a network that was not trained with it (two folds), so that a wrong
+    pseudo-label can be outvoted. Votes and network look at different things, and their sum decides
     better than either: co-training (Blum and Mitchell 1998).
 
     Returns
     -------
     rounds : list of numpy.ndarray
-        Evidence after each round, float (n,): mean vote plus 0.4 of the networks' mean log odds.
+        Evidence after each round, float (n,): mean vote plus the networks' weighted mean log odds.
     final : Separation
         Of the last evidence; the one before, where a round finds no second kind.
     """
     evidence, final, rounds, judgements = mean, first, [], []
-    for number in range(ROUNDS):
+    steps = settings.min_steps, settings.max_steps
+    for number in range(settings.rounds):
         is_photo = evidence > final.threshold
-        sure = (np.abs(evidence - final.threshold) > SURE) & name_clusters(cluster, evidence, final.threshold)
-        if min((is_photo & sure).sum(), (~is_photo & sure).sum()) < MIN_PSEUDO_LABELS:
+        sure = (np.abs(evidence - final.threshold) > settings.margin) & name_clusters(
+            cluster, evidence, final.threshold
+        )
+        if min((is_photo & sure).sum(), (~is_photo & sure).sum()) < settings.min_pseudo_labels:
             break
-        judgements.append(cross_judge(thumbnails, model, is_photo, sure, seed + number))
-        evidence = mean + WEIGHT * np.mean(judgements, 0)
+        judgements.append(cross_judge(thumbnails, model, is_photo, sure, seed + number, *steps))
+        evidence = mean + settings.network_weight * np.mean(judgements, 0)
         again = fit_mixture(evidence)
         if again is None:
             break
@@ -296,65 +261,7 @@ def self_train(thumbnails, model, mean, first, cluster, seed):
     return rounds, final
 
 
-def cross_judge(thumbnails, model, is_photo, sure, seed):
-    """Log odds of each image by a network taught with sure images of the other half; float (n,)."""
-    half = halves(sure * (1 + is_photo), seed)
-    odds = np.empty(len(thumbnails))
-    steps = int(np.clip(len(thumbnails) // 4, FEWEST_STEPS, MOST_STEPS))
-    for side in (0, 1):
-        teachers = [np.flatnonzero(sure & (half == side) & (is_photo == kind)) for kind in (False, True)]
-        judge = classifier(model, steps, seed)
-        judge.fit(PseudoLabelBatches(thumbnails, teachers, steps, seed), shuffle=False, verbose=0)
-        others = half != side
-        odds[others] = autoencoder.apply(judge, thumbnails[others])[:, 0]
-    return odds
-
-
-def halves(kinds, seed):
-    """A random half of each kind; int (n,), 0 or 1. So neither half lacks teachers."""
-    order = np.random.default_rng(seed).permutation(len(kinds))
-    order = order[np.argsort(kinds[order], kind="stable")]
-    half = np.empty(len(kinds), int)
-    half[order] = np.arange(len(kinds)) % 2
-    return half
-
-
-def classifier(model, steps, seed):
-    """The autoencoder's encoder, copied, with a head for one log odds."""
-    keras.utils.set_random_seed(seed)
-    encoder = keras.Model(model.input, model.get_layer("code").input)
-    copied = keras.models.clone_model(encoder)
-    copied.set_weights(encoder.get_weights())
-    x = layers.Conv2D(48, 3, padding="same", use_bias=False, name="judge_convolution")(copied.output)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
-    network = keras.Model(copied.input, layers.Dense(1, name="odds")(layers.Dropout(0.3)(x)), name="judge")
-    loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.02)
-    schedule = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-    network.compile(keras.optimizers.AdamW(schedule), loss, jit_compile=False)
-    return network
-
-
-class PseudoLabelBatches(keras.utils.PyDataset):
-    """Batches of 72 sure drawings and 24 sure photographs, half of them mirrored, a third upside down."""
-
-    def __init__(self, thumbnails, teachers, steps, seed):
-        super().__init__()
-        self.thumbnails, self.teachers, self.steps, self.seed = thumbnails, teachers, steps, seed
-
-    def __len__(self):
-        return self.steps
-
-    def __getitem__(self, step):
-        rng = np.random.default_rng([self.seed, step])
-        rows = [rng.choice(kind, size) for kind, size in zip(self.teachers, (72, 24), strict=True)]
-        batch = self.thumbnails[np.concatenate(rows)]
-        batch[::2] = batch[::2, :, ::-1]
-        batch[::3] = batch[::3, ::-1]
-        return batch, np.repeat(np.float32([0, 1]), [72, 24])[:, None]
-
-
-def choose_removed(score, final, mean, most):
+def choose_removed(score, final, mean, settings):
     """Who is removed, and why, in words.
 
     Returns
@@ -364,9 +271,9 @@ def choose_removed(score, final, mean, most):
     verdict : str
     """
     none = np.zeros(len(score), bool)
-    if len(score) < FEWEST:
+    if len(score) < settings.min_images:
         verdict = (
-            f"too few distinct images to decide without labels ({len(score)} of the {FEWEST} "
+            f"too few distinct images to decide without labels ({len(score)} of the {settings.min_images} "
             "needed); nothing is removed"
         )
     elif np.median(mean) >= 0:
@@ -376,8 +283,11 @@ def choose_removed(score, final, mean, most):
         )
     elif final is None:
         return none, f"no photographs: the scores of {len(score):,} images are of one kind"
-    elif (score > 0).mean() > most:
-        verdict = f"{(score > 0).mean():.0%} of the images would be removed, more than {most:.0%}; nothing is"
+    elif (score > 0).mean() > settings.max_share:
+        share = (score > 0).mean()
+        verdict = (
+            f"{share:.0%} of the images would be removed, more than {settings.max_share:.0%}; nothing is"
+        )
     else:
         return score > 0, f"{(score > 0).sum():,} of {len(score):,} images are photographs"
     warnings.warn(verdict, stacklevel=4)

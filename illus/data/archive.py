@@ -1,7 +1,7 @@
 """An archive at a URL -> class folders.
 
-In: the address of a ZIP or TAR archive of class folders. Out: ``data/training/``, made whole or not
-at all; nothing that exists is overwritten.
+In: the URL of a ZIP or TAR archive of class folders. Out: ``data/training/``, complete or not there at
+all; nothing that exists is overwritten.
 """
 
 import argparse
@@ -18,8 +18,11 @@ import urllib.parse
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import PurePosixPath
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO
 
 from tqdm.auto import tqdm
 
@@ -36,54 +39,42 @@ DAMAGED = (
     NotImplementedError,
 )
 MAX_UNPACKED_BYTES = 20 * 2**30
-CHUNK = 2**20
+CHUNK = 2**20  # bytes, read at a time
+TIMEOUT = 60  # seconds without an answer
+
+Member = tuple[str, bool, Callable[[], IO[bytes]]]  # name, whether it is a link or a device, how to open it
 
 
 class ArchiveError(ValueError):
-    """The archive could not be fetched or must not be unpacked; the message says why."""
+    """The archive could not be downloaded or must not be unpacked; the message says why."""
 
 
-def download(url, path):
-    """Fetch a URL into a file; an interrupted download goes on where it stopped.
+def download(url: str, path: Path) -> None:
+    """Download a URL to a file; an interrupted download resumes where it stopped.
 
     Parameters
     ----------
     url : str
         ``http://``, ``https://`` or ``file://``.
     path : Path
-        Appears when the file is whole; until then ``path.part`` holds what has come, and
-        ``path.validator`` how the server names that version of the file.
+        Appears when the file is complete. Until then ``path.part`` holds what has arrived, and
+        ``path.validator`` the ETag or date by which the server identifies that version of the file.
 
     Raises
     ------
     ArchiveError
-        The address cannot be read, or the transfer broke off (call again to resume).
+        The URL cannot be read, or the transfer broke off (call again to resume).
     """
     part, validator = path.with_name(path.name + ".part"), path.with_name(path.name + ".validator")
     path.parent.mkdir(parents=True, exist_ok=True)
     url = urllib.parse.quote(url, safe=string.punctuation)  # Korean names and spaces
-    have = part.stat().st_size if part.exists() and validator.exists() else 0
-    headers = {"Range": f"bytes={have}-", "If-Range": validator.read_text()} if have else {}
+    start = part.stat().st_size if part.exists() and validator.exists() else 0
     try:
-        request = urllib.request.Request(url, headers=headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
-            resumed = getattr(response, "status", None) == 206
-            have = have if resumed else 0
-            rest = response.headers.get("Content-Length")
-            total = have + int(rest) if rest else None
-            name = response.headers.get("ETag") or response.headers.get("Last-Modified")
-            validator.write_text(name) if name else validator.unlink(missing_ok=True)
-            with (
-                open(part, "ab" if resumed else "wb") as file,
-                tqdm(desc="download", total=total, initial=have, unit="B", unit_scale=True) as bar,
-            ):
-                while chunk := response.read(CHUNK):
-                    file.write(chunk)
-                    bar.update(len(chunk))
+        total = _transfer(url, part, validator, start)
     except urllib.error.HTTPError as error:
-        if error.code != 416 or not have:
+        if error.code != 416 or not start:
             raise ArchiveError(f"cannot download {url}: {error}") from None
-        part.unlink()  # there is nothing behind what is here: it may be whole, or another file's start
+        part.unlink()  # the server has nothing after this: it may be the whole file, or part of another one
         return download(url, path)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ArchiveError(f"cannot download {url}: {error}") from None
@@ -96,8 +87,29 @@ def download(url, path):
     validator.unlink(missing_ok=True)
 
 
-def unpack(archive, folder, max_bytes=MAX_UNPACKED_BYTES):
-    """Unpack an archive of class folders; top folders that hold all the rest are left away.
+def _transfer(url: str, part: Path, validator: Path, start: int) -> int | None:
+    """Append what comes after byte ``start``; the size of the whole file, or None if the server is silent."""
+    headers = {"Range": f"bytes={start}-", "If-Range": validator.read_text()} if start else {}
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        resumed = getattr(response, "status", None) == 206
+        start = start if resumed else 0
+        remaining = response.headers.get("Content-Length")
+        total = start + int(remaining) if remaining else None
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified")
+        validator.write_text(version) if version else validator.unlink(missing_ok=True)
+        with (
+            open(part, "ab" if resumed else "wb") as file,
+            tqdm(desc="download", total=total, initial=start, unit="B", unit_scale=True) as bar,
+        ):
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+    return total
+
+
+def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
+    """Unpack an archive of class folders; outer folders that hold nothing else are left out.
 
     Parameters
     ----------
@@ -106,13 +118,13 @@ def unpack(archive, folder, max_bytes=MAX_UNPACKED_BYTES):
         compressed or not.
     folder : Path
         Must not exist; appears when everything is unpacked.
-    max_bytes : int, default 20 GiB
-        Unpacked size, counted while unpacking.
+    max_bytes : int, default ``MAX_UNPACKED_BYTES``
+        Limit of the unpacked size, counted while unpacking.
 
     Raises
     ------
     ArchiveError
-        Not an archive, damaged, holds a link or a path that leads outside, is too large, or holds no
+        Not an archive; damaged; contains a link, or a path that leads outside; too large; or without
         class folders.
     FileExistsError
         ``folder`` exists.
@@ -123,18 +135,9 @@ def unpack(archive, folder, max_bytes=MAX_UNPACKED_BYTES):
     shutil.rmtree(unpacking, ignore_errors=True)
     try:
         with _open_archive(archive) as members:
-            left = max_bytes
-            for name, is_link, open_member in members:
-                target = unpacking / _safe_path(name, is_link)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with open_member() as source, open(target, "wb") as file:
-                    while chunk := source.read(CHUNK):
-                        left -= len(chunk)
-                        if left < 0:
-                            raise ArchiveError(f"{archive.name} unpacks to more than {max_bytes:,} bytes")
-                        file.write(chunk)
+            _write_members(members, unpacking, archive.name, max_bytes)
         if not unpacking.exists():
-            raise ArchiveError(f"{archive.name} holds no files")
+            raise ArchiveError(f"{archive.name} contains no files")
         os.replace(_class_folder_root(unpacking), folder)
     except DAMAGED as error:
         raise ArchiveError(f"{archive.name} is damaged or locked: {error}") from None
@@ -144,53 +147,78 @@ def unpack(archive, folder, max_bytes=MAX_UNPACKED_BYTES):
         shutil.rmtree(unpacking, ignore_errors=True)
 
 
+def _write_members(members: Iterable[Member], folder: Path, archive_name: str, max_bytes: int) -> None:
+    remaining = max_bytes
+    for name, is_link, open_member in members:
+        target = folder / _safe_path(name, is_link)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open_member() as source, open(target, "wb") as file:
+            while chunk := source.read(CHUNK):
+                remaining -= len(chunk)
+                if remaining < 0:
+                    raise ArchiveError(f"{archive_name} unpacks to more than {max_bytes:,} bytes")
+                file.write(chunk)
+
+
 @contextmanager
-def _open_archive(path):
-    """Gives an iterator over the files and links inside: (name, is_link, function that opens it)."""
+def _open_archive(path: Path) -> Iterator[Iterable[Member]]:
+    """Files and links in a ZIP or TAR archive; folders are left out."""
     if zipfile.is_zipfile(path):
-        with _open_zip(path) as archive:
+        with _open_zip(path) as zip_file:
             yield (
-                (i.filename, stat.S_ISLNK(i.external_attr >> 16), lambda i=i: archive.open(i))
-                for i in archive.infolist()
-                if not i.is_dir()
+                (info.filename, stat.S_ISLNK(info.external_attr >> 16), partial(zip_file.open, info))
+                for info in zip_file.infolist()
+                if not info.is_dir()
             )
     elif tarfile.is_tarfile(path):
-        with tarfile.open(path) as archive:
+        with tarfile.open(path) as tar_file:
             yield (
-                (m.name, not m.isreg(), lambda m=m: archive.extractfile(m)) for m in archive if not m.isdir()
+                (info.name, not info.isreg(), partial(_open_tar_member, tar_file, info))
+                for info in tar_file
+                if not info.isdir()
             )
     else:
         raise ArchiveError(f"{path.name} is neither a ZIP nor a TAR archive")
 
 
-def _open_zip(path):
+def _open_tar_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    file = archive.extractfile(member)
+    assert file is not None, "a link or a device is refused before it is opened"
+    return file
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
     for encoding in ("utf-8", "cp949"):  # Korean in CP949 is hardly ever valid UTF-8
         with suppress(UnicodeDecodeError):
             return zipfile.ZipFile(path, metadata_encoding=encoding)
     return zipfile.ZipFile(path)
 
 
-def _safe_path(name, is_link):
+def _safe_path(name: str, is_link: bool) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     if is_link:
-        raise ArchiveError(f"the archive holds a link or a device, {name!r}: not unpacked")
+        raise ArchiveError(f"the archive contains a link or a device, {name!r}: not unpacked")
     if path.is_absolute() or not path.parts or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
-        raise ArchiveError(f"the archive holds a path that leads outside, {name!r}: not unpacked")
+        raise ArchiveError(f"the archive contains a path that leads outside, {name!r}: not unpacked")
     return path
 
 
-def _class_folder_root(folder):
-    """The first folder, from the top, whose sub-folders hold files."""
+def _class_folder_root(folder: Path) -> Path:
+    """The topmost folder whose sub-folders contain files."""
     inside = [p for p in folder.iterdir() if p.is_dir() and p.name != "__MACOSX" and p.name[0] != "."]
     if any(p.is_file() for sub in inside for p in sub.iterdir()):
         return folder
     if len(inside) == 1:
         return _class_folder_root(inside[0])
     names = ", ".join(sorted(p.name for p in inside)) or "none"
-    raise ArchiveError(f"no class folders at the top of the archive, but: {names}; repack the one with them")
+    raise ArchiveError(
+        f"no class folders at the top of the archive, but these folders: {names}; "
+        "repack the one that contains the class folders"
+    )
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 on success, 2 on an error, after one line that says it."""
     parser = argparse.ArgumentParser(
         prog="python -m illus.data.archive",
         description=f"Download an archive of class folders and unpack it into {config.DOWNLOADED}.",

@@ -1,6 +1,6 @@
 """Class folders -> catalog: one row per file, readable or not.
 
-In: a folder of class folders. Out: a table that every later stage starts from.
+In: a folder of class folders. Out: the table that every later stage starts from.
 """
 
 import hashlib
@@ -15,10 +15,8 @@ from illus.parallel import in_parallel
 COLUMNS = ["path", "class_name", "bytes", "sha256", "format", "mode", "width", "height", "error"]
 
 
-def scan(folder):
-    """Read every file of a data set once.
-
-    Work is spread by joblib, so a surrounding ``joblib.parallel_config`` decides where it runs.
+def scan(folder: str | Path) -> pd.DataFrame:
+    """Read every file of a data set once, in parallel (see :func:`illus.parallel.in_parallel`).
 
     Parameters
     ----------
@@ -30,39 +28,41 @@ def scan(folder):
     pandas.DataFrame
         One row per file, classes in class order, files in natural order: ``path`` (relative,
         POSIX), ``class_name``, ``bytes``, ``sha256`` (hex), ``format`` and ``mode`` (as Pillow
-        names them), ``width`` and ``height`` (px, upright), ``error`` (why it cannot be read,
-        else empty). A broken file has empty format and mode, and zero size.
+        names them), ``width`` and ``height`` (px, upright), ``error`` (why the file cannot be read,
+        empty if it can). An unreadable file has empty format and mode, and zero width and height.
 
     Warns
     -----
     UserWarning
-        A class folder without files; it gets no row.
+        A class folder is empty; it gets no row.
 
     Raises
     ------
     evaluate.EvaluationError
-        No such folder, or no class folders in it.
+        There is no such folder, or it contains no class folders.
     """
     labelled = []
     for name, sub in class_folders(folder).items():
         files = list_files(sub)
         labelled += [(path, name) for path in files]
         if not files:
-            warnings.warn(f"class folder {name} is empty: it is not a class", stacklevel=2)
+            warnings.warn(f"class folder {name} is empty, so it is not counted as a class", stacklevel=2)
     rows = in_parallel(describe_file, [path for path, _ in labelled], "scan")
     places = [{"path": path.relative_to(folder).as_posix(), "class_name": name} for path, name in labelled]
-    return pd.DataFrame([p | r for p, r in zip(places, rows, strict=True)], columns=COLUMNS)
+    return pd.DataFrame(
+        [{**place, **facts} for place, facts in zip(places, rows, strict=True)], columns=COLUMNS
+    )
 
 
-def describe_file(path):
-    """What the catalog says of one file's content, as a dict."""
-    facts = dict.fromkeys(COLUMNS[2:], "") | {"bytes": 0, "width": 0, "height": 0}
+def describe_file(path: str | Path) -> dict[str, str | int]:
+    """The catalog's columns on the content of one file: all but ``path`` and ``class_name``."""
+    facts: dict[str, str | int] = {**dict.fromkeys(COLUMNS[2:], ""), "bytes": 0, "width": 0, "height": 0}
     try:
         data = read_file(Path(path))
         facts |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         image = open_image(data)
         height, width = to_rgb(image).shape[:2]
-        facts |= {"format": image.format, "mode": image.mode, "width": width, "height": height}
+        facts |= {"format": image.format or "", "mode": image.mode, "width": width, "height": height}
     except ImageDecodeError as error:
         facts["error"] = str(error)
     return facts

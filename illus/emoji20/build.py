@@ -1,13 +1,15 @@
 """Icons -> a data set of class folders with known contamination.
 
 In: the table of icons. Out: ``training/``, ``test/``, ``test_unseen_style/``, ``truth.csv``,
-``ATTRIBUTION.md``. A plan of every file is made first, from the seed alone; then files are written.
+``ATTRIBUTION.md``. All files are planned first, from the icons and the seed alone, then written.
 """
 
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,18 +21,23 @@ from illus.emoji20.sources import HERE, UNSEEN_SETS
 from illus.parallel import in_parallel
 
 TEST_SHARE = 0.15
+FULL_SIZE = 25_000  # icons, for which PLANTED says how much contamination is planted
 PLANTED = {"duplicate": 1500, "photo": 1200, "broken": 25}
-LABEL_CONFLICT_SHARE = 0.1
+LABEL_CONFLICT_SHARE = 0.1  # of planted duplicates, in another class than the original
 TRUTH = ["path", "kind", "source", "transform", "icon_set", "concept", "group", "drawing"]
 
+Row = Any  # a named tuple of a data frame's columns, which pandas makes when it runs
 
-def build(icons, folder, seed=0, limit=None, jobs=-1):
-    """Build the data set, or nothing: the folder appears when it is whole.
+
+def build(
+    icons: pd.DataFrame, folder: str | Path, seed: int = 0, limit: int | None = None, jobs: int = -1
+) -> str:
+    """Build the data set; the folder appears when it is complete.
 
     Parameters
     ----------
     icons : pandas.DataFrame
-        As :func:`illus.emoji20.sources.load_icons` gives them.
+        From :func:`illus.emoji20.sources.load_icons`.
     folder : Path
         Where to build; must not exist.
     seed : int, default 0
@@ -67,11 +74,11 @@ def build(icons, folder, seed=0, limit=None, jobs=-1):
     return tree
 
 
-def make_plan(icons, seed, jobs=-1):
-    """One row per file to write: what it is, where it goes, how it is encoded.
+def make_plan(icons: pd.DataFrame, seed: int, jobs: int = -1) -> pd.DataFrame:
+    """One row per file to write: what it shows, where it goes, how it is encoded.
 
-    Adds to the columns of ``truth.csv`` those that writing needs: ``split``, ``class_name``,
-    ``svg``, ``side``, ``container``, ``quality``, ``background``, ``photograph``.
+    Has the columns of ``truth.csv``, and those that writing needs: ``split``, ``class_name``,
+    ``svg``, ``side``, ``container``, ``quality``, ``background``, ``photo``.
     """
     hashes = in_parallel(render.drawing_hash, icons.svg, "drawings", jobs=jobs, batch_size=32)
     originals = icons.assign(drawing=list(hashes), kind="original", transform="")
@@ -79,14 +86,14 @@ def make_plan(icons, seed, jobs=-1):
     originals["group"] = connect_groups(originals.family + "/" + originals.concept, originals.drawing)
     originals["split"] = assign_splits(originals, np.random.default_rng([seed, 1]))
     originals = originals.join(_looks(originals, seed))
-    size = len(icons) / 25_000
+    size = len(icons) / FULL_SIZE
     count = {kind: min(n, max(1, round(n * size))) for kind, n in PLANTED.items()}
     training = originals[originals.split == "training"]
     plan = pd.concat(
         [
             originals,
             plan_duplicates(training, count["duplicate"], np.random.default_rng([seed, 2])),
-            plan_photographs(training, count["photo"], np.random.default_rng([seed, 3])),
+            plan_photos(training, count["photo"], np.random.default_rng([seed, 3])),
             plan_broken(training, count["broken"], np.random.default_rng([seed, 4])),
         ],
         ignore_index=True,
@@ -98,8 +105,8 @@ def make_plan(icons, seed, jobs=-1):
     return plan.sort_values("path", ignore_index=True)
 
 
-def connect_groups(names, drawings):
-    """Group ids: rows that share a name or a drawing, directly or through others, share an id.
+def connect_groups(names: pd.Series, drawings: pd.Series) -> list[str]:
+    """Ids of groups: rows that share a name or a drawing, directly or through others, share an id.
 
     Parameters
     ----------
@@ -118,8 +125,11 @@ def connect_groups(names, drawings):
     return pd.Series(list(names)).groupby(component[name_ids]).transform("min").tolist()
 
 
-def assign_splits(originals, rng):
-    """``test`` for about 15 % of each class, by whole groups; unseen sets apart; else ``training``."""
+def assign_splits(originals: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    """The part of each original: ``test_unseen_style`` for ``UNSEEN_SETS``, else ``test`` or ``training``.
+
+    ``test`` gets about ``TEST_SHARE`` of each class, by whole groups.
+    """
     split = pd.Series("training", index=originals.index)
     split[originals.icon_set.isin(UNSEEN_SETS)] = "test_unseen_style"
     seen = originals[split == "training"]
@@ -133,11 +143,8 @@ def draw_groups(
 ) -> np.ndarray:
     """Draw about ``share`` of every class by whole groups.
 
-    The builder's own, apart from the one that splits, so that the data set's bytes never change with that.
-
-    A group belongs to the class that most of its members have. Groups are tried in random order
-    and taken while the class stays within 2 % above its share; where all are too large for that, the
-    smallest is taken, so that no class is left out.
+    Like :func:`illus.clean.groups.draw_groups`, but separate from it, so that a change of the split never
+    changes the bytes of the data set.
 
     Parameters
     ----------
@@ -164,7 +171,8 @@ def draw_groups(
     return groups.isin(drawn).to_numpy()
 
 
-def _looks(originals, seed):
+def _looks(originals: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Size, encoding and background of each original."""
     rows = []
     for source, drawing in zip(originals.source, originals.drawing, strict=True):
         look = render.choose_look(render.rng_for(seed, "look", drawing))
@@ -173,8 +181,8 @@ def _looks(originals, seed):
     return pd.DataFrame(rows, index=originals.index)
 
 
-def plan_duplicates(training, count, rng):
-    """Copies of training files, every transform equally often, one in ten in a wrong class."""
+def plan_duplicates(training: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Duplicates of training files, every transform equally often; some are put into a wrong class."""
     rows = training.iloc[rng.choice(len(training), count, replace=False)].copy()
     kinds = np.resize(contaminate.TRANSFORMS, count)
     rows["container"] = [
@@ -189,42 +197,36 @@ def plan_duplicates(training, count, rng):
     return rows.assign(kind="duplicate", transform=kinds)
 
 
-def plan_photographs(training, count, rng):
-    """Crops of photographs, unevenly spread over the classes."""
+def plan_photos(training: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Crops of photos, unevenly spread over the classes."""
     classes = sorted(training.class_name.unique())
     rows = []
     for _ in range(count):
-        package, name = contaminate.PHOTOGRAPHS[rng.integers(len(contaminate.PHOTOGRAPHS))]
-        rows.append(
-            {
-                "kind": "photo",
-                "source": f"{package}/{name}",
-                "transform": "crop",
-                "split": "training",
-                "photograph": (package, name),
-                **render.choose_file(rng, background=None),
-            }
-        )
+        package, name = contaminate.PHOTOS[rng.integers(len(contaminate.PHOTOS))]
+        file = render.choose_file(rng, background=None)
+        rows.append({"source": f"{package}/{name}", "photo": (package, name), **file})
     shares = rng.dirichlet(np.full(len(classes), 0.5))
-    return pd.DataFrame(rows).assign(class_name=rng.choice(classes, count, p=shares))
+    photos = pd.DataFrame(rows).assign(kind="photo", transform="crop", split="training")
+    return photos.assign(class_name=rng.choice(classes, count, p=shares))
 
 
-def plan_broken(training, count, rng):
-    """Files that cannot be read; ``source`` is the file that a truncated one began as."""
+def plan_broken(training: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Files that cannot be read; ``source`` is the file that each was made from."""
     rows = training.iloc[rng.choice(len(training), count, replace=False)]
     rows = rows[["source", "split", "class_name", "side", "container", "quality"]]
     damages = np.resize(contaminate.DAMAGES, count)
     return rows.assign(kind="broken", transform=damages)
 
 
-def _number_files(plan, rng):
+def _number_files(plan: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    """Paths with numbers in random order, so that a name says nothing about its file."""
     endings = plan.container.map({name: ending for name, (ending, _) in render.CONTAINERS.items()})
     numbers = pd.Series(rng.permutation(len(plan)), index=plan.index)
     return plan.split + "/" + plan.class_name + "/" + numbers.map("{:06d}".format) + "." + endings
 
 
-def write_files(plan, folder, seed, jobs=-1):
-    """Write every planned file; fills the strengths of transforms and the photographs' drawings."""
+def write_files(plan: pd.DataFrame, folder: Path, seed: int, jobs: int = -1) -> None:
+    """Write every planned file; adds to ``plan`` the strengths of transforms and the hashes of photos."""
     for parent in sorted({str(Path(p).parent) for p in plan.path}):
         (folder / parent).mkdir(parents=True)
     drawn = plan[plan.kind == "original"]
@@ -236,18 +238,18 @@ def write_files(plan, folder, seed, jobs=-1):
     plan.loc[photos, "drawing"] = [d for _, d in facts if d]
 
 
-def render_row(row, folder, seed):
+def render_row(row: Row, folder: Path, seed: int) -> None:
     """Write one original."""
     data = render.render_file(row.svg, row.side, row.container, row.quality, row.background)
     (folder / row.path).write_bytes(data)
 
 
-def contaminate_row(row, folder, seed):
-    """Write one duplicate, photograph or broken file; returns (transform, photograph's hash)."""
+def contaminate_row(row: Row, folder: Path, seed: int) -> tuple[str, str]:
+    """Write one duplicate, photo or broken file; its transform, and the hash of a photo (else empty)."""
     rng = render.rng_for(seed, row.kind, row.path)
     transform, drawing = row.transform, ""
     if row.kind == "photo":
-        crop = contaminate.crop_photograph(contaminate.load_photograph(row.photograph), row.side, rng)
+        crop = contaminate.crop_photo(contaminate.load_photo(row.photo), row.side, rng)
         data = render.encode(crop, row.container, row.quality)
         drawing = hashlib.sha256(data).hexdigest()[:16]
     elif row.kind == "broken":
@@ -259,13 +261,15 @@ def contaminate_row(row, folder, seed):
     return transform, drawing
 
 
-def _write(rows, function, folder, seed, jobs, label):
+def _write(
+    rows: pd.DataFrame, function: Callable[..., Any], folder: Path, seed: int, jobs: int, label: str
+) -> list:
     records = list(rows.itertuples(index=False))
     return list(in_parallel(function, records, label, folder, seed, jobs=jobs, batch_size=32))
 
 
-def tree_hash(folder):
-    """SHA-256 over every file's relative path and content, in the order of paths; hex digits."""
+def tree_hash(folder: str | Path) -> str:
+    """SHA-256 of every file's relative path and content, in the order of paths; hexadecimal digits."""
     tree = hashlib.sha256()
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,9 +1,10 @@
-"""What goes wrong in a careless collection: duplicates, photographs, broken files.
+"""The contamination of a carelessly collected data set: duplicates, photos, broken files.
 
-In: the bytes of a collected file, or a photograph of the installed packages, and a seeded
-generator. Out: the bytes of the contaminated file.
+In: the bytes of a file, or a photo from an installed package, and a seeded generator. Out: the bytes of
+the contaminated file.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 
 import numpy as np
@@ -12,40 +13,25 @@ from PIL import Image, ImageEnhance, ImageOps
 from evaluate import decode_image
 from illus.emoji20.render import SIDES, encode
 
-# Sharp ones only: crops of a blurred photograph look like copies of one another.
-PHOTOGRAPHS = (
-    *(
-        ("skimage.data", name)
-        for name in (
-            "astronaut.png",
-            "brick.png",
-            "camera.png",
-            "chelsea.png",
-            "coffee.png",
-            "coins.png",
-            "grass.png",
-            "gravel.png",
-            "hubble_deep_field.jpg",
-            "ihc.png",
-            "moon.png",
-            "motorcycle_left.png",
-            "page.png",
-            "retina.jpg",
-            "rocket.jpg",
-            "text.png",
-        )
-    ),
+# fmt: off
+# Package and file. Sharp ones only: crops of a blurred photo look like duplicates of each other.
+PHOTOS = (
+    *(("skimage.data", name) for name in (
+        "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png",
+        "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png",
+        "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png")),
     ("sklearn.datasets", "images/china.jpg"),
     ("sklearn.datasets", "images/flower.jpg"),
     ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
 )
+# fmt: on
 TRANSFORMS = ("byte-copy", "jpeg", "rescale", "padding", "shift", "brightness", "contrast", "format")
 DAMAGES = ("empty", "truncated", "text", "html", "header only", "zeros", "noise")
-FLAT = 12.0  # a crop whose gray standard deviation is below this shows nothing
+FLAT = 12.0  # levels: a crop with a smaller standard deviation of gray shows nothing
 
 
-def duplicate_container(transform, container, rng):
-    """The container that a planted copy gets, given that of its original."""
+def duplicate_container(transform: str, container: str, rng: np.random.Generator) -> str:
+    """The container of a planted duplicate, given that of its original (see ``render.CONTAINERS``)."""
     if transform in ("byte-copy", "rescale", "padding", "shift", "brightness", "contrast"):
         return container
     if transform == "jpeg":
@@ -53,8 +39,8 @@ def duplicate_container(transform, container, rng):
     return str(rng.choice([c for c in ("png-rgb", "webp", "bmp") if c != container]))
 
 
-def duplicate(data, transform, container, rng):
-    """Copy a file the way copies arise.
+def duplicate(data: bytes, transform: str, container: str, rng: np.random.Generator) -> tuple[bytes, str]:
+    """Make a near duplicate of a file, or an exact one.
 
     Parameters
     ----------
@@ -64,7 +50,8 @@ def duplicate(data, transform, container, rng):
         One of ``TRANSFORMS``: byte copy, JPEG quality 40-90, rescale 0.4-0.9, padding up to 8 %,
         shift up to 3 %, brightness or contrast up to 10 %, change of format.
     container : str
-        From :func:`duplicate_container`. A copy made by an image editor has no transparency.
+        From :func:`duplicate_container`. Only byte copies keep transparency, as with image editors.
+    rng : numpy.random.Generator
 
     Returns
     -------
@@ -79,39 +66,46 @@ def duplicate(data, transform, container, rng):
         quality = int(rng.integers(40, 91))
         return encode(image, "jpeg", quality), f"jpeg q={quality}"
     image, strength = _CHANGES[transform](image, rng)
-    return encode(
-        image, "png-rgb" if container == "png-rgba" else container
-    ), f"{transform} {strength}".strip()
+    container = "png-rgb" if container == "png-rgba" else container
+    return encode(image, container), f"{transform} {strength}".strip()
 
 
-def _rescale(image, rng):
+Change = Callable[[Image.Image, np.random.Generator], tuple[Image.Image, str]]  # the image and the strength
+
+
+def _rescale(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
     scale = rng.uniform(0.4, 0.9)
     size = [max(1, round(side * scale)) for side in image.size]
     return image.resize(size, Image.Resampling.LANCZOS), f"{scale:.2f}"
 
 
-def _pad(image, rng):
+def _pad(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
     border = max(1, round(rng.uniform(0.02, 0.08) * max(image.size)))
-    return ImageOps.expand(image, border, fill=image.getpixel((0, 0))), f"{border}px"
+    return ImageOps.expand(image, border, fill=_corner(image)), f"{border}px"
 
 
-def _shift(image, rng):
+def _shift(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
     limit = max(1, int(0.03 * max(image.size)))
     dx, dy = (int(v) for v in rng.choice([-1, 1], 2) * rng.integers(1, limit + 1, 2))
-    moved = Image.new("RGB", image.size, image.getpixel((0, 0)))
+    moved = Image.new("RGB", image.size, _corner(image))
     moved.paste(image, (dx, dy))
     return moved, f"{dx:+d},{dy:+d}px"
 
 
-def _enhance(enhancer):
-    def change(image, rng):
+def _corner(image: Image.Image) -> tuple[int, int, int]:
+    red, green, blue = np.asarray(image)[0, 0].tolist()
+    return red, green, blue
+
+
+def _enhance(enhancer: type[ImageEnhance.Brightness | ImageEnhance.Contrast]) -> Change:
+    def change(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
         factor = 1 + rng.choice([-1, 1]) * rng.uniform(0.03, 0.10)
         return enhancer(image).enhance(factor), f"x{factor:.2f}"
 
     return change
 
 
-_CHANGES = {
+_CHANGES: dict[str, Change] = {
     "rescale": _rescale,
     "padding": _pad,
     "shift": _shift,
@@ -121,26 +115,26 @@ _CHANGES = {
 }
 
 
-def load_photograph(source):
-    """A photograph that an installed package ships, as an RGB image."""
+def load_photo(source: tuple[str, str]) -> Image.Image:
+    """One of ``PHOTOS``, from the installed package that ships it, as an RGB image."""
     package, name = source
     return Image.fromarray(decode_image(files(package).joinpath(name).read_bytes()))
 
 
-def crop_photograph(photograph, side, rng):
-    """A crop at a random place and scale, shown with its longest side at ``side`` pixels.
+def crop_photo(photo: Image.Image, side: int, rng: np.random.Generator) -> Image.Image:
+    """A crop at a random place and scale, resized so that its longest side has ``side`` pixels.
 
-    Crops that are flat (an empty sky) are drawn again: nobody could call them photographs.
+    Crops that are flat, such as an empty sky, are drawn again: they would not look like photos.
     """
     while True:
         aspect = rng.uniform(0.7, 1.4)
-        largest = min(photograph.width / aspect, photograph.height)
+        largest = min(photo.width / aspect, photo.height)
         smallest = min(0.8 * min(SIDES), largest)
         height = float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
         width = height * aspect
-        left, top = rng.uniform(0, photograph.width - width), rng.uniform(0, photograph.height - height)
+        left, top = rng.uniform(0, photo.width - width), rng.uniform(0, photo.height - height)
         scale = side / max(width, height)
-        crop = photograph.resize(
+        crop = photo.resize(
             (max(1, round(width * scale)), max(1, round(height * scale))),
             Image.Resampling.LANCZOS,
             (left, top, left + width, top + height),
@@ -149,9 +143,9 @@ def crop_photograph(photograph, side, rng):
             return crop
 
 
-def broken(data, damage, rng):
-    """The bytes of a file that no decoder can read; ``damage`` is one of ``DAMAGES``."""
-    return {
+def broken(data: bytes, damage: str, rng: np.random.Generator) -> bytes:
+    """A file that cannot be decoded, from the bytes of one that can; ``damage`` is one of ``DAMAGES``."""
+    return {  # all are made, whichever is asked for, so that the generator is always used alike
         "empty": b"",
         "truncated": data[: int(len(data) * rng.uniform(0.2, 0.6))],
         "text": b"The image could not be downloaded.\n",

@@ -1,10 +1,11 @@
-"""Drawings and photographs -> the bytes of image files that look collected, not generated.
+"""Drawings and photos -> image files that look collected, not generated.
 
-In: SVG text or RGB arrays, and a container (file format and mode). Out: encoded files.
+In: SVG text or images, and a container (file format and mode). Out: the bytes of encoded files.
 """
 
 import hashlib
 import io
+from typing import Any
 
 import numpy as np
 import resvg_py
@@ -17,21 +18,23 @@ CONTAINERS = {  # container -> (file ending, share among drawings)
     "png-rgba": ("png", 0.14),
     "png-palette": ("png", 0.12),
     "webp": ("webp", 0.12),
-    "png-gray": ("png", 0.0),  # given to gray drawings only
-    "bmp": ("bmp", 0.0),  # given to planted changes of format only
+    "png-gray": ("png", 0.0),  # for gray drawings only
+    "bmp": ("bmp", 0.0),  # for planted changes of format only
 }
-COLOURED_SHARE = 0.10
-GRAY_SHARE = 0.04
-SIDES = (72, 192)  # px, longest side of an image
+COLOURED_SHARE = 0.10  # of drawings on a coloured background
+GRAY_SHARE = 0.04  # of drawings in gray
+SIDES = (72, 192)  # px, range of the longest side of an image
+QUALITIES = (50, 95)  # range, of JPEG and WebP
+IDENTITY_SIDE = 96  # px, of the rendering by which drawings are compared
 
 
-def rng_for(seed, *key):
+def rng_for(seed: int, *key: str) -> np.random.Generator:
     """A generator that depends on the seed and the key alone, not on what was drawn before."""
     digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
     return np.random.default_rng([seed, int.from_bytes(digest[:8], "little")])
 
 
-def draw(svg, side):
+def draw(svg: str, side: int) -> Image.Image:
     """Render an SVG so that its longest side has ``side`` pixels.
 
     Returns
@@ -50,43 +53,54 @@ def draw(svg, side):
     return Image.open(io.BytesIO(png)).convert("RGBA")
 
 
-def on_background(drawing, colour=WHITE):
+def on_background(drawing: Image.Image, colour: tuple[int, int, int] = WHITE) -> Image.Image:
     """Composite an RGBA image on a colour; returns an RGB image."""
     background = Image.new("RGBA", drawing.size, (*colour, 255))
     return Image.alpha_composite(background, drawing).convert("RGB")
 
 
-def drawing_hash(svg):
-    """Identity of a drawing: hash of its 96-px rendering on white, 16 hex digits."""
-    canonical = on_background(draw(svg, 96))
+def drawing_hash(svg: str) -> str:
+    """Identity of a drawing: a hash of its rendering on white, 16 hexadecimal digits."""
+    canonical = on_background(draw(svg, IDENTITY_SIDE))
     return hashlib.sha256(f"{canonical.size}".encode() + canonical.tobytes()).hexdigest()[:16]
 
 
-def choose_look(rng):
-    """How a drawing looks in every copy of it: ``gray`` (bool) and ``background`` (RGB tuple)."""
+# Any: values of several types, which are passed on as keyword arguments.
+def choose_look(rng: np.random.Generator) -> dict[str, Any]:
+    """What all files of a drawing have in common: ``gray`` (bool) and ``background`` (RGB tuple)."""
     coloured = rng.random() < COLOURED_SHARE
     background = tuple(int(v) for v in rng.integers(150, 256, 3)) if coloured else WHITE
     return {"gray": bool(rng.random() < GRAY_SHARE), "background": background}
 
 
-def choose_file(rng, gray=False, background=WHITE):
-    """Size and encoding of one file: ``side`` (px), ``container``, ``quality`` (JPEG and WebP)."""
+def choose_file(
+    rng: np.random.Generator, gray: bool = False, background: tuple[int, int, int] | None = WHITE
+) -> dict[str, Any]:
+    """Size and encoding of one file: ``side`` (px), ``container``, ``quality`` (for JPEG and WebP).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    gray : bool, default False
+    background : tuple of int or None
+        RGB, None for a photo; transparent files are for drawings on white only.
+    """
     names = [n for n in CONTAINERS if n != "png-rgba" or background == WHITE]
     shares = np.array([CONTAINERS[n][1] for n in names])
     container = str(rng.choice(names, p=shares / shares.sum()))
-    side, quality = int(rng.integers(SIDES[0], SIDES[1] + 1)), int(rng.integers(50, 96))
+    side, quality = (int(rng.integers(low, high + 1)) for low, high in (SIDES, QUALITIES))
     return {"side": side, "container": "png-gray" if gray else container, "quality": quality}
 
 
-def render_file(svg, side, container, quality, background):
-    """Draw an icon and encode it; returns bytes. Arguments as :func:`choose_file` gives them."""
+def render_file(svg: str, side: int, container: str, quality: int, background: tuple[int, int, int]) -> bytes:
+    """Draw an icon and encode it; arguments as from :func:`choose_look` and :func:`choose_file`."""
     drawing = draw(svg, side)
     if container != "png-rgba":
         drawing = on_background(drawing, background)
     return encode(drawing, container, quality)
 
 
-def encode(image, container, quality=90):
+def encode(image: Image.Image, container: str, quality: int = 90) -> bytes:
     """Encode a PIL image.
 
     Parameters
@@ -95,12 +109,8 @@ def encode(image, container, quality=90):
         RGB, or RGBA for the container ``png-rgba``.
     container : str
         A key of ``CONTAINERS``.
-    quality : int
-        50 to 95, for JPEG and WebP only.
-
-    Returns
-    -------
-    bytes
+    quality : int, default 90
+        For JPEG and WebP only.
     """
     if container == "png-gray":
         image = image.convert("L")

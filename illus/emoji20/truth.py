@@ -1,6 +1,6 @@
-"""What emoji20's builder planted -> how well the stages find it. For measuring only.
+"""What emoji20's builder planted -> how well a stage found it. For measuring only.
 
-In: ``truth.csv`` and a stage's table. Out: recall and precision. No stage reads this module.
+In: ``truth.csv`` and the table of a stage. Out: recall and precision. No stage uses this module.
 """
 
 from pathlib import Path
@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 
-def load_truth(folder):
-    """The truth about a folder of class folders, or None where nobody knows it.
+def load_truth(folder: str | Path) -> pd.DataFrame | None:
+    """The truth about a folder of class folders, or None if it is not known.
 
     Parameters
     ----------
     folder : str or Path
-        Class folders; ``truth.csv`` is looked for beside the folder.
+        Class folders; ``truth.csv`` is expected beside the folder.
 
     Returns
     -------
@@ -30,16 +30,16 @@ def load_truth(folder):
     return truth[inside].assign(path=truth.path.str.removeprefix(f"{folder.name}/")).reset_index(drop=True)
 
 
-def score_duplicates(copies, truth):
-    """Recall and precision over the files that are called redundant.
+def score_duplicates(copies: pd.DataFrame, truth: pd.DataFrame) -> dict[str, int | float]:
+    """Recall and precision of flagging redundant files.
 
-    Of k files that show one drawing k - 1 are redundant. A file called redundant is right if the
-    file that it is called a copy of shows the same drawing.
+    Of k files that show one drawing, k - 1 are redundant. A flagged file is right if ``copy_of`` shows
+    the same drawing.
 
     Parameters
     ----------
     copies : pandas.DataFrame
-        ``path``, ``copy_of``; rows where they differ are called redundant.
+        ``path``, ``copy_of``; rows where they differ, and ``copy_of`` is not empty, are flagged.
     truth : pandas.DataFrame
         From :func:`load_truth`.
 
@@ -61,8 +61,8 @@ def score_duplicates(copies, truth):
     }
 
 
-def recall_by_transform(copies, truth):
-    """How many copies of each kind are found: called a copy with another file of their drawing.
+def recall_by_transform(copies: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """How many duplicates of each kind are found: they share ``copy_of`` with another file of their drawing.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def recall_by_transform(copies, truth):
     Returns
     -------
     pandas.DataFrame
-        Index: the planted transforms, and ``natural`` for collected files of one drawing; ``files``
-        (int), ``found`` (int), ``recall`` (float).
+        Index: the planted transforms, and ``natural`` for originals that show the same drawing;
+        ``files`` (int), ``found`` (int), ``recall`` (float).
     """
     files = truth[truth.kind.isin(["original", "duplicate"])].copy()
     files["copy_of"] = files.path.map(copies.set_index("path").copy_of).fillna("")

@@ -1,37 +1,46 @@
-"""Random changes of training images, as Keras layers; none is part of what is exported.
+"""Random changes of training images, as Keras layers; none is part of the exported network.
 
 In: a key of ``AUGMENTATIONS``. Out: layers for float32 images (n, side, side, 3), 0 to 255, on white.
 """
+
+from collections.abc import Callable
 
 import keras
 from keras import layers, ops
 
 
 class RandomConvolution(layers.Layer):
-    """Other colours and textures for the same shapes: images blended with themselves after a random filter.
+    """Other colours and textures for the same shapes: images mixed with a randomly filtered version.
 
-    One filter a batch, another amount for each image (Xu et al. 2021, arXiv:2007.13003). Takes and
-    gives float32 (n, side, side, 3), 0 to 255, on white.
+    One filter per batch, another amount for each image (Xu et al. 2021, arXiv:2007.13003).
+
+    Parameters
+    ----------
+    share : float, default 0.5
+        Of images that are changed.
+    **settings
+        Of :class:`keras.layers.Layer`.
     """
 
-    def __init__(self, share=0.5, **settings):
+    def __init__(self, share: float = 0.5, **settings: object) -> None:
         super().__init__(**settings)
-        self.share = share  # of images that are filtered
+        self.share = share
         self.seed_generator = keras.random.SeedGenerator()
 
-    def call(self, images, training=False):
+    def call(self, images: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         if not training:
             return images
         n = ops.shape(images)[0]
         draw = {"seed": self.seed_generator}
         ink = 255.0 - images
-        filtered = ops.conv(ink, keras.random.normal((3, 3, 3, 3), stddev=27**-0.5, **draw), padding="same")
+        weights = keras.random.normal((3, 3, 3, 3), stddev=27**-0.5, **draw)  # 27 inputs: keeps the variance
+        filtered = ops.conv(ink, weights, padding="same")
         amount = keras.random.uniform((n, 1, 1, 1), **draw)
         chosen = ops.cast(keras.random.uniform((n, 1, 1, 1), **draw) < self.share, "float32")
         return ops.clip(255.0 - ink - chosen * amount * (ops.abs(filtered) - ink), 0.0, 255.0)
 
 
-AUGMENTATIONS = {
+AUGMENTATIONS: dict[str, Callable[[], list[layers.Layer]]] = {
     "none": lambda: [],
     "flip": lambda: [layers.RandomFlip("horizontal")],
     "affine": lambda: [

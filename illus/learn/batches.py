@@ -1,23 +1,30 @@
-"""Rows of dataset.csv -> arrays on disk -> the batches that a run is trained with.
+"""Rows of dataset.csv -> an array on disk -> the batches that a run is trained on.
 
-In: dataset.csv, the class folders and a configuration. Out: seeded batches, the same for the same seed.
+In: dataset.csv, the class folders and a configuration. Out: batches that depend on the seed alone.
 """
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
 
-from evaluate import read_ahead
+from evaluate import atomic_write, read_ahead
 from illus.learn.settings import Config
-from illus.parallel import atomic_write, progress
+from illus.parallel import progress
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+MIXUP_ALPHA = 0.2  # of the beta distribution of the share: within the 0.1 to 0.4 of Zhang et al.
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # images, one-hot classes, weights in the loss
 
 
 def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, cache: Path) -> np.memmap:
-    """Images as one array on disk, made once per list of files and input format.
+    """Decoded images as one array on disk, made once for each list of files, size and fit.
 
     Parameters
     ----------
@@ -25,15 +32,22 @@ def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, 
         Columns of dataset.csv.
     folder : str or Path
         What its paths are relative to.
-    size, fit
-        As for :func:`evaluate.fit_image`.
+    size : int
+        Side of the images, px.
+    fit : str
+        How an image becomes square, see :func:`evaluate.fit_image`.
     cache : Path
-        Folder for the array.
+        Folder for the array; created if missing.
 
     Returns
     -------
     numpy.memmap
         uint8, shape (n, size, size, 3), read-only, in the order of ``dataset``.
+
+    Raises
+    ------
+    ValueError
+        A file cannot be read.
     """
     files = hashlib.sha256(dataset[["path", "sha256"]].to_csv(index=False).encode()).hexdigest()[:12]
     path = cache / f"{files}-{size}-{fit}.npy"
@@ -44,21 +58,30 @@ def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, 
             decoded = read_ahead([Path(folder, p) for p in dataset.path], size, fit)
             for index, image in enumerate(progress(decoded, "decode", len(dataset))):
                 if isinstance(image, str):
-                    raise ValueError(f"{dataset.path.iloc[index]} was readable when scanned: {image}")
+                    raise ValueError(f"{dataset.path.iloc[index]} cannot be read any more: {image}")
                 array[index] = image
             array.flush()
     return np.load(path, mmap_mode="r")
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """Seeded training batches: classes drawn by their weight, images of a class by their copies.
+    """Batches of training images, drawn by class (``sampling_power``) and by ``copies`` within a class.
 
-    Each batch is images, one-hot classes, and weights in the loss. What an epoch shows depends on
-    the seed and its number alone, so a resumed run sees what an uninterrupted one would have seen.
+    A batch is images, one-hot classes, and weights in the loss. An epoch depends on the seed and its
+    number alone, so that a resumed run gets the same batches as an uninterrupted one.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        uint8, shape (n, side, side, 3).
+    labels : numpy.ndarray
+        int, shape (n,): class ids.
+    copies : numpy.ndarray
+        int, shape (n,): how often an image counts; 0 for those that are not for training.
+    config : Config
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, copies: np.ndarray, config: Config) -> None:
-        """``copies`` says how often an image counts: 0 for those that are not for training."""
         super().__init__()
         self.images, self.labels, self.config = images, labels, config
         self.steps = config.steps_per_epoch or max(1, int((copies > 0).sum()) // config.batch_size)
@@ -70,10 +93,10 @@ class TrainingBatches(keras.utils.PyDataset):
         self.weights = (weights / np.average(weights, weights=counts)).astype(np.float32)
         self.start_epoch(0)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, step):
+    def __getitem__(self, step: int) -> Batch:
         size = self.config.batch_size
         rows = np.sort(self.order[step * size : (step + 1) * size])
         labels = self.labels[rows]
@@ -83,26 +106,26 @@ class TrainingBatches(keras.utils.PyDataset):
         return mix(*batch, self.config.mixing, np.random.default_rng([self.config.seed, self.epoch, step]))
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw by systematic sampling: images and classes get their expected places, give or take one."""
+        """Draw the images of an epoch by systematic sampling: each as often as expected, give or take one."""
         self.epoch = epoch
         rng = np.random.default_rng([self.config.seed, epoch])
         n = len(self) * self.config.batch_size
         rows = np.lexsort((rng.random(len(self.labels)), self.labels))
         edges = np.cumsum(self.shares[rows] / self.shares.sum()) * n
-        places = (np.arange(n) + rng.random()).clip(max=np.nextafter(edges[-1], 0))
-        picked = rows[np.searchsorted(edges, places, side="right")]
+        positions = (np.arange(n) + rng.random()).clip(max=np.nextafter(edges[-1], 0))
+        picked = rows[np.searchsorted(edges, positions, side="right")]
         self.order = rng.permutation(picked)
 
 
-def to_tf_dataset(batches):
-    """What ``fit`` is given: on the TensorFlow backend a tf.data set that does not tune itself.
+def to_tf_dataset(batches: TrainingBatches) -> "TrainingBatches | tf.data.Dataset":
+    """Batches as a ``tf.data.Dataset`` without autotuning; on other backends than TensorFlow, unchanged.
 
-    With Keras's own some epochs are idle at their end, up to half of their time, until 41 s after their
-    start: seemingly the thread that tunes, which wakes after 10 ms, 20 ms, 40 ms and so on.
+    With the dataset that Keras makes, some epochs end with idle time, up to half of the epoch. It seems to
+    wait for the autotuning thread, which wakes up after 10 ms, 20 ms, 40 ms and so on.
     """
     if keras.backend.backend() != "tensorflow":
         return batches
-    import tensorflow as tf
+    import tensorflow as tf  # only here, so that other backends do not need it
 
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -116,11 +139,11 @@ def to_tf_dataset(batches):
 
 def mix(
     images: np.ndarray, targets: np.ndarray, weights: np.ndarray, how: str, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each image of a batch with another one, and their targets in the same proportion.
+) -> Batch:
+    """Mix each image of a batch with another one, and their targets and weights in the same proportion.
 
-    ``mixup`` is their weighted mean (Zhang et al. 2018, arXiv:1710.09412, alpha 0.2), ``cutmix``
-    a rectangle of the other in the one (Yun et al. 2019, arXiv:1905.04899, alpha 1).
+    ``mixup`` is their weighted mean (Zhang et al. 2018, arXiv:1710.09412), ``cutmix`` a rectangle of
+    the other image in the first (Yun et al. 2019, arXiv:1905.04899, with a uniform share).
 
     Parameters
     ----------
@@ -134,12 +157,12 @@ def mix(
     Returns
     -------
     tuple of numpy.ndarray
-        As the first three parameters.
+        Images, targets and weights, as the parameters.
     """
     others = rng.permutation(len(images))
     images, side = np.asarray(images), images.shape[1]
     if how == "mixup":
-        share = np.float32(rng.beta(0.2, 0.2))
+        share = np.float32(rng.beta(MIXUP_ALPHA, MIXUP_ALPHA))
         mixed = np.rint(share * images + (1 - share) * images[others]).astype(np.uint8)
     else:
         edge = np.sqrt(1 - rng.uniform()) * side
@@ -150,4 +173,5 @@ def mix(
         mixed = images.copy()
         mixed[:, top:bottom, left:right] = images[others, top:bottom, left:right]
         share = np.float32(1 - (bottom - top) * (right - left) / side**2)
-    return mixed, *(share * values + (1 - share) * values[others] for values in (targets, weights))
+    targets, weights = (share * values + (1 - share) * values[others] for values in (targets, weights))
+    return mixed, targets, weights

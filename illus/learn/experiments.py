@@ -1,9 +1,11 @@
-"""A plan of configurations -> results table; a finished run is never trained again.
+"""A plan of configurations -> a table of results; a finished run is never trained again.
 
 In: a data set and configurations. Out: records, one row each in ``experiments.csv``.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,40 +14,46 @@ from evaluate import evaluate
 from illus import config as paths
 from illus.clean import balance
 from illus.learn.plan import Round
-from illus.learn.settings import Config, Record, data_hash, run_id, summary
+from illus.learn.settings import Changes, Config, Record, Scalar, data_hash, run_id, summary
 from illus.learn.training import train
 from illus.parallel import write_table
 
-MAX_RELATIVE_COST = 1.15  # times the multiply-adds of the base that a variant may cost to be adopted
+MAX_RELATIVE_COST = 1.15  # multiply-adds of an adopted variant, relative to the base
 
 
-def table_path(work):
-    """Where records are kept: ``results/`` in the full profile, else under the work folder."""
+def table_path(work: Path) -> Path:
+    """Where records are stored: in ``results/`` in the full profile, otherwise in the work folder."""
     return paths.RESULTS / "experiments.csv" if paths.profile().name == "full" else work / "experiments.csv"
 
 
-def load_table(path):
-    """The results table, empty where there is none yet."""
+def load_table(path: Path) -> pd.DataFrame:
+    """The table of records, empty if there is no file; text that is missing is an empty string."""
     names = [f.name for kind in (Record, Config) for f in fields(kind)]
     columns = [*dict.fromkeys(n for n in names if n not in ("config", "weights")), "test_macro_f1"]
     if not path.exists():
         return pd.DataFrame(columns=columns)
     text = {"run_id": str, "code": str, "data_hash": str, "question": str, "error": str}
     table = pd.read_csv(path, dtype=text)
-    return table.assign(
-        **{name: table.get(name, pd.Series("", table.index)).fillna("") for name in ("question", "error")}
-    )
+    empty = pd.Series("", table.index)
+    return table.assign(**{name: table.get(name, empty).fillna("") for name in ("code", "question", "error")})
 
 
-def run(dataset, folder, config, question, work, with_weights=False):
-    """Train a configuration, or give back the record of the run that did.
+def run(
+    dataset: pd.DataFrame,
+    folder: str | Path,
+    config: Config,
+    question: str,
+    work: Path,
+    with_weights: bool = False,
+) -> Record:
+    """Train a configuration, or return the record of the run that did.
 
     Parameters
     ----------
     dataset, folder, config, question, work
         As for :func:`illus.learn.training.train`.
     with_weights : bool, default False
-        Train again where the record is there but its weights file is not (another machine's run).
+        Train again if there is a record but no weights file, as of a run on another machine.
 
     Returns
     -------
@@ -54,8 +62,8 @@ def run(dataset, folder, config, question, work, with_weights=False):
     Raises
     ------
     Exception
-        What training raised, after a row without scores, with its ``error``, was written. Such a run
-        is not finished, and is tried again.
+        What training raised. Before that, a row without scores is written, with the message in ``error``;
+        such a run is not finished, and the next call tries it again.
     """
     path = table_path(work)
     table = load_table(path)
@@ -65,22 +73,22 @@ def run(dataset, folder, config, question, work, with_weights=False):
     known = table[(table.run_id == identity) & (table.error == "")]
     if len(known) and (weights.exists() or not with_weights):
         row = known.iloc[0]
-        facts = {f.name: row[f.name] for f in fields(Record) if f.name in row}
-        return Record(config=config, weights=weights, **facts)
+        recorded = {f.name: row[f.name] for f in fields(Record) if f.name in row}
+        return Record(config=config, weights=weights, **recorded)
     try:
         record = train(dataset, folder, config, question, work)
     except Exception as error:
-        empty = {f.name: "" for f in fields(Record)}
-        failed = {"run_id": identity, "question": question, "config": config, "data_hash": data}
-        write_row(path, summary(Record(**empty | failed | {"error": f"{type(error).__name__}: {error}"})))
+        failed: dict = {f.name: "" for f in fields(Record)}
+        failed |= {"run_id": identity, "question": question, "config": config, "data_hash": data}
+        write_row(path, summary(Record(**failed | {"error": f"{type(error).__name__}: {error}"})))
         raise
     write_row(path, summary(record))
     keep_curves(path.with_name("curves.csv"), record)
     return record
 
 
-def keep_curves(path, record):
-    """Add the history of a run, one row an epoch, to the table of learning curves."""
+def keep_curves(path: Path, record: Record) -> None:
+    """Write the history of a run, one row per epoch, to the table of learning curves."""
     history = pd.read_json(record.weights.parent / "state.json").assign(run_id=record.run_id)
     if path.exists():
         before = pd.read_csv(path)
@@ -88,19 +96,20 @@ def keep_curves(path, record):
     write_table(history, path)
 
 
-def score_once(record, test_folders, work):
-    """Macro F1 of a run on test folders, kept in its row; a score that is there is not computed again.
+def score_once(record: Record, test_folders: Sequence[Path], work: Path) -> dict[str, float]:
+    """Macro F1 of a run on test folders, stored in its row and never computed twice.
 
     Parameters
     ----------
-    record : illus.learn.training.Record
-    test_folders : list of Path
+    record : illus.learn.settings.Record
+        Of a run whose row is in the table.
+    test_folders : sequence of Path
     work : Path
 
     Returns
     -------
     dict of str to float
-        By name of the folder.
+        Name of a folder to macro F1.
     """
     path = table_path(work)
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -114,20 +123,22 @@ def score_once(record, test_folders, work):
     return {name: float(row[column]) for name, column in names.items()}
 
 
-def limit_to_profile(config):
-    """A configuration within the epochs and steps that the profile allows."""
+def limit_to_profile(config: Config) -> Config:
+    """The configuration with at most the epochs and steps that the profile allows."""
     profile = paths.profile()
     epochs = min(config.epochs, profile.max_epochs or config.epochs)
     steps = config.steps_per_epoch
     return replace(config, epochs=epochs, steps_per_epoch=steps and min(steps, profile.max_steps or steps))
 
 
-def compare_candidates(candidates, folder, question, work):
-    """Run named candidates over the profile's seeds.
+def compare_candidates(
+    candidates: Mapping[str, tuple[pd.DataFrame, Config]], folder: str | Path, question: str, work: Path
+) -> pd.DataFrame:
+    """Run each candidate with each of the profile's seeds.
 
     Parameters
     ----------
-    candidates : dict of str to (pandas.DataFrame, Config)
+    candidates : mapping of str to (pandas.DataFrame, Config)
         Name to data set and configuration; the configuration's seed is replaced.
     folder, question, work
         As for :func:`run`.
@@ -136,28 +147,20 @@ def compare_candidates(candidates, folder, question, work):
     -------
     pandas.DataFrame
         One row per candidate and seed: ``name``, ``seed``, ``macro_f1``, ``micro_f1``, ``class_f1``
-        (numpy.ndarray, one per class of the validation part), all on validation, and ``record``.
+        (numpy.ndarray, one value per class of the validation part), all on validation, and ``record``.
     """
     rows = []
     for name, (dataset, config) in candidates.items():
         dataset = balance.subsample_for_profile(dataset)
         for seed in paths.profile().seeds:
             record = run(dataset, folder, limit_to_profile(replace(config, seed=seed)), question, work)
-            rows.append(
-                {
-                    "name": name,
-                    "seed": seed,
-                    "macro_f1": record.val_macro_f1,
-                    "micro_f1": record.val_micro_f1,
-                    "class_f1": np.array(record.val_class_f1.split(), float),
-                    "record": record,
-                }
-            )
-    return pd.DataFrame(rows)
+            class_f1 = np.array(record.val_class_f1.split(), float)
+            rows.append([name, seed, record.val_macro_f1, record.val_micro_f1, class_f1, record])
+    return pd.DataFrame(rows, columns=["name", "seed", "macro_f1", "micro_f1", "class_f1", "record"])
 
 
-def choose(compared):
-    """The cheapest of the candidates that cannot be told from the best.
+def choose(compared: pd.DataFrame) -> str:
+    """The cheapest of the candidates whose difference to the best may be noise.
 
     Parameters
     ----------
@@ -167,37 +170,41 @@ def choose(compared):
     Returns
     -------
     str
-        Name of the candidate of fewest multiply-adds among those whose mean macro F1 is within the largest
-        standard deviation between seeds of the best mean; the better one where they cost the same.
+        Name of the candidate with fewest multiply-adds among those whose mean macro F1 differs from the
+        best mean by at most the largest standard deviation between seeds; of equal cost, the better one.
     """
     cost = pd.Series([record.multiply_adds for record in compared.record], compared.index)
-    names = (
-        compared.assign(cost=cost)
-        .groupby("name", sort=False)
-        .agg(mean=("macro_f1", "mean"), sd=("macro_f1", "std"), cost=("cost", "first"))
-    )
+    by_name = compared.assign(cost=cost).groupby("name", sort=False)
+    names = by_name.agg(mean=("macro_f1", "mean"), sd=("macro_f1", "std"), cost=("cost", "first"))
     tied = names[names["mean"] >= names["mean"].max() - names.sd.fillna(0).max()]
     return tied.sort_values(["cost", "mean"], ascending=[True, False]).index[0]
 
 
-def run_round(plan_round, base, dataset, folder, work, other_data=None):
-    """Run a round of the plan: the base, and each variant of each factor with all else as in the base.
+def run_round(
+    plan_round: Round,
+    base: Config,
+    dataset: pd.DataFrame,
+    folder: str | Path,
+    work: Path,
+    other_data: Mapping[str, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Run a round of the plan: the base, and each variant of each factor, all else as in the base.
 
     Parameters
     ----------
     plan_round : illus.learn.plan.Round
-    base : illus.learn.training.Config
+    base : illus.learn.settings.Config
     dataset, folder, work
         As for :func:`run`.
-    other_data : dict of str to pandas.DataFrame, optional
-        Further variants, of the factor ``data``: the base on other data sets.
+    other_data : mapping of str to pandas.DataFrame, optional
+        Further variants, of a factor called ``data``: the base, trained on other data sets.
 
     Returns
     -------
     pandas.DataFrame
         A row for the base, then one for each variant: ``factor``, ``variant``, ``macro_f1``,
         ``micro_f1`` (both on validation), ``gain`` (of macro F1 over the base), ``cost`` (multiply-adds
-        over the base's), ``seconds`` and ``error``. Runs that failed have no scores.
+        relative to the base), ``seconds`` and ``error``. Runs that failed have no scores.
     """
     variants = [
         (factor, name, dataset, replace(base, **changes))
@@ -207,42 +214,40 @@ def run_round(plan_round, base, dataset, folder, work, other_data=None):
     variants += [("data", name, other, base) for name, other in (other_data or {}).items()]
     rows = []
     for factor, variant, data, config in [("", "base", dataset, base), *variants]:
-        row = {"factor": factor, "variant": variant, "error": ""}
+        row: dict[str, Scalar] = {"factor": factor, "variant": variant, "error": ""}
         try:
             record = run(data, folder, limit_to_profile(config), plan_round.name, work)
-            row |= {
-                "macro_f1": record.val_macro_f1,
-                "micro_f1": record.val_micro_f1,
-                "cost": record.multiply_adds,
-                "seconds": record.seconds,
-            }
-        except Exception as error:  # it is in the table; the other questions stay worth asking
+            row |= {"macro_f1": record.val_macro_f1, "micro_f1": record.val_micro_f1}
+            row |= {"cost": record.multiply_adds, "seconds": record.seconds}
+        except Exception as error:  # it is reported in the table; the other variants are still of use
             row["error"] = f"{type(error).__name__}: {error}"
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.assign(gain=table.macro_f1 - table.macro_f1[0], cost=table.cost / table.cost[0])
 
 
-def adopt(plan_round, base, table, noise):
-    """What the next round starts from: of each factor the best variant, if it is better for sure.
+def adopt(
+    plan_round: Round, base: Config, table: pd.DataFrame, noise: float
+) -> tuple[Config, dict[str, Changes]]:
+    """What the next round starts from: the best variant of each factor, if its gain is more than noise.
 
     Parameters
     ----------
     plan_round, base
         As for :func:`run_round`.
     table : pandas.DataFrame
-        Its result.
+        From :func:`run_round`.
     noise : float
-        Standard deviation of macro F1 between seeds. A variant must gain more than twice of it, and
-        cost at most ``MAX_RELATIVE_COST`` times as much.
+        Standard deviation of macro F1 between seeds. A variant must gain more than twice as much, and
+        cost at most ``MAX_RELATIVE_COST`` times as much as the base.
 
     Returns
     -------
-    config : illus.learn.training.Config
+    config : illus.learn.settings.Config
     adopted : dict of str to dict
         ``factor: variant`` to the settings that it changes.
     """
-    adopted = {}
+    adopted: dict[str, Changes] = {}
     better = table[(table.gain > 2 * noise) & (table.cost <= MAX_RELATIVE_COST)]
     for factor, group in better.groupby("factor", sort=False):
         best = group.variant[group.gain.idxmax()]
@@ -258,22 +263,23 @@ class Step:
     round: Round
     base: Config  # what it started from
     table: pd.DataFrame  # from run_round
-    adopted: dict  # from adopt
+    adopted: dict[str, Changes]  # from adopt
     after: Config  # what it ended with
 
 
-def finalists(step):
-    """What goes into the last comparison: the base that a round ended with, and its best other variant.
+def finalists(step: Step) -> dict[str, Config]:
+    """The candidates of the last comparison: what a round ended with, and its best affordable variant.
 
     Parameters
     ----------
     step : Step
-        The last one. One seed cannot tell its best variant from its base where that gains little.
+        The last round, which had one seed: too few to tell a small gain from noise.
 
     Returns
     -------
-    dict of str to illus.learn.training.Config
-        ``"base"`` and, unless every variant failed or is too dear or was adopted, the best one's name.
+    dict of str to illus.learn.settings.Config
+        ``"base"`` and the best variant's name; without the latter if every variant failed or is too
+        expensive, or if the best one was adopted.
     """
     candidates = {"base": step.after}
     affordable = step.table.iloc[1:].query("cost <= @MAX_RELATIVE_COST")
@@ -283,32 +289,34 @@ def finalists(step):
     return candidates
 
 
-def verdict(step, noise):
-    """What a round says, in Markdown: its best variant, what counts, what was adopted."""
+def verdict(step: Step, noise: float) -> str:
+    """The result of a round, in Markdown: best and worst variant, how many beat noise, what was adopted."""
     variants = step.table.iloc[1:].dropna(subset="gain")
     if variants.empty:
         return "Every variant failed."
     best, worst = (variants.loc[getattr(variants.gain, which)()] for which in ("idxmax", "idxmin"))
-    dear = variants[(variants.gain > 2 * noise) & (variants.cost > MAX_RELATIVE_COST)].variant
+    expensive = variants[(variants.gain > 2 * noise) & (variants.cost > MAX_RELATIVE_COST)].variant
     lines = [
         f"**What we see.** The best change is *{best.factor}: {best.variant}* ({best.gain:+.3f}), the "
         f"worst *{worst.factor}: {worst.variant}* ({worst.gain:+.3f}). Of {len(variants)} changes "
         f"{(variants.gain > 2 * noise).sum()} gain more than {2 * noise:.3f}, "
         f"{(variants.gain < -2 * noise).sum()} lose more; the rest is noise."
     ]
-    if len(dear):
-        lines.append(f"Better but too dear: {', '.join(dear)}.")
+    if len(expensive):
+        lines.append(f"Better but too expensive: {', '.join(expensive)}.")
     lines.append(f"**What we fix.** {'; '.join(step.adopted) or 'Nothing: the base stays'}.")
     return " ".join(lines)
 
 
-def run_plan(rounds, base, dataset, folder, work):
-    """Run rounds one after the other, each from what the one before adopted.
+def run_plan(
+    rounds: Sequence[Round], base: Config, dataset: pd.DataFrame, folder: str | Path, work: Path
+) -> tuple[list[Step], float]:
+    """Run rounds one after the other, each starting from what the round before adopted.
 
     Parameters
     ----------
     rounds : sequence of illus.learn.plan.Round
-    base : illus.learn.training.Config
+    base : illus.learn.settings.Config
         What the first round starts from.
     dataset, folder, work
         As for :func:`run`.
@@ -330,11 +338,11 @@ def run_plan(rounds, base, dataset, folder, work):
     return steps, noise
 
 
-def write_row(path, row):
-    """Add a run to the table, or replace it; readers see the old table or the new one, never half of it."""
+def write_row(path: Path, row: Mapping[str, Scalar]) -> None:
+    """Add the row of a run to the table, or replace it; new names become new columns."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = []
-    if path.exists():  # as text, so that what stands there is not rounded or retyped
+    rows: list[Mapping[str, Scalar]] = []
+    if path.exists():  # read as text, so that other rows are written back unchanged
         rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
     rows = [old for old in rows if old["run_id"] != row["run_id"]] + [row]
     columns = dict.fromkeys([*(name for old in rows for name in old), *load_table(path).columns])

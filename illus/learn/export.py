@@ -1,30 +1,46 @@
-"""Records of finished runs -> a weights file and its card.
+"""Records of finished runs -> a weights file and its card, a JSON file with settings and scores.
 
 In: records whose networks are averaged, and test folders. Out: ``best.h5`` and ``best.json``.
 """
 
 import json
 import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
+import pandas as pd
 
-from evaluate import Description, evaluate, load_classifier, read_description, score
+from evaluate import (
+    Description,
+    Result,
+    atomic_write,
+    evaluate,
+    load_classifier,
+    read_description,
+    read_weights_file,
+    score,
+)
 from illus.learn.batches import load_arrays
 from illus.learn.networks import average, multiply_adds
-from illus.learn.settings import summary
-from illus.parallel import atomic_write
+from illus.learn.settings import Record, Scalar, summary
+
+PREDICTION_BATCH = 256  # images
+OF_ONE_RUN = ("run_id", "question", "seed", "val_class_f1", "error")  # columns that say nothing of an average
 
 
-def install(records, dataset, folder, work, weights):
-    """Write the network of a record, or the average of several, unless it is there already.
+def install(
+    records: Sequence[Record], dataset: pd.DataFrame, folder: str | Path, work: Path, weights: Path
+) -> Description:
+    """Write the network of a record, or the average of several, unless the file has it already.
 
     Parameters
     ----------
-    records : list of illus.learn.training.Record
+    records : sequence of illus.learn.settings.Record
         Runs of one configuration, one seed each.
     dataset, folder, work
         As for :func:`illus.learn.training.train`.
@@ -45,14 +61,10 @@ def install(records, dataset, folder, work, weights):
     images = load_arrays(dataset, folder, config.input_size, config.fit, work / "cache")
     rows = (dataset.split == "validation").to_numpy()
     names = dataset.groupby("class_id").class_name.first().tolist()
-    labels = dataset.class_id.to_numpy()[rows]
-    result = score(labels, model.predict(images[rows], 256, verbose=0).argmax(1), names)
-    once = {
-        key: value
-        for key, value in summary(records[0]).items()
-        if key not in ("run_id", "question", "seed", "val_class_f1", "error")
-    }
-    training = once | {
+    predicted = model.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
+    result = score(dataset.class_id.to_numpy()[rows], predicted, names)
+    shared = {key: value for key, value in summary(records[0]).items() if key not in OF_ONE_RUN}
+    training: dict[str, Scalar | list[str] | list[int]] = shared | {
         "run_ids": run_ids,
         "seeds": [record.config.seed for record in records],
         "seconds": round(sum(record.seconds for record in records), 1),
@@ -66,28 +78,30 @@ def install(records, dataset, folder, work, weights):
     return description
 
 
-def installed_runs(weights):
-    """The runs that a weights file comes from; empty where there is none."""
+def installed_runs(weights: Path) -> list[str]:
+    """Ids of the runs that a weights file was made from; empty if there is no file."""
     return read_description(weights).training.get("run_ids", []) if weights.exists() else []
 
 
-def score_all(weights, test_folders, **options):
+def score_all(
+    weights: Path, test_folders: Sequence[Path], progress: bool = False
+) -> dict[str, tuple[Result, list[dict[str, str]]]]:
     """Score test folders and write the card, the JSON file of the same name beside the weights.
 
     Parameters
     ----------
     weights : Path
-    test_folders : list of Path
+    test_folders : sequence of Path
         Their names are the keys of ``scores`` in the card.
-    **options
-        For :func:`evaluate.evaluate`.
+    progress : bool, default False
+        Show a progress bar, see :func:`evaluate.evaluate`.
 
     Returns
     -------
-    dict of str to (dict, list of dict)
-        Name of a folder to result and rows, as :func:`evaluate.evaluate` gives them.
+    dict of str to (evaluate.Result, list of dict)
+        Name of a folder to result and rows, see :func:`evaluate.evaluate`.
     """
-    scored = {folder.name: evaluate(folder, weights, **options) for folder in test_folders}
+    scored = {folder.name: evaluate(folder, weights, progress=progress) for folder in test_folders}
     card = {
         "training": read_description(weights).training,
         "scores": {name: result for name, (result, _, _) in scored.items()},
@@ -97,17 +111,22 @@ def score_all(weights, test_folders, **options):
     return {name: (result, rows) for name, (result, rows, _) in scored.items()}
 
 
-def save_classifier(model, description, path):
-    """Write a complete Keras model to HDF5 with its description, checked by reading back.
+def save_classifier(model: keras.Model, description: Description, path: str | Path) -> None:
+    """Write a complete Keras model to HDF5 with its description, and check it by reading back.
 
     Parameters
     ----------
     model : keras.Model
-        Built-in layers only, uint8 RGB in, class probabilities out.
+        Of built-in layers only, from uint8 RGB images to class probabilities.
     description : evaluate.Description
-        Goes into the HDF5 attribute ``classifier`` after the model is saved.
-    path : Path
-        Replaced only when the new file is whole.
+        Stored as JSON in the HDF5 attribute ``classifier``.
+    path : str or Path
+        Its folder is created if missing; an old file stays until the new one is complete.
+
+    Raises
+    ------
+    RuntimeError
+        The description in the file is not the one that was given.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,20 +136,20 @@ def save_classifier(model, description, path):
         with h5py.File(partial, "a") as file:
             file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
             file.visititems(_fix_lengths)
-        if read_description(partial) != description:
-            raise RuntimeError(f"{path} would not give back the description written to it")
+        if read_weights_file(partial)[0] != description:
+            raise RuntimeError(f"{path}: the description that was written cannot be read back")
 
 
-def _fix_lengths(name, found):
-    """Store lists of names as texts of one length, which can be read without trusting the file."""
-    for key, value in found.attrs.items():
+def _fix_lengths(name: str, node: h5py.Group | h5py.Dataset) -> None:
+    """Store lists of names as strings of fixed length: variable ones are pointers, unsafe to read."""
+    for key, value in node.attrs.items():
         if np.ndim(value) and value.dtype == object:
-            found.attrs[key] = np.char.encode(value.astype(str), "utf-8")
+            node.attrs[key] = np.char.encode(value.astype(str), "utf-8")
 
 
 @contextmanager
-def _without_legacy_notice():
-    """Keras advises against HDF5 on every save; the challenge asks for it."""
+def _without_legacy_notice() -> Iterator[None]:
+    """Without Keras's warning against HDF5, which it gives on every save; the challenge asks for HDF5."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

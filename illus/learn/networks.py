@@ -1,57 +1,65 @@
-"""CNN builders: a configuration's numbers -> an untrained Keras model of built-in layers.
+"""A configuration -> an untrained convolutional network, a Keras model of built-in layers only.
 
-In: what the network sees, its blocks and its size. Out: a model from uint8 RGB images to class
-probabilities; scaling and filters are inside, so that scoring cannot drift from training.
+In: the channels, the blocks and the size of the network. Out: a model from uint8 RGB images to class
+probabilities. Scaling and filters are part of it, so that scoring cannot differ from training.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
-from keras import Input, Model, layers
+from keras import Input, KerasTensor, Model, layers
+
+from illus.learn.settings import Config
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-SOBEL = np.float32([[1, 0, -1], [2, 0, -2], [1, 0, -1]]) / 8
-NEIGHBOURHOOD = 7  # px, what local contrast is measured against
+SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32) / 8
+NEIGHBOURHOOD = 7  # px, side of the square whose mean is subtracted for local contrast
 REDUCTION = 4  # of channels inside a squeeze-and-excitation block
-PATCH = 4  # px, side of the patches that a mixer sees
-SPREAD = 5  # px, kernel with which a mixer mixes places
+MIXER_PATCH = 4  # px, side of a mixer's patches
+MIXER_KERNEL = 5  # patches, side of a mixer's depthwise kernel
+
+Part = Callable[[KerasTensor], KerasTensor]
+Block = Callable[[KerasTensor, int, int], KerasTensor]  # input, channels, stride
 
 
 def build(
-    input_size,
-    n_classes,
-    block="residual",
-    width=24,
-    blocks=(1, 1, 2, 2),
-    dropout=0.2,
-    channels="rgb",
-    normalisation="scale",
-    pooling="average",
-    stem_stride=1,
-):
-    """A convolutional classifier, untrained.
+    input_size: int,
+    n_classes: int,
+    block: str = Config.block,
+    width: int = Config.width,
+    blocks: Sequence[int] = Config.blocks,
+    dropout: float = Config.dropout,
+    channels: str = Config.channels,
+    normalisation: str = Config.normalisation,
+    pooling: str = Config.pooling,
+    stem_stride: int = Config.stem_stride,
+) -> Model:
+    """A convolutional classifier, untrained; defaults are those of :class:`illus.learn.settings.Config`.
 
-    Stages of ``blocks[i]`` blocks with ``width * 2**i`` channels, each at half the size of the one
-    before; a mixer has all its blocks in one stage, on patches.
+    Stage i has ``blocks[i]`` blocks of ``width * 2**i`` channels, at half the size of the stage before. A
+    mixer has all its blocks in one stage, on patches.
 
     Parameters
     ----------
     input_size : int
         Side of the square input, px.
     n_classes : int
-    block : str, default "residual"
+    block : str
         A key of ``BLOCKS``.
-    width : int, default 24
+    width : int
         Channels of the first stage.
-    blocks : sequence of int, default (1, 1, 2, 2)
-    dropout : float, default 0.2
-        Before the classifier.
-    channels : str, default "rgb"
-        What the first convolution sees: a key of ``CHANNELS``.
-    normalisation : str, default "scale"
-        How it is scaled: a key of ``NORMALISATIONS``.
-    pooling : str, default "average"
-        How places are summed up: a key of ``POOLINGS``.
-    stem_stride : int, default 1
-        Stride of the first convolution; a mixer's is that of its patches.
+    blocks : sequence of int
+        Number of blocks in each stage.
+    dropout : float
+        Rate before the classifier.
+    channels : str
+        Input of the first convolution: a key of ``CHANNELS``.
+    normalisation : str
+        How that input is scaled: a key of ``NORMALISATIONS``.
+    pooling : str
+        Pooling over the last feature map: a key of ``POOLINGS``.
+    stem_stride : int
+        Stride of the first convolution; a mixer uses ``MIXER_PATCH`` instead.
 
     Returns
     -------
@@ -59,10 +67,13 @@ def build(
         uint8 (n, input_size, input_size, 3) -> float32 (n, n_classes), rows sum to 1.
     """
     inputs = Input((input_size, input_size, 3), dtype="uint8", name="rgb")
-    x = layers.Rescaling(-1 / 255, offset=1.0, name="ink")(inputs)  # white is 0, as what is around it
+    x = layers.Rescaling(-1 / 255, offset=1.0, name="ink")(inputs)  # white is 0, like zero padding
     x = NORMALISATIONS[normalisation](CHANNELS[channels](x))
     if block == "mixer":
-        x = _activation(layers.Conv2D(width, PATCH, PATCH, use_bias=False, kernel_initializer="he_normal")(x))
+        patches = layers.Conv2D(
+            width, MIXER_PATCH, MIXER_PATCH, use_bias=False, kernel_initializer="he_normal"
+        )
+        x = _activation(patches(x))
         blocks = (sum(blocks),)
     else:
         x = _convolution(x, width, stem_stride)
@@ -75,28 +86,28 @@ def build(
     return Model(inputs, outputs, name=block)
 
 
-# --- What the network sees: ink, 0 for white to 1 for black, in each colour ------------------------
+# --- Input channels: of ink, 0 for white to 1 for black, in each colour ----------------------------
 
 
-def _gray(x):
+def _gray(x: KerasTensor) -> KerasTensor:
     return _fixed(x, np.reshape(LUMA, (1, 1, 3, 1)), "gray")
 
 
-def _edges(x):
-    """Size of the gradient, as the sum of its parts across and down."""
+def _edges(x: KerasTensor) -> KerasTensor:
+    """Size of the gradient: the sum of its absolute horizontal and vertical parts."""
     kernels = [SOBEL, -SOBEL, SOBEL.T, -SOBEL.T]
     parts = layers.ReLU()(_fixed(_gray(x), np.stack(kernels, -1)[:, :, None], "sobel"))
     return _fixed(parts, np.ones((1, 1, 4, 1)), "edges")
 
 
-def _contrast(x):
+def _contrast(x: KerasTensor) -> KerasTensor:
     """Difference from the mean of the neighbourhood."""
     gray = _gray(x)
     return layers.Subtract()([gray, layers.AveragePooling2D(NEIGHBOURHOOD, 1, padding="same")(gray)])
 
 
-def _fixed(x, kernel, name):
-    """A convolution that is not learned."""
+def _fixed(x: KerasTensor, kernel: np.ndarray, name: str) -> KerasTensor:
+    """A convolution that is not trained."""
     layer = layers.Conv2D(
         kernel.shape[-1], kernel.shape[:2], padding="same", use_bias=False, trainable=False, name=name
     )
@@ -105,7 +116,7 @@ def _fixed(x, kernel, name):
     return y
 
 
-CHANNELS = {
+CHANNELS: dict[str, Part] = {
     "rgb": lambda x: x,
     "gray": _gray,
     "edges": _edges,
@@ -114,7 +125,7 @@ CHANNELS = {
     "smoothed": lambda x: layers.AveragePooling2D(3, 1, padding="same", name="smoothed")(x),
 }
 
-NORMALISATIONS = {
+NORMALISATIONS: dict[str, Part] = {
     "scale": lambda x: layers.Rescaling(-2.0, offset=1.0, name="scale")(x),  # white is 1, black -1
     "ink": lambda x: x,
     "image": lambda x: layers.GroupNormalization(1, center=False, scale=False, name="scale")(x),
@@ -125,32 +136,30 @@ NORMALISATIONS = {
 # --- Blocks ----------------------------------------------------------------------------------------
 
 
-def _plain(x, channels, stride):
+def _plain(x: KerasTensor, channels: int, stride: int) -> KerasTensor:
     """Two convolutions without a shortcut (Simonyan and Zisserman 2015, arXiv:1409.1556)."""
     return _convolution(_activation(_convolution(_activation(x), channels, stride)), channels)
 
 
-def _residual(x, channels, stride):
-    """Pre-activation (He et al. 2016, arXiv:1603.05027)."""
+def _residual(x: KerasTensor, channels: int, stride: int) -> KerasTensor:
+    """Two convolutions with a shortcut, pre-activation (He et al. 2016, arXiv:1603.05027)."""
     return _with_shortcut(x, channels, stride, _convolution)
 
 
-def _separable(x, channels, stride):
-    """Each convolution split into places and channels (Chollet 2017, arXiv:1610.02357)."""
-    return _with_shortcut(
-        x,
-        channels,
-        stride,
-        lambda x, n, step=1: _convolution(
-            layers.DepthwiseConv2D(3, step, padding="same", use_bias=False)(x), n, kernel=1
-        ),
-    )
+def _separable(x: KerasTensor, channels: int, stride: int) -> KerasTensor:
+    """Residual, of depthwise and 1 x 1 convolutions (Chollet 2017, arXiv:1610.02357)."""
+
+    def convolution(x: KerasTensor, n: int, stride: int = 1) -> KerasTensor:
+        x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False)(x)
+        return _convolution(x, n, kernel=1)
+
+    return _with_shortcut(x, channels, stride, convolution)
 
 
-def _squeeze_excite(x, channels, stride):
-    """Residual, its channels weighted by their mean (Hu et al. 2018, arXiv:1709.01507)."""
+def _squeeze_excite(x: KerasTensor, channels: int, stride: int) -> KerasTensor:
+    """Residual, with channels weighted by their means (Hu et al. 2018, arXiv:1709.01507)."""
 
-    def weighted(x, n):
+    def weighted(x: KerasTensor, n: int) -> KerasTensor:
         x = _convolution(x, n)
         mean = layers.GlobalAveragePooling2D(keepdims=True)(x)
         inner = layers.Conv2D(n // REDUCTION, 1, activation="relu")(mean)
@@ -159,14 +168,21 @@ def _squeeze_excite(x, channels, stride):
     return _with_shortcut(x, channels, stride, _convolution, weighted)
 
 
-def _mixer(x, channels, stride):
-    """Places mixed, then channels (Trockman and Kolter 2022, arXiv:2201.09792), for patches."""
-    y = layers.DepthwiseConv2D(SPREAD, padding="same", use_bias=False)(x)
+def _mixer(x: KerasTensor, channels: int, stride: int) -> KerasTensor:
+    """ConvMixer: patches mixed, then channels (Trockman and Kolter 2022, arXiv:2201.09792); no stride."""
+    y = layers.DepthwiseConv2D(MIXER_KERNEL, padding="same", use_bias=False)(x)
     x = layers.Add()([x, _activation(y)])
     return _activation(_convolution(x, channels, kernel=1))
 
 
-def _with_shortcut(x, channels, stride, first, second=None):
+def _with_shortcut(
+    x: KerasTensor,
+    channels: int,
+    stride: int,
+    first: Callable[..., KerasTensor],
+    second: Callable[..., KerasTensor] | None = None,
+) -> KerasTensor:
+    """Two convolutions, ``first`` and ``second`` (by default like the first), added to their input."""
     y = _activation(x)
     if stride > 1:
         x = _convolution(layers.AveragePooling2D(stride, padding="same")(y), channels, kernel=1)
@@ -174,17 +190,18 @@ def _with_shortcut(x, channels, stride, first, second=None):
     return layers.Add()([x, (second or first)(y, channels)])
 
 
-def _activation(x):
+def _activation(x: KerasTensor) -> KerasTensor:
     return layers.ReLU()(layers.BatchNormalization()(x))
 
 
-def _convolution(x, channels, stride=1, kernel=3):
-    return layers.Conv2D(
+def _convolution(x: KerasTensor, channels: int, stride: int = 1, kernel: int = 3) -> KerasTensor:
+    layer = layers.Conv2D(
         channels, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_normal"
-    )(x)
+    )
+    return layer(x)
 
 
-BLOCKS = {
+BLOCKS: dict[str, Block] = {
     "plain": _plain,
     "residual": _residual,
     "separable": _separable,
@@ -192,7 +209,7 @@ BLOCKS = {
     "mixer": _mixer,
 }
 
-POOLINGS = {
+POOLINGS: dict[str, Part] = {
     "average": lambda x: layers.GlobalAveragePooling2D()(x),
     "max": lambda x: layers.GlobalMaxPooling2D()(x),
     "both": lambda x: layers.Concatenate()(
@@ -201,18 +218,21 @@ POOLINGS = {
 }
 
 
-def average(models):
-    """One model that gives the mean of the probabilities of several.
+# --- Whole models ------------------------------------------------------------------------------------
+
+
+def average(models: Sequence[Model]) -> Model:
+    """An ensemble: one model that gives the mean of the probabilities of several.
 
     Parameters
     ----------
-    models : list of keras.Model
-        From :func:`build`, of one input size and the same classes.
+    models : sequence of keras.Model
+        From :func:`build`, with one input size and the same classes.
 
     Returns
     -------
     keras.Model
-        As from :func:`build`; holds copies, called ``member_1``, ``member_2``, ...
+        As from :func:`build`; its members are copies, named ``member_1``, ``member_2``, ...
     """
     inputs = Input(models[0].input_shape[1:], dtype="uint8", name="rgb")
     members = [
@@ -225,34 +245,34 @@ def average(models):
     return Model(inputs, outputs, name="average")
 
 
-def multiply_adds(model):
-    """Multiplications with additions that one image costs, of convolutions and dense layers; int."""
+def multiply_adds(model: Model) -> int:
+    """Multiply-add operations for one image, in convolutions and dense layers, of members too."""
     total = 0
     for layer in model.layers:
         if isinstance(layer, Model):
             total += multiply_adds(layer)
         if isinstance(layer, layers.Dense | layers.Conv2D | layers.DepthwiseConv2D):
-            places = np.prod(layer.output.shape[1:-1], dtype=int)
-            total += int(np.prod(layer.kernel.shape, dtype=int) * places)
+            positions = np.prod(layer.output.shape[1:-1], dtype=int)
+            total += int(np.prod(layer.kernel.shape, dtype=int) * positions)
     return total
 
 
-def feature_map_shapes(model):
-    """The stations of an image on its way through a network from :func:`build`.
+def feature_map_shapes(model: Model) -> list[tuple[str, int, int]]:
+    """Shapes of what a network from :func:`build` computes, from the image to the classes.
 
     Returns
     -------
     list of (str, int, int)
         Name, side of the map in pixels (1 for a vector), channels.
     """
-    convolutions = [la for la in model.layers if isinstance(la, layers.Conv2D) and la.trainable]
-    blocks = [la for la in model.layers if isinstance(la, layers.Add)] or convolutions[2::2]
+    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D) and layer.trainable]
+    blocks = [layer for layer in model.layers if isinstance(layer, layers.Add)] or convolutions[2::2]
     head = model.layers[-1]
-    stations = [
+    maps = [
         ("image", model.input),
         ("convolution", convolutions[0].output),
         *(("block", block.output) for block in blocks),
         ("pooled", head.input),
         ("classes", head.output),
     ]
-    return [(name, x.shape[1] if len(x.shape) == 4 else 1, x.shape[-1]) for name, x in stations]
+    return [(name, x.shape[1] if len(x.shape) == 4 else 1, x.shape[-1]) for name, x in maps]

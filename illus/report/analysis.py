@@ -1,7 +1,9 @@
-"""What a scored classifier gets wrong, how sure it was, and what it looked at.
+"""Errors of a scored classifier, its calibration, and the evidence in an image for a class.
 
-In: the rows that :func:`evaluate.evaluate` gives, or a model and images. Out: tables and arrays.
+In: the rows that :func:`evaluate.evaluate` returns, or a model and images. Out: tables and arrays.
 """
+
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -10,24 +12,25 @@ from keras import layers, ops
 from sklearn.metrics import confusion_matrix
 
 
-def scored_rows(rows):
-    """The rows of readable files as a table; ``probability`` as float."""
+def scored_rows(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """Rows from :func:`evaluate.evaluate` as a table, without unreadable files; ``probability`` as float."""
     table = pd.DataFrame(rows)
     return table[table.predicted != ""].astype({"probability": float}).reset_index(drop=True)
 
 
-def bootstrap_f1(table, class_names, draws=2000, seed=0):
-    """F1 of each class, if other images had been collected: the bootstrap of Efron 1979.
+def bootstrap_f1(
+    table: pd.DataFrame, class_names: Sequence[str], draws: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """F1 of each class on resampled images: the bootstrap (Efron 1979).
 
-    Drawing images with replacement is drawing the confusion matrix from a multinomial distribution.
-    Images count as independent, which variants of one drawing are not: intervals are, if anything,
-    too narrow.
+    To draw images with replacement is to draw the confusion matrix from a multinomial distribution.
+    Images are treated as independent. Variants of one drawing are not, so intervals may be too narrow.
 
     Parameters
     ----------
     table : pandas.DataFrame
         ``class_name``, ``predicted``.
-    class_names : list of str, length k
+    class_names : sequence of str, length k
     draws : int, default 2000
     seed : int, default 0
 
@@ -44,20 +47,20 @@ def bootstrap_f1(table, class_names, draws=2000, seed=0):
         return 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))
 
 
-def most_confused(table, most=10):
-    """The pairs of classes that are taken for each other most often.
+def most_confused(table: pd.DataFrame, max_pairs: int = 10) -> pd.DataFrame:
+    """The pairs of classes that are confused most often.
 
     Parameters
     ----------
     table : pandas.DataFrame
         ``path``, ``class_name``, ``predicted``, ``probability``.
-    most : int, default 10
+    max_pairs : int, default 10
 
     Returns
     -------
     pandas.DataFrame
         One row per unordered pair: ``pair`` (tuple of str), ``images`` (int), ``share`` of all errors
-        (float), ``paths`` (list of str, the surest mistakes first).
+        (float), ``paths`` (list of str, errors with the highest probability first).
     """
     wrong = table[table.class_name != table.predicted]
     wrong = wrong.sort_values("probability", ascending=False, kind="stable")
@@ -68,11 +71,11 @@ def most_confused(table, most=10):
     )
     pairs = wrong.groupby(pair).path.agg(images="size", paths=list).rename_axis("pair").reset_index()
     pairs.insert(2, "share", pairs.images / max(1, len(wrong)))
-    return pairs.sort_values("images", ascending=False, kind="stable").head(most).reset_index(drop=True)
+    return pairs.sort_values("images", ascending=False, kind="stable").head(max_pairs).reset_index(drop=True)
 
 
-def calibration(table, bins=10):
-    """How often a prediction of some probability is right, in bins of equally many images.
+def calibration(table: pd.DataFrame, bins: int = 10) -> tuple[pd.DataFrame, float]:
+    """How often predictions of a given probability are right, in bins of equally many images.
 
     Parameters
     ----------
@@ -83,26 +86,24 @@ def calibration(table, bins=10):
     Returns
     -------
     curve : pandas.DataFrame
-        ``probability`` and ``accuracy``, means of a bin, and ``images``.
+        One row per bin: means of ``probability`` and ``accuracy``, and the number of ``images``.
     error : float
-        Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean difference of the two.
+        Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean absolute difference of
+        the two.
     """
     order = table.sort_values("probability", kind="stable")
     place = np.arange(len(order)) * bins // len(order)
     right = (order.class_name == order.predicted).astype(float)
-    curve = (
-        pd.DataFrame({"probability": order.probability, "accuracy": right})
-        .groupby(place)
-        .agg(probability=("probability", "mean"), accuracy=("accuracy", "mean"), images=("accuracy", "size"))
-    )
+    by_bin = pd.DataFrame({"probability": order.probability, "accuracy": right}).groupby(place)
+    curve = by_bin.mean().assign(images=by_bin.size())
     return curve, float(np.average(abs(curve.probability - curve.accuracy), weights=curve.images))
 
 
-def class_activation(model, images, class_ids):
-    """Where a class's evidence is: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391).
+def class_activation(model: keras.Model, images: np.ndarray, class_ids: Sequence[int]) -> np.ndarray:
+    """Where in an image the evidence for a class is: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391).
 
-    The gradient is that of the class's score before the softmax, at the last map of features. For a
-    model that averages others it is the mean of theirs.
+    Uses the gradient of the class's score before the softmax with respect to the last feature map. For a
+    model that averages others, the maps of its members are averaged.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def class_activation(model, images, class_ids):
     Returns
     -------
     numpy.ndarray
-        float32, shape (n, h, w), each image's between 0 and 1.
+        float, shape (n, h, w), the maximum of each image 1, or 0 where there is no evidence.
     """
     members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     if members:
@@ -125,8 +126,8 @@ def class_activation(model, images, class_ids):
     return maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-9)
 
 
-def _gradient_map(model, images, class_ids):
-    from tensorflow import GradientTape  # the one thing here that Keras has no words for
+def _gradient_map(model: keras.Model, images: np.ndarray, class_ids: Sequence[int]) -> np.ndarray:
+    from tensorflow import GradientTape  # Keras has no gradients that work on every backend
 
     head = model.layers[-1]
     features = [layer for layer in model.layers if isinstance(layer, layers.ReLU)][-1].output

@@ -1,17 +1,23 @@
-"""Every figure, each a function that takes its axes.
+"""Charts, each a function that takes its axes.
 
-In: tables and class folders. Out: drawings on matplotlib axes.
+In: tables. Out: drawings on matplotlib axes.
 """
+
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from evaluate import natural_key
+from illus.clean.mixture import Separation
 
 
-def use_style():
-    """The look of all figures in the notebooks."""
+def use_style() -> None:
+    """Set the style of all figures in the notebooks."""
     sns.set_theme(context="notebook", style="white", font_scale=0.85)
     matplotlib.rcParams.update(
         {
@@ -24,26 +30,41 @@ def use_style():
     )
 
 
-def class_bars(axes, counts, labels=None, **style):
-    """Horizontal bars of images per class, in class order, with the numbers at their ends."""
+def class_bars(
+    axes: Axes, counts: pd.Series, labels: Mapping[str, str] | None = None, color: str | None = None
+) -> None:
+    """Horizontal bars of images per class, in class order, with the numbers at their ends.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    counts : pandas.Series
+        Indexed by class name.
+    labels : mapping of str to str, optional
+        Text that is shown for a class instead of its name.
+    color : str, optional
+        As matplotlib has it.
+    """
     names = sorted(counts.index, key=natural_key)[::-1]
-    bars = axes.barh([(labels or {}).get(n, n) for n in names], counts[names], **style)
+    bars = axes.barh([(labels or {}).get(n, n) for n in names], counts[names], color=color)
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12, y=0.01)
     axes.set_xlabel("images")
 
 
-def precision_recall(axes, curves, marks=()):
+def precision_recall(
+    axes: Axes, curves: Mapping[str, pd.DataFrame], marks: Sequence[tuple[float, float, str]] = ()
+) -> None:
     """Precision against recall.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    curves : dict of str to pandas.DataFrame
+    curves : mapping of str to pandas.DataFrame
         Name to ``recall`` and ``precision``, both 0 to 1.
     marks : sequence of (float, float, str)
-        Recall, precision and text of single points.
+        Recall, precision and label of single points.
     """
     for name, curve in curves.items():
         axes.plot(curve.recall, curve.precision, ".-", label=name, markersize=4)
@@ -55,45 +76,67 @@ def precision_recall(axes, curves, marks=()):
     axes.legend(loc="lower left", frameon=False)
 
 
-def numbered(axes, text):
-    """Axes without ticks or frame, with a title."""
+def numbered(axes: Axes, text: str) -> None:
+    """Give axes a title, and remove their ticks and frame."""
     axes.set(xticks=[], yticks=[], title=text)
     axes.spines[:].set_visible(False)
 
 
-def cluster_scatter(axes, points, cluster, most=6):
-    """Points coloured by cluster, noise gray, with a legend of the largest clusters."""
-    colours = sns.color_palette("colorblind", most)
-    axes.scatter(*points[cluster < 0].T, s=4, color="silver", label=f"noise ({(cluster < 0).sum():,})")
-    for label in range(min(most, cluster.max() + 1)):
-        rows = cluster == label
-        axes.scatter(*points[rows].T, s=4, color=colours[label], label=f"cluster {label} ({rows.sum():,})")
+def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clusters: int = 6) -> None:
+    """Points coloured by cluster, noise gray, with a legend.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    points : numpy.ndarray
+        float, shape (n, 2).
+    cluster : numpy.ndarray
+        int, shape (n,): -1 for noise, clusters by size from 0.
+    max_clusters : int, default 6
+        Limit of clusters that are shown.
+    """
+    colours = sns.color_palette("colorblind", max_clusters)
+    x, y = points.T
+    noise = cluster < 0
+    axes.scatter(x[noise], y[noise], s=4, color="silver", label=f"noise ({noise.sum():,})")
+    for number in range(min(max_clusters, cluster.max() + 1)):
+        rows = cluster == number
+        label = f"cluster {number} ({rows.sum():,})"
+        axes.scatter(x[rows], y[rows], s=4, color=colours[number], label=label)
     axes.legend(frameon=False, markerscale=3, fontsize=8)
 
 
-def knee_curve(axes, gaps, eps):
-    """The k-distance curve with its knee."""
+def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
+    """The k-distance curve: distances ``gaps`` in ascending order, and DBSCAN's ``eps`` at their knee."""
     axes.plot(gaps, color="steelblue")
     axes.axhline(eps, color="firebrick", linestyle="--")
     axes.text(0, eps, f" eps = {eps:.2f}, the knee", color="firebrick", va="bottom")
     axes.set(xlabel="points, by distance", ylabel="distance to the 20th neighbour")
 
 
-def score_histogram(axes, scores, separation, kinds, bins=80):
-    """Scores on a log scale, the two fitted kinds, and the threshold between them.
+def score_histogram(
+    axes: Axes,
+    scores: np.ndarray,
+    separation: Separation | None,
+    kinds: Mapping[str, np.ndarray],
+    bins: int = 80,
+) -> None:
+    """Histograms of scores with a logarithmic count, the two fitted densities, and the threshold.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     scores : numpy.ndarray
+        float, shape (n,).
     separation : illus.clean.mixture.Separation or None
-    kinds : dict of str to numpy.ndarray
-        Name to bool, shape (n,): who is counted together.
+        The fitted mixture, if there is one.
+    kinds : mapping of str to numpy.ndarray
+        Name to bool, shape (n,): the scores of a histogram; at most two.
     bins : int, default 80
     """
     edges = np.linspace(scores.min(), scores.max(), bins + 1)
     for (name, rows), colour in zip(kinds.items(), ("steelblue", "darkorange"), strict=False):
-        axes.hist(scores[rows], edges, alpha=0.6, label=name, color=colour)
+        axes.hist(scores[rows], edges.tolist(), alpha=0.6, label=name, color=colour)
     if separation:
         scale = len(scores) * (edges[1] - edges[0])
         for density, name in zip(separation.log_densities(edges), ("usual", "rare"), strict=True):
@@ -103,8 +146,8 @@ def score_histogram(axes, scores, separation, kinds, bins=80):
     axes.legend(frameon=False, fontsize=8)
 
 
-def gains(axes, table, noise):
-    """What each variant of a round gains over its base, by factor, with the band that seeds alone span.
+def gains(axes: Axes, table: pd.DataFrame, noise: float) -> None:
+    """The gain of each variant of a round over its base, by factor, with a band for the noise of seeds.
 
     Parameters
     ----------
@@ -112,7 +155,7 @@ def gains(axes, table, noise):
     table : pandas.DataFrame
         From :func:`illus.learn.experiments.run_round`.
     noise : float
-        Standard deviation of macro F1 between seeds; the band is twice as wide to each side.
+        Standard deviation of macro F1 between seeds; the band extends to twice as much on each side.
     """
     variants = table[table.factor != ""].iloc[::-1]
     colours = dict(zip(table.factor.unique()[1:], sns.color_palette("colorblind"), strict=False))
@@ -129,40 +172,35 @@ def gains(axes, table, noise):
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 
 
-def learning_curves(left, right, curves):
-    """Loss and macro F1 by epoch: dashed on augmented training images, solid on validation.
+def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.DataFrame]]) -> None:
+    """Loss (left) and macro F1 (right) by epoch: dashed for augmented training images, solid for validation.
 
     Parameters
     ----------
     left, right : matplotlib.axes.Axes
-    curves : dict of str to list of pandas.DataFrame
+    curves : mapping of str to sequence of pandas.DataFrame
         Name of a candidate to the history of each seed: ``epoch``, ``loss``, ``macro_f1``, ``val_loss``,
         ``val_macro_f1``.
     """
     for (name, histories), colour in zip(curves.items(), sns.color_palette("colorblind"), strict=False):
         for number, history in enumerate(histories):
+            label = None if number else name
             for axes, value in ((left, "loss"), (right, "macro_f1")):
                 axes.plot(history.epoch, history[value], "--", color=colour, linewidth=0.8)
-                axes.plot(
-                    history.epoch,
-                    history[f"val_{value}"],
-                    color=colour,
-                    linewidth=1.3,
-                    label=None if number else name,
-                )
+                axes.plot(history.epoch, history[f"val_{value}"], color=colour, linewidth=1.3, label=label)
     left.set(xlabel="epoch", ylabel="loss")
     right.set(xlabel="epoch", ylabel="macro F1")
     right.legend(frameon=False, fontsize=8)
 
 
-def curves_by_time(axes, curves):
-    """Macro F1 on validation by minutes of training, a line for each method.
+def curves_by_time(axes: Axes, curves: pd.DataFrame) -> None:
+    """Macro F1 on validation by minutes of training, one line per method.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     curves : pandas.DataFrame
-        Columns ``method``, ``seconds``, ``macro_f1``; a row for each epoch.
+        One row per epoch: ``method``, ``seconds`` since the start of training, ``macro_f1``.
     """
     for method, rows in curves.groupby("method", sort=False):
         axes.plot(rows.seconds / 60, rows.macro_f1, ".-", label=method)
@@ -170,23 +208,21 @@ def curves_by_time(axes, curves):
     axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
-def architecture(axes, shapes):
-    """A network from left to right: a block as high as its map and as wide as it has channels.
+def architecture(axes: Axes, shapes: Sequence[tuple[str, int, int]]) -> None:
+    """A network from left to right: boxes as high as a feature map, and wider the more channels it has.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    shapes : list of (str, int, int)
-        Name, side of the map in pixels (1 for a vector), channels.
+    shapes : sequence of (str, int, int)
+        From :func:`illus.learn.networks.feature_map_shapes`: name, side in pixels (1 for a vector),
+        channels.
     """
     x = 0.0
     for name, side, channels in shapes:
         width, height = 0.25 + 0.12 * np.log2(channels), 0.3 + side / shapes[0][1] * 3
-        axes.add_patch(
-            matplotlib.patches.Rectangle(
-                (x, -height / 2), width, height, facecolor="lightsteelblue", edgecolor="black", linewidth=0.8
-            )
-        )
+        box = Rectangle((x, -height / 2), width, height, fc="lightsteelblue", ec="black", lw=0.8)
+        axes.add_patch(box)
         size = f"{side} × {side} × {channels}" if side > 1 else f"{channels}"
         axes.text(x + width / 2, -height / 2 - 0.1, size, ha="center", va="top", fontsize=7)
         axes.text(x + width / 2, height / 2 + 0.1, name, ha="center", va="bottom", fontsize=7)
@@ -196,14 +232,14 @@ def architecture(axes, shapes):
     axes.set_axis_off()
 
 
-def class_f1_bars(axes, f1, low, high, counts):
-    """F1 of each class with an interval, the number of images beside its name.
+def class_f1_bars(axes: Axes, f1: pd.Series, low: pd.Series, high: pd.Series, counts: pd.Series) -> None:
+    """F1 of each class with its interval, and the number of images beside its name.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     f1, low, high, counts : pandas.Series
-        Indexed by class name.
+        Indexed by class name: F1, the bounds of its 95 % interval, images.
     """
     names = sorted(f1.index, key=natural_key)[::-1]
     errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
@@ -213,8 +249,17 @@ def class_f1_bars(axes, f1, low, high, counts):
     axes.margins(y=0.01)
 
 
-def reliability(axes, curve, error, name):
-    """How often predictions of some probability are right; the diagonal is an honest network's."""
+def reliability(axes: Axes, curve: pd.DataFrame, error: float, name: str) -> None:
+    """A reliability diagram; the diagonal stands for perfect calibration.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    curve, error
+        From :func:`illus.report.analysis.calibration`.
+    name : str
+        Of the curve, in the legend.
+    """
     axes.plot([0, 1], [0, 1], color="gray", linewidth=0.8)
     axes.plot(curve.probability, curve.accuracy, "o-", label=f"{name} (mean difference {error:.3f})")
     axes.set(

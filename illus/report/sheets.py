@@ -3,15 +3,26 @@
 In: paths or arrays of images. Out: drawings on matplotlib axes.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 
 from evaluate import decode_image, fit_image, natural_key, read_file
 
 
-def class_gallery(axes, catalog, folder, labels=None, columns=18, size=64, seed=0):
+def class_gallery(
+    axes: Axes,
+    catalog: pd.DataFrame,
+    folder: str | Path,
+    labels: Mapping[str, str] | None = None,
+    columns: int = 18,
+    size: int = 64,
+    seed: int = 0,
+) -> None:
     """One row of randomly drawn images per class.
 
     Parameters
@@ -21,9 +32,10 @@ def class_gallery(axes, catalog, folder, labels=None, columns=18, size=64, seed=
         ``path``, ``class_name``; readable files only.
     folder : str or Path
         What the paths are relative to.
-    labels : dict of str to str, optional
-        Text shown for a class instead of its name.
+    labels : mapping of str to str, optional
+        Text that is shown for a class instead of its name.
     columns : int, default 18
+        Limit of images in a row.
     size : int, default 64
         Side of an image in pixels.
     seed : int, default 0
@@ -36,20 +48,27 @@ def class_gallery(axes, catalog, folder, labels=None, columns=18, size=64, seed=
     image_rows(axes, rows, folder, [(labels or {}).get(n, n) for n in names], columns, size)
 
 
-def image_rows(axes, rows, folder, labels, columns=None, size=64):
-    """Images side by side, one row of them per label.
+def image_rows(
+    axes: Axes,
+    rows: Sequence[Sequence[str]],
+    folder: str | Path,
+    labels: Sequence[str],
+    columns: int | None = None,
+    size: int = 64,
+) -> None:
+    """Rows of images, each with a label at its left.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    rows : list of list of str
+    rows : sequence of sequence of str
         Paths of images.
     folder : str or Path
         What the paths are relative to.
-    labels : list of str
-        One per row, at its left.
+    labels : sequence of str
+        One per row.
     columns : int, optional
-        Places in a row; more images are left out. By default those of the longest row.
+        Limit of images in a row; by default that of the longest row.
     size : int, default 64
         Side of an image in pixels.
     """
@@ -57,14 +76,17 @@ def image_rows(axes, rows, folder, labels, columns=None, size=64):
     sheet = np.full((max(1, len(rows)) * size, columns * size, 3), 255, np.uint8)
     for row, paths in enumerate(rows):
         for column, path in enumerate(paths[:columns]):
-            image = fit_image(decode_image(read_file(Path(folder, path))), size - 4, "pad")
             top, left = row * size + 2, column * size + 2
-            sheet[top : top + size - 4, left : left + size - 4] = image
+            sheet[top : top + size - 4, left : left + size - 4] = _read(folder, path, size - 4)
     show_sheet(axes, sheet, labels)
 
 
-def show_sheet(axes, sheet, labels):
-    """A sheet of images in equally high rows, with a label at the left of each row."""
+def _read(folder: str | Path, path: str, size: int) -> np.ndarray:
+    return fit_image(decode_image(read_file(Path(folder, path))), size, "pad")
+
+
+def show_sheet(axes: Axes, sheet: np.ndarray, labels: Sequence[str]) -> None:
+    """Show a uint8 RGB sheet of equally high rows, with a label at the left of each row."""
     height = len(sheet) / max(1, len(labels))
     axes.imshow(sheet)
     axes.set_xticks([])
@@ -73,16 +95,24 @@ def show_sheet(axes, sheet, labels):
     axes.spines[:].set_visible(False)
 
 
-def pairs_sheet(axes, pairs, folder, captions, columns=6, size=72):
-    """Pairs of images, each with a caption above.
+def pairs_sheet(
+    axes: Axes,
+    pairs: Sequence[Sequence[str]],
+    folder: str | Path,
+    captions: Sequence[str],
+    columns: int = 6,
+    size: int = 72,
+) -> None:
+    """Pairs of images, each with a caption above; the word ``none`` if there are no pairs.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    pairs : list of (str, str)
+    pairs : sequence of (str, str)
         Paths of images.
     folder : str or Path
-    captions : list of str
+        What the paths are relative to.
+    captions : sequence of str
         One per pair.
     columns : int, default 6
         Pairs in a row.
@@ -97,50 +127,58 @@ def pairs_sheet(axes, pairs, folder, captions, columns=6, size=72):
         top, left = number // columns * height, number % columns * width
         for side, path in enumerate(pair):
             x = left + side * size
-            image = fit_image(decode_image(read_file(Path(folder, path))), size - 4, "pad")
-            sheet[top + head : top + head + size - 4, x : x + size - 4] = image
+            sheet[top + head : top + head + size - 4, x : x + size - 4] = _read(folder, path, size - 4)
         axes.text(left, top + head - 5, caption, fontsize=7)
     show_sheet(axes, sheet, [])
 
 
-def mean_images(axes, copies, class_names, columns=10):
-    """The mean image of each class, names above.
+def mean_images(axes: Axes, images: np.ndarray, class_names: pd.Series, columns: int = 10) -> None:
+    """The mean image of each class, in class order, with its name above.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    copies : numpy.ndarray
+    images : numpy.ndarray
         uint8, shape (n, side, side, 3).
     class_names : pandas.Series
-        Of each copy.
+        Of str, shape (n,).
     columns : int, default 10
+        Means in a row.
     """
-    names, side, head = sorted(class_names.unique(), key=natural_key), copies.shape[1], 8
+    names, side, head = sorted(class_names.unique(), key=natural_key), images.shape[1], 8
     sheet = np.full((-(-len(names) // columns) * (side + head), columns * (side + 2), 3), 255, np.uint8)
     for number, name in enumerate(names):
         top, left = number // columns * (side + head) + head, number % columns * (side + 2)
-        sheet[top : top + side, left : left + side] = copies[(class_names == name).to_numpy()].mean(0)
+        sheet[top : top + side, left : left + side] = images[(class_names == name).to_numpy()].mean(0)
         axes.text(left + side / 2, top - 1, name, fontsize=8, ha="center")
     show_sheet(axes, sheet, [])
 
 
-def sizes_sheet(axes, paths, folder, sizes, size=96):
-    """The same images as networks of several input sizes see them; one row per size."""
-    images = [decode_image(read_file(Path(folder, path))) for path in paths]
-    rows = [
-        np.hstack(
-            [
-                cv2.resize(fit_image(image, side, "pad"), (size, size), interpolation=cv2.INTER_NEAREST)
-                for image in images
-            ]
-        )
-        for side in sizes
-    ]
+def sizes_sheet(
+    axes: Axes, paths: Sequence[str], folder: str | Path, sizes: Sequence[int], size: int = 96
+) -> None:
+    """Images at several input sizes, enlarged to ``size`` pixels; one row per input size."""
+    rows = [np.hstack([_enlarged(_read(folder, path, side), size) for path in paths]) for side in sizes]
     show_sheet(axes, np.vstack(rows), [f"{side} px" for side in sizes])
 
 
-def thumbnail_scatter(axes, points, thumbnails, cells=24):
-    """Thumbnails where their points are, one for each occupied cell of a grid."""
+def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_NEAREST)
+
+
+def thumbnail_scatter(axes: Axes, points: np.ndarray, thumbnails: np.ndarray, cells: int = 24) -> None:
+    """A scatter plot of thumbnails, one for each occupied cell of a grid; outliers are left out.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    points : numpy.ndarray
+        float, shape (n, 2).
+    thumbnails : numpy.ndarray
+        uint8, shape (n, side, side, 3).
+    cells : int, default 24
+        Along a side of the grid.
+    """
     low, high = np.percentile(points, [0.5, 99.5], axis=0)
     places = ((points - low) / np.maximum(high - low, 1e-9) * cells).astype(int)
     inside = np.flatnonzero(((places >= 0) & (places < cells)).all(1))
@@ -151,16 +189,30 @@ def thumbnail_scatter(axes, points, thumbnails, cells=24):
     show_sheet(axes, sheet, [])
 
 
-def reconstruction_sheet(axes, thumbnails, reconstructions):
-    """Images, what an autoencoder makes of them, and three times the difference, in three rows."""
+def reconstruction_sheet(axes: Axes, thumbnails: np.ndarray, reconstructions: np.ndarray) -> None:
+    """Images, their reconstructions by an autoencoder, and three times the difference, in three rows.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    thumbnails : numpy.ndarray
+        uint8, shape (n, side, side, 3).
+    reconstructions : numpy.ndarray
+        float, shape (n, side, side, 3), 0 to 1.
+    """
     made = (reconstructions.clip(0, 1) * 255).astype(np.uint8)
-    wrong = cv2.convertScaleAbs(np.hstack(np.abs(made.astype(np.float32) - thumbnails).mean(3)), alpha=3)
-    sheet = np.vstack([np.hstack(thumbnails), np.hstack(made), cv2.cvtColor(wrong, cv2.COLOR_GRAY2RGB)])
+    errors = np.abs(made.astype(np.float32) - thumbnails).mean(3)
+    wrong = cv2.convertScaleAbs(np.hstack(list(errors)), alpha=3)
+    sheet = np.vstack(
+        [np.hstack(list(thumbnails)), np.hstack(list(made)), cv2.cvtColor(wrong, cv2.COLOR_GRAY2RGB)]
+    )
     show_sheet(axes, sheet, ["image", "reconstruction", "3 x difference"])
 
 
-def activation_sheet(axes, images, maps, captions, size=96):
-    """Images in a row, below them the same with what a network looked at, captions above.
+def activation_sheet(
+    axes: Axes, images: np.ndarray, maps: np.ndarray, captions: Sequence[str], size: int = 96
+) -> None:
+    """Images in a row, with captions above, and below them the same images under their heat maps.
 
     Parameters
     ----------
@@ -168,19 +220,15 @@ def activation_sheet(axes, images, maps, captions, size=96):
     images : numpy.ndarray
         uint8, shape (n, side, side, 3).
     maps : numpy.ndarray
-        float, shape (n, h, w), 0 to 1.
-    captions : list of str, length n
+        float, shape (n, h, w), 0 to 1, from :func:`illus.report.analysis.class_activation`.
+    captions : sequence of str, length n
     size : int, default 96
         Side of an image in pixels.
     """
-    shown = [cv2.resize(image, (size, size), interpolation=cv2.INTER_NEAREST) for image in images]
-    heat = [
-        cv2.applyColorMap((255 * cv2.resize(m, (size, size)).clip(0, 1)).astype(np.uint8), cv2.COLORMAP_JET)[
-            ..., ::-1
-        ]
-        for m in maps
-    ]
-    below = [cv2.addWeighted(image, 0.45, warm, 0.55, 0) for image, warm in zip(shown, heat, strict=True)]
+    shown = [_enlarged(image, size) for image in images]
+    levels = [(255 * cv2.resize(m, (size, size)).clip(0, 1)).astype(np.uint8) for m in maps]
+    heat = [cv2.applyColorMap(level, cv2.COLORMAP_JET)[..., ::-1] for level in levels]  # BGR to RGB
+    below = [cv2.addWeighted(a, 0.45, b, 0.55, 0) for a, b in zip(shown, heat, strict=True)]
     show_sheet(axes, np.vstack([np.hstack(shown), np.hstack(below)]), ["image", "evidence"])
     for number, caption in enumerate(captions):
         axes.text((number + 0.5) * size, -4, caption, ha="center", va="bottom", fontsize=7)

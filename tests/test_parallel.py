@@ -1,0 +1,68 @@
+"""Parallel work in order, and files that are written completely or not at all."""
+
+import pandas as pd
+import pytest
+
+from evaluate import atomic_write
+from illus.parallel import in_parallel, write_table
+
+
+def minus(item, other):
+    return item - other
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_are_in_the_order_of_the_items(jobs):
+    assert list(in_parallel(minus, range(50), "subtract", 3, jobs=jobs, batch_size=4)) == list(range(-3, 47))
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_file_is_replaced_when_the_block_ends(tmp_path, existed):
+    path = tmp_path / "table.csv"
+    if existed:
+        path.write_text("old")
+    with atomic_write(path) as partial:
+        partial.write_text("new")
+        assert path.exists() == existed
+        assert not existed or path.read_text() == "old"
+        assert (partial.parent, partial.suffix) == (tmp_path, ".csv")
+    assert path.read_text() == "new"
+    assert names_in(tmp_path) == ["table.csv"]
+
+
+@pytest.mark.parametrize("existed", [False, True])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_the_old_file_stays_and_nothing_partial_when_the_block_fails(tmp_path, existed, error):
+    path = tmp_path / "table.csv"
+    if existed:
+        path.write_text("old")
+    with pytest.raises(error), atomic_write(path) as partial:
+        partial.write_text("half")
+        raise error
+    assert names_in(tmp_path) == (["table.csv"] if existed else [])
+    assert not existed or path.read_text() == "old"
+
+
+def test_a_block_that_fails_before_it_writes_leaves_the_old_file(tmp_path):
+    (tmp_path / "x.h5").write_bytes(b"old")
+    with pytest.raises(ValueError, match="early"), atomic_write(str(tmp_path / "x.h5")):
+        raise ValueError("early")
+    assert (tmp_path / "x.h5").read_bytes() == b"old"
+    assert names_in(tmp_path) == ["x.h5"]
+
+
+def test_a_block_that_writes_nothing_is_an_error_and_the_old_file_stays(tmp_path):
+    (tmp_path / "x.h5").write_bytes(b"old")
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "x.h5"):
+        pass
+    assert (tmp_path / "x.h5").read_bytes() == b"old"
+
+
+def test_a_table_is_written_without_its_index_with_unix_line_ends(tmp_path):
+    table = pd.DataFrame({"path": ["가.png", "b,c.png"], "keep": [True, False]}, index=[5, 7])
+    write_table(table, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_bytes() == 'path,keep\n가.png,True\n"b,c.png",False\n'.encode()
