@@ -10,7 +10,7 @@ Writes two tables; seeds share the icons, so files and copies are new there, dra
 the smallest step with recall 0.98 was chosen.
 
 ``results/duplicates_settings.csv``: each field of :class:`illus.clean.descriptors.DuplicateSettings` that is
-marked *swept* or *by looking*, at its value (``chosen``) and beside it, all others at theirs. A third of the
+marked *swept* or *by eye*, at its value (``chosen``) and beside it, all others at theirs. A third of the
 files, drawn once by whole groups of the truth, so that copies and relatives stay together; with fewer files
 there are fewer strangers to confuse, so precision is higher than on the whole folder. ``recall``,
 ``precision`` and ``f1`` are over redundant files, of which the third has about 620: 0.001 is less than a
