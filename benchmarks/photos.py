@@ -55,6 +55,8 @@ SOURCES = (
     "illus/clean/photo_statistics.py",
     "illus/clean/mixture.py",
     "illus/clean/autoencoder.py",
+    "illus/clean/clusters.py",
+    "illus/clean/self_training.py",
     "illus/clean/photos.py",
     "benchmarks/photos.py",
 )

@@ -1,46 +1,290 @@
-"""How the thresholds of duplicate removal were chosen: on another seed of emoji20 than is reported.
+"""Varies the settings of the duplicate finder, on another seed of emoji20 than is reported.
 
+    python -m pip install -r benchmarks/requirements.txt
     python -m illus.emoji20 --seed 1 --out data/emoji20-seed1
     python -m benchmarks.threshold
 
-Recall and precision over a range of distances; writes results/duplicates_curve.csv. ``NEAR`` is the
-smallest step at which recall reaches 0.98. Seeds share the icons: files and copies are new, drawings are not.
+Writes two tables; seeds share the icons, so files and copies are new there, drawings are not.
+
+``results/duplicates_curve.csv``: recall and precision on the whole folder over a range of ``near``, of which
+the smallest step with recall 0.98 was chosen.
+
+``results/duplicates_settings.csv``: each field of :class:`illus.clean.descriptors.DuplicateSettings` that is
+marked *swept* or *by eye*, at its value (``chosen``) and beside it, all others at theirs. A third of the
+files, drawn once by whole groups of the truth, so that copies and relatives stay together; with fewer files
+there are fewer strangers to confuse, so precision is higher than on the whole folder. ``recall``,
+``precision`` and ``f1`` are over redundant files, of which the third has about 620: 0.001 is less than a
+file. The truth lists no variants: ``variants`` counts the kept files that share a group with other kept
+files, ``largest_group`` the kept files of the largest group. ``seconds`` are what the stages took on one
+core; a stage that a setting does not change is not run again and counts with the seconds that it took once.
+
+About 30 minutes on one core. Rows that are already there with the same code are kept.
 """
 
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.duplicates import f1_score
+from benchmarks.measure import code_of, load
 from illus import config
+from illus.clean.compare import distance
+from illus.clean.descriptors import DEFAULTS, DuplicateSettings
 from illus.clean.duplicates import (
     assign_copies,
     candidate_pairs,
     copies_table,
     distinct_images,
     pair_distances,
+    resolve_duplicates,
 )
+from illus.clean.groups import draw_groups
 from illus.data.catalog import scan
 from illus.emoji20.truth import load_truth, score_duplicates
 from illus.parallel import write_table
 
 FOLDER = Path("data/emoji20-seed1/training")
-STEPS = np.arange(2.0, 10.5, 0.5)
+SHARE = 1 / 3  # of the files, for duplicates_settings.csv
+NEAR_STEPS = np.arange(2.0, 10.5, 0.5)
+# The values beside the chosen one, by the first stage that a setting changes.
+SWEEP = {
+    "describe": {
+        "content_share": (0.15, 0.2, 0.4, 0.5),
+        "min_content": (6, 9, 16, 24),
+        "max_content": (16, 24, 48, 64),
+        "faint": (125, 250, 1000, 2000),
+    },
+    "pair": {
+        "hash_radius": (2, 3, 5),  # more than 5 bits cannot be searched exactly
+        "largest_bucket": (5, 10, 40, 80),
+        "colour_neighbours": (2, 4, 9, 12),
+        "max_cell_difference": (50, 60, 90, 110),
+        "max_aspect": (0.02, 0.035, 0.07, 0.1),
+    },
+    "compare": {
+        "window": (5, 6, 10, 12),
+        "edge_allowance": (0, 0.05, 0.15, 0.2),
+        "light_penalty": (0, 0.1, 0.3, 0.4),
+        "margin_penalty": (0, 10, 30, 40),
+        "detail": (10, 15, 30, 40),
+        "max_scale": (0.03, 0.045, 0.08, 0.12),
+        "max_shear": (0.005, 0.01, 0.02, 0.03),
+        "max_shift": (0.015, 0.025, 0.05, 0.07),
+        "max_retry_distance": (15, 25, 50, 70),
+    },
+    "decide": {
+        "near": (4, 5, 7, 8),
+        "unlike": (8, 10, 15, 20),
+        "shape_neighbours": (2, 4, 9, 12),
+        "mirror_neighbours": (1, 2, 5, 8),
+        "min_shape_cosine": (0.91, 0.93, 0.96, 0.97),
+    },
+}
+SOURCES = (
+    "illus/data/catalog.py",
+    "illus/clean/descriptors.py",
+    "illus/clean/compare.py",
+    "illus/clean/groups.py",
+    "illus/clean/duplicates.py",
+    "illus/emoji20/truth.py",
+    "benchmarks/threshold.py",
+)
+COLUMNS = [
+    "setting",
+    "value",
+    "chosen",
+    "recall",
+    "precision",
+    "f1",
+    "flagged",
+    "variants",
+    "largest_group",
+    "seconds",
+    "code",
+]
+CURVE, TABLE = (config.RESULTS / f"duplicates_{name}.csv" for name in ("curve", "settings"))
 
 
-def main():
-    truth = load_truth(FOLDER)
-    files, descriptors = distinct_images(scan(FOLDER), FOLDER)
+@dataclass
+class Stages:
+    """What the stages of the duplicate finder made of a catalog, and what they took."""
+
+    files: pd.DataFrame
+    descriptors: np.ndarray
+    describe_seconds: float
+    distances: dict[tuple[int, int], tuple[float, float]]  # of pairs: distance, seconds
+    duplicates: pd.DataFrame
+    seconds: float  # of all stages
+
+
+def run_stages(
+    catalog: pd.DataFrame,
+    folder: Path,
+    settings: DuplicateSettings,
+    stage: str = "describe",
+    base: Stages | None = None,
+) -> Stages:
+    """Find the duplicates, reusing what settings of this stage do not change.
+
+    Parameters
+    ----------
+    catalog : pandas.DataFrame
+    folder : Path
+    settings : DuplicateSettings
+    stage : str
+        A key of ``SWEEP``: the first stage that differs from ``base``.
+    base : Stages, optional
+        Of the same catalog; without it nothing is reused.
+    """
+    if base is None or stage == "describe":
+        start = time.perf_counter()
+        files, descriptors = distinct_images(catalog, folder, settings)
+        describe_seconds = time.perf_counter() - start
+    else:
+        files, descriptors, describe_seconds = base.files, base.descriptors, base.describe_seconds
+    start = time.perf_counter()
+    pairs = candidate_pairs(descriptors, settings)
+    pair_seconds = time.perf_counter() - start
+    known = {} if base is None or stage == "compare" else still_known(base, descriptors)
+    distances = compare(descriptors, pairs, settings, known)
+    values, costs = np.array([distances[pair] for pair in map(tuple, pairs.tolist())]).T
+    start = time.perf_counter()
+    duplicates = resolve_duplicates(files, descriptors, pairs, values, settings)
+    seconds = describe_seconds + pair_seconds + costs.sum() + time.perf_counter() - start
+    return Stages(files, descriptors, describe_seconds, distances, duplicates, seconds)
+
+
+def still_known(base: Stages, descriptors: np.ndarray) -> dict[tuple[int, int], tuple[float, float]]:
+    """Distances of pairs whose two images are described as in ``base``."""
+    same = (base.descriptors["box"] == descriptors["box"]).all(1)
+    same &= (base.descriptors["thumbnail"] == descriptors["thumbnail"]).all((1, 2, 3))
+    return {pair: found for pair, found in base.distances.items() if same[list(pair)].all()}
+
+
+def compare(
+    descriptors: np.ndarray,
+    pairs: np.ndarray,
+    settings: DuplicateSettings,
+    known: dict[tuple[int, int], tuple[float, float]],
+) -> dict[tuple[int, int], tuple[float, float]]:
+    """Distance and seconds of each pair; those already known are not compared again."""
+    found = {}
+    for pair in map(tuple, pairs.tolist()):
+        if pair not in known:
+            start = time.perf_counter()
+            value = distance(descriptors, *pair, settings)
+            found[pair] = value, time.perf_counter() - start
+    return {**known, **found}
+
+
+def measure(stages: Stages, truth: pd.DataFrame) -> dict[str, float]:
+    """The columns of duplicates_settings.csv that are measured."""
+    duplicates = stages.duplicates
+    scores = score_duplicates(duplicates, truth)
+    kept = duplicates[duplicates.keep].groupby("group").size()
+    return {
+        "recall": round(scores["recall"], 4),
+        "precision": round(scores["precision"], 4),
+        "f1": round(f1_score(scores), 4),
+        "flagged": scores["flagged"],
+        "variants": int(kept[kept > 1].sum()),
+        "largest_group": int(kept.max()),
+        "seconds": round(stages.seconds, 1),
+    }
+
+
+def flagged_files(stages: Stages, truth: pd.DataFrame) -> tuple[set[str], set[str]]:
+    """Paths that are called redundant, rightly and wrongly."""
+    drawing = truth.set_index("path").drawing
+    copies = stages.duplicates[stages.duplicates.copy_of.ne("")]
+    copies = copies[copies.copy_of != copies.path]
+    right = copies.path.map(drawing) == copies.copy_of.map(drawing)
+    return set(copies.path[right]), set(copies.path[~right])
+
+
+def what_changed(stages: Stages, base: Stages, truth: pd.DataFrame) -> str:
+    """In words, the files that settings call redundant and the chosen ones do not, and the other way."""
+    pairs = zip(flagged_files(stages, truth), flagged_files(base, truth), strict=True)
+    right, wrong = (f"+{len(now - before)} -{len(before - now)}" for now, before in pairs)
+    return f"right {right}, wrong {wrong}"
+
+
+def draw_third(catalog: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the catalog in drawn groups of the truth; where it names none, a drawing is its own group."""
+    readable = catalog[catalog.error == ""].reset_index(drop=True)
+    known = truth.set_index("path").loc[readable.path]
+    groups = known.group.where(known.group != "", known.drawing).reset_index(drop=True)
+    drawn = draw_groups(readable.class_name, groups, SHARE, np.random.default_rng(config.SEED))
+    return readable[drawn].reset_index(drop=True)
+
+
+def finished(path: Path, code: str) -> pd.DataFrame:
+    """Rows of a table that this code made; ``value`` as text."""
+    if not path.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    table = pd.read_csv(path, dtype={"code": str, "value": str})
+    return table[table.code == code] if "code" in table else table[:0]
+
+
+def sweep_settings(catalog: pd.DataFrame, truth: pd.DataFrame, code: str) -> None:
+    """Write duplicates_settings.csv, a row at a time."""
+    done = finished(TABLE, code)
+    rows = {(row["setting"], row["value"]): row for row in done.to_dict("records")}
+    wanted = [
+        (stage, name, type(getattr(DEFAULTS, name))(value))
+        for stage, fields in SWEEP.items()
+        for name, values in fields.items()
+        for value in sorted({*values, getattr(DEFAULTS, name)})
+    ]
+    if all((name, str(value)) in rows for _, name, value in wanted):
+        return
+    third = draw_third(catalog, truth)
+    truth = truth[truth.path.isin(third.path)]
+    base = run_stages(third, FOLDER, DEFAULTS)
+    print(f"{len(third):,} files, {len(base.distances):,} pairs: {measure(base, truth)}", flush=True)
+    for stage, name, value in wanted:
+        if (name, str(value)) in rows:
+            continue
+        settings = replace(DEFAULTS, **{name: value})
+        stages = base if settings == DEFAULTS else run_stages(third, FOLDER, settings, stage, base)
+        row = {"setting": name, "value": str(value), "chosen": settings == DEFAULTS} | measure(stages, truth)
+        rows[name, str(value)] = row | {"code": code}
+        print(*row.values(), what_changed(stages, base, truth), flush=True)
+        ordered = [rows[name, str(value)] for _, name, value in wanted if (name, str(value)) in rows]
+        write_table(pd.DataFrame(ordered, columns=COLUMNS), TABLE)
+
+
+def sweep_near(catalog: pd.DataFrame, truth: pd.DataFrame, code: str) -> None:
+    """Write duplicates_curve.csv."""
+    if len(finished(CURVE, code)) == len(NEAR_STEPS):
+        return
+    files, descriptors = distinct_images(catalog, FOLDER)
     pairs = candidate_pairs(descriptors)
     distances = pair_distances(descriptors, pairs)
     rows = []
-    for near in STEPS:
-        best, _ = assign_copies(descriptors, pairs, distances, near)
+    for near in NEAR_STEPS:
+        best, _ = assign_copies(descriptors, pairs, distances, replace(DEFAULTS, near=float(near)))
         scores = score_duplicates(copies_table(files, best), truth)
-        rows.append({"near": near, **{key: round(value, 4) for key, value in scores.items()}})
-    curve = pd.DataFrame(rows)
-    write_table(curve, config.RESULTS / "duplicates_curve.csv")
-    print(curve.to_string(index=False))
+        rows.append({"near": near, **{key: round(value, 4) for key, value in scores.items()}, "code": code})
+    write_table(pd.DataFrame(rows), CURVE)
+
+
+def main() -> None:
+    truth, code = load_truth(FOLDER), code_of(SOURCES)
+    if truth is None:
+        raise SystemExit(
+            f"{FOLDER} is missing: the first lines of benchmarks/threshold.py say how to build it"
+        )
+    print(load(), flush=True)
+    catalog = scan(FOLDER)
+    sweep_near(catalog, truth, code)
+    sweep_settings(catalog, truth, code)
+    for table in (CURVE, TABLE):
+        print(pd.read_csv(table).to_string(index=False))
+    print(load())
 
 
 if __name__ == "__main__":
