@@ -1,7 +1,7 @@
 """The photo filter beside textbook methods on the same features. Writes results/photos*.csv.
 
     python -m pip install -r benchmarks/requirements.txt
-    python -m benchmarks.photos [--photo-bench FOLDER]
+    python -m benchmarks.photos [--photo-bench FOLDER] [--dbscan-only]
 
 Every method gets the same distinct images and one setting for all sets. The peers cluster what
 DBSCAN sees in the filter (statistics' votes and autoencoder errors), scaled and reduced to six
@@ -9,7 +9,8 @@ principal components; which cluster is of photos is said by the same rule, the m
 ``eps`` is the knee of the k-distances, by the filter's own rule and of the points that it clusters. For
 the isolation forest, which has no clusters, the photos are the outliers that vote above 0. A
 set's rows are written when it is done, so that a stopped run goes on; rows of other code (column
-``code``) are dropped. Seconds and memory: see ``benchmarks/measure.py``.
+``code``) are dropped. ``--dbscan-only`` measures the rows of DBSCAN anew, of all sets that the table has,
+and keeps the others, each with the code it is of. Seconds and memory: see ``benchmarks/measure.py``.
 
 FOLDER holds labelled mixtures, each with sub-folders ``illustration`` and ``photo``.
 """
@@ -18,7 +19,7 @@ import argparse
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from sklearn.mixture import GaussianMixture  # noqa: E402
 
 from benchmarks.measure import code_of, measure_program  # noqa: E402
 from illus import config  # noqa: E402
+from illus.clean import autoencoder  # noqa: E402
 from illus.clean.clusters import k_distances, knee, scale  # noqa: E402
 from illus.clean.duplicates import find_duplicates  # noqa: E402
 from illus.clean.photo_statistics import photo_statistics, votes  # noqa: E402
@@ -47,6 +49,8 @@ from illus.parallel import write_table  # noqa: E402
 SEEDS = (0, 1, 2)
 SHARES = (0.02, 0.05, 0.15, 0.30)
 MAX_IMAGES = 8000  # of a set with a made share
+MIXTURES = {"cartoon", "vector"}  # folders of FOLDER
+EMOJI20_SETS = ("emoji20", "emoji20, no photographs", *(f"emoji20, {share:.0%}" for share in SHARES))
 TABLE = config.RESULTS / "photos.csv"
 COST = config.RESULTS / "photos_cost.csv"
 COLUMNS = ["set", "images", "photos", "method", "seed", "f1", "precision", "recall", "removed", "code"]
@@ -91,18 +95,34 @@ def named(cluster: np.ndarray, ballots: np.ndarray) -> np.ndarray:
     return np.where(cluster < 0, ballots, middle) > 0
 
 
-def measure_set(name: str, statistics: pd.DataFrame, thumbnails: np.ndarray, truth: np.ndarray) -> list[dict]:
-    """Rows of the table for one set, all methods, all seeds."""
+def judge(statistics: pd.DataFrame, thumbnails: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Method -> who is a photo, of all methods; bool, shape (n,)."""
+    found = analyse(statistics, thumbnails, seed)
+    ballots = votes(statistics)
+    mean = ballots.mean(1)
+    return {
+        "this project": found.is_photo,
+        "votes alone": mean > found.first.threshold if found.first else np.zeros(len(mean), bool),
+        **peers(np.hstack([ballots, found.errors]), mean, seed),
+    }
+
+
+def judge_by_dbscan(statistics: pd.DataFrame, thumbnails: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """The same of DBSCAN alone, on the same features."""
+    model, _ = autoencoder.train(thumbnails, seed)
+    ballots = votes(statistics)
+    features = np.hstack([ballots, autoencoder.reconstruction_errors(model, thumbnails)])
+    points = PCA(6, random_state=0).fit_transform(scale(features))
+    return {"DBSCAN": named(dbscan(points), ballots.mean(1))}
+
+
+def measure_set(
+    name: str, statistics: pd.DataFrame, thumbnails: np.ndarray, truth: np.ndarray, judge: Callable = judge
+) -> list[dict]:
+    """Rows of the table for one set, all seeds."""
     rows = []
     for seed in SEEDS:
-        found = analyse(statistics, thumbnails, seed)
-        ballots = votes(statistics)
-        mean = ballots.mean(1)
-        judged = {
-            "this project": found.is_photo,
-            "votes alone": mean > found.first.threshold if found.first else np.zeros(len(mean), bool),
-            **peers(np.hstack([ballots, found.errors]), mean, seed),
-        }
+        judged = judge(statistics, thumbnails, seed)
         for method, is_photo in judged.items():
             right = (is_photo & truth).sum()
             rows.append(
@@ -118,7 +138,7 @@ def measure_set(name: str, statistics: pd.DataFrame, thumbnails: np.ndarray, tru
                     "removed": round((is_photo & ~truth).sum() / max(1, (~truth).sum()), 5),
                 }
             )
-        print(name, seed, found.verdict, [row["f1"] for row in rows[-len(judged) :]], flush=True)
+        print(name, seed, [row["f1"] for row in rows[-len(judged) :]], flush=True)
     return rows
 
 
@@ -159,12 +179,24 @@ def add(rows: list[dict]) -> None:
     write_table(pd.concat([old, table]) if len(old) else table, TABLE)
 
 
-def measure_cost(catalog: pd.DataFrame, duplicates: pd.DataFrame, folder: Path, kinds: pd.Series) -> None:
+def replace_rows(rows: list[dict]) -> None:
+    """Write rows in place of those of the same set, method and seed; the others keep their code."""
+    key = ["set", "method", "seed"]
+    old = pd.read_csv(TABLE, dtype={"code": str}).set_index(key)
+    new = pd.DataFrame(rows).assign(code=code_of(SOURCES)).set_index(key)
+    old.loc[new.index, new.columns] = new
+    write_table(old.reset_index()[COLUMNS], TABLE)
+
+
+def measure_cost(folder: Path) -> None:
     """Seconds and memory of the filter on all files of emoji20, and of DBSCAN on many feature rows.
 
     The filter is called with the table of copies and without; ``f1`` counts files, copies too.
     """
     rows = []
+    catalog = scan(folder)
+    duplicates = find_duplicates(catalog, folder)
+    kinds = load_truth(folder).set_index("path").kind
     with tempfile.TemporaryDirectory() as place:
         files, out, copies = (Path(place, name) for name in ("catalog", "photos", "duplicates"))
         catalog.to_pickle(files)
@@ -180,29 +212,39 @@ def measure_cost(catalog: pd.DataFrame, duplicates: pd.DataFrame, folder: Path, 
     write_table(pd.DataFrame(rows).assign(code=code_of(SOURCES)), COST)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photo-bench", type=Path, metavar="FOLDER")
-    options = parser.parse_args()
-    warnings.filterwarnings("ignore", category=UserWarning)
-    known = set(finished(TABLE).set)
-    start = time.perf_counter()
-    for folder in sorted(options.photo_bench.iterdir()) if options.photo_bench else []:
-        if folder.is_dir() and folder.name not in known:
-            add(measure_set(folder.name, *labelled_mixture(folder)))
+def labelled_sets(photo_bench: Path | None, names: Container[str]) -> Iterator[tuple]:
+    """Name, statistics, thumbnails and truth of the sets called so; nothing else is read."""
+    for folder in sorted(photo_bench.iterdir()) if photo_bench else []:
+        if folder.is_dir() and folder.name in names:
+            yield folder.name, *labelled_mixture(folder)
     folder = config.EMOJI20 / "training"
     catalog = scan(folder)
-    duplicates = find_duplicates(catalog, folder)
-    _, images = distinct_images(catalog, duplicates)
+    _, images = distinct_images(catalog, find_duplicates(catalog, folder))
     kinds = load_truth(folder).set_index("path").kind
     statistics, thumbnails = photo_statistics([folder / path for path in images])
     truth = images.map(kinds).eq("photo").to_numpy()
     for name, rows in emoji20_sets(statistics, thumbnails, truth):
-        if name not in known:
-            part = statistics.iloc[rows].reset_index(drop=True)
-            add(measure_set(name, part, thumbnails[rows], truth[rows]))
-    if finished(COST).empty:
-        measure_cost(catalog, duplicates, folder, kinds)
+        if name in names:
+            yield name, statistics.iloc[rows].reset_index(drop=True), thumbnails[rows], truth[rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photo-bench", type=Path, metavar="FOLDER")
+    parser.add_argument("--dbscan-only", action="store_true", help="measure the rows of DBSCAN anew")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore", category=UserWarning)
+    start = time.perf_counter()
+    if options.dbscan_only:
+        for found in labelled_sets(options.photo_bench, set(pd.read_csv(TABLE).set)):
+            replace_rows(measure_set(*found, judge_by_dbscan))
+    else:
+        mixtures = [path.name for path in options.photo_bench.iterdir()] if options.photo_bench else []
+        names = {*MIXTURES.intersection(mixtures), *EMOJI20_SETS} - set(finished(TABLE).set)
+        for found in labelled_sets(options.photo_bench, names):
+            add(measure_set(*found))
+        if finished(COST).empty:
+            measure_cost(config.EMOJI20 / "training")
     table = pd.read_csv(TABLE)
     scores = table.groupby(["set", "method"], sort=False).f1.agg(["mean", "std"]).round(3)
     print(scores.unstack(0).to_string())
