@@ -41,7 +41,7 @@ def test_memory_of_children_counts():
     both = measure_command([sys.executable, "-c", parent])
     assert 48 <= alone["peak_mb"] <= 80
     assert 96 <= both["peak_mb"] <= 160
-    assert 0.5 <= alone["seconds"] < 5
+    assert 0.5 <= alone["seconds"] < 60
 
 
 def test_a_failed_program_says_why():
