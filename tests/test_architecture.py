@@ -60,3 +60,34 @@ def test_modules_are_short_and_the_wings_are_there():
     assert all((ROOT / "illus" / wing / "__init__.py").exists() for wing in WINGS)
     for path in MODULES:
         assert len(path.read_text("utf-8").splitlines()) <= 350, path
+
+
+def public_functions(tree):
+    """Functions and methods of a module that others may call, with the names of what they are in."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from public_functions(node)
+        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield node
+
+
+def unannotated(source):
+    """Public functions without a return type, or with a parameter that has none."""
+    for function in public_functions(ast.parse(source)):
+        parameters = function.args.args + function.args.kwonlyargs
+        if function.returns is None or any(p.annotation is None and p.arg != "self" for p in parameters):
+            yield function.name
+
+
+@pytest.mark.parametrize(
+    "path", [*MODULES, ROOT / "evaluate.py"], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_public_functions_have_type_annotations(path):
+    assert not list(unannotated(path.read_text("utf-8")))
+
+
+def test_the_check_of_annotations_sees_what_it_must():
+    assert list(
+        unannotated("def f(x): pass\nclass A:\n    def g(self) -> int: pass\n    def h(self): pass")
+    ) == ["f", "h"]
+    assert not list(unannotated("def f(x: int) -> int: pass\ndef _g(x): pass"))

@@ -1,7 +1,7 @@
 """Thumbnails -> an autoencoder trained on them, and what it says of each image.
 
-In: the contaminated set's own thumbnails. Out: a Keras model and its errors by scale. The code has a
-twelfth of the image's numbers, so what repeats in the set is kept and the rest is lost.
+In: the thumbnails of the contaminated set itself. Out: a Keras model and its errors by scale. The code
+has a twelfth of an image's numbers, so that it keeps what repeats in the set.
 """
 
 import keras
@@ -12,7 +12,7 @@ CODE = 16  # channels of the code, on a grid of 1/8 of the side
 ERRORS = ["error", "error_coarse", "error_quiet", "error_evenness"]
 
 
-def build(side, code=CODE, width=16):
+def build(side: int, code: int = CODE, width: int = 16) -> keras.Model:
     """An untrained convolutional autoencoder.
 
     Parameters
@@ -44,25 +44,27 @@ def build(side, code=CODE, width=16):
 class ReconstructionBatches(keras.utils.PyDataset):
     """Random batches of images to reproduce, half of them mirrored; the same for the same seed."""
 
-    def __init__(self, images, steps, batch_size, seed):
+    def __init__(self, images: np.ndarray, steps: int, batch_size: int, seed: int) -> None:
         super().__init__()
         self.images, self.steps, self.batch_size, self.seed = images, steps, batch_size, seed
         self.epoch = 0
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         self.epoch += 1
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, step):
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self.seed, self.epoch, step])
         batch = self.images[rng.integers(len(self.images), size=self.batch_size)]
         batch[: len(batch) // 2] = batch[: len(batch) // 2, :, ::-1]
         return batch, batch.astype(np.float32) / 255
 
 
-def train(images, seed=0, epochs=16, batch_size=64):
+def train(
+    images: np.ndarray, seed: int = 0, epochs: int = 16, batch_size: int = 64
+) -> tuple[keras.Model, list[float]]:
     """Train an autoencoder on images, without labels.
 
     Parameters
@@ -90,7 +92,7 @@ def train(images, seed=0, epochs=16, batch_size=64):
     return model, history.history["loss"]
 
 
-def apply(model, images, batch_size=256):
+def apply(model: keras.Model, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
     """A model's outputs for many images; float32.
 
     Called batch by batch: ``predict`` would trace the network anew for each of many models.
@@ -101,7 +103,7 @@ def apply(model, images, batch_size=256):
     )
 
 
-def reconstruction_errors(model, images, batch_size=256):
+def reconstruction_errors(model: keras.Model, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
     """What an autoencoder could not reproduce of many images, see :func:`error_statistics`; float32 (n, 4).
 
     Batch by batch, because reconstructions take four times the memory of the images.
@@ -110,7 +112,7 @@ def reconstruction_errors(model, images, batch_size=256):
     return np.concatenate([error_statistics(part, apply(model, part, batch_size)) for part in parts])
 
 
-def error_statistics(images, reconstructions):
+def error_statistics(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     """What differs between images and their reconstructions, by scale.
 
     Parameters
@@ -125,7 +127,7 @@ def error_statistics(images, reconstructions):
     numpy.ndarray
         float32, shape (n, 4): ``error``, log mean absolute difference; ``error_coarse``, of means of
         8 x 8 pixels; ``error_quiet``, of the quietest quarter of the 8 x 8 patches; ``error_evenness``,
-        log of the squared mean over the mean square: drawings err at edges, photographs everywhere.
+        log of the squared mean over the mean square: drawings err at edges, photos everywhere.
     """
     n, side = len(images), images.shape[1]
     difference = reconstructions - images.astype(np.float32) / 255

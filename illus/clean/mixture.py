@@ -13,7 +13,7 @@ from scipy.stats import exponnorm
 
 BINS = 160
 MIN_LOG_DENSITY = -28.0  # log density below which a score costs no more
-NARROWEST = 0.05  # standard deviation that no component falls below
+MIN_SD = 0.05  # standard deviation that no component falls below
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Separation:
     threshold: float  # from here on a score more likely belongs to the rare kind
     share: float  # of the rare kind, 0 to 1
     gain: float  # log likelihood over one kind alone, less the price of its parameters; nats
-    usual: tuple  # mean, sd and right tail of the usual kind
-    rare: tuple  # right end, sd and left tail of the rare kind
+    usual: tuple[float, float, float]  # mean, sd and right tail of the usual kind
+    rare: tuple[float, float, float]  # right end, sd and left tail of the rare kind
 
-    def log_densities(self, scores):
+    def log_densities(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log densities of the usual and the rare kind at scores, weighted by their shares."""
         usual, rare = _right_tailed(scores, *self.usual), _left_tailed(scores, *self.rare)
         return np.log1p(-self.share) + usual, np.log(self.share) + rare
 
 
-def fit_mixture(scores, at_least=0.3):
+def fit_mixture(scores: np.ndarray, at_least: float = 0.3) -> Separation | None:
     """Tell the rare high scores from the usual ones by fitting a mixture of two skewed densities.
 
     The usual kind is a Gaussian with an exponential right tail, because odd drawings thin out
@@ -55,7 +55,7 @@ def fit_mixture(scores, at_least=0.3):
     counts, edges = np.histogram(scores, BINS)
     places = (edges[1:] + edges[:-1]) / 2
     middle = np.median(scores)
-    spread = max(NARROWEST, (np.percentile(scores, 84) - np.percentile(scores, 16)) / 2)
+    spread = max(MIN_SD, (np.percentile(scores, 84) - np.percentile(scores, 16)) / 2)
 
     def cost(log_density):
         return -(counts * np.maximum(log_density, MIN_LOG_DENSITY)).sum() / len(scores)
@@ -63,7 +63,7 @@ def fit_mixture(scores, at_least=0.3):
     widest = np.log(max(1.0, np.ptp(scores)))  # wider densities only break the arithmetic
 
     def width(logarithm):
-        return NARROWEST + np.exp(min(logarithm, widest))
+        return MIN_SD + np.exp(min(logarithm, widest))
 
     def usual(p):
         return p[0], width(p[1]), width(p[2])

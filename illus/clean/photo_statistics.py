@@ -4,6 +4,7 @@ In: image files. Out: a table of statistics, their votes, and thumbnails for the
 Each statistic is a plain fact about pixels; none is learned, and none looks at colours as such.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -28,7 +29,7 @@ VOTES = {  # half way between a typical drawing and a typical photograph; the sp
 MAX_VOTE = 3.0  # a statistic's vote is clipped to this, so that none outvotes the others
 
 
-def photo_statistics(paths):
+def photo_statistics(paths: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray]:
     """Measure images, in parallel.
 
     Parameters
@@ -56,7 +57,7 @@ def _measure_file(path):
     return image_statistics(rgb), fit_image(rgb, THUMBNAIL, "stretch")
 
 
-def image_statistics(rgb):
+def image_statistics(rgb: np.ndarray) -> dict[str, float]:
     """The statistics of one image.
 
     Parameters
@@ -71,7 +72,7 @@ def image_statistics(rgb):
     return colour_statistics(rgb) | gradient_statistics(fit_image(rgb, GRADIENT_SIDE, "stretch"))
 
 
-def votes(statistics):
+def votes(statistics: pd.DataFrame) -> np.ndarray:
     """How photographic each statistic finds each image.
 
     Seven statistics vote, those whose levels hardly differ from one collection to another. The
@@ -93,7 +94,7 @@ def votes(statistics):
     return distances.clip(-MAX_VOTE, MAX_VOTE)
 
 
-def colour_statistics(rgb):
+def colour_statistics(rgb: np.ndarray) -> dict[str, float]:
     """Exact colours and fine noise, at the image's own resolution.
 
     ``top_colour``: share of the most frequent colour, logit. ``far_equal``: share of pixels that
@@ -121,7 +122,7 @@ def colour_statistics(rgb):
     }
 
 
-def gradient_statistics(rgb):
+def gradient_statistics(rgb: np.ndarray) -> dict[str, float]:
     """How contrast is spread over an image of 96 x 96 pixels.
 
     ``border``: share of the outermost pixels within 6 levels of their median, logit.
@@ -191,7 +192,7 @@ APPEARANCE_SIDE = 96  # px, longest side at which images are measured, so that s
 FLAT_GRADIENT = 2.0  # levels per pixel: gradients below it are flat area
 
 
-def appearance(paths, small=32):
+def appearance(paths: Sequence[Path], small: int = 32) -> tuple[pd.DataFrame, np.ndarray]:
     """Measure images, in parallel.
 
     Parameters

@@ -261,7 +261,9 @@ def self_train(
     return rounds, final
 
 
-def choose_removed(score, final, mean, settings):
+def choose_removed(
+    score: np.ndarray, final: Separation | None, mean: np.ndarray, settings: PhotoSettings = DEFAULTS
+) -> tuple[np.ndarray, str]:
     """Who is removed, and why, in words.
 
     Returns

@@ -58,19 +58,21 @@ def classifier(model: keras.Model, steps: int, seed: int) -> keras.Model:
 
 
 class PseudoLabelBatches(keras.utils.PyDataset):
-    """Batches of 72 sure drawings and 24 sure photographs, half of them mirrored, a third upside down."""
+    """Batches of 72 sure drawings and 24 sure photos, half of them mirrored, a third upside down."""
 
-    def __init__(self, thumbnails, pseudo_labels, steps, seed):
+    def __init__(
+        self, thumbnails: np.ndarray, pseudo_labels: list[np.ndarray], steps: int, seed: int
+    ) -> None:
         super().__init__()
         self.thumbnails, self.pseudo_labels, self.steps, self.seed = thumbnails, pseudo_labels, steps, seed
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, step):
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self.seed, step])
         rows = [rng.choice(kind, size) for kind, size in zip(self.pseudo_labels, (72, 24), strict=True)]
         batch = self.thumbnails[np.concatenate(rows)]
         batch[::2] = batch[::2, :, ::-1]
         batch[::3] = batch[::3, ::-1]
-        return batch, np.repeat(np.float32([0, 1]), [72, 24])[:, None]
+        return batch, np.repeat(np.array([0, 1], np.float32), [72, 24])[:, None]
