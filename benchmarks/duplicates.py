@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from benchmarks.measure import code_of, load, measure_program
+from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
 from illus import config
 from illus.clean.compare import _aligned, distance
 from illus.clean.descriptors import DEFAULTS, content_box, describe_images, square
@@ -34,17 +34,13 @@ from illus.clean.groups import connected_components
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
 from illus.emoji20.truth import load_truth, score_duplicates
+from illus.learn.settings import code_of
 from illus.parallel import write_table
 
 PEERS = Path("work/benchmark-peers")
 PINS = Path("benchmarks/peers/requirements.txt")
 SOURCES = (
-    "illus/data/catalog.py",
-    "illus/clean/descriptors.py",
-    "illus/clean/compare.py",
-    "illus/clean/groups.py",
-    "illus/clean/duplicates.py",
-    "illus/emoji20/truth.py",
+    *DUPLICATE_FINDER,
     "benchmarks/duplicates.py",
     "benchmarks/peers/cleanvision_sets.py",
     "benchmarks/peers/imagededup_pairs.py",

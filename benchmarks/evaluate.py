@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.measure import code_of, load, measure_command, measure_program
+from benchmarks.measure import load, measure_command, measure_program
 from illus import config
+from illus.learn.settings import code_of
 from illus.parallel import write_table
 
 WEIGHTS = Path("weights/best.h5")

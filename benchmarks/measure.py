@@ -1,4 +1,4 @@
-"""What a program costs, and which code a table was measured on: one way for all benchmarks.
+"""What a program costs, measured in one way for all benchmarks; what the duplicate finder consists of.
 
 In: a command. Out: its wall seconds, from start to exit, and its peak memory in megabytes (2**20 bytes).
 
@@ -10,8 +10,6 @@ processes share counts 1/k in each), sampled every 0.1 s; where a system has no 
     python -m pip install -r benchmarks/requirements.txt
 """
 
-import ast
-import hashlib
 import os
 import subprocess
 import sys
@@ -23,12 +21,16 @@ from pathlib import Path
 import psutil
 from joblib import cpu_count
 
-import evaluate
-from illus.learn.settings import HASH_DIGITS, READER, code_without_docstrings
-
 STEP = 0.1  # s, between two samples of the memory
-ROOT = Path(__file__).parent.parent
 LOG_TAIL = 3000  # characters of a failed program's output that the error shows
+DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is scored
+    "illus/data/catalog.py",
+    "illus/clean/descriptors.py",
+    "illus/clean/compare.py",
+    "illus/clean/groups.py",
+    "illus/clean/duplicates.py",
+    "illus/emoji20/truth.py",
+)
 
 
 def measure_command(command: Iterable[object]) -> dict[str, float]:
@@ -80,16 +82,3 @@ def memory(process: psutil.Process) -> int:
 def load() -> str:
     """How busy the machine is, in words: seconds that were measured beside other work are too long."""
     return f"load {psutil.getloadavg()[0]:.1f}, {cpu_count()} of {os.cpu_count()} cores to use"
-
-
-def code_of(paths: Iterable[str | Path]) -> str:
-    """12 hex digits that change when code changes that decides a result; not with its comments.
-
-    Of the syntax trees, without docstrings, of these files and of the functions of evaluate.py that read an
-    image (:data:`illus.learn.settings.READER`). Paths are relative to the root of the repository.
-    """
-    trees = [ast.parse((ROOT / path).read_text("utf-8")) for path in paths]
-    reader = ast.parse(Path(evaluate.__file__).read_text("utf-8"))
-    reader.body = [node for node in reader.body if getattr(node, "name", None) in READER]
-    code = "\n".join(code_without_docstrings(tree) for tree in [*trees, reader])
-    return hashlib.sha256(code.encode()).hexdigest()[:HASH_DIGITS]

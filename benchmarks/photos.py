@@ -35,7 +35,7 @@ from sklearn.ensemble import IsolationForest  # noqa: E402
 from sklearn.metrics import f1_score  # noqa: E402
 from sklearn.mixture import GaussianMixture  # noqa: E402
 
-from benchmarks.measure import code_of, measure_program  # noqa: E402
+from benchmarks.measure import measure_program  # noqa: E402
 from illus import config  # noqa: E402
 from illus.clean import autoencoder  # noqa: E402
 from illus.clean.clusters import k_distances, knee, scale  # noqa: E402
@@ -44,6 +44,7 @@ from illus.clean.photo_statistics import photo_statistics, votes  # noqa: E402
 from illus.clean.photos import analyse, distinct_images  # noqa: E402
 from illus.data.catalog import scan  # noqa: E402
 from illus.emoji20.truth import load_truth  # noqa: E402
+from illus.learn.settings import code_of  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 
 SEEDS = (0, 1, 2)

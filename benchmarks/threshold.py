@@ -31,7 +31,7 @@ import pandas as pd
 from joblib import parallel_config
 
 from benchmarks.duplicates import f1_score
-from benchmarks.measure import code_of, load
+from benchmarks.measure import DUPLICATE_FINDER, load
 from illus import config
 from illus.clean.compare import distance
 from illus.clean.descriptors import DEFAULTS, DuplicateSettings
@@ -46,6 +46,7 @@ from illus.clean.duplicates import (
 from illus.clean.groups import draw_groups
 from illus.data.catalog import scan
 from illus.emoji20.truth import load_truth, score_duplicates
+from illus.learn.settings import code_of
 from illus.parallel import write_table
 
 FOLDER = Path("data/emoji20-seed1/training")
@@ -86,12 +87,7 @@ SWEEP = {
     },
 }
 SOURCES = (
-    "illus/data/catalog.py",
-    "illus/clean/descriptors.py",
-    "illus/clean/compare.py",
-    "illus/clean/groups.py",
-    "illus/clean/duplicates.py",
-    "illus/emoji20/truth.py",
+    *DUPLICATE_FINDER,
     "benchmarks/threshold.py",
 )
 COLUMNS = [

@@ -12,10 +12,11 @@ import pytest
 from conftest import draw, write_class_folders
 
 from benchmarks import threshold
-from benchmarks.measure import code_of, measure_command, measure_program
+from benchmarks.measure import measure_command, measure_program
 from illus.clean.descriptors import DEFAULTS, DuplicateSettings
 from illus.clean.duplicates import find_duplicates
 from illus.data.catalog import scan
+from illus.learn.settings import code_of
 
 ROOT = Path(__file__).parent.parent
 PEERS = sorted((ROOT / "benchmarks/peers").glob("*.py"))

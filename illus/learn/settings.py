@@ -6,7 +6,7 @@ In: a :class:`Config` and the table of a data set. Out: ids, hashes, and the row
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 
 import evaluate
 
+ROOT = Path(evaluate.__file__).parent
 HASH_DIGITS = 12  # hexadecimal, of every id and hash
 # The code that decides a result: modules of illus/learn/, and functions of evaluate.py that read an image.
 DECIDING_MODULES = ("augmentation", "batches", "networks", "optimizers", "training")
@@ -111,13 +112,21 @@ def run_id(config: Config, data: str) -> str:
 
 
 def code_hash() -> str:
-    """A hash that changes with the code that decides a run's result, but not with its comments.
+    """A hash that changes with the code that decides a run's result: :func:`code_of` its modules."""
+    return code_of(Path(__file__).with_name(f"{name}.py") for name in DECIDING_MODULES)
 
-    ``HASH_DIGITS`` hexadecimal digits, of the syntax trees, without docstrings, of ``DECIDING_MODULES``
-    and of ``READER`` in evaluate.py.
+
+def code_of(paths: Iterable[str | Path]) -> str:
+    """``HASH_DIGITS`` hexadecimal digits that change with the code that decides a result, not with comments.
+
+    Of the syntax trees, without docstrings, of these files and of ``READER`` in evaluate.py.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Python files; relative ones start at the root of the repository.
     """
-    paths = [Path(__file__).with_name(f"{name}.py") for name in DECIDING_MODULES]
-    trees = [ast.parse(path.read_text("utf-8")) for path in paths]
+    trees = [ast.parse(Path(ROOT, path).read_text("utf-8")) for path in paths]
     reader = ast.parse(Path(evaluate.__file__).read_text("utf-8"))
     reader.body = [node for node in reader.body if getattr(node, "name", None) in READER]
     return _digest("\n".join(code_without_docstrings(tree) for tree in [*trees, reader]))
