@@ -1,4 +1,4 @@
-"""Renames the recorded runs and their settings; was run once, and is kept as the origin of run_ids.csv.
+"""Renames recorded runs, settings and one value; was run once, and is kept as the origin of run_ids.csv.
 
     python results/migrate_run_ids.py
 
@@ -26,11 +26,14 @@ RENAMED = {
     "sampling": "sampling_power",
     "prior": "logit_adjustment",
 }
+RENAMED_VALUES = {"normalisation": {"picture": "image"}}
 
 
 def migrate_table(path: Path) -> dict[str, str]:
     """Rename columns and ids of experiments.csv, and add the empty column ``code``; old to new ids."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False).rename(columns=RENAMED)
+    table = (
+        pd.read_csv(path, dtype=str, keep_default_na=False).rename(columns=RENAMED).replace(RENAMED_VALUES)
+    )
     rows = table.to_dict("records")
     new_ids = {row["run_id"]: run_id(config_of(row), row["data_hash"]) for row in rows}
     if len(set(new_ids.values())) < len(rows):

@@ -4,14 +4,18 @@ import csv
 import json
 import re
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from evaluate import read_description
-from illus.learn.plan import CHOSEN
+from illus.learn.augmentation import AUGMENTATIONS
+from illus.learn.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS
+from illus.learn.optimizers import LOSSES, OPTIMIZERS
+from illus.learn.plan import CHOSEN, PLAN, SCREENING
+from illus.learn.settings import run_id
 
 ROOT = Path(__file__).parent.parent
 BANNED = re.compile(
@@ -125,6 +129,39 @@ def test_other_data_are_trained_with_what_the_weights_were_trained_with():
     chosen = asdict(CHOSEN) | {"blocks": "-".join(map(str, CHOSEN.blocks))}
     del chosen["seed"]
     assert {name: training[name] for name in chosen} == chosen
+
+
+def recorded_runs():
+    with open(ROOT / "results/experiments.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("setting", "known"),
+    [
+        ("block", BLOCKS),
+        ("pooling", POOLINGS),
+        ("channels", CHANNELS),
+        ("normalisation", NORMALISATIONS),
+        ("augmentation", AUGMENTATIONS),
+        ("loss", LOSSES),
+        ("optimizer", OPTIMIZERS),
+    ],
+)
+def test_recorded_runs_can_be_run_again(setting, known):
+    assert {row[setting] for row in recorded_runs()} <= set(known)
+
+
+@pytest.mark.parametrize("plan_round", [r for r in PLAN if not r.start][:3], ids=lambda r: r.name)
+def test_the_first_rounds_of_the_plan_are_recorded(plan_round):
+    """They start from the same base, so their ids are known without their results."""
+    data = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))["training"]["data_hash"]
+    planned = {
+        run_id(replace(SCREENING, **changes), data)
+        for variants in plan_round.factors.values()
+        for changes in variants.values()
+    }
+    assert planned <= {row["run_id"] for row in recorded_runs()}
 
 
 def tree_of(text: str) -> set[str]:
