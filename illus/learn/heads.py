@@ -113,7 +113,8 @@ def fit_temperature(
     """Fit the number by which what goes into the softmax is divided: temperature scaling.
 
     Minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599). Members of an average get one
-    temperature, which is fitted to their mean probabilities, those that are shipped.
+    temperature, which is fitted to their mean probabilities, those that are exported; where members
+    disagree, the class of the mean may change.
 
     Parameters
     ----------
