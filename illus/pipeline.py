@@ -88,7 +88,7 @@ def run(folder: Path) -> None:
     record = experiments.run(
         dataset, folder, settings, "own data", work, with_weights=installed_runs(weights) != [planned]
     )
-    names = install([record], dataset, folder, work, weights).class_names
+    names = install([record], dataset, folder, work, weights, data_name=work.name).class_names
     for result, rows in score_all(weights, tests, progress=True).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
