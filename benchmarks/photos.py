@@ -7,8 +7,8 @@ FOLDER and the sets are described in ``benchmarks/photo_sets.py``. Steps, in thi
 
 ``levels``: the levels of the votes, from all collections and with each left out (photo_levels.csv).
 ``settings``: F1 of each set for one setting after another, others at their defaults, levels from the other
-collections; and a grid from which each collection gets the settings that are best for the others
-(photos_settings.csv, photos_grid.csv).
+collections; and a grid from which each collection gets the settings that suit the others: the middle of
+the plateau of good ones (photos_settings.csv, photos_grid.csv).
 ``ablation``: the filter without its parts, three seeds, levels from the others (photos_ablation.csv).
 ``peers``: the filter and other methods, on the same images and features, three seeds (photos.csv).
 ``cost``: seconds and memory on all files of emoji20, see ``benchmarks/measure.py`` (photos_cost.csv).
@@ -72,6 +72,7 @@ SWEEPS = {
 }
 GRID = {"eps_factor": (0.4, 0.6, 0.8, 1.0), "min_samples": (10, 20, 30), "bandwidth": (0.05, 0.1, 0.15)}
 MAX_REMOVED = 0.005  # of a set without photos: settings that remove more are not chosen
+PLATEAU = 0.01  # of mean F1: settings this near to the best cannot be told from it
 DIMENSIONS = 6  # principal components that the peers see
 SOURCES = (
     "illus/clean/photo_statistics.py",
@@ -317,8 +318,8 @@ def measure_settings(bench: Bench) -> None:
 def chosen_without(table: pd.DataFrame) -> list[dict]:
     """For each collection the settings that are best for the others, and what they give on its own sets.
 
-    Best by the mean F1 of each collection's sets, averaged over collections, among settings that remove at
-    most ``MAX_REMOVED`` of every set without photos.
+    By the mean F1 of each collection's sets, averaged over collections, among settings that remove at most
+    ``MAX_REMOVED`` of every set without photos.
     """
     collection = table.set.map(lambda name: next(c for c in COLLECTIONS if name.startswith(c)))
     rows = []
@@ -326,10 +327,22 @@ def chosen_without(table: pd.DataFrame) -> list[dict]:
         others = part[collection[part.index] != left_out].assign(collection=collection)
         scores = others.groupby([*GRID, "collection"]).f1.mean().groupby(list(GRID)).mean()
         removed = others[others.photos == 0].groupby(list(GRID)).removed.max()
-        best = scores[removed.reindex(scores.index) <= MAX_REMOVED].idxmax()
-        own = part[(collection[part.index] == left_out)].set_index(list(GRID)).loc[[best]].reset_index()
+        middle = middle_of_plateau(scores[removed.reindex(scores.index) <= MAX_REMOVED])
+        own = part[(collection[part.index] == left_out)].set_index(list(GRID)).loc[[middle]].reset_index()
         rows += own[["left_out", "set", *GRID, "f1", "auc", "removed"]].to_dict("records")
     return rows
+
+
+def middle_of_plateau(scores: pd.Series) -> tuple[float, ...]:
+    """Of the settings within ``PLATEAU`` of the best score, the median value of one after another.
+
+    Not the best one: where scores differ by chance only, that may stand beside a cliff.
+    """
+    near = scores[scores >= scores.max() - PLATEAU].reset_index()
+    for name in GRID:
+        values = near[name].sort_values()
+        near = near[near[name] == values.iloc[(len(values) - 1) // 2]]
+    return tuple(near[list(GRID)].iloc[0])
 
 
 def measure_ablation(bench: Bench) -> None:
