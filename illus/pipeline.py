@@ -3,6 +3,8 @@
 In: a folder of class folders. Out, under ``work/<dataset>/``: the tables of scan, duplicates, photos and
 split; one record, as only the configuration ``plan.CHOSEN`` is trained, with one seed; ``model.h5`` and
 ``model.json``, its card with scores. Resampling, experiments and ensembles are in the notebooks only.
+With ``--recipe``, the networks of ``plan.RECIPES`` are trained instead, for hours, and exported to the file
+that :func:`illus.config.weights_path` names.
 """
 
 import argparse
@@ -20,9 +22,11 @@ from illus.clean.duplicates import find_duplicates
 from illus.clean.photos import find_photos
 from illus.data.catalog import scan
 from illus.learn import experiments
+from illus.learn.compiling import device_name
 from illus.learn.export import install, installed_runs, score_all
-from illus.learn.plan import CHOSEN
-from illus.learn.settings import data_hash, run_id
+from illus.learn.plan import CHOSEN, RECIPES
+from illus.learn.recipe import planned_student, run_recipe
+from illus.learn.settings import Record, data_hash, run_id
 from illus.parallel import write_table
 
 HELD_OUT = 0.15  # share of each class that is scored if there are no test folders
@@ -77,18 +81,50 @@ def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path
 def run(folder: Path) -> None:
     """Prepare a folder, train, export, and print scores: on its test folders, or on a held-out part."""
     work = config.work_dir(folder)
-    tests = config.test_folders(folder)
-    dataset = prepare(folder, held_out=0.0 if tests else HELD_OUT)
-    if not tests:
-        tests = [work / "test"]
-        copy_part(dataset, folder, "test", tests[0])
+    dataset, tests = data_and_tests(folder)
     settings = experiments.limit_to_profile(CHOSEN)
     weights = work / "model.h5"
     planned = run_id(settings, data_hash(dataset))
     record = experiments.run(
         dataset, folder, settings, "own data", work, with_weights=installed_runs(weights) != [planned]
     )
-    names = install([record], dataset, folder, work, weights).class_names
+    export(record, weights, dataset, folder, tests)
+
+
+def run_weights(folder: Path) -> None:
+    """Train the recipe for the device on a folder, in runs that resume; export its student and score it.
+
+    The data set is that of notebook 02 where ``dataset.csv`` is there, otherwise that of :func:`prepare`.
+    """
+    work = config.work_dir(folder)
+    dataset, tests = data_and_tests(folder, keep=True)
+    recipe, weights = RECIPES[device_name()], config.weights_path(folder)
+    print(f"the recipe for {device_name()}: {len(recipe.teachers)} teachers, then a student", flush=True)
+    if installed_runs(weights) == [run_id(planned_student(recipe, data_hash(dataset)), data_hash(dataset))]:
+        print(f"it was trained before: {weights}")
+        return
+    export(run_recipe(recipe, dataset, folder, work), weights, dataset, folder, tests)
+
+
+def data_and_tests(folder: Path, keep: bool = False) -> tuple[pd.DataFrame, list[Path]]:
+    """The data set of a folder, and the folders to score: its test folders, or a copy of its part ``test``.
+
+    With ``keep``, an existing ``dataset.csv`` is read, not written again.
+    """
+    tests, table = config.test_folders(folder), config.work_dir(folder) / "dataset.csv"
+    if keep and table.exists():
+        dataset = subsample_for_profile(pd.read_csv(table))
+    else:
+        dataset = prepare(folder, held_out=0.0 if tests else HELD_OUT)
+    if not tests:
+        tests = [config.work_dir(folder) / "test"]
+        copy_part(dataset, folder, "test", tests[0])
+    return dataset, tests
+
+
+def export(record: Record, weights: Path, dataset: pd.DataFrame, folder: Path, tests: list[Path]) -> None:
+    """Write the network of a record to a weights file, score it, and print the scores and where it is."""
+    names = install([record], dataset, folder, config.work_dir(folder), weights).class_names
     for result, rows in score_all(weights, tests, progress=True).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
@@ -96,13 +132,20 @@ def run(folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 on success, 2 on an error, after one line that says it."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m illus.pipeline",
         description="Clean a folder of class folders (DATA_DIR, else emoji20), train one network in the "
         "profile that PROFILE names, export it to work/<dataset>/model.h5 and score it.",
-    ).parse_args(arguments)
+    )
+    parser.add_argument(
+        "--recipe",
+        action="store_true",
+        help="train what is shipped instead, teachers and a student; takes hours, resumes where it was "
+        "stopped, and says where its best.h5 lies",
+    )
+    recipe = parser.parse_args(arguments).recipe
     try:
-        run(config.data_dir())
+        (run_weights if recipe else run)(config.data_dir())
     except (EvaluationError, ValueError, OSError) as error:
         print(f"illus.pipeline: error: {error}", file=sys.stderr)
         return 2
