@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in a virtual environment of its own, .venv.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz data full report own notebooks scores
+.PHONY: help run test fuzz data weights full report own notebooks scores
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -35,6 +35,10 @@ fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged wei
 data: .venv/run  ## download and unpack class folders into data/training (DATA_URL=...)
 	@test -n "$(DATA_URL)" || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }
 	$(BIN)/python -m illus.data.archive "$(DATA_URL)"
+
+weights: export PROFILE = full
+weights: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## train what is shipped, from nothing (hours; resumes; DATA_DIR=... your own data)
+	$(BIN)/python -m illus.pipeline --recipe
 
 full: export PROFILE = full
 full: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## the full profile: execute the notebooks in place, train what results/ lacks (hours)

@@ -3,6 +3,8 @@
 In: a folder of class folders. Out, under ``work/<dataset>/``: the tables of scan, duplicates, photos and
 split; one record, as only the configuration ``plan.CHOSEN`` is trained, with one seed; ``model.h5`` and
 ``model.json``, its card with scores. Resampling, experiments and ensembles are in the notebooks only.
+With ``--recipe``, the networks of ``plan.RECIPES`` are trained instead, for hours, and exported to the file
+that :func:`illus.config.weights_path` names.
 """
 
 import argparse
@@ -15,14 +17,16 @@ import pandas as pd
 
 from evaluate import EvaluationError, format_result
 from illus import config
-from illus.clean.balance import VALIDATION_SHARE, split, subsample_for_profile
+from illus.clean.balance import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
 from illus.clean.duplicates import find_duplicates
 from illus.clean.photos import find_photos
 from illus.data.catalog import scan
 from illus.learn import experiments
+from illus.learn.compiling import device_name
 from illus.learn.export import install, installed_runs, score_all
-from illus.learn.plan import CHOSEN
-from illus.learn.settings import data_hash, run_id
+from illus.learn.plan import CHOSEN, RECIPES
+from illus.learn.recipe import planned_student, run_recipe
+from illus.learn.settings import Record, data_hash, run_id
 from illus.parallel import write_table
 
 HELD_OUT = 0.15  # share of each class that is scored if there are no test folders
@@ -77,17 +81,58 @@ def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path
 def run(folder: Path) -> None:
     """Prepare a folder, train, export, and print scores: on its test folders, or on a held-out part."""
     work = config.work_dir(folder)
-    tests = config.test_folders(folder)
-    dataset = prepare(folder, held_out=0.0 if tests else HELD_OUT)
-    if not tests:
-        tests = [work / "test"]
-        copy_part(dataset, folder, "test", tests[0])
+    dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT)
+    tests = folders_to_score(dataset, folder)
     settings = experiments.limit_to_profile(CHOSEN)
     weights = work / "model.h5"
     planned = run_id(settings, data_hash(dataset))
     record = experiments.run(
         dataset, folder, settings, "own data", work, with_weights=installed_runs(weights) != [planned]
     )
+    export(record, weights, dataset, folder, tests)
+
+
+def run_weights(folder: Path) -> None:
+    """Train the recipe for the device on a folder, in runs that resume; export its student and score it."""
+    work = config.work_dir(folder)
+    dataset = experiment_data(folder)
+    tests = folders_to_score(dataset, folder)
+    recipe, weights = RECIPES[device_name()], config.weights_path(folder)
+    print(f"the recipe for {device_name()}: {len(recipe.teachers)} teachers, then a student", flush=True)
+    if installed_runs(weights) == [run_id(planned_student(recipe, data_hash(dataset)), data_hash(dataset))]:
+        print(f"it was trained before: {weights}")
+        return
+    export(run_recipe(recipe, dataset, folder, work), weights, dataset, folder, tests)
+
+
+def experiment_data(folder: Path) -> pd.DataFrame:
+    """The data set that notebook 03 leaves, or that :func:`prepare` makes, parted for experiments.
+
+    Clusters of look-alikes are on one side of the split, see :func:`illus.clean.balance.split_by_cluster`; without test
+    folders beside ``folder`` a part ``test`` is held out.
+    """
+    table = config.work_dir(folder) / "dataset.csv"
+    plain = subsample_for_profile(pd.read_csv(table)) if table.exists() else prepare(folder)
+    shares = {"validation": VALIDATION_SHARE}
+    if not config.test_folders(folder):
+        shares = {"test": HELD_OUT} | shares
+    dataset = split_by_cluster(plain, folder, shares, config.SEED)
+    write_table(dataset, table.with_name("split_by_cluster.csv"))
+    return dataset
+
+
+def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
+    """The folders to score: the test folders of a folder, or a copy of the part ``test`` of its data set."""
+    tests = config.test_folders(folder)
+    if not tests:
+        tests = [config.work_dir(folder) / "test"]
+        copy_part(dataset, folder, "test", tests[0])
+    return tests
+
+
+def export(record: Record, weights: Path, dataset: pd.DataFrame, folder: Path, tests: list[Path]) -> None:
+    """Write the network of a record to a weights file, score it, and print the scores and where it is."""
+    work = config.work_dir(folder)
     names = install([record], dataset, folder, work, weights, data_name=work.name).class_names
     for result, rows in score_all(weights, tests, progress=True).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
@@ -96,13 +141,20 @@ def run(folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 on success, 2 on an error, after one line that says it."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m illus.pipeline",
         description="Clean a folder of class folders (DATA_DIR, else emoji20), train one network in the "
         "profile that PROFILE names, export it to work/<dataset>/model.h5 and score it.",
-    ).parse_args(arguments)
+    )
+    parser.add_argument(
+        "--recipe",
+        action="store_true",
+        help="train what is shipped instead, teachers and a student; takes hours, resumes where it was "
+        "stopped, and says where its best.h5 lies",
+    )
+    recipe = parser.parse_args(arguments).recipe
     try:
-        run(config.data_dir())
+        (run_weights if recipe else run)(config.data_dir())
     except (EvaluationError, ValueError, OSError) as error:
         print(f"illus.pipeline: error: {error}", file=sys.stderr)
         return 2

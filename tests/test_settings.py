@@ -66,10 +66,15 @@ def test_settings_with_swapped_values_are_another_run():
 
 
 def test_a_row_is_read_back_as_its_configuration():
-    config = Config(blocks=(3, 1), steps_per_epoch=7, dropout=0.0, optimizer="sgd", seed=2)
+    config = Config(
+        blocks=(3, 1), steps_per_epoch=7, dropout=0.0, optimizer="sgd", seed=2, teachers=("a", "b")
+    )
     row = {name: "" if value is None else str(value) for name, value in asdict(config).items()}
-    assert config_of(row | {"blocks": "3-1", "run_id": "x"}) == config
-    assert config_of(row | {"blocks": "3-1", "steps_per_epoch": ""}).steps_per_epoch is None
+    row |= {"blocks": "3-1", "teachers": "a b"}
+    assert config_of(row | {"run_id": "x"}) == config
+    assert config_of(row | {"steps_per_epoch": "", "teachers": ""}).steps_per_epoch is None
+    del row["teachers"], row["mixing_share"]
+    assert config_of(row) == replace(config, teachers=()), "settings newer than the row have their defaults"
 
 
 def test_comments_docstrings_and_line_breaks_do_not_change_the_code():

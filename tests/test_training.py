@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from conftest import write_class_folders
 
-from evaluate import Description, evaluate, fit_image, load_classifier, read_description
+from evaluate import Description, EvaluationError, evaluate, fit_image, load_classifier, read_description
 from illus.clean.balance import split
 from illus.data.catalog import scan
 from illus.learn import augmentation, experiments, optimizers, training
@@ -238,6 +238,7 @@ def test_every_network_fits_forty_images(images, tmp_path, name):
     [
         {"mixing": "mixup"},
         {"mixing": "cutmix"},
+        {"mixing": "either", "mixing_share": 0.5},
         {"logit_adjustment": 1.0},
         {"loss": "focal"},
         {"schedule": "constant"},
@@ -255,17 +256,45 @@ def test_every_way_of_training_learns(images, tmp_path, changes):
 
 
 def test_muon_makes_orthogonal_steps_of_convolutions_and_none_of_others():
-    optimizer = optimizers.Muon(1.0, weight_decay=0.0, momentum=0.0, nesterov=False)
+    optimizer = optimizers.Muon(1.0, lambda step: 1.0, weight_decay=0.0, momentum=0.0, nesterov=False)
     rng = np.random.default_rng(0)
-    kernel, bias = (keras.Variable(np.zeros(shape, np.float32)) for shape in ((3, 3, 4, 8), (8,)))
-    optimizer.build([kernel, bias])
-    optimizer.apply(
-        [keras.ops.convert_to_tensor(rng.normal(size=v.shape).astype("float32")) for v in (kernel, bias)]
-    )
-    kernel, bias = (keras.ops.convert_to_numpy(variable) for variable in (kernel, bias))
-    step = np.linalg.svd(kernel.reshape(36, 8), compute_uv=False)
-    np.testing.assert_allclose(step / step.mean(), 1, atol=0.35)
+    shapes = (3, 3, 4, 8), (3, 3, 4, 8), (1, 1, 4, 8), (8,)  # two of one shape
+    variables = [keras.Variable(np.zeros(shape, np.float32)) for shape in shapes]
+    optimizer.build(variables)
+    gradients = [rng.normal(size=shape).astype("float32") for shape in shapes]
+    optimizer.apply([keras.ops.convert_to_tensor(gradient) for gradient in gradients])
+    *kernels, bias = (keras.ops.convert_to_numpy(variable) for variable in variables)
+    for kernel, gradient in zip(kernels, gradients, strict=False):
+        rows = np.prod(kernel.shape[:-1])
+        step = np.linalg.svd(kernel.reshape(-1, 8), compute_uv=False)[: min(rows, 8)]
+        np.testing.assert_allclose(step / (0.2 * max(rows, 8) ** 0.5), 1, atol=0.35)
+        assert (kernel * gradient).sum() < 0, "it goes against the gradient"
     np.testing.assert_allclose(np.abs(bias), 1, atol=1e-3)  # Adam's first step is the rate
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_a_network_is_taught_by_others_of_another_size(images, tmp_path, share):
+    folder, dataset = images
+    settings = replace(TINY, epochs=12, augmentation="flip")
+    good = train(dataset, folder, replace(settings, input_size=24), "", tmp_path)
+    wrong = dataset.assign(class_id=(dataset.class_id + 1) % 3)  # labels say nothing of what is taught
+    taught = replace(settings, teachers=(good.run_id,), teaching=share)
+    student = train(wrong if share == 1 else dataset, folder, taught, "", tmp_path)
+    before = load_classifier(student.weights)[0]
+    assert before.input_shape[1] == 16
+    assert before.count_params() == build_network(TINY, 3).count_params()
+    rows = (dataset.split == "validation").to_numpy()
+    shown = load_arrays(dataset, folder, 16, "pad", tmp_path / "cache")[rows]
+    predicted = before.predict(shown, verbose=0).argmax(1)
+    assert (predicted == dataset.class_id[rows]).mean() >= 0.85, "it has not learnt what the teacher knows"
+    checkpoint = next(student.weights.parent.glob("epoch-*.npz"))
+    assert checkpoint.stat().st_size < 12 * 4 * student.parameters, "the teacher is in the checkpoint"
+
+
+def test_a_missing_teacher_is_an_error(images, tmp_path):
+    folder, dataset = images
+    with pytest.raises(EvaluationError, match="no-such-run"):
+        train(dataset, folder, replace(TINY, teachers=("no-such-run",)), "", tmp_path)
 
 
 class Stopped(BaseException):
@@ -694,6 +723,22 @@ def test_mixing_depends_on_seed_epoch_and_step_alone():
     assert not np.array_equal(batches[0][1][0], batches[1][1][0])
 
 
+@pytest.mark.parametrize(("share", "most"), [(0.0, 0), (0.5, 24), (1.0, 32)])
+def test_a_share_of_the_batches_is_mixed_by_either_way(share, most):
+    """Constant images of their own brightness: mixup leaves them constant, cutmix does not."""
+    config = replace(TINY, mixing="either", mixing_share=share, steps_per_epoch=32)
+    shades = np.arange(0, 256, 4, dtype=np.uint8)
+    images = shades[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    batches = TrainingBatches(images, np.arange(64) % 2, np.ones(64), config)
+    parts = [batches[step] for step in range(32)]
+    cut = sum(bool(np.ptp(images, axis=(1, 2)).any()) for images, _, _ in parts)
+    changed = [cut or not np.isin(targets, (0, 1)).all() for images, targets, _ in parts]
+    mixed = sum(not np.isin(targets, (0, 1)).all() for _, targets, _ in parts)
+    assert most / 3 <= mixed <= most or cut
+    assert any(changed) == (share > 0)
+    assert (0 < cut < 32) == (share > 0), "one way alone was used"
+
+
 @pytest.mark.parametrize(("sampling", "shares"), [(1.0, [0.75, 0.25]), (0.0, [0.5, 0.5])])
 def test_the_prior_is_the_share_of_drawn_images(sampling, shares):
     labels = np.repeat([0, 1], [30, 10])
@@ -714,10 +759,151 @@ def test_the_prior_is_in_the_trained_model_and_not_in_the_exported_network():
 @pytest.mark.parametrize(
     ("schedule", "expected"), [("cosine", [0, 0.5, 1, 0.5, 0]), ("constant", [0, 0.5, 1, 1, 1])]
 )
-def test_learning_rates(schedule, expected):
-    config = replace(TINY, schedule=schedule, epochs=3, learning_rate=1.0)
-    rates = training.learning_rates(config, steps=10)
-    np.testing.assert_allclose([float(rates(step)) for step in (0, 5, 10, 20, 30)], expected, atol=1e-6)
+def test_the_rate_rises_for_an_epoch_and_then_follows_the_schedule(schedule, expected):
+    share = optimizers.schedule(replace(TINY, schedule=schedule, epochs=3), steps=10)
+    np.testing.assert_allclose([float(share(step)) for step in (0, 5, 10, 20, 30)], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+def test_an_optimizer_multiplies_its_rate_by_the_schedule(name):
+    """With no gradient, only the decay of weights is left: rate x weight decay of each weight."""
+    optimizer = optimizers.OPTIMIZERS[name](0.5, lambda step: 0.1 * (1.0 + step), weight_decay=0.2)
+    kernel = keras.Variable(np.ones((3, 3, 2, 4), np.float32))
+    optimizer.build([kernel])
+    left = 1.0
+    for step in range(2):
+        optimizer.apply([keras.ops.zeros(kernel.shape)])
+        left *= 1 - 0.5 * 0.1 * (1 + step) * 0.2
+        np.testing.assert_allclose(kernel, left, atol=1e-4)
+
+
+def squares(n=64, side=32):
+    """A dark square right of the middle, on white; float32."""
+    image = np.full((side, side, 3), 255, np.float32)
+    image[12:20, 18:26] = (200, 40, 40)
+    return np.repeat(image[None], n, 0)
+
+
+def moments(images):
+    """Ink of each image, relative to that of the dark square, and its centre, px from the image's."""
+    ink = 255 - np.asarray(images).mean(-1)
+    place = np.arange(ink.shape[1]) - (ink.shape[1] - 1) / 2
+    total = ink.sum((1, 2))
+    whole = (255 - squares(1).mean(-1)).sum()
+    return total / whole, (ink.sum(1) * place).sum(1) / total, (ink.sum(2) * place).sum(1) / total
+
+
+NO_MAP = {"rotation": 0, "zoom": (1, 1), "axis_zoom": (1, 1), "shear": 0, "shift": 0, "flip": False}
+
+
+def test_an_affine_map_without_strength_changes_nothing():
+    images = np.random.default_rng(0).integers(0, 256, (4, 17, 16, 3)).astype("float32")
+    layer = augmentation.RandomAffine(**NO_MAP)
+    np.testing.assert_allclose(layer(images, training=True), images, atol=0.05)
+    np.testing.assert_array_equal(augmentation.RandomAffine(9, (2, 2), (1, 1), 0, 0)(images), images)
+
+
+def test_half_of_the_images_are_mirrored():
+    layer = augmentation.RandomAffine(**NO_MAP | {"flip": True})
+    _, x, y = moments(layer(squares(), training=True))
+    np.testing.assert_allclose(np.abs(x), 6, atol=0.05)
+    np.testing.assert_allclose(y, 0, atol=0.05)
+    assert 16 <= (x < 0).sum() <= 48
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "x", "y"),
+    [
+        ({"zoom": (1.5, 1.5)}, (2.25, 2.25), (9, 9), (0, 0)),
+        ({"axis_zoom": (0.8, 1.25)}, (0.64, 1.56), (4.8, 7.5), (0, 0)),
+        ({"shift": 0.1}, (1, 1), (2.8, 9.2), (-3.2, 3.2)),
+        ({"rotation": 30}, (1, 1), (5.19, 6), (-3, 3)),
+        ({"shear": 0.3}, (1, 1), (6, 6), (0, 0)),
+    ],
+    ids=str,
+)
+def test_affine_maps_stay_within_their_strength_and_reach_it(changes, size, x, y):
+    keras.utils.set_random_seed(0)
+    seen = moments(augmentation.RandomAffine(**NO_MAP | changes)(squares(128), training=True))
+    for values, (low, high) in zip(seen, (size, x, y), strict=True):
+        assert low - 0.15 <= values.min() <= low + 0.25 * (high - low) + 0.15
+        assert high - 0.25 * (high - low) - 0.15 <= values.max() <= high + 0.15
+
+
+def test_gathered_and_native_sampling_agree(monkeypatch):
+    rng = np.random.default_rng(0)
+    images = np.pad(
+        rng.integers(0, 256, (4, 12, 12, 3)), ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255
+    )
+    maps = rng.normal([1, 0, 0, 0, 1, 0], 0.2, (4, 6)).astype("float32")
+    native = np.asarray(augmentation.sample(images.astype("float32"), maps))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "another")
+    gathered = np.asarray(augmentation.sample(images.astype("float32"), maps))
+    np.testing.assert_allclose(gathered, native, atol=0.05)
+
+
+NO_COLOURS = {"hue": 0, "saturation": (1, 1), "gray": 0, "contrast": (1, 1), "brightness": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept", "bound"),
+    [
+        ({}, lambda x: x, 0.01),
+        ({"hue": 30}, lambda x: x.sum(-1), 0.01),
+        ({"saturation": (0.2, 1.3)}, lambda x: x @ augmentation.LUMA, 0.01),
+        ({"gray": 1.0}, lambda x: x @ augmentation.LUMA, 0.01),
+        ({"contrast": (0.7, 1.3)}, lambda x: np.sign(np.round(x - 127.5, 3)), 0),
+        ({"brightness": 0.1}, lambda x: np.diff(x, axis=-1), 0.01),
+    ],
+    ids=str,
+)
+def test_each_change_of_colour_keeps_what_it_must(changes, kept, bound):
+    keras.utils.set_random_seed(0)
+    images = np.random.default_rng(0).uniform(100, 155, (32, 4, 4, 3)).astype("float32")
+    changed = np.asarray(augmentation.RandomColours(**NO_COLOURS | changes)(images, training=True))
+    np.testing.assert_allclose(kept(changed), kept(images), atol=bound + 0.01)
+    amounts = np.abs(changed - images).mean((1, 2, 3))
+    assert (amounts > 0.1).mean() > 0.9 or not changes
+    assert len(np.unique(amounts.round(3))) > 20 or not changes
+    if changes.get("gray"):
+        assert np.ptp(changed, axis=-1).max() < 0.01
+
+
+NO_FILTERS = dict.fromkeys(("texture", "outlines", "blur", "erase", "posterise", "invert"), 0.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("name", NO_FILTERS)
+def test_a_filter_changes_its_share_of_images(name, share):
+    keras.utils.set_random_seed(0)
+    images = squares(96)
+    changed = np.asarray(augmentation.RandomFilters(**NO_FILTERS | {name: share})(images, training=True))
+    touched = np.abs(changed - images).max((1, 2, 3)) > 0.5
+    missed = 0.9 if name == "erase" else 0.1  # a rectangle on white paper is not seen
+    assert touched.mean() <= share + 0.12
+    assert touched.mean() >= share * (1 - missed) - 0.12
+    if name == "outlines" and share == 1:
+        assert (changed[:, 15, 21] > 254).all(), "the inside of a square is no outline"
+        assert (changed[:, 12, 20] < 200).all()
+    if name == "invert" and share == 1:
+        np.testing.assert_allclose(changed, 255 - images, atol=0.01)
+    if name == "posterise" and share == 1:
+        assert all(len(np.unique(image.round(2))) <= 255 / 32 + 2 for image in changed)
+
+
+@pytest.mark.parametrize("name", ["mild", "strong"])
+def test_changes_depend_on_the_seed_alone(name):
+    changed = []
+    for seed in (1, 1, 2):
+        chain = augmentation.AUGMENTATIONS[name]()
+        for number, layer in enumerate(chain):
+            layer.seed_generator.state.assign(np.uint32([seed, number]))
+        x = squares(8)
+        for layer in chain:
+            x = layer(x, training=True)
+        changed.append(np.asarray(x))
+    np.testing.assert_array_equal(changed[0], changed[1])
+    assert np.abs(changed[0] - changed[2]).mean() > 1
 
 
 @pytest.mark.parametrize("name", augmentation.AUGMENTATIONS)

@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
@@ -101,9 +102,11 @@ class TrainingBatches(keras.utils.PyDataset):
         rows = np.sort(self.order[step * size : (step + 1) * size])
         labels = self.labels[rows]
         batch = self.images[rows], self.targets[labels], self.weights[labels]
-        if self.config.mixing == "none":
+        how, share = self.config.mixing, self.config.mixing_share
+        rng = np.random.default_rng([self.config.seed, self.epoch, step])
+        if how == "none" or (share < 1 and rng.random() >= share):
             return batch
-        return mix(*batch, self.config.mixing, np.random.default_rng([self.config.seed, self.epoch, step]))
+        return mix(*batch, str(rng.choice(["mixup", "cutmix"])) if how == "either" else how, rng)
 
     def start_epoch(self, epoch: int) -> None:
         """Draw the images of an epoch by systematic sampling: each as often as expected, give or take one."""
@@ -163,7 +166,7 @@ def mix(
     images, side = np.asarray(images), images.shape[1]
     if how == "mixup":
         share = np.float32(rng.beta(MIXUP_ALPHA, MIXUP_ALPHA))
-        mixed = np.rint(share * images + (1 - share) * images[others]).astype(np.uint8)
+        mixed = cv2.addWeighted(images, float(share), images[others], 1 - float(share), 0)
     else:
         edge = np.sqrt(1 - rng.uniform()) * side
         middle = rng.uniform(0, side, 2)

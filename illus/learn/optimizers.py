@@ -3,38 +3,104 @@
 In: keys of ``OPTIMIZERS`` and ``LOSSES``, and a configuration. Out: arguments of ``keras.Model.compile``.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from illus.learn.settings import Config
 
+Schedule = Callable[[keras.KerasTensor], keras.KerasTensor]
 
-class Muon(keras.optimizers.Muon):
+
+class Scheduled(keras.optimizers.Optimizer):
+    """Mixed into an optimizer: its rate times a schedule, worked out once for a step.
+
+    Keras evaluates a schedule anew for every weight, which makes compiling slow. The peak rate stays a
+    variable, so that runs that differ in it alone share compiled code.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Its peak.
+    schedule : Callable
+        Number of a step to the share of the peak.
+    **settings
+        Of the optimizer.
+    """
+
+    def __init__(self, learning_rate: float, schedule: Schedule, **settings: Any) -> None:
+        super().__init__(learning_rate=learning_rate, **settings)
+        self.schedule = schedule
+        self.current: keras.KerasTensor | None = None
+
+    def apply(
+        self,
+        grads: Sequence[keras.KerasTensor],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
+        self.current = ops.multiply(self._learning_rate, self.schedule(self.iterations))
+        super().apply(grads, trainable_variables)
+        self.current = None
+
+    def _get_current_learning_rate(self) -> keras.KerasTensor:
+        return super()._get_current_learning_rate() if self.current is None else self.current
+
+
+class AdamW(Scheduled, keras.optimizers.AdamW):
+    """Keras's AdamW, with a schedule."""
+
+
+class SGD(Scheduled, keras.optimizers.SGD):
+    """Stochastic gradient descent with Nesterov's momentum, and a schedule."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, momentum=0.9, nesterov=True, **settings)
+
+
+class Muon(Scheduled, keras.optimizers.Muon):
     """Keras's Muon, but for convolutions: their kernels are treated as matrices from patches to channels.
 
     Keras applies Muon to matrices only, and Adam to all others. See Jordan 2024, *Muon: an optimizer for
-    hidden layers*.
+    hidden layers*. Kernels of one shape are made orthogonal together.
     """
+
+    def __init__(self, *arguments: Any, weight_decay: float, **settings: Any) -> None:
+        super().__init__(*arguments, weight_decay=weight_decay, adam_weight_decay=weight_decay, **settings)
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
         return len(variable.shape) != 4 or variable.shape[-1] == 1
 
-    def zeropower_via_newtonschulz5(self, gradient: keras.KerasTensor, steps: int) -> keras.KerasTensor:
-        flat = ops.reshape(gradient, (-1, gradient.shape[-1]))
-        return ops.reshape(super().zeropower_via_newtonschulz5(flat, steps), gradient.shape)
-
-    def lr_adjust(self, update: keras.KerasTensor) -> keras.KerasTensor:
-        return ops.reshape(super().lr_adjust(ops.reshape(update, (-1, update.shape[-1]))), update.shape)
+    def _backend_update_step(
+        self,
+        grads: Sequence[keras.KerasTensor],
+        trainable_variables: Sequence[keras.Variable],
+        learning_rate: keras.KerasTensor,
+    ) -> None:
+        alike: dict[tuple[int, int], list[tuple[keras.Variable, keras.KerasTensor]]] = {}
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            if self._should_use_adamw(variable):
+                self.update_step(gradient, variable, learning_rate)
+                continue
+            momentum = self.momentums[self._get_variable_index(variable)]
+            self.assign_add(momentum, gradient + momentum * (self.momentum - 1))
+            step = gradient + self.momentum * momentum if self.nesterov else ops.convert_to_tensor(momentum)
+            shape = math.prod(variable.shape[:-1]), variable.shape[-1]
+            alike.setdefault(shape, []).append((variable, ops.reshape(step, shape)))
+        for shape, steps in alike.items():
+            matrices = ops.stack([step for _, step in steps])
+            updates = self.zeropower_via_newtonschulz5(matrices, self.ns_steps)
+            updates = learning_rate * self.rms_rate * math.sqrt(max(shape)) * updates
+            for number, (variable, _) in enumerate(steps):
+                self.assign_sub(variable, ops.reshape(updates[number], variable.shape))
 
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
-    "adamw": keras.optimizers.AdamW,
-    "sgd": lambda rate, **settings: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **settings),
-    "muon": lambda rate, weight_decay, **settings: Muon(
-        rate, weight_decay=weight_decay, adam_weight_decay=weight_decay, **settings
-    ),
+    "adamw": AdamW,
+    "sgd": SGD,
+    "muon": Muon,
 }
 
 LOSSES: dict[str, Callable[..., keras.losses.Loss]] = {
@@ -43,13 +109,21 @@ LOSSES: dict[str, Callable[..., keras.losses.Loss]] = {
 }
 
 
-def learning_rates(config: Config, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate of each step: a linear warm-up over one epoch of ``steps``, then ``schedule``."""
+def schedule(config: Config, steps: int) -> Schedule:
+    """The learning rate of each step as a share of its peak: a warm-up, then ``config.schedule``.
+
+    Parameters
+    ----------
+    config : Config
+    steps : int
+        Of an epoch; over the first one the rate rises linearly.
+    """
     after_warmup = max(1, steps * (config.epochs - 1))
-    return keras.optimizers.schedules.CosineDecay(
-        0.0,
-        after_warmup,
-        alpha={"cosine": 0.0, "constant": 1.0}[config.schedule],
-        warmup_target=config.learning_rate,
-        warmup_steps=steps,
-    )
+
+    def share(step: keras.KerasTensor) -> keras.KerasTensor:
+        step = ops.cast(step, "float32")
+        done = ops.clip((step - steps) / after_warmup, 0.0, 1.0)
+        falling = {"cosine": 0.5 + 0.5 * ops.cos(math.pi * done), "constant": 1.0}[config.schedule]
+        return ops.where(step < steps, step / steps, falling)
+
+    return share

@@ -18,7 +18,7 @@ import evaluate
 ROOT = Path(evaluate.__file__).parent
 HASH_DIGITS = 12  # hexadecimal, of every id and hash
 # The code that decides a result: modules of illus/learn/, and functions of evaluate.py that read an image.
-DECIDING_MODULES = ("augmentation", "batches", "networks", "optimizers", "training")
+DECIDING_MODULES = ("augmentation", "batches", "compiling", "networks", "optimizers", "training")
 READER = ("open_image", "to_rgb", "decode_image", "read_file", "fit_image")
 
 Changes = dict[str, Any]  # fields of Config to new values: Any, because each field has a type of its own
@@ -45,7 +45,8 @@ class Config:
     channels: str = "rgb"  # what the network sees, a key of networks.CHANNELS
     normalisation: str = "scale"  # a key of networks.NORMALISATIONS
     augmentation: str = "affine+colour"  # a key of augmentation.AUGMENTATIONS
-    mixing: str = "none"  # of two images: none, mixup or cutmix, see batches.mix
+    mixing: str = "none"  # of two images: none, mixup, cutmix, or either of them; see batches.mix
+    mixing_share: float = 1.0  # of the batches, in which images are mixed
     sampling_power: float = 0.5  # a class is drawn in proportion to its number of images to this power
     class_weighting: float = 0.0  # its weight in the loss is the number of its images to minus this power
     logit_adjustment: float = 0.0  # power of the classes' shares of the drawn images, the prior in the loss
@@ -60,6 +61,8 @@ class Config:
     weight_decay: float = 0.02
     ema_momentum: float = 0.998  # upper limit, for the exported moving average of weights; 0: no average
     precision: str = "mixed_bfloat16"  # Keras dtype policy while training; exported as float32
+    teachers: tuple[str, ...] = ()  # ids of runs of which the network learns the mean probabilities
+    teaching: float = 1.0  # share of the teachers in the loss; the rest is the labels'
     seed: int = 0
 
 
@@ -144,19 +147,26 @@ def summary(record: Record) -> dict[str, Scalar]:
     """A record as a flat dict that JSON can hold, each setting of its configuration under its own name."""
     flat = {**asdict(record), **asdict(record.config)}
     flat["blocks"] = "-".join(map(str, record.config.blocks))
+    flat["teachers"] = " ".join(record.config.teachers)
     return {key: value for key, value in flat.items() if key not in ("config", "weights")}
 
 
 def config_of(row: Mapping[str, str]) -> Config:
-    """The configuration of a row of experiments.csv that was read as text; other columns are ignored."""
+    """The configuration of a row of experiments.csv that was read as text; other columns are ignored.
+
+    Settings that the row lacks, because they are newer than it, have their defaults.
+    """
     values: Changes = {}
     for setting in fields(Config):
-        text, default = row[setting.name], getattr(Config, setting.name)
+        default = getattr(Config, setting.name)
+        text = row.get(setting.name, "")
         if setting.name == "blocks":
             values[setting.name] = tuple(int(count) for count in text.split("-"))
+        elif setting.name == "teachers":
+            values[setting.name] = tuple(text.split())
         elif default is None:
             values[setting.name] = int(float(text)) if text else None
-        else:
+        elif text:
             values[setting.name] = type(default)(text)
     return Config(**values)
 

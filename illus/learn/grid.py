@@ -1,0 +1,191 @@
+"""A grid of block x augmentation x budget x seed, at tuned learning rates -> results/grid.csv.
+
+    python -m illus.learn.grid [--part I/N]
+
+In: dataset.csv of a folder of class folders. Out: one row per run. The learning rate is tuned for each block
+and augmentation at the short budget, by a seeded random search on validation; the search's runs are rows
+too. A run that the table or its folder has is not repeated; parts may run side by side.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluate import atomic_write
+from illus import config as paths
+from illus.learn.plan import SCREENING
+from illus.learn.settings import Config, Record, Scalar, data_hash, run_id
+from illus.learn.training import train
+from illus.parallel import write_table
+
+SORTED_BY = ["block", "augmentation", "budget", "seed", "learning_rate"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is crossed with what, and what all its runs share."""
+
+    base: Config
+    blocks: tuple[str, ...] = ("plain", "residual", "squeeze-excite")
+    augmentations: tuple[tuple[str, str], ...] = (  # name in the table, key of AUGMENTATIONS
+        ("flip", "flip"),
+        ("affine+colour", "mild"),
+        ("strong", "strong"),
+    )
+    budgets: tuple[int, ...] = (10, 60)  # epochs; the learning rate is tuned at the first
+    seeds: tuple[int, ...] = (0, 1)
+    rates: int = 5  # learning rates that are tried in a cell
+    rate_limits: tuple[float, float] = (1e-3, 2e-2)
+    search_seed: int = 0
+
+
+GRID = Grid(replace(SCREENING, stem_stride=2, steps_per_epoch=None, sampling_power=0.5))
+
+
+def learning_rates(grid: Grid) -> list[float]:
+    """The rates that are tried, rising: one drawn from each of ``grid.rates`` parts of the log range."""
+    low, high = np.log(grid.rate_limits)
+    parts = np.arange(grid.rates) + np.random.default_rng(grid.search_seed).random(grid.rates)
+    return [float(f"{rate:.3g}") for rate in np.exp(low + (high - low) * parts / grid.rates)]
+
+
+def cells(grid: Grid) -> list[tuple[str, str, str]]:
+    """Block, augmentation's name and its key, of each learning rate that is tuned."""
+    return [(block, *named) for block, named in product(grid.blocks, grid.augmentations)]
+
+
+def run_cell(
+    cell: tuple[str, str, str], grid: Grid, dataset: pd.DataFrame, folder: str | Path, work: Path
+) -> Iterator[dict[str, Scalar]]:
+    """Tune the learning rate of a cell, then run every budget and seed with it.
+
+    Parameters
+    ----------
+    cell : tuple of str
+        One of :func:`cells`.
+    grid : Grid
+    dataset, folder, work
+        As for :func:`illus.learn.training.train`.
+
+    Yields
+    ------
+    dict
+        Rows of the table, see :func:`row_of`; first those of the search.
+    """
+    block, name, augmentation = cell
+    base = replace(
+        grid.base, block=block, augmentation=augmentation, epochs=grid.budgets[0], seed=grid.seeds[0]
+    )
+    tried: dict[float, float] = {}
+    for rate in learning_rates(grid):
+        row = run_once(replace(base, learning_rate=rate), name, dataset, folder, work)
+        tried[rate] = float(row["val_macro_f1"] or 0)
+        yield row
+    best = max(tried, key=lambda rate: tried[rate])
+    for budget, seed in product(grid.budgets, grid.seeds):
+        config = replace(base, learning_rate=best, epochs=budget, seed=seed)
+        yield run_once(config, name, dataset, folder, work) | {"tuned": 1}
+
+
+def run_once(
+    config: Config, augmentation: str, dataset: pd.DataFrame, folder: str | Path, work: Path
+) -> dict[str, Scalar]:
+    """The row of a run: of the one in ``work/runs`` that has finished, or of a new one."""
+    path = work / "runs" / run_id(config, data_hash(dataset)) / "row.json"
+    if not path.exists():
+        row = row_of(train(dataset, folder, config, "grid", work), augmentation)
+        with atomic_write(path) as partial:
+            partial.write_text(json.dumps(row))
+    return json.loads(path.read_text())
+
+
+def row_of(record: Record, augmentation: str) -> dict[str, Scalar]:
+    """A row of the table. ``tuned`` is 0 here: the run is of the search, unless its cell says otherwise."""
+    config = record.config
+    return {
+        "block": config.block,
+        "augmentation": augmentation,
+        "budget": config.epochs,
+        "seed": config.seed,
+        "learning_rate": config.learning_rate,
+        "tuned": 0,
+        "val_macro_f1": record.val_macro_f1,
+        "val_micro_f1": record.val_micro_f1,
+        "val_class_f1": record.val_class_f1,
+        "seconds": record.seconds,
+        "backend": record.backend,
+        "device": record.device,
+        "data_hash": record.data_hash,
+        "run_id": record.run_id,
+        "code": record.code,
+    }
+
+
+def add_row(row: dict[str, Scalar], table: Path) -> None:
+    """Put a row into the table, in place of the one of the same run; rows are in a fixed order."""
+    rows = pd.DataFrame([row])
+    if table.exists():
+        before = pd.read_csv(table, dtype={"run_id": str, "code": str, "data_hash": str})
+        rows = pd.concat([before[before.run_id != row["run_id"]], rows])
+    write_table(rows.sort_values(SORTED_BY, ignore_index=True), table)
+
+
+def run(
+    grid: Grid,
+    dataset: pd.DataFrame,
+    folder: str | Path,
+    work: Path,
+    table: Path,
+    part: int = 0,
+    parts: int = 1,
+) -> None:
+    """Run the cells of one part of the grid, and write each row when it is there.
+
+    Parameters
+    ----------
+    grid, dataset, folder, work
+        As for :func:`run_cell`.
+    table : Path
+        CSV file.
+    part, parts : int, default 0 and 1
+        Cell i belongs to part ``i % parts``. Parts that run side by side need tables of their own.
+    """
+    for cell in cells(grid)[part::parts]:
+        for row in run_cell(cell, grid, dataset, folder, work):
+            add_row(row, table)
+            print(" ".join(f"{row[name]}" for name in [*SORTED_BY, "val_macro_f1", "seconds"]), flush=True)
+
+
+def merge(tables: Sequence[Path], merged: Path) -> None:
+    """Add the rows of parts to a table, and remove the parts."""
+    for path in tables:
+        for row in pd.read_csv(path, dtype={"run_id": str, "code": str, "data_hash": str}).to_dict("records"):
+            add_row(row, merged)
+        path.unlink()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 on success."""
+    parser = argparse.ArgumentParser(prog="python -m illus.learn.grid", description=__doc__.splitlines()[0])
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="only part I of N; from 1")
+    part, parts = map(int, parser.parse_args(arguments).part.split("/"))
+    folder = paths.data_dir()
+    work = paths.work_dir(folder)
+    dataset = pd.read_csv(work / "dataset.csv")
+    table = paths.RESULTS / "grid.csv"
+    own = table if parts == 1 else table.with_name(f"grid-{part}-of-{parts}.csv")
+    run(GRID, dataset, folder, work, own, part - 1, parts)
+    if parts > 1:
+        merge([own], table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""The recipe of the shipped weights and the grid of experiments, with runs that are not trained."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from illus.learn import experiments, grid, recipe
+from illus.learn.augmentation import AUGMENTATIONS
+from illus.learn.networks import BLOCKS
+from illus.learn.plan import RECIPES, Recipe
+from illus.learn.settings import Config, data_hash, run_id
+
+DATASET = pd.DataFrame({"path": ["a/1.png"], "class_name": "a", "split": "train", "copies": 1, "sha256": "0"})
+DATA = data_hash(DATASET)
+TWO = Recipe((Config(width=4, epochs=50), Config(width=8, epochs=50)), Config(width=2, epochs=9))
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Configurations that were run, in order; each leaves a weights file."""
+    seen = []
+
+    def fake_run(dataset, folder, config, question, work, with_weights=False):
+        seen.append((config, question, with_weights))
+        weights = work / "runs" / run_id(config, data_hash(dataset)) / "model.h5"
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        weights.touch()
+        return SimpleNamespace(run_id=weights.parent.name, config=config, weights=weights)
+
+    monkeypatch.setattr(recipe, "run", fake_run)
+    return seen
+
+
+def test_a_student_is_trained_after_its_teachers_and_resumes_where_it_was(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROFILE", "full")
+    record = recipe.run_recipe(TWO, DATASET, "", tmp_path)
+    ids = tuple(run_id(teacher, DATA) for teacher in TWO.teachers)
+    student = replace(TWO.student, teachers=ids)
+    assert [config for config, _, _ in runs] == [*TWO.teachers, student]
+    assert all(with_weights for _, _, with_weights in runs)
+    assert record.config == student
+    runs.clear()
+    recipe.run_recipe(TWO, DATASET, "", tmp_path)
+    assert [config for config, _, _ in runs] == [student], "teachers of a finished student are not needed"
+
+
+def test_the_profile_limits_a_recipe_too(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROFILE", "quick")
+    recipe.run_recipe(TWO, DATASET, "", tmp_path)
+    limit = experiments.limit_to_profile(TWO.student).epochs
+    assert {config.epochs for config, _, _ in runs} == {limit}
+    limited = tuple(run_id(replace(teacher, epochs=limit), DATA) for teacher in TWO.teachers)
+    assert runs[-1][0].teachers == limited
+
+
+@pytest.mark.parametrize("device", RECIPES)
+def test_recipes_have_settings_that_exist_and_differ(device):
+    configs = [*RECIPES[device].teachers, RECIPES[device].student]
+    assert len({run_id(config, "") for config in configs}) == len(configs)
+    for config in configs:
+        assert config.augmentation in AUGMENTATIONS
+        assert config.block in BLOCKS
+        assert config.mixing in ("none", "mixup", "cutmix", "either")
+        assert not config.teachers
+        assert config.input_size >= RECIPES[device].student.input_size
+
+
+SMALL = grid.Grid(
+    Config(width=4), blocks=("plain", "residual"), augmentations=(("none", "none"), ("colours", "mild")),
+    budgets=(2, 5), seeds=(3, 4), rates=3, rate_limits=(0.01, 0.1),
+)  # fmt: skip
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Configurations that the grid trained; a rate scores by its distance from 0.03."""
+    seen = []
+
+    def fake_train(dataset, folder, config, question, work):
+        seen.append(config)
+        identity = run_id(config, data_hash(dataset))
+        (work / "runs" / identity).mkdir(parents=True)
+        score = 1 - abs(np.log(config.learning_rate / 0.03)) / 9
+        return SimpleNamespace(
+            config=config, run_id=identity, val_macro_f1=score, val_micro_f1=score, val_class_f1="1",
+            seconds=1.0, backend="b", device="cpu", data_hash=DATA, code="c",
+        )  # fmt: skip
+
+    monkeypatch.setattr(grid, "train", fake_train)
+    return seen
+
+
+def test_rates_are_drawn_from_every_part_of_the_range():
+    rates = grid.learning_rates(SMALL)
+    edges = np.geomspace(0.01, 0.1, 4)
+    assert all(low <= rate <= high for rate, low, high in zip(rates, edges, edges[1:], strict=False))
+    assert rates == grid.learning_rates(SMALL)
+    assert rates != grid.learning_rates(replace(SMALL, search_seed=1))
+
+
+def test_every_cell_is_run_at_its_best_rate(trained, tmp_path):
+    grid.run(SMALL, DATASET, "", tmp_path, tmp_path / "grid.csv")
+    table = pd.read_csv(tmp_path / "grid.csv", dtype={"run_id": str})
+    assert table.run_id.is_unique
+    assert len(table) == 4 * (3 - 1 + 4)
+    best = min(grid.learning_rates(SMALL), key=lambda rate: abs(np.log(rate / 0.03)))
+    tuned = table[table.tuned == 1]
+    assert set(tuned.learning_rate) == {best}
+    assert not tuned.duplicated(["block", "augmentation", "budget", "seed"]).any()
+    assert len(tuned) == 2 * 2 * 2 * 2
+    assert set(tuned.augmentation) == {"none", "colours"}
+    assert {config.augmentation for config in trained} == {"none", "mild"}
+    assert set(table[table.tuned == 0].budget) == {2}, "the search has the short budget"
+
+
+def test_a_stopped_grid_goes_on_and_its_parts_are_one_table(trained, tmp_path):
+    grid.run(SMALL, DATASET, "", tmp_path, tmp_path / "whole.csv")
+    n = len(trained)
+    before = (tmp_path / "whole.csv").read_text()
+    parts = [tmp_path / f"{part}.csv" for part in range(3)]
+    for part, path in enumerate(parts):
+        grid.run(SMALL, DATASET, "", tmp_path, path, part, 3)
+    grid.merge(parts, tmp_path / "merged.csv")
+    assert len(trained) == n, "a finished run was trained again"
+    assert (tmp_path / "merged.csv").read_text() == before
+    assert not any(path.exists() for path in parts)
+    one = next(tmp_path.glob("runs/*/row.json"))
+    assert json.loads(one.read_text())["tuned"] == 0
+    one.unlink()
+    (one.parent).rmdir()
+    grid.run(SMALL, DATASET, "", tmp_path, tmp_path / "whole.csv")
+    assert len(trained) == n + 1
+    assert (tmp_path / "whole.csv").read_text() == before
+
+
+def test_the_grid_crosses_what_it_should():
+    assert set(grid.GRID.blocks) <= set(BLOCKS)
+    assert {key for _, key in grid.GRID.augmentations} <= set(AUGMENTATIONS)
+    assert len(grid.cells(grid.GRID)) == 9
+    assert (grid.GRID.base.width, grid.GRID.base.stem_stride, grid.GRID.base.input_size) == (16, 2, 48)
+    assert len(grid.GRID.seeds) >= 2
+    assert grid.GRID.budgets == (10, 60)
