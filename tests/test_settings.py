@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from illus.learn import settings
-from illus.learn.settings import Config, code_hash, code_without_docstrings, config_of, run_id
+from illus.learn.settings import Config, code_hash, config_of, run_id, structure
 
 ROOT = Path(__file__).parent.parent
 FROZEN = {
@@ -84,8 +84,8 @@ def test_comments_docstrings_and_line_breaks_do_not_change_the_code():
         'class A:\n    """B."""\n'
     )
     other = ast.parse("def f(x):\n    return x + 2\n\n\nclass A:\n    pass\n")
-    assert code_without_docstrings(plain) == code_without_docstrings(documented)
-    assert code_without_docstrings(plain) != code_without_docstrings(other)
+    assert structure(plain) == structure(documented)
+    assert structure(plain) != structure(other)
 
 
 def test_the_code_hash_follows_the_modules_that_decide(tmp_path, monkeypatch):

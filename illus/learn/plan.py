@@ -114,7 +114,7 @@ RECIPES = {  # by device
                   replace(STUDENT, epochs=80)),
     "gpu": Recipe((replace(MIXED, **LARGE), replace(STRONG, **LARGE, seed=1),
                    replace(STUDENT, **LARGE, seed=2)),
-                  replace(STUDENT, epochs=180)),
+                  replace(STUDENT, epochs=150)),
 }
 # fmt: on
 

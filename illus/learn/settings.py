@@ -132,15 +132,25 @@ def code_of(paths: Iterable[str | Path]) -> str:
     trees = [ast.parse(Path(ROOT, path).read_text("utf-8")) for path in paths]
     reader = ast.parse(Path(evaluate.__file__).read_text("utf-8"))
     reader.body = [node for node in reader.body if getattr(node, "name", None) in READER]
-    return _digest("\n".join(code_without_docstrings(tree) for tree in [*trees, reader]))
+    return _digest("\n".join(structure(tree) for tree in [*trees, reader]))
 
 
-def code_without_docstrings(tree: ast.Module) -> str:
-    """The code of a syntax tree in a normal form, without comments and docstrings; changes ``tree``."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+def structure(node: object) -> str:
+    """A syntax tree as text, without docstrings, comments and places; the same in every version of Python.
+
+    ``ast.unparse`` and ``ast.dump`` are not: fields and quotes changed from 3.11 to 3.13.
+    """
+    if isinstance(node, list):
+        return ",".join(structure(item) for item in node)
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = dict(ast.iter_fields(node))
+    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    if documented and ast.get_docstring(node) is not None:
+        parts["body"] = parts["body"][1:]
+    kept = ((name, part) for name, part in parts.items() if part is not None and part != [])
+    fields_of = " ".join(f"{name}={structure(part)}" for name, part in kept if name not in ("ctx", "kind"))
+    return f"{type(node).__name__}({fields_of})"
 
 
 def summary(record: Record) -> dict[str, Scalar]:
