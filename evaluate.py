@@ -84,7 +84,7 @@ LAYERS = frozenset((
     "LayerNormalization", "GroupNormalization", "Activation", "ReLU", "Softmax", "MaxPooling2D",
     "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D", "Add", "Subtract", "Multiply",
     "Average", "Concatenate", "Flatten", "ZeroPadding2D", "Rescaling", "Dropout", "RandomFlip",
-    "RandomRotation", "RandomZoom", "RandomTranslation"))
+    "RandomRotation", "RandomZoom", "RandomTranslation", "Permute", "UnitNormalization"))
 PARTS = frozenset((
     "__keras_tensor__", "DTypePolicy", "Zeros", "Ones", "Constant", "GlorotNormal", "GlorotUniform",
     "HeNormal", "HeUniform", "RandomNormal", "RandomUniform", "TruncatedNormal", "L1", "L2", "L1L2"))
@@ -306,19 +306,14 @@ def load_classifier(weights: PathLike) -> tuple["keras.Model", Description]:
 
 
 def read_description(weights: PathLike) -> Description:
-    """Read only the description in a weights file, with the same checks as :func:`load_classifier`.
-
-    Raises :class:`EvaluationError`. For a file that this process has just written itself,
-    ``read_weights_file(weights)[0]`` is the same without the cost of a child process.
-    """
+    """Read only the description in a weights file, with the checks and errors of :func:`inspect_weights`."""
     return inspect_weights(weights)[0]
 
 
 def inspect_weights(weights: PathLike) -> tuple[Description, list[Shape]]:
     """Run :func:`read_weights_file` in a child process, which a hostile file may crash, stall or take over.
 
-    The child gets limited time; its answer is JSON of limited size and is checked like a file. Raises
-    :class:`EvaluationError`.
+    The child gets limited time, and its answer is checked like a file. Raises :class:`EvaluationError`.
     """
     command = [sys.executable, "-P", __file__, DESCRIBE_MODE, str(weights)]
     with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as child:
@@ -464,15 +459,17 @@ def check_attributes(path: str, found: h5py.HLObject, objects: dict[str, h5py.HL
                 raise EvaluationError(f"{where} lists a name twice, or one that does not exist")
 
 
-def check_config(config: object) -> None:
+def check_config(config: dict) -> None:
     """Refuse a model's configuration with anything but allowed classes and numbers of bounded size."""
-    left, n_layers = [config], 0
+    outermost = {id(layer) for layer in config["config"]["layers"]}
+    left, n_layers = list[object]([config]), 0
     while left:
         node = left.pop()
         if isinstance(node, dict):
             left += node.values()
             if "class_name" in node:
-                check_class(node)
+                # A network may see the image and its mirror image. Deeper down, uses would multiply.
+                check_class(node, 2 if id(node) in outermost and node["class_name"] == "Functional" else 1)
                 n_layers += node["class_name"] in LAYERS
         elif isinstance(node, list):
             left += node
@@ -482,13 +479,13 @@ def check_config(config: object) -> None:
         raise EvaluationError(f"the model has {n_layers:,} layers, more than {MAX_LAYERS:,}")
 
 
-def check_class(node: dict) -> None:
-    """Refuse a serialised object whose class is not allowed, or a layer that is used more than once."""
+def check_class(node: dict, max_uses: int) -> None:
+    """Refuse a serialised object of a class that is not allowed, or with more uses than ``max_uses``."""
     name, module = node["class_name"], node.get("module")
     if name not in LAYERS | PARTS or module not in MODULES or node.get("registered_name") not in (None, name):
         raise EvaluationError(f"the model asks for {module or 'keras'}.{name}, which is not an allowed class")
-    if len(node.get("inbound_nodes") or []) > 1:
-        raise EvaluationError(f"the model uses a layer {name} more than once")
+    if len(node.get("inbound_nodes") or []) > max_uses:
+        raise EvaluationError(f"the model uses a layer {name} more than {('once', 'twice')[max_uses - 1]}")
     if np.max(node["config"].get("dilation_rate", 1)) > MAX_DILATION:
         raise EvaluationError(f"a dilation of more than {MAX_DILATION}")
 
@@ -595,8 +592,7 @@ def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
 def read_ahead(paths: Iterable[Path], size: int, fit: str, workers: int | None = None) -> Iterator[Fitted]:
     """Yield :func:`read_fitted` of each path, in order, while threads read the next ones.
 
-    By default there are as many threads (``workers``) as processor cores. What they have read ahead takes
-    about ``READ_AHEAD_BYTES`` of memory.
+    Threads (``workers``, by default one per processor core) read about ``READ_AHEAD_BYTES`` ahead.
     """
     workers = workers or os.cpu_count() or 1
     window = max(workers, min(1024, READ_AHEAD_BYTES // (3 * size**2)))
@@ -772,6 +768,13 @@ def on_one_line(text: object) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
+def trained_on(training: dict) -> str:
+    """One line on a model's training data: their name and hash, as far as its description has them."""
+    name, data = (on_one_line(training.get(key) or "")[:80] for key in ("data_name", "data_hash"))
+    known = f"data {data}" if data else "unknown data"
+    return f"trained on {name} ({known})" if name else f"trained on {known}"
+
+
 def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -> str:
     """The report that graders read: per-class scores, macro F1, micro F1, and the unreadable files."""
     from sklearn.metrics import classification_report
@@ -787,8 +790,7 @@ def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -
         lines.append(f"no images of {len(missing)} known classes: {', '.join(missing)}")
     lines += ["", report.rstrip(), ""]
     lines.append(f"macro F1  {result['macro_f1']:.4f}  (mean over {len(labels)} classes)")
-    note = "equals accuracy: one label and one prediction per image"
-    lines.append(f"micro F1  {result['micro_f1']:.4f}  ({note})")
+    lines.append(f"micro F1  {result['micro_f1']:.4f}  (equals accuracy: one label, one prediction each)")
     lines.append(f"{seconds:.1f} s, {result['n_images'] / seconds:.0f} images/s, loading included")
     return "\n".join(lines)
 
@@ -818,14 +820,14 @@ def format_csv(rows: list[Row]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def format_figure(rows: list[Row], class_names: Sequence[str], kind: str) -> bytes:
-    """The confusion matrix as a file of a kind that matplotlib writes: png, pdf or svg."""
+def format_figure(rows: list[Row], class_names: Sequence[str], path: PathLike) -> bytes:
+    """The confusion matrix as a file of the kind that the ending of ``path`` names: png, pdf or svg."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 9), layout="constrained")
     draw_confusion_matrix(figure.subplots(), rows, class_names)
     data = io.BytesIO()
-    figure.savefig(data, format=kind, dpi=150)
+    figure.savefig(data, format=Path(path).suffix[1:].lower(), dpi=150)
     return data.getvalue()
 
 
@@ -856,8 +858,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write the scores")
     parser.add_argument("--csv", metavar="FILE", help="write the prediction for every file")
     parser.add_argument("--figure", metavar="FILE", help="draw the confusion matrix (PNG, PDF, SVG)")
-    batch_help = "images per inference step (default 256)"
-    parser.add_argument("--batch-size", metavar="N", type=int, default=256, help=batch_help)
+    parser.add_argument("--batch-size", metavar="N", type=int, default=256, help="images per step (256)")
     options = parser.parse_args(arguments)
     if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
         parser.error(f"--batch-size must be from 1 to {MAX_BATCH_SIZE}")
@@ -874,18 +875,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal cannot show
     try:
         result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size, True)
+        print(trained_on(description.training))
         print(format_result(result, rows, description.class_names))
-        if options.json:
-            text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-            with atomic_write(options.json) as partial:
-                partial.write_bytes(text.encode("utf-8", "backslashreplace"))
-        if options.csv:
-            with atomic_write(options.csv) as partial:
-                partial.write_bytes(format_csv(rows))
-        if options.figure:
-            kind = Path(options.figure).suffix[1:].lower()
-            with atomic_write(options.figure) as partial:
-                partial.write_bytes(format_figure(rows, description.class_names, kind))
+        text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+        contents = {
+            options.json: lambda: text.encode("utf-8", "backslashreplace"),
+            options.csv: lambda: format_csv(rows),
+            options.figure: lambda: format_figure(rows, description.class_names, options.figure),
+        }
+        for path in filter(None, contents):
+            with atomic_write(path) as partial:
+                partial.write_bytes(contents[path]())
     except (EvaluationError, OSError) as error:
         print(f"evaluate.py: error: {on_one_line(error)}", file=sys.stderr)
         return 2

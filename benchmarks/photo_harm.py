@@ -14,6 +14,7 @@ validation macro F1 is flat at its end (``results/curves.csv``).
 import argparse
 import hashlib
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def training_sets(photo_folder: Path | None) -> dict[str, pd.DataFrame]:
         "planted crops": everything[~is_photo | (everything.split == "train")].reset_index(drop=True),
     }
     if photo_folder:
-        photos = sorted(path for path in photo_folder.rglob("*") if path.is_file())
+        copied = work / "photos"  # so that paths, and with them the data hash, are the same on any machine
+        shutil.copytree(photo_folder, copied, dirs_exist_ok=True)
+        photos = sorted(path for path in copied.rglob("*") if path.is_file())
         conditions["real photos, any class"] = with_photos(without, photos, classes=None)
         conditions["real photos, five classes"] = with_photos(without, photos, PHOTO_CLASSES)
     return conditions

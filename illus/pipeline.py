@@ -17,7 +17,7 @@ import pandas as pd
 
 from evaluate import EvaluationError, format_result
 from illus import config
-from illus.clean.balance import VALIDATION_SHARE, split, subsample_for_profile
+from illus.clean.balance import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
 from illus.clean.duplicates import find_duplicates
 from illus.clean.photos import find_photos
 from illus.data.catalog import scan
@@ -81,7 +81,8 @@ def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path
 def run(folder: Path) -> None:
     """Prepare a folder, train, export, and print scores: on its test folders, or on a held-out part."""
     work = config.work_dir(folder)
-    dataset, tests = data_and_tests(folder)
+    dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT)
+    tests = folders_to_score(dataset, folder)
     settings = experiments.limit_to_profile(CHOSEN)
     weights = work / "model.h5"
     planned = run_id(settings, data_hash(dataset))
@@ -92,12 +93,10 @@ def run(folder: Path) -> None:
 
 
 def run_weights(folder: Path) -> None:
-    """Train the recipe for the device on a folder, in runs that resume; export its student and score it.
-
-    The data set is that of notebook 02 where ``dataset.csv`` is there, otherwise that of :func:`prepare`.
-    """
+    """Train the recipe for the device on a folder, in runs that resume; export its student and score it."""
     work = config.work_dir(folder)
-    dataset, tests = data_and_tests(folder, keep=True)
+    dataset = experiment_data(folder)
+    tests = folders_to_score(dataset, folder)
     recipe, weights = RECIPES[device_name()], config.weights_path(folder)
     print(f"the recipe for {device_name()}: {len(recipe.teachers)} teachers, then a student", flush=True)
     if installed_runs(weights) == [run_id(planned_student(recipe, data_hash(dataset)), data_hash(dataset))]:
@@ -106,25 +105,35 @@ def run_weights(folder: Path) -> None:
     export(run_recipe(recipe, dataset, folder, work), weights, dataset, folder, tests)
 
 
-def data_and_tests(folder: Path, keep: bool = False) -> tuple[pd.DataFrame, list[Path]]:
-    """The data set of a folder, and the folders to score: its test folders, or a copy of its part ``test``.
+def experiment_data(folder: Path) -> pd.DataFrame:
+    """The data set that notebook 03 leaves, or that :func:`prepare` makes, parted for experiments.
 
-    With ``keep``, an existing ``dataset.csv`` is read, not written again.
+    Clusters of look-alikes are on one side of the split, see :func:`illus.clean.balance.split_by_cluster`; without test
+    folders beside ``folder`` a part ``test`` is held out.
     """
-    tests, table = config.test_folders(folder), config.work_dir(folder) / "dataset.csv"
-    if keep and table.exists():
-        dataset = subsample_for_profile(pd.read_csv(table))
-    else:
-        dataset = prepare(folder, held_out=0.0 if tests else HELD_OUT)
+    table = config.work_dir(folder) / "dataset.csv"
+    plain = subsample_for_profile(pd.read_csv(table)) if table.exists() else prepare(folder)
+    shares = {"validation": VALIDATION_SHARE}
+    if not config.test_folders(folder):
+        shares = {"test": HELD_OUT} | shares
+    dataset = split_by_cluster(plain, folder, shares, config.SEED)
+    write_table(dataset, table.with_name("split_by_cluster.csv"))
+    return dataset
+
+
+def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
+    """The folders to score: the test folders of a folder, or a copy of the part ``test`` of its data set."""
+    tests = config.test_folders(folder)
     if not tests:
         tests = [config.work_dir(folder) / "test"]
         copy_part(dataset, folder, "test", tests[0])
-    return dataset, tests
+    return tests
 
 
 def export(record: Record, weights: Path, dataset: pd.DataFrame, folder: Path, tests: list[Path]) -> None:
     """Write the network of a record to a weights file, score it, and print the scores and where it is."""
-    names = install([record], dataset, folder, config.work_dir(folder), weights).class_names
+    work = config.work_dir(folder)
+    names = install([record], dataset, folder, work, weights, data_name=work.name).class_names
     for result, rows in score_all(weights, tests, progress=True).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")

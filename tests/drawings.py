@@ -138,8 +138,8 @@ def flat_drawing(seed, side=96):
 
 
 def noisy_image(seed, side=96):
-    """A smooth random field of colours with noise in every pixel, as in a photo."""
+    """A smooth random field of muted colours with noise in every pixel, as in a photo."""
     rng = np.random.default_rng(seed)
-    field = Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8))
+    field = Image.fromarray(rng.integers(70, 190, (5, 5, 3), np.uint8))
     field = np.asarray(field.resize((side, side), Image.Resampling.BICUBIC), float)
     return Image.fromarray((field + rng.normal(0, 15, field.shape)).clip(0, 255).astype(np.uint8))

@@ -27,6 +27,8 @@ from PIL import Image, ImageDraw
 
 import evaluate
 from illus.learn.export import save_classifier
+from illus.learn.heads import nearest_features, with_temperature
+from illus.learn.networks import average
 from illus.parallel import write_table
 
 SECONDS, MEGABYTES = 5, 1024
@@ -105,21 +107,25 @@ def valid_images():
     ]
 
 
-def save_network(path):
-    """A small network with its description; what it predicts does not matter."""
+def valid_weights(folder):
+    """Weights files of a small network, alone and with all options of the export, as bytes."""
+    model, images = network(), np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
+    head = with_temperature(nearest_features(model, images, np.arange(6) % 3), 2.0)
+    path = folder / "good.h5"
+    for exported in (model, average([head], mirrored=True)):
+        save_classifier(exported, evaluate.Description(["a", "b", "c"], 16, "pad"), path)
+        yield path.read_bytes()
+
+
+def network():
+    """A small network; what it predicts does not matter."""
     import keras
 
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((16, 16, 3), dtype="uint8"),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(4, 3, strides=2, activation="relu"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(3, activation="softmax"),
-        ]
-    )
-    save_classifier(model, evaluate.Description(["a", "b", "c"], 16, "pad"), path)
+    inputs = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x))
 
 
 def try_image(path, valid, rng):
@@ -148,6 +154,7 @@ def change_config(path, rng):
 
 
 def try_weights(path, valid, rng):
+    valid = valid[rng.integers(len(valid))]
     path.write_bytes(valid)
     if rng.random() < 0.5:
         change_config(path, rng)
@@ -210,9 +217,8 @@ def main(arguments=None):
     warnings.filterwarnings("ignore", module="PIL")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        save_network(folder / "good.h5")
         (folder / "good.png").write_bytes(encode(draw("red")))
-        weights = (folder / "good.h5").read_bytes()
+        weights = list(valid_weights(folder))
         rows = [
             fuzz("images", try_image, options.images, options.seed, folder, valid_images()),
             fuzz("weights", try_weights, options.weights, options.seed, folder, weights),

@@ -7,7 +7,8 @@ import pytest
 from conftest import save_colour_network
 
 from evaluate import evaluate, load_classifier
-from illus.learn.networks import average, build
+from illus.learn.heads import nearest_features, with_temperature
+from illus.learn.networks import BLOCKS, average, build
 from illus.report import analysis
 
 
@@ -86,6 +87,58 @@ def test_evidence_for_a_class_is_where_its_colour_is(pooling, averaged):
     assert red[8:].max() == red[:, 8:].max() == 0
     assert (blue[8:, 8:] == 1).all()
     assert blue[:8].max() == 0
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(("min_side", "expected"), [(12, 12), (7, 12), (6, 6), (100, 24), (1, 3)])
+def test_evidence_is_shown_on_the_last_map_that_is_large_enough(block, min_side, expected):
+    model = build(48, 3, block, width=4, blocks=(1, 1, 1, 1), stem_stride=2)
+    images = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), np.uint8)
+    maps = analysis.class_activation(model, images, [0, 2], min_side)
+    expected = 12 if block == "mixer" else expected
+    assert maps.shape == (2, expected, expected)
+    assert set(maps.max(axis=(1, 2))) <= {0, 1}
+
+
+@pytest.fixture
+def corner():
+    """Red above left, blue below right, and a network that says how red and how blue an image is."""
+    image = np.zeros((1, 16, 16, 3), np.uint8)
+    image[:, :8, :8, 0] = 255
+    image[:, 8:, 8:, 2] = 255
+    return corner_network("average"), image.repeat(2, 0)
+
+
+def only_place(evidence, rows, columns):
+    outside = evidence.copy()
+    outside[rows, columns] = 0
+    return evidence[rows, columns].min() == 1 and outside.max() == 0
+
+
+def test_a_temperature_leaves_the_evidence_where_it_is(corner):
+    model, images = corner
+    maps = analysis.class_activation(with_temperature(model, 3.0), images, [0, 1])
+    np.testing.assert_allclose(maps, analysis.class_activation(model, images, [0, 1]), atol=1e-6)
+
+
+def test_evidence_of_a_nearest_feature_head_is_where_the_colour_is(corner):
+    model, images = corner
+    of_one_colour = images * np.array([[1, 0, 0], [0, 0, 1]], np.uint8)[:, None, None]
+    head = nearest_features(model, of_one_colour, np.array([0, 1]))
+    red, blue = analysis.class_activation(head, images, [0, 1])
+    assert only_place(red, slice(0, 8), slice(0, 8))
+    assert only_place(blue, slice(8, 16), slice(8, 16))
+
+
+def test_evidence_of_unlike_members_is_averaged_at_the_larger_size(corner):
+    model, images = corner
+    other = build(16, 2, width=4, blocks=(1,), stem_stride=2)
+    maps = analysis.class_activation(average([model, other], mirrored=True), images, [0, 1])
+    own, others = (analysis.class_activation(member, images, [0, 1]) for member in (model, other))
+    assert (own.shape, others.shape, maps.shape) == ((2, 16, 16), (2, 8, 8), (2, 16, 16))
+    assert np.isfinite(maps).all()
+    where = own[0] == 0
+    assert maps[0][~where].mean() > maps[0][where].mean()
 
 
 def test_an_average_gives_the_mean_probability_also_when_saved(tmp_path):

@@ -66,6 +66,36 @@ def test_scores_with_known_mistakes(class_folder_tree, colour_weights):
     assert result["micro_f1"] == pytest.approx(f1_score(true, predicted, average="micro"))
 
 
+@pytest.mark.parametrize(
+    ("training", "line"),
+    [
+        ({"data_name": "emoji20", "data_hash": "e5c620d052ab"}, "trained on emoji20 (data e5c620d052ab)"),
+        ({"data_hash": "e5c620d052ab"}, "trained on data e5c620d052ab"),
+        ({"data_name": "emoji20", "data_hash": None}, "trained on emoji20 (unknown data)"),
+        ({"note": "by construction"}, "trained on unknown data"),
+        ({"data_name": "\x1b[2J\n", "data_hash": ["x"]}, "trained on \\x1b[2J\\n (data ['x'])"),
+        ({"data_name": "x" * 10_000, "data_hash": 5}, f"trained on {'x' * 80} (data 5)"),
+    ],
+)
+def test_the_data_that_the_weights_were_trained_on_are_named(training, line):
+    assert evaluate.trained_on(training) == line
+
+
+def test_the_report_begins_with_the_data_that_the_weights_were_trained_on(
+    run, class_folder_tree, colour_weights, tmp_path
+):
+    path = shutil.copy(colour_weights, tmp_path / "w.h5")
+    with h5py.File(path, "a") as file:
+        facts = json.loads(file.attrs["classifier"])
+        facts["training"] = {"data_name": "drawings", "data_hash": "e5c620d052ab"}
+        file.attrs["classifier"] = json.dumps(facts)
+    _, out, _ = run(class_folder_tree, path)
+    assert out.splitlines()[:2] == [
+        "trained on drawings (data e5c620d052ab)",
+        "18 images scored, 0 files not readable",
+    ]
+
+
 @pytest.mark.parametrize("batch_size", [1, 5, 18, 256])
 def test_batch_size_changes_nothing(class_folder_tree, colour_weights, batch_size):
     result, rows, _ = evaluate.evaluate(class_folder_tree, colour_weights, batch_size)

@@ -6,10 +6,10 @@ import pytest
 from conftest import COLOURS
 from matplotlib.figure import Figure
 
-from illus.clean.mixture import Separation
 from illus.data.catalog import scan
 from illus.report.figures import (
     architecture,
+    bars_of_seeds,
     class_bars,
     class_f1_bars,
     cluster_scatter,
@@ -20,7 +20,9 @@ from illus.report.figures import (
     numbered,
     precision_recall,
     reliability,
+    roc_curves,
     score_histogram,
+    sweep_lines,
 )
 from illus.report.sheets import (
     activation_sheet,
@@ -162,9 +164,9 @@ def test_thumbnails_of_equal_points_are_at_one_place():
 
 def test_a_perfect_reconstruction_has_a_black_difference():
     axes = Figure().subplots()
-    thumbnails = np.full((2, 8, 8, 3), 204, np.uint8)
-    reconstructions = np.stack([thumbnails[0] / 255, np.full((8, 8, 3), 164 / 255)])
-    reconstruction_sheet(axes, thumbnails, reconstructions)
+    images = [np.full((8, 8, 3), 204, np.uint8), np.full((8, 8, 3), 204, np.uint8)]
+    reconstructions = [images[0], np.full((8, 8, 3), 164, np.uint8)]
+    reconstruction_sheet(axes, images, reconstructions, size=8)
     sheet = np.asarray(axes.images[0].get_array())
     assert sheet.shape == (24, 16, 3)
     assert sheet[20, 4].tolist() == [0, 0, 0]
@@ -176,28 +178,60 @@ def test_a_perfect_reconstruction_has_a_black_difference():
     ]
 
 
-def test_the_curve_of_distances_has_a_line_at_its_knee():
+def test_the_curve_of_distances_has_lines_at_its_knee_and_at_eps():
     axes = Figure().subplots()
-    knee_curve(axes, np.array([0.1, 0.2, 0.9]), 0.2)
-    assert axes.texts[0].get_text().strip() == "eps = 0.20, the knee"
+    knee_curve(axes, np.array([0.1, 0.2, 0.9]), 0.12)
+    assert [text.get_text().strip() for text in axes.texts] == ["the knee 0.20", "eps 0.12"]
     assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2, 0.9]
     assert list(axes.lines[1].get_ydata()) == [0.2, 0.2]
+    assert list(axes.lines[2].get_ydata()) == [0.12, 0.12]
 
 
 def test_the_histogram_shows_every_score_and_the_threshold():
     scores = np.repeat([-1.0, 1.0], [80, 20])
-    kinds = {"drawings": scores < 0, "photos": scores > 0}
     axes = Figure().subplots()
-    score_histogram(axes, scores, Separation(0.5, 0.2, 9.0, (-1, 0.1, 0.1), (1, 0.1, 0.1)), kinds, bins=10)
+    score_histogram(axes, scores, 0.5, {"drawings": scores < 0, "photos": scores > 0}, bins=10)
     assert sum(bar.get_height() for bar in axes.patches) == 100
     names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert sorted(names) == ["drawings", "fitted: rare", "fitted: usual", "photos", "threshold"]
+    assert sorted(names) == ["drawings", "photos", "threshold"]
     (threshold,) = [line for line in axes.lines if line.get_label() == "threshold"]
     assert list(threshold.get_xdata()) == [0.5, 0.5]
+
+
+def test_bars_are_means_and_dots_are_seeds():
+    table = pd.DataFrame(
+        {"set": ["a"] * 3 + ["b"] * 3, "rung": ["x"] * 6, "f1": [0.2, 0.4, 0.6, 0.5, 0.5, 0.8]}
+    )
     axes = Figure().subplots()
-    score_histogram(axes, scores, None, kinds)
-    assert not axes.lines
-    assert sum(bar.get_height() for bar in axes.patches) == 100
+    bars_of_seeds(axes, table, "f1", "set", "rung")
+    assert [bar.get_height() for bar in axes.patches[:2]] == pytest.approx([0.4, 0.6])
+    assert sum(len(dots.get_offsets()) for dots in axes.collections) == 6
+
+
+def test_a_sweep_has_a_line_for_each_set_with_photos():
+    table = pd.DataFrame(
+        {
+            "setting": ["eps", "eps", "eps", "eps", "other"],
+            "value": [1, 2, 1, 2, 9],
+            "set": ["a", "a", "none", "none", "a"],
+            "f1": [0.5, 0.7, np.nan, np.nan, 0.1],
+        }
+    )
+    axes = Figure().subplots()
+    sweep_lines(axes, table, "eps", 2)
+    line, chosen = axes.lines
+    assert list(line.get_xdata()) == [1, 2]
+    assert list(line.get_ydata()) == [0.5, 0.7]
+    assert list(chosen.get_xdata()) == [2, 2]
+
+
+def test_a_curve_says_its_area():
+    truth = np.array([False, False, True, True])
+    axes = Figure().subplots()
+    roc_curves(axes, truth, {"good": np.arange(4), "bad": -np.arange(4)})
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["good (1.0000)", "bad (0.0000)"]
+    assert axes.lines[0].get_ydata().max() == 1
 
 
 def round_table(*gains):

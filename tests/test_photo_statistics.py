@@ -1,4 +1,6 @@
-"""Statistics of images whose values can be written down, and of drawings beside textured images."""
+"""Statistics of images whose values can be written down, their votes, and the patches."""
+
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -8,188 +10,391 @@ from conftest import encoded
 from drawings import flat_drawing, noisy_image
 from PIL import Image
 
-from evaluate import decode_image, fit_image
 from illus.clean.photo_statistics import (
-    GRADIENT_SIDE,
-    THUMBNAIL,
-    VOTES,
+    FLAT_PATCH,
+    LEVELS,
+    MAX_SIDE,
+    MAX_VOTE,
+    MIN_FOREGROUND,
+    NO_CONTRAST,
+    PATCH,
+    PATCH_STEP,
+    PATCHES,
+    SAME_LEVEL,
+    VIVID,
+    cut_patches,
+    foreground,
     image_statistics,
+    incoherence,
+    open_reduced,
+    otsu_residual,
     photo_statistics,
     votes,
 )
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
-HIGH_IN_DRAWINGS = [
-    "top_colour",
-    "far_equal",
-    "flat",
-    "smooth_colour",
-    "border",
-    "gradient_spread",
-    "steep",
-    "coherence",
-]
-HIGH_IN_PHOTOGRAPHS = [
-    "residual_shape",
-    "middling",
-    "texture",
-    "texture_low",
-    "quiet_patch",
-    "noise",
-    "edge_shape",
-]
+ROOT = Path(__file__).parent.parent
+NARROW = [(1, 1), (1, 300), (300, 1), (2, 2), (3, 2), (2, 500), (7, 9), (15, 17)]
+RED = (250, 10, 10)
 
 
 def logit(share):
     return np.log((share + 0.02) / (1.02 - share))
 
 
-def striped(colours, width, height):
-    """Vertical stripes of equal width."""
-    stripes = np.repeat(np.array(colours, np.uint8), width // len(colours), axis=0)
-    return np.repeat(stripes[None], height, axis=0)
+def plain(colour, height=60, width=60):
+    return np.full((height, width, 3), colour, np.uint8)
 
 
-@pytest.fixture(scope="module")
-def measured():
-    """Statistics of ten drawings and of ten textured images."""
-    return [
-        pd.DataFrame([image_statistics(np.asarray(draw(seed, side))) for seed in range(10)])
-        for draw, side in ((flat_drawing, 96), (noisy_image, 192))
-    ]
+def with_square(side, colour=RED, background=(255, 255, 255), corner=20):
+    """A square of one colour on a plain background of 60 x 60 pixels."""
+    rgb = plain(background)
+    rgb[corner : corner + side, corner : corner + side] = colour
+    return rgb
 
 
-def test_every_statistic_is_one_of_the_two_kinds(measured):
-    assert sorted(measured[0].columns) == sorted(HIGH_IN_DRAWINGS + HIGH_IN_PHOTOGRAPHS)
+def gray_blocks(*blocks):
+    """Blocks of 8 x 8 levels side by side, float32."""
+    return np.hstack([np.reshape(block, (8, 8)) for block in blocks]).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", HIGH_IN_DRAWINGS)
-def test_drawings_have_more(measured, name):
-    drawings, textured = measured
-    assert drawings[name].min() > textured[name].max()
+def halves_of(low, high):
+    """A block with two levels, 32 pixels each."""
+    return np.repeat([low, high], 32)
 
 
-@pytest.mark.parametrize("name", HIGH_IN_PHOTOGRAPHS)
-def test_textured_images_have_more(measured, name):
-    drawings, textured = measured
-    assert drawings[name].max() < textured[name].min()
+def noise(side=96, spread=20, seed=0):
+    return np.random.default_rng(seed).normal(128, spread, (side, side)).clip(0, 255).astype(np.float32)
 
 
-def test_the_votes_of_drawings_and_of_textured_images(measured):
-    drawings, textured = (votes(table) for table in measured)
-    assert drawings.shape == textured.shape == (10, 7)
-    assert (np.abs([drawings, textured]) <= 3).all()
-    assert (drawings.mean(1) < -0.5).all()
-    assert (textured.mean(1) > 0.5).all()
+# --- Otsu residual --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("spreads", "expected"), [(0, 0), (1, 1), (-2, -2), (2.5, 2.5), (50, 3), (-50, -3)])
-def test_votes_are_distances_in_spreads_up_to_three(spreads, expected):
-    row = {name: level + spreads * spread for name, (level, spread) in VOTES.items()}
-    table = pd.DataFrame([{"noise": 99.0} | dict(reversed(row.items()))])
-    assert votes(table) == pytest.approx(np.full((1, 7), expected))
+def test_two_levels_leave_nothing():
+    blocks = [halves_of(0, 200), np.repeat([30, 130], [60, 4]), np.repeat([255, 10], [1, 63])]
+    assert otsu_residual(gray_blocks(*blocks)) == pytest.approx(0, abs=1e-5)
 
 
-def test_each_statistic_votes_in_its_own_direction():
-    levels = {name: level for name, (level, _) in VOTES.items()}
-    table = pd.DataFrame([levels | {name: levels[name] + 0.1} for name in VOTES])
-    cast = votes(table)
-    np.testing.assert_array_equal(cast != 0, np.eye(len(VOTES), dtype=bool))
-    up = [name for name, vote in zip(VOTES, cast.diagonal(), strict=True) if vote > 0]
-    assert set(up) == set(VOTES) & set(HIGH_IN_PHOTOGRAPHS)
+@pytest.mark.parametrize("step", [1, 2, 4])
+def test_two_levels_leave_a_quarter_of_a_ramp(step):
+    """Of n levels in equal steps two leave ((n / 2)^2 - 1) / (n^2 - 1), a quarter where n is large."""
+    found = otsu_residual(gray_blocks(*[step * np.arange(64)] * 3))
+    assert found == pytest.approx(1023 / 4095, rel=1e-4)
+    assert found == pytest.approx(0.25, abs=2e-4)
 
 
-@pytest.mark.parametrize("size", [(50, 60), (96, 96), (300, 200)])
-def test_a_plain_image(size):
-    found = image_statistics(np.full((*size, 3), 100, np.uint8))
-    for name in ("top_colour", "far_equal", "flat", "smooth_colour", "border"):
-        assert found[name] == pytest.approx(logit(1)), name
-    for name in ("steep", "middling", "coherence"):
-        assert found[name] == pytest.approx(logit(0), abs=1e-5), name
-    for name in ("texture", "texture_low", "noise"):
-        assert found[name] == pytest.approx(np.log2(0.1), abs=1e-5), name
-    assert found["gradient_spread"] == found["quiet_patch"] == 0
+def test_two_levels_leave_a_fifth_of_four():
+    rng = np.random.default_rng(0)
+    blocks = [rng.permutation(np.repeat([0, 50, 100, 150], 16)) for _ in range(4)]
+    assert otsu_residual(gray_blocks(*blocks)) == pytest.approx(0.2, abs=1e-5)
 
 
-def test_an_image_of_two_halves():
-    """Columns 19 and 20 touch the other half; a quarter of the width crosses it from 10 of 30 columns."""
-    found = image_statistics(striped([[0, 0, 0], [250, 40, 90]], 40, 40))
-    assert found["top_colour"] == pytest.approx(logit(0.5)) == 0
-    assert found["smooth_colour"] == pytest.approx(logit(0.5))
-    assert found["flat"] == pytest.approx(logit(38 / 40))
-    assert found["far_equal"] == pytest.approx(logit((20 * 40 + 30 * 40) / (2 * 30 * 40)))
+def test_the_best_of_all_thresholds_counts():
+    gray = noise(24)
+    blocks = gray.reshape(3, 8, 3, 8).transpose(0, 2, 1, 3).reshape(9, 64).astype(float)
+    residuals = []
+    for block in blocks:
+        parts = [(block[block <= level], block[block > level]) for level in np.sort(block)[:-1]]
+        left = [sum(part.var() * part.size for part in pair) / 64 for pair in parts]
+        residuals.append(min(left) / block.var())
+    assert otsu_residual(gray) == pytest.approx(np.median(residuals), rel=1e-4)
 
 
-def test_an_image_of_a_quarter_and_three():
-    """One edge from top to bottom, between patches: it is all the contrast that there is."""
-    found = image_statistics(striped([[0, 0, 0], *[[255, 255, 255]] * 3], GRADIENT_SIDE, GRADIENT_SIDE))
-    share = 1 / 95
-    assert found["top_colour"] == pytest.approx(logit(0.75))
-    assert found["border"] == pytest.approx(logit((2 * 72 + 96) / (4 * 96)))
-    assert found["steep"] == pytest.approx(logit(share))
-    assert found["middling"] == pytest.approx(logit(0))
-    assert found["gradient_spread"] == pytest.approx(8 * np.sqrt(share * (1 - share)), rel=1e-4)
-    assert found["coherence"] == pytest.approx(logit(1), abs=1e-3)
-    assert found["noise"] == pytest.approx(np.log2(0.1))
-    assert found["quiet_patch"] == 0
+def test_fewer_than_three_patches_with_contrast_are_no_contrast():
+    flat, ramp = np.full(64, 90), np.arange(64)
+    assert otsu_residual(gray_blocks(ramp, ramp, flat, flat)) == NO_CONTRAST
+    assert otsu_residual(gray_blocks(ramp, ramp, ramp, flat)) == pytest.approx(1023 / 4095, rel=1e-4)
+    assert otsu_residual(np.zeros((7, 300), np.float32)) == NO_CONTRAST
+
+
+def test_contrast_begins_above_the_variance_that_is_stated():
+    level = 2 * np.sqrt(FLAT_PATCH)
+    below, above = halves_of(0, level), halves_of(0, level + 0.1)
+    assert otsu_residual(gray_blocks(below, below, below)) == NO_CONTRAST
+    assert otsu_residual(gray_blocks(above, above, above)) == pytest.approx(0, abs=1e-4)
+
+
+def test_the_median_patch_counts_and_pixels_beyond_whole_patches_do_not():
+    gray = gray_blocks(halves_of(0, 99), halves_of(0, 99), np.arange(64), np.arange(64), np.arange(64))
+    assert otsu_residual(gray) == pytest.approx(1023 / 4095, rel=1e-4)
+    more = np.pad(gray, ((0, 7), (0, 7)), constant_values=255)
+    assert otsu_residual(more) == otsu_residual(gray)
+
+
+# --- Incoherence ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("period", [2, 6, 16])
+def test_straight_edges_and_flat_areas_are_coherent(period):
+    stripes = np.tile(np.float32(200 * (np.arange(96) % period < period / 2)), (96, 1))
+    for gray in (stripes, stripes.T, np.full((40, 50), 7, np.float32), np.tile(np.arange(96.0), (60, 1))):
+        assert incoherence(gray.astype(np.float32)) == pytest.approx(0, abs=2e-3)
+
+
+def test_noise_is_incoherent_and_a_single_edge_makes_it_less_so():
+    gray = noise()
+    alone = incoherence(gray)
+    assert 0.6 < alone < 1
+    gray[:, 48:] += 2000
+    assert alone - 0.1 < incoherence(gray) < alone - 0.02
+
+
+def test_faint_noise_counts_less():
+    faint, strong = (incoherence(noise(spread=spread)) for spread in (0.5, 20))
+    assert 0.05 < faint < 0.5 * strong
+
+
+def test_two_directions_side_by_side_disagree_only_where_they_meet():
+    gray = np.tile(np.arange(96, dtype=np.float32), (96, 1))
+    gray[:48] = np.arange(48)[:, None]
+    assert 0 < incoherence(gray) < 0.1
+
+
+# --- Foreground and colours -----------------------------------------------------------------------
+
+
+def test_the_foreground_is_more_than_two_pixels_away_from_the_background():
+    inside = foreground(with_square(20))
+    expected = np.zeros((60, 60), bool)
+    expected[22:38, 22:38] = True
+    np.testing.assert_array_equal(inside, expected)
+
+
+def test_small_foregrounds_are_the_whole_image():
+    assert MIN_FOREGROUND == 8 * 8
+    assert foreground(with_square(12)).sum() == 8 * 8
+    assert foreground(with_square(11)).sum() == 60 * 60
+    assert foreground(plain((1, 2, 3))).all()
+
+
+def test_the_background_may_differ_by_the_levels_that_are_stated():
+    gray = (100, 100, 100)
+    assert foreground(with_square(20, (100, 100 + SAME_LEVEL, 100), gray)).all()
+    assert foreground(with_square(20, (100, 100, 101 + SAME_LEVEL), gray)).sum() == 16 * 16
+    assert foreground(with_square(20, (99 - SAME_LEVEL, 100, 100), gray)).sum() == 16 * 16
+
+
+def test_the_most_frequent_colour_is_the_background_wherever_it_lies():
+    """The square covers most of the image: what lies around it is the foreground."""
+    rgb = with_square(54, corner=6)
+    assert foreground(rgb).sum() == 60 * 60 - 56 * 56
+    assert foreground(rgb)[:4].all()
 
 
 @pytest.mark.parametrize(
-    ("step", "middling", "steep"), [(3, 0, 0), (30, 1 / 95, 0), (50, 0, 0), (80, 0, 1 / 95)]
+    ("colour", "saturation", "vivid"),
+    [
+        ((90, 90, 90), 0, 0),
+        ((200, 50, 80), 150, 1),
+        ((20 + VIVID, 20, 30), VIVID, 0),
+        ((21 + VIVID, 20, 30), VIVID + 1, 1),
+        ((0, 0, 255), 255, 1),
+    ],
 )
-def test_steps_count_as_middling_or_as_steep(step, middling, steep):
-    found = image_statistics(striped([[0, 0, 0], [step, 0, 0]], GRADIENT_SIDE, GRADIENT_SIDE))
-    assert found["middling"] == pytest.approx(logit(middling))
-    assert found["steep"] == pytest.approx(logit(steep))
+def test_a_plain_image(colour, saturation, vivid):
+    assert image_statistics(plain(colour)) == pytest.approx(
+        {
+            "otsu_residual": NO_CONTRAST,
+            "incoherence": 0,
+            "saturation": saturation,
+            "border": logit(1),
+            "vivid": logit(vivid),
+            "flat": logit(1),
+        }
+    )
 
 
-def test_few_smooth_pixels_have_no_smooth_colour():
-    board = (np.indices((40, 40)).sum(0) % 2 * 255).astype(np.uint8)
-    found = image_statistics(np.dstack([board] * 3))
-    assert found["smooth_colour"] == found["flat"] == pytest.approx(logit(0))
-    assert found["top_colour"] == pytest.approx(0)
+def test_saturation_is_of_the_foreground_and_vivid_of_all():
+    large, small = image_statistics(with_square(20)), image_statistics(with_square(11))
+    assert large["saturation"] == pytest.approx(240)
+    assert large["vivid"] == pytest.approx(logit(20**2 / 60**2))
+    assert small["saturation"] == pytest.approx(240 * 11**2 / 60**2)
+    assert small["vivid"] == pytest.approx(logit(11**2 / 60**2))
 
 
-def test_noise_is_even_and_a_single_dot_is_not():
-    noise = np.random.default_rng(0).integers(0, 256, (GRADIENT_SIDE, GRADIENT_SIDE, 3), np.uint8)
-    dot = np.zeros((GRADIENT_SIDE, GRADIENT_SIDE, 3), np.uint8)
-    dot[50, 50] = 255
-    even, uneven = image_statistics(noise), image_statistics(dot)
-    for name in ("residual_shape", "edge_shape"):
-        assert -1 < even[name] <= 0
-        assert uneven[name] < even[name] - 3
-    assert even["coherence"] < uneven["coherence"] + 3
+def test_flat_is_the_share_of_the_foreground_without_any_edge():
+    """Of 26 columns of the square's inside, the two at the edge between its halves are not flat."""
+    rgb = with_square(30)
+    assert image_statistics(rgb)["flat"] == pytest.approx(logit(1))
+    rgb[20:50, 35:50] = (10, 10, 250)
+    assert image_statistics(rgb)["flat"] == pytest.approx(logit(24 / 26))
+    rgb[20:50, 35:50] = (251, 10, 10)
+    assert image_statistics(rgb)["flat"] == pytest.approx(logit(24 / 26)), "one level is an edge"
+    rgb[20:50, 20:50, 0] = 200 + np.indices((30, 30)).sum(0) % 2
+    assert image_statistics(rgb)["flat"] == pytest.approx(logit(0))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2), (3, 2), (2, 500), (2, 1000)])
+def test_border_is_the_share_of_the_outermost_pixels_near_their_median():
+    rgb = plain((100, 100, 100), 96, 96)
+    rgb[1:-1, 1:-1] = 0
+    rgb[:, :24] = (100, 106, 100)
+    assert image_statistics(rgb)["border"] == pytest.approx(logit(1))
+    rgb[:, :24] = (100, 107, 100)
+    assert image_statistics(rgb)["border"] == pytest.approx(logit((2 * 72 + 96) / (4 * 96)))
+
+
+@pytest.mark.parametrize("size", NARROW)
 def test_the_smallest_and_narrowest_images_can_be_measured(size):
-    found = image_statistics(np.full((*size, 3), 90, np.uint8))
-    assert np.isfinite(list(found.values())).all()
-    assert found["top_colour"] == pytest.approx(logit(1))
-    assert found["border"] == pytest.approx(logit(1))
+    found = image_statistics(plain(90, *size))
+    assert list(found) == list(LEVELS)
+    assert found == pytest.approx(image_statistics(plain(90)), abs=1e-6)
+    speckled = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    assert np.isfinite(list(image_statistics(speckled).values())).all()
 
 
-def test_files_become_rows_and_thumbnails_in_their_order(tmp_path):
+# --- Votes ----------------------------------------------------------------------------------------
+
+
+def test_drawings_and_noisy_images_vote_apart():
+    drawings, noisy = (
+        votes(pd.DataFrame([image_statistics(np.asarray(draw(seed))) for seed in range(10)]))
+        for draw in (flat_drawing, noisy_image)
+    )
+    assert drawings.shape == noisy.shape == (10, 6)
+    assert (np.abs([drawings, noisy]) <= MAX_VOTE).all()
+    assert (drawings.mean(1) < -1).all()
+    assert (noisy.mean(1) > 1).all()
+
+
+@pytest.mark.parametrize(
+    ("spreads", "expected"), [(0, 0), (1, 1), (-1, -1), (2.5, 2.5), (3.1, 3), (50, 3), (-50, -3)]
+)
+def test_votes_are_distances_in_spreads_up_to_three(spreads, expected):
+    row = {name: middle + spreads * spread for name, (middle, spread) in LEVELS.items()}
+    assert votes(pd.DataFrame([row])) == pytest.approx(np.full((1, 6), expected))
+    reordered = pd.DataFrame([{"another": 99.0} | dict(reversed(row.items()))])
+    assert votes(reordered) == pytest.approx(np.full((1, 6), expected))
+
+
+def test_a_vote_follows_its_own_statistic_and_its_sign():
+    middles = {name: middle for name, (middle, _) in LEVELS.items()}
+    cast = votes(pd.DataFrame([middles | {name: middles[name] + 0.01} for name in LEVELS]))
+    np.testing.assert_array_equal(cast != 0, np.eye(len(LEVELS), dtype=bool))
+    up = {name for name, vote in zip(LEVELS, cast.diagonal(), strict=True) if vote > 0}
+    assert up == {"otsu_residual", "incoherence"}
+
+
+def test_votes_take_other_levels():
+    table = pd.DataFrame({"flat": [1.0, 4.0], "border": [0.0, 2.0]})
+    assert votes(table, {"border": (1.0, -0.5), "flat": (0.0, 2.0)}).tolist() == [[2, 0.5], [-2, 2]]
+
+
+def test_the_levels_are_those_that_were_measured():
+    table = pd.read_csv(ROOT / "results/photo_levels.csv")
+    rows = table[table.left_out == "none"].set_index("statistic")
+    assert {name: (row.middle, row.spread) for name, row in rows.iterrows()} == LEVELS
+
+
+# --- Patches --------------------------------------------------------------------------------------
+
+
+def numbered(height, width, third=0):
+    """An image whose first two channels are the row and the column of each pixel."""
+    return np.dstack([*np.indices((height, width)), np.full((height, width), third)]).astype(np.uint8)
+
+
+def corners(patches):
+    return [tuple(patch[0, 0, :2].tolist()) for patch in patches]
+
+
+def test_patches_are_pieces_on_a_grid():
+    patches = cut_patches(numbered(256, 200))
+    assert patches.shape == (PATCHES, PATCH, PATCH, 3)
+    assert patches.dtype == np.uint8
+    places = corners(patches)
+    assert len(set(places)) == PATCHES
+    for patch, (y, x) in zip(patches, places, strict=True):
+        assert y % PATCH_STEP == x % PATCH_STEP == 0
+        np.testing.assert_array_equal(patch, numbered(256, 200)[y : y + PATCH, x : x + PATCH])
+    assert max(y for y, _ in places) > 160 > 80 > min(y for y, _ in places)
+
+
+def test_the_same_pixels_give_the_same_patches_and_others_do_not():
+    rgb = numbered(256, 200)
+    np.testing.assert_array_equal(cut_patches(rgb), cut_patches(rgb.copy()))
+    assert corners(cut_patches(rgb)) != corners(cut_patches(numbered(256, 200, third=1)))
+
+
+def test_places_repeat_evenly_where_the_grid_has_few():
+    found = corners(cut_patches(numbered(39, 32)))
+    assert set(found) == {(y, x) for y in (0, 8, 16) for x in (0, 8, 16)}
+    assert {found.count(place) for place in set(found)} == {3, 4}
+
+
+@pytest.mark.parametrize("size", NARROW)
+def test_small_images_are_reflected(size):
+    """As in a mirror at the right and lower edge, over and over: 0 1 2 2 1 0 0 1 2 and so on."""
+    rgb = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    rows, columns = (np.arange(max(side, PATCH)) % (2 * side) for side in size)
+    rows, columns = (
+        np.minimum(way, 2 * side - 1 - way) for way, side in zip((rows, columns), size, strict=True)
+    )
+    whole = rgb[rows][:, columns]
+    places = [range(0, side - PATCH + 1, PATCH_STEP) for side in whole.shape[:2]]
+    expected = {whole[y : y + PATCH, x : x + PATCH].tobytes() for y in places[0] for x in places[1]}
+    patches = cut_patches(rgb)
+    assert patches.shape == (PATCHES, PATCH, PATCH, 3)
+    found = {patch.tobytes() for patch in patches}
+    assert found <= expected
+    assert len(found) == min(PATCHES, len(expected))
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((MAX_SIDE, MAX_SIDE), (256, 256)),
+        ((200, 100), (200, 100)),
+        ((512, 300), (256, 150)),
+        ((257, 40), (256, 40)),
+        ((1, 1000), (1, 256)),
+    ],
+)
+def test_larger_images_are_reduced(tmp_path, size, expected):
+    path = tmp_path / "image.png"
+    Image.new("RGB", size, (10, 200, 90)).save(path)
+    rgb = open_reduced(path)
+    assert rgb.shape == (*expected[::-1], 3)
+    assert (rgb == (10, 200, 90)).all()
+
+
+def test_reduction_takes_means(tmp_path):
+    board = 200 * (np.indices((512, 512)).sum(0) % 2).astype(np.uint8)
+    Image.fromarray(board).save(tmp_path / "board.png")
+    assert (open_reduced(tmp_path / "board.png") == 100).all()
+
+
+def test_files_become_rows_and_patches_in_their_order(tmp_path):
     images = {
         "drawing.png": flat_drawing(0),
-        "noisy.png": noisy_image(0, 200),
+        "noisy.png": noisy_image(0, 300),
         "gray.png": flat_drawing(1).convert("L"),
         "black and white.png": flat_drawing(2).convert("1"),
         "palette.gif": encoded(flat_drawing(3).convert("P"), "GIF"),
         "clear.png": Image.new("RGBA", (30, 50), (0, 0, 0, 0)),
+        "dot.png": Image.new("RGB", (1, 1)),
     }
     for name, image in images.items():
         (tmp_path / name).write_bytes(image if isinstance(image, bytes) else encoded(image))
     paths = [tmp_path / name for name in images]
     with joblib.parallel_config(backend="threading"):
-        table, thumbnails = photo_statistics(paths)
-    assert thumbnails.shape == (6, THUMBNAIL, THUMBNAIL, 3)
-    assert thumbnails.dtype == np.uint8
+        table, patches = photo_statistics(paths)
+    assert table.columns.tolist() == list(LEVELS)
     assert (table.dtypes == np.float32).all()
     assert np.isfinite(table.to_numpy()).all()
+    assert patches.shape == (7, PATCHES, PATCH, PATCH, 3)
+    assert patches.dtype == np.uint8
     for number, path in enumerate(paths):
-        rgb = decode_image(path.read_bytes())
-        np.testing.assert_array_equal(thumbnails[number], fit_image(rgb, THUMBNAIL, "stretch"))
+        rgb = open_reduced(path)
+        np.testing.assert_array_equal(patches[number], cut_patches(rgb))
         assert table.iloc[number].to_dict() == pytest.approx(image_statistics(rgb), rel=1e-5, abs=1e-5)
-    assert (thumbnails[5] == 255).all(), "transparent is white"
+    assert (patches[5] == 255).all(), "transparent is white"
+
+
+def test_no_files_are_no_rows():
+    table, patches = photo_statistics([])
+    assert table.columns.tolist() == list(LEVELS)
+    assert patches.shape == (0, PATCHES, PATCH, PATCH, 3)

@@ -18,6 +18,7 @@ from conftest import COLOURS, save_colour_network
 import evaluate
 from evaluate import EvaluationError, inspect_weights, load_classifier, read_description, read_weights_file
 from illus.learn.export import save_classifier
+from illus.learn.heads import nearest_features, with_temperature
 from illus.learn.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, average, build
 
 DENSE = "model_weights/dense/dense"
@@ -234,6 +235,112 @@ def test_refused_while_it_is_built(hostile, case):
     read_weights_file(path)  # nothing to see from outside
     with pytest.raises(EvaluationError, match=message) as caught:
         load_classifier(path)
+    assert "\n" not in str(caught.value)
+
+
+def a_network(layers):
+    """A member of an average, which is used twice: for the image and its mirror image."""
+    return next(layer for layer in layers if layer["class_name"] == "Functional")
+
+
+def used(times, where=a_network, **changes):
+    def change(layers):
+        found = where(layers)
+        found["inbound_nodes"] = (found["inbound_nodes"] * times)[:times]
+        found.update(changes)
+
+    return config(change)
+
+
+def named(name):
+    return lambda layers: next(layer for layer in layers if layer["name"] == name)
+
+
+def network_in_a_network(times):
+    """Another one inside a member, which would be computed ``times`` times at each of its two uses."""
+
+    def change(layers):
+        inner = json.loads(json.dumps(a_network(layers)))
+        inner |= {"name": "inner", "inbound_nodes": (inner["inbound_nodes"] * times)[:times]}
+        a_network(layers)["config"]["layers"].append(inner)
+
+    return config(change)
+
+
+def lambda_in_a_network(layers):
+    a_network(layers)["config"]["layers"][-1]["class_name"] = "Lambda"
+
+
+def flip_along_the_batch(layers):
+    flip = named("mirror")(layers)
+    flip |= {"class_name": "Flip", "module": "keras.src.ops.numpy", "registered_name": "Flip"}
+    flip["config"] = {"axis": 0, "name": "mirror"}
+
+
+def columns(*order):
+    return config(lambda layers: named("columns_last")(layers)["config"].update(dims=order))
+
+
+def memory(value):
+    def apply(file):
+        found = [node for node in file["model_weights"]["member_1"].values() if "memory" in node.name]
+        found[0]["kernel"][0, 0] = value
+
+    return apply
+
+
+def larger_memory(layers):
+    named("memory")(a_network(layers)["config"]["layers"])["config"]["units"] += 1
+
+
+WITH_OPTIONS_BEFORE_LOADING = {
+    "three uses": (used(3), "uses a layer Functional more than twice"),
+    "a thousand uses": (used(1_000), "uses a layer Functional more than twice"),
+    "two uses deeper down": (network_in_a_network(2), "uses a layer Functional more than once"),
+    "two uses of a layer": (used(2, named("mirror")), "uses a layer Dense more than once"),
+    "two uses of a sequence": (used(2, class_name="Sequential"), "uses a layer Sequential more than once"),
+    "a Lambda in a network": (config(lambda_in_a_network), "asks for keras.Lambda"),
+    "a flip along the batch": (config(flip_along_the_batch), "asks for keras.src.ops.numpy.Flip"),
+}
+WITH_OPTIONS_AT_LOADING = {
+    "columns and batch exchanged": (columns(3, 2, 0), "no Keras model"),
+    "an axis twice": (columns(1, 1, 2), "no Keras model"),
+    "a memory with NaN": (memory(np.nan), "weights that are not finite"),
+    "a larger memory": (config(larger_memory), "which is not stored"),
+}
+
+
+@pytest.fixture(scope="module")
+def with_options(tmp_path_factory):
+    """A network with all options of the export, and its weights file."""
+    images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
+    members = [build(16, 3, width=4, blocks=(1, 1)), build(16, 3, "plain", width=8, blocks=(1,))]
+    members[0] = nearest_features(members[0], images, np.arange(6) % 3)
+    model = average([with_temperature(member, 0.5) for member in members], mirrored=True)
+    path = tmp_path_factory.mktemp("options") / "w.h5"
+    save_classifier(model, evaluate.Description(["a", "b", "c"], 16, "pad"), path)
+    return model, path
+
+
+def test_a_network_with_all_options_is_accepted(with_options):
+    model, path = with_options
+    images = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    loaded, _ = load_classifier(path)
+    np.testing.assert_allclose(loaded.predict_on_batch(images), model.predict_on_batch(images), atol=1e-6)
+    assert not any(layer.trainable_weights for layer in loaded.layers if layer.name == "mirror")
+
+
+@pytest.mark.parametrize("case", WITH_OPTIONS_BEFORE_LOADING | WITH_OPTIONS_AT_LOADING)
+def test_what_the_options_do_not_need_is_refused(with_options, tmp_path, case):
+    change, message = (WITH_OPTIONS_BEFORE_LOADING | WITH_OPTIONS_AT_LOADING)[case]
+    path = tmp_path / "w.h5"
+    shutil.copy(with_options[1], path)
+    with h5py.File(path, "a") as file:
+        change(file)
+    if case in WITH_OPTIONS_AT_LOADING:
+        read_weights_file(path)
+    with pytest.raises(EvaluationError, match=message) as caught:
+        (load_classifier if case in WITH_OPTIONS_AT_LOADING else read_weights_file)(path)
     assert "\n" not in str(caught.value)
 
 

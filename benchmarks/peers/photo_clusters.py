@@ -1,6 +1,6 @@
 """The photo filter's clustering of random features.
 
-In: how many rows of 11 features. Out: nothing; its cost is what is measured.
+In: how many images, each with 6 votes and 36 numbers of the autoencoder. Out: nothing; its cost counts.
 """
 
 import argparse
@@ -11,7 +11,7 @@ evaluate.import_keras()
 
 import numpy as np  # noqa: E402
 
-from illus.clean.clusters import find_clusters, reduce  # noqa: E402
+from illus.clean.clusters import embed, find_clusters  # noqa: E402
 from illus.clean.photos import DEFAULTS  # noqa: E402
 
 
@@ -19,8 +19,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("n", type=int)
     options = parser.parse_args()
-    features = np.random.default_rng(0).normal(size=(options.n, 11))
-    find_clusters(reduce(features, DEFAULTS.dimensions), DEFAULTS.min_samples, DEFAULTS.max_points)
+    ballots, codes = np.split(np.random.default_rng(0).normal(size=(options.n, 42)), [6], axis=1)
+    points = embed(ballots, codes, DEFAULTS.dimensions)
+    find_clusters(points, DEFAULTS.min_samples, DEFAULTS.max_points, DEFAULTS.eps_factor)
 
 
 if __name__ == "__main__":

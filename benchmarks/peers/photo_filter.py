@@ -21,9 +21,10 @@ def main() -> None:
     parser.add_argument("catalog")
     parser.add_argument("out")
     parser.add_argument("--duplicates")
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     copies = pd.read_pickle(options.duplicates) if options.duplicates else None
-    find_photos(pd.read_pickle(options.catalog), options.folder, duplicates=copies).to_pickle(options.out)
+    find_photos(pd.read_pickle(options.catalog), options.folder, options.seed, copies).to_pickle(options.out)
 
 
 if __name__ == "__main__":

@@ -1,148 +1,152 @@
-"""Thumbnails -> an autoencoder trained on them, and what it says of each image.
+"""Patches -> an autoencoder trained on them, and what it says of each image.
 
-In: the thumbnails of the contaminated set itself. Out: a Keras model and its errors by scale. The code
-has a twelfth of an image's numbers, so that it keeps what repeats in the set.
+In: patches of the contaminated collection itself. Out: a Keras model, and 36 numbers an image: its code and
+what it gets wrong. The code has a 24th of a patch's numbers, so that it keeps what repeats in the collection.
 """
 
 import keras
 import numpy as np
 from keras import layers
 
-CODE = 16  # channels of the code, on a grid of 1/8 of the side
-ERRORS = ["error", "error_coarse", "error_quiet", "error_evenness"]
+CODE = 8  # channels of the code, on a grid of 1/8 of the side
+STEPS = (
+    400  # batches that it is trained with: the loss hardly falls after them, whatever the collection's size
+)
+BATCH_SIZE = 128  # patches
+LEARNING_RATE = 3e-3  # of Adam, falling to 0 by a cosine
+IMAGES_AT_ONCE = 64  # of which codes and reconstructions are in memory together
+TRAINING_DTYPE = "float64"  # so that rounding, which differs between processors, changes no decision
 
 
-def build(side: int, code: int = CODE, width: int = 16) -> keras.Model:
+def build(side: int | None, width: int = 16, dtype: str = "float32") -> keras.Model:
     """An untrained convolutional autoencoder.
 
     Parameters
     ----------
-    side : int
-        Side of the square images, a multiple of 8, px.
-    code : int, default 16
-        Channels of the code.
+    side : int or None
+        Side of the square images, a multiple of 8, px; None: any height and width that are.
     width : int, default 16
         Channels of the first layer; the second has twice as many.
+    dtype : str, default "float32"
+        Keras dtype policy.
 
     Returns
     -------
     keras.Model
-        uint8 (n, side, side, 3) -> float32 of the same shape, trained towards 0 to 1. The layer
-        ``code`` gives (n, side / 8, side / 8, code).
+        uint8 (n, side, side, 3) -> float of the same shape, trained towards 0 to 1. The layer ``code``
+        gives (n, side / 8, side / 8, 8).
     """
     inputs = keras.Input((side, side, 3), dtype="uint8", name="rgb")
-    x = layers.Rescaling(1 / 255, name="scale")(inputs)
+    x = layers.Rescaling(1 / 255, name="scale", dtype=dtype)(inputs)
     for channels in (width, 2 * width):
-        x = layers.Conv2D(channels, 4, 2, padding="same", activation="relu")(x)
-    x = layers.Conv2D(code, 4, 2, padding="same", name="code")(x)
+        x = layers.Conv2D(channels, 4, 2, padding="same", activation="relu", dtype=dtype)(x)
+    x = layers.Conv2D(CODE, 4, 2, padding="same", name="code", dtype=dtype)(x)
     for channels in (2 * width, width):
-        x = layers.Conv2D(channels, 3, padding="same", activation="relu")(layers.UpSampling2D()(x))
-    outputs = layers.Conv2D(3, 3, padding="same", name="reconstruction")(layers.UpSampling2D()(x))
+        x = layers.UpSampling2D(dtype=dtype)(x)
+        x = layers.Conv2D(channels, 3, padding="same", activation="relu", dtype=dtype)(x)
+    x = layers.UpSampling2D(dtype=dtype)(x)
+    outputs = layers.Conv2D(3, 3, padding="same", name="reconstruction", dtype=dtype)(x)
     return keras.Model(inputs, outputs, name="autoencoder")
 
 
 class ReconstructionBatches(keras.utils.PyDataset):
-    """Random batches of images to reproduce, half of them mirrored; the same for the same seed."""
+    """Random batches of patches to reproduce, every other one mirrored; the same for the same seed."""
 
-    def __init__(self, images: np.ndarray, steps: int, batch_size: int, seed: int) -> None:
+    def __init__(self, patches: np.ndarray, seed: int) -> None:
         super().__init__()
-        self.images, self.steps, self.batch_size, self.seed = images, steps, batch_size, seed
-        self.epoch = 0
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
+        self.patches, self.seed = patches, seed
 
     def __len__(self) -> int:
-        return self.steps
+        return STEPS
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng([self.seed, self.epoch, step])
-        batch = self.images[rng.integers(len(self.images), size=self.batch_size)]
-        batch[: len(batch) // 2] = batch[: len(batch) // 2, :, ::-1]
-        return batch, batch.astype(np.float32) / 255
+        rng = np.random.default_rng([self.seed, step])
+        image = rng.integers(len(self.patches), size=BATCH_SIZE)
+        batch = self.patches[image, rng.integers(self.patches.shape[1], size=BATCH_SIZE)]
+        batch = batch[:, :, ::-1] if step % 2 else batch
+        return batch, batch / 255
 
 
-def train(
-    images: np.ndarray, seed: int = 0, epochs: int = 16, batch_size: int = 64
-) -> tuple[keras.Model, list[float]]:
-    """Train an autoencoder on images, without labels.
+def train(patches: np.ndarray, seed: int = 0) -> tuple[keras.Model, list[float]]:
+    """Train an autoencoder on patches, without labels.
 
     Parameters
     ----------
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3).
+    patches : numpy.ndarray
+        uint8, shape (n, patches, side, side, 3).
     seed : int, default 0
-    epochs : int, default 16
-    batch_size : int, default 64
 
     Returns
     -------
     model : keras.Model
-        From :func:`build`.
+        From :func:`build`, float32.
     losses : list of float
-        Mean absolute error of each epoch, of pixels in 0 to 1.
+        Mean squared error of each batch, of pixels in 0 to 1.
     """
     keras.utils.set_random_seed(seed)
-    model = build(images.shape[1])
-    steps = int(np.clip(len(images) // 20, 5, 50))  # of an epoch: a large set needs no more
-    schedule = keras.optimizers.schedules.CosineDecay(2e-3, epochs * steps)
-    model.compile(keras.optimizers.Adam(schedule), "mae", jit_compile=False)
-    batches = ReconstructionBatches(images, steps, batch_size, seed)
-    history = model.fit(batches, epochs=epochs, shuffle=False, verbose=0)
-    return model, history.history["loss"]
+    model = build(patches.shape[2], dtype=TRAINING_DTYPE)
+    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
+    model.compile(keras.optimizers.Adam(schedule), "mse", jit_compile=False)
+    losses: list[float] = []
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))
+    model.fit(ReconstructionBatches(patches, seed), shuffle=False, verbose=0, callbacks=[record])
+    sums = np.array(losses) * np.arange(1, STEPS + 1)  # Keras reports the mean of all batches until now
+    trained = build(patches.shape[2])
+    trained.set_weights(model.get_weights())
+    return trained, np.diff(sums, prepend=0).tolist()
 
 
-def apply(model: keras.Model, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """A model's outputs for many images; float32.
+def encode_images(model: keras.Model, patches: np.ndarray) -> np.ndarray:
+    """What an autoencoder says of each image.
 
-    Called batch by batch: ``predict`` would trace the network anew for each of many models.
-    """
-    parts = range(0, len(images), batch_size)
-    return np.concatenate(
-        [keras.ops.convert_to_numpy(model(images[i : i + batch_size], training=False)) for i in parts]
-    )
-
-
-def reconstruction_errors(model: keras.Model, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """What an autoencoder could not reproduce of many images, see :func:`error_statistics`; float32 (n, 4).
-
-    Batch by batch, because reconstructions take four times the memory of the images.
-    """
-    parts = (images[i : i + batch_size] for i in range(0, len(images), batch_size))
-    return np.concatenate([error_statistics(part, apply(model, part, batch_size)) for part in parts])
-
-
-def error_statistics(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
-    """What differs between images and their reconstructions, by scale.
+    Of each patch the log of its mean squared error, the log of its contrast, and mean and standard deviation
+    of each channel of its code; of each image the means of these over its patches, then their spreads.
 
     Parameters
     ----------
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    reconstructions : numpy.ndarray
-        float32, same shape, 0 to 1.
+    model : keras.Model
+        From :func:`train`.
+    patches : numpy.ndarray
+        uint8, shape (n, patches, side, side, 3).
 
     Returns
     -------
     numpy.ndarray
-        float32, shape (n, 4): ``error``, log mean absolute difference; ``error_coarse``, of means of
-        8 x 8 pixels; ``error_quiet``, of the quietest quarter of the 8 x 8 patches; ``error_evenness``,
-        log of the squared mean over the mean square: drawings err at edges, photos everywhere.
+        float32, shape (n, 36); the first column is the mean log error.
     """
-    n, side = len(images), images.shape[1]
-    difference = reconstructions - images.astype(np.float32) / 255
-    patches = difference.reshape(n, side // 8, 8, side // 8, 8, 3)
-    coarse = np.abs(patches.mean((2, 4))).mean((1, 2, 3))
-    loud = np.abs(patches).mean((2, 4, 5)).reshape(n, -1)
-    size = np.abs(difference)
-    mean = size.mean((1, 2, 3))
-    return np.stack(
-        [
-            np.log(1e-3 + mean),
-            np.log(1e-3 + coarse),
-            np.log(1e-3 + np.percentile(loud, 25, axis=1)),
-            np.log(1e-6 + mean**2 / (1e-6 + (size**2).mean((1, 2, 3)))),
-        ],
-        axis=1,
-        dtype=np.float32,
-    )
+    both = keras.Model(model.input, [model.get_layer("code").output, model.output])
+    parts = [patches[i : i + IMAGES_AT_ONCE] for i in range(0, len(patches), IMAGES_AT_ONCE)]
+    return np.concatenate([_encode_part(both, part) for part in parts]).astype(np.float32)
+
+
+def _encode_part(both: keras.Model, part: np.ndarray) -> np.ndarray:
+    flat = part.reshape(-1, *part.shape[2:])
+    code, copy = (keras.ops.convert_to_numpy(output) for output in both(flat, training=False))
+    error = np.log(1e-3 + ((copy - flat.astype(np.float32) / 255) ** 2).mean((1, 2, 3)))
+    contrast = np.log1p(flat.std((1, 2), dtype=np.float32).mean(-1))
+    numbers = np.column_stack([error, contrast, code.mean((1, 2)), code.std((1, 2))])
+    numbers = numbers.reshape(*part.shape[:2], -1)
+    return np.hstack([numbers.mean(1), numbers.std(1)])
+
+
+def reconstruct(model: keras.Model, rgb: np.ndarray) -> np.ndarray:
+    """A whole image through the autoencoder, which is convolutional: it takes any size.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From :func:`train`.
+    rgb : numpy.ndarray
+        uint8, shape (height, width, 3).
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, same shape.
+    """
+    height, width = rgb.shape[:2]
+    padded = np.pad(rgb, ((0, -height % 8), (0, -width % 8), (0, 0)), "edge")
+    whole = build(None)
+    whole.set_weights(model.get_weights())
+    made = keras.ops.convert_to_numpy(whole(padded[None], training=False))[0, :height, :width]
+    return (255 * made).round().clip(0, 255).astype(np.uint8)

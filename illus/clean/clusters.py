@@ -1,12 +1,14 @@
-"""Features -> clusters: scaled, in a few dimensions, by DBSCAN with ``eps`` from the k-distance knee.
+"""Votes and codes -> clusters: in few dimensions, by DBSCAN with ``eps`` from the k-distance knee.
 
-In: an array of features. Out: points, and the cluster of each; -1 for noise.
+In: arrays of features. Out: points, and the cluster of each; -1 for noise.
 """
 
 import numpy as np
 from sklearn.cluster import DBSCAN
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
+
+CODE_DIRECTIONS = 2  # of the autoencoder's numbers, beside the votes
 
 
 def scale(features: np.ndarray) -> np.ndarray:
@@ -15,18 +17,41 @@ def scale(features: np.ndarray) -> np.ndarray:
     return ((features - middle) / np.maximum(1e-3, (high - low) / 2)).clip(-4, 4)
 
 
-def reduce(features: np.ndarray, dimensions: int) -> np.ndarray:
-    """Scaled features in principal components; float (n, dimensions), zeros where nothing differs."""
-    scaled = scale(features)
-    if not np.ptp(scaled, axis=0).any():
-        return np.zeros((len(features), dimensions))
-    return PCA(dimensions, random_state=0).fit_transform(scaled)
+def embed(ballots: np.ndarray, codes: np.ndarray, dimensions: int) -> np.ndarray:
+    """Votes and the main directions of the autoencoder's numbers, in principal components.
+
+    Parameters
+    ----------
+    ballots : numpy.ndarray
+        float, shape (n, votes): from :func:`illus.clean.photo_statistics.votes`.
+    codes : numpy.ndarray
+        float, shape (n, 36): from :func:`illus.clean.autoencoder.encode_images`. Its two main directions
+        count, scaled so that the wider has a standard deviation of one vote.
+    dimensions : int
+
+    Returns
+    -------
+    numpy.ndarray
+        float, shape (n, dimensions).
+    """
+    directions = principal_components(scale(codes), CODE_DIRECTIONS)
+    directions /= max(1e-9, directions.std(0).max())
+    return principal_components(np.hstack([ballots, directions]), dimensions)
+
+
+def principal_components(features: np.ndarray, dimensions: int) -> np.ndarray:
+    """Principal components; float (n, dimensions), zeros where nothing differs."""
+    points = np.zeros((len(features), dimensions))
+    if np.ptp(features, axis=0).any():
+        found = PCA(min(dimensions, *features.shape), random_state=0).fit_transform(features)
+        points[:, : found.shape[1]] = found
+    return points
 
 
 def find_clusters(
-    points: np.ndarray, min_samples: int, max_points: int, seed: int = 0
+    points: np.ndarray, min_samples: int, max_points: int, eps_factor: float = 1.0, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """DBSCAN with ``eps`` at the knee of the k-distance curve, on at most ``max_points`` points.
+    """DBSCAN with ``eps`` from the knee of the k-distance curve, on at most ``max_points`` points.
 
     The rest join the cluster of their nearest core point within ``eps``. So memory does not grow
     with the square of the points, and what counts as dense does not depend on how many there are.
@@ -40,6 +65,8 @@ def find_clusters(
         Points within ``eps`` that make a point dense, itself counted.
     max_points : int
         Drawn at random where there are more.
+    eps_factor : float, default 1.0
+        ``eps`` as a multiple of the knee.
     seed : int, default 0
         Draws the points.
 
@@ -53,7 +80,7 @@ def find_clusters(
     """
     drawn = points[np.random.default_rng(seed).permutation(len(points))[:max_points]]
     gaps = k_distances(drawn, min_samples)
-    eps = max(knee(gaps), 1e-6)
+    eps = max(eps_factor * knee(gaps), 1e-6)
     model = DBSCAN(eps=eps, min_samples=min_samples).fit(drawn)
     cluster = np.full(len(points), -1)
     if len(model.components_):

@@ -1,7 +1,8 @@
 """Catalog -> photos: which files are photographs among the drawings, without any label.
 
-In: catalog and class folders. Out: photos.csv, one row per readable file. Statistics vote, an
-autoencoder and DBSCAN give pseudo-labels, and a network trained on these decides the rest.
+In: catalog and class folders. Out: photos.csv, one row per readable file. Six statistics vote, an autoencoder
+trained on the collection's own patches describes each image, DBSCAN finds the groups, and the rest is decided
+by a model that is fitted to them.
 """
 
 import warnings
@@ -13,10 +14,9 @@ import numpy as np
 import pandas as pd
 
 from illus.clean import autoencoder
-from illus.clean.clusters import find_clusters, reduce
-from illus.clean.mixture import Separation, fit_mixture
+from illus.clean.clusters import embed, find_clusters
 from illus.clean.photo_statistics import photo_statistics, votes
-from illus.clean.self_training import cross_judge
+from illus.clean.self_training import cross_judge, emptiest_place, standardise
 
 COLUMNS = ["path", "score", "cluster", "is_photo"]
 
@@ -25,21 +25,21 @@ COLUMNS = ["path", "score", "cluster", "is_photo"]
 class PhotoSettings:
     """Every threshold of the photo filter.
 
-    Those without another origin were chosen on emoji20 built with seed 1 and on clip art with website photos
-    that is not part of the repository; no committed script shows that choice.
+    ``results/photos_settings.csv`` shows F1 around each chosen value, where it says "sweep". Where the levels
+    of the votes come from, :data:`illus.clean.photo_statistics.LEVELS` says.
     """
 
-    min_images: int = 50  # distinct images below which no distribution is fitted; by looking
+    min_images: int = 50  # distinct images below which no density can be seen; by reasoning
     max_share: float = 0.5  # a larger share is not removed: then photos are not the rare strangers
-    dimensions: int = 2  # that DBSCAN sees, so that its points can be shown; by looking
-    max_points: int = 4000  # that DBSCAN clusters, so that memory stays bounded
-    min_samples: int = 20  # of DBSCAN; by looking
-    margin: float = 0.15  # distance from the threshold from which an image is a pseudo-label; by looking
-    rounds: int = 3  # of self-training; by looking
-    min_pseudo_labels: int = 10  # of either kind, below which there is no self-training; by looking
-    min_steps: int = 50  # batches that a network is trained with; by looking
-    max_steps: int = 300  # likewise, for large sets: more gained nothing; by looking
-    network_weight: float = 0.4  # of the network's log odds, beside the mean vote; by looking
+    dimensions: int = 3  # that DBSCAN sees; sweep: 2 to 6 are alike
+    max_points: int = 6000  # that DBSCAN clusters, so that memory stays bounded
+    min_samples: int = 20  # of DBSCAN; sweep: 5 to 30 are alike
+    eps_factor: float = 0.6  # of the k-distance knee; sweep: 0.4 to 0.8 are alike, at 1 clusters merge
+    photo_vote: float = 1.0  # median vote from which a cluster is of photos: one spread beyond half way
+    illustration_vote: float = 0.0  # median vote below which it is of illustrations: half way
+    min_pseudo_labels: int = 5  # of either kind, below which no model is fitted; by reasoning
+    regularisation: float = 0.1  # C of the logistic regression; sweep: 0.03 to 0.3 are alike
+    bandwidth: float = 0.1  # of the density of scores; sweep: 0.05 to 0.15 are alike
 
 
 DEFAULTS = PhotoSettings()
@@ -49,21 +49,25 @@ DEFAULTS = PhotoSettings()
 class Analysis:
     """Everything that :func:`analyse` found out, image by image."""
 
-    statistics: pd.DataFrame
-    votes: np.ndarray  # mean vote, (n,)
-    first: Separation | None  # of the mean votes
-    autoencoder: keras.Model | None
-    losses: list
-    errors: np.ndarray  # what the autoencoder got wrong, (n, 4), see illus.clean.autoencoder.error_statistics
-    points: np.ndarray  # (n, 2), where DBSCAN looks
+    ballots: np.ndarray  # float (n, 6), see photo_statistics.votes
+    codes: np.ndarray  # float (n, 36), see autoencoder.encode_images
+    points: np.ndarray  # float (n, 3), where DBSCAN looks
     gaps: np.ndarray  # k-distance curve, ascending
     eps: float
     cluster: np.ndarray  # int (n,), -1 for noise
-    rounds: list  # evidence (n,) after each round of self-training
-    final: Separation | None
-    score: np.ndarray  # evidence less the threshold; above 0 for a photograph
+    label: np.ndarray  # int (n,), what the clusters say: 1 photo, 0 illustration, -1 open
+    odds: np.ndarray | None  # log odds (n,); None where there are too few pseudo-labels
+    score: np.ndarray  # above 0 for a photograph, (n,)
     is_photo: np.ndarray  # bool (n,)
+    decided: bool  # False: it could not be decided, and nothing is removed
     verdict: str
+    autoencoder: keras.Model | None = None
+    losses: tuple[float, ...] = ()  # of each training batch of the autoencoder
+
+    @property
+    def vote(self) -> np.ndarray:
+        """Mean vote of each image, float (n,)."""
+        return self.ballots.mean(1)
 
 
 def find_photos(
@@ -75,8 +79,8 @@ def find_photos(
 ) -> pd.DataFrame:
     """Find the photographs in a collection of drawings.
 
-    No labels, no pretrained network, no truth: what is known beforehand are the levels of seven
-    statistics (:data:`illus.clean.photo_statistics.VOTES`). How many photographs there are, and where the
+    No labels, no pretrained network, no truth: what is known beforehand are the levels of six
+    statistics (:data:`illus.clean.photo_statistics.LEVELS`). How many photographs there are, and where the
     border lies, is read off the collection itself.
 
     Parameters
@@ -114,8 +118,10 @@ def find_photos(
         table = pd.DataFrame(columns=COLUMNS)
         table.attrs["verdict"] = "no readable image"
         return table
-    statistics, thumbnails = photo_statistics([Path(folder, path) for path in images])
-    found = analyse(statistics, thumbnails, seed, settings)
+    statistics, patches = photo_statistics([Path(folder, path) for path in images])
+    found = analyse(statistics, patches, seed, settings)
+    if not found.decided:
+        warnings.warn(found.verdict, stacklevel=2)
     table = photos_table(files, found)
     table.attrs["verdict"] = found.verdict
     return table
@@ -156,14 +162,14 @@ def photos_table(files: pd.DataFrame, found: Analysis) -> pd.DataFrame:
 
 
 def analyse(
-    statistics: pd.DataFrame, thumbnails: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
+    statistics: pd.DataFrame, patches: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
 ) -> Analysis:
     """Look for photographs in distinct images; see :func:`find_photos`.
 
     Parameters
     ----------
     statistics : pandas.DataFrame
-    thumbnails : numpy.ndarray
+    patches : numpy.ndarray
         Both from :func:`illus.clean.photo_statistics.photo_statistics`.
     seed : int, default 0
     settings : PhotoSettings, optional
@@ -172,125 +178,146 @@ def analyse(
     -------
     Analysis
     """
-    ballots = votes(statistics)
-    mean = ballots.mean(1)
-    first = fit_mixture(mean) if len(mean) >= settings.min_images else None
-    model, losses = autoencoder.train(thumbnails, seed)
-    errors = autoencoder.reconstruction_errors(model, thumbnails)
-    points = reduce(np.hstack([ballots, errors]), settings.dimensions)
-    cluster, gaps, eps = find_clusters(points, settings.min_samples, settings.max_points, seed)
-    rounds: list[np.ndarray] = []
-    final = first
-    if first and np.median(mean) < 0:
-        rounds, final = self_train(thumbnails, model, mean, first, cluster, seed, settings)
-    evidence = rounds[-1] if rounds else mean
-    score = (evidence - (final.threshold if final else 0)).round(4)
-    is_photo, verdict = choose_removed(score, final, mean, settings)
+    model, losses = autoencoder.train(patches, seed)
+    codes = autoencoder.encode_images(model, patches)
+    found = separate(votes(statistics), codes, seed, settings)
+    found.autoencoder, found.losses = model, tuple(losses)
+    return found
+
+
+def separate(
+    ballots: np.ndarray, codes: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
+) -> Analysis:
+    """Photographs from illustrations, by what the statistics vote and what the autoencoder says.
+
+    Parameters
+    ----------
+    ballots : numpy.ndarray
+        float, shape (n, 6), from :func:`illus.clean.photo_statistics.votes`.
+    codes : numpy.ndarray
+        float, shape (n, 36), from :func:`illus.clean.autoencoder.encode_images`.
+    seed : int, default 0
+    settings : PhotoSettings, optional
+
+    Returns
+    -------
+    Analysis
+        Without autoencoder and losses.
+    """
+    vote = ballots.mean(1)
+    points = embed(ballots, codes, settings.dimensions)
+    cluster, gaps, eps = find_clusters(
+        points, settings.min_samples, settings.max_points, settings.eps_factor, seed
+    )
+    label = name_clusters(cluster, vote, settings)
+    odds, score = score_images(np.hstack([ballots, codes]), vote, label, seed, settings)
+    is_photo, decided, verdict = choose_removed(score, label, vote, settings)
     return Analysis(
-        statistics,
-        mean,
-        first,
-        model,
-        losses,
-        errors,
-        points,
-        gaps,
-        eps,
-        cluster,
-        rounds,
-        final,
-        score,
-        is_photo,
-        verdict,
+        ballots, codes, points, gaps, eps, cluster, label, odds, score, is_photo, decided, verdict
     )
 
 
-def name_clusters(cluster: np.ndarray, evidence: np.ndarray, threshold: float) -> np.ndarray:
-    """Images whose cluster does not contradict them.
+def name_clusters(cluster: np.ndarray, vote: np.ndarray, settings: PhotoSettings = DEFAULTS) -> np.ndarray:
+    """Pseudo-labels: what the clusters' median votes say of their images.
 
-    A cluster is of photographs if its median image is above the threshold, of drawings otherwise.
-    Noise belongs to no cluster, and nothing contradicts it.
+    Noise is open. Where no cluster is of a kind, because its images are too few to be dense, noise that votes
+    as clearly stands in for one.
+
+    Parameters
+    ----------
+    cluster : numpy.ndarray
+        int, shape (n,), -1 for noise.
+    vote : numpy.ndarray
+        float, shape (n,), mean votes.
+    settings : PhotoSettings, optional
 
     Returns
     -------
     numpy.ndarray
-        bool, shape (n,).
+        int, shape (n,): 1 photo, 0 illustration, -1 open.
     """
-    middle = pd.Series(evidence).groupby(cluster).transform("median").to_numpy()
-    return (cluster < 0) | ((middle > threshold) == (evidence > threshold))
+    middle = pd.Series(vote).groupby(cluster).transform("median").to_numpy()
+    label = np.full(len(cluster), -1)
+    label[(cluster >= 0) & (middle > settings.photo_vote)] = 1
+    label[(cluster >= 0) & (middle < settings.illustration_vote)] = 0
+    if not (label == 1).any():
+        label[(cluster < 0) & (vote > settings.photo_vote)] = 1
+    if not (label == 0).any():
+        label[(cluster < 0) & (vote < settings.illustration_vote)] = 0
+    return label
 
 
-def self_train(
-    thumbnails: np.ndarray,
-    model: keras.Model | None,
-    mean: np.ndarray,
-    first: Separation,
-    cluster: np.ndarray,
-    seed: int,
+def score_images(
+    features: np.ndarray,
+    vote: np.ndarray,
+    label: np.ndarray,
+    seed: int = 0,
     settings: PhotoSettings = DEFAULTS,
-) -> tuple[list[np.ndarray], Separation]:
-    """Self-training: images that surely are one or the other are pseudo-labels for a network that judges all.
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Log odds by self-training, and scores that are above 0 for photographs.
 
-    Each image is judged by a network that was not trained with it (two folds), so that a wrong
-    pseudo-label can be outvoted. Votes and network look at different things, and their sum decides
-    better than either: co-training (Blum and Mitchell 1998).
+    A score is the mean of vote and log odds, each in units in which the medians of the two kinds lie at -1
+    and 1, less the emptiest place between them. With fewer than ``settings.min_pseudo_labels`` of a kind no
+    model is fitted, and the pseudo-labels are the answer.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        float, shape (n, d), of the model.
+    vote, label : numpy.ndarray
+        shape (n,): mean votes, and pseudo-labels from :func:`name_clusters`.
+    seed : int, default 0
+    settings : PhotoSettings, optional
 
     Returns
     -------
-    rounds : list of numpy.ndarray
-        Evidence after each round, float (n,): mean vote plus the networks' weighted mean log odds.
-    final : Separation
-        Of the last evidence; the one before, where a round finds no second kind.
+    odds : numpy.ndarray or None
+        float, shape (n,).
+    score : numpy.ndarray
+        float, shape (n,).
     """
-    evidence, final, rounds, judgements = mean, first, [], []
-    steps = settings.min_steps, settings.max_steps
-    for number in range(settings.rounds):
-        is_photo = evidence > final.threshold
-        sure = (np.abs(evidence - final.threshold) > settings.margin) & name_clusters(
-            cluster, evidence, final.threshold
-        )
-        if min((is_photo & sure).sum(), (~is_photo & sure).sum()) < settings.min_pseudo_labels:
-            break
-        judgements.append(cross_judge(thumbnails, model, is_photo, sure, seed + number, *steps))
-        evidence = mean + settings.network_weight * np.mean(judgements, 0)
-        again = fit_mixture(evidence)
-        if again is None:
-            break
-        final = again
-        rounds.append(evidence)
-    return rounds, final
+    if min((label == 0).sum(), (label == 1).sum()) < settings.min_pseudo_labels:
+        beyond = vote - settings.photo_vote
+        return None, np.where(label == 1, np.maximum(beyond, 0.01), np.minimum(beyond, 0.0))
+    odds = cross_judge(features, label, settings.regularisation, seed)
+    score = (standardise(vote, label) + standardise(odds, label)) / 2
+    return odds, score - emptiest_place(score, settings.bandwidth)
 
 
 def choose_removed(
-    score: np.ndarray, final: Separation | None, mean: np.ndarray, settings: PhotoSettings = DEFAULTS
-) -> tuple[np.ndarray, str]:
-    """Who is removed, and why, in words.
+    score: np.ndarray, label: np.ndarray, vote: np.ndarray, settings: PhotoSettings = DEFAULTS
+) -> tuple[np.ndarray, bool, str]:
+    """Who is removed, whether that could be decided, and why, in words.
+
+    Parameters
+    ----------
+    score, label, vote : numpy.ndarray
+        shape (n,), see :func:`score_images`.
+    settings : PhotoSettings, optional
 
     Returns
     -------
     is_photo : numpy.ndarray
         bool, shape (n,).
+    decided : bool
     verdict : str
     """
-    none = np.zeros(len(score), bool)
-    if len(score) < settings.min_images:
+    found, n = score > 0, len(score)
+    decided = False
+    if n < settings.min_images:
         verdict = (
-            f"too few distinct images to decide without labels ({len(score)} of the {settings.min_images} "
-            "needed); nothing is removed"
+            f"too few distinct images to decide without labels ({n} of the {settings.min_images} needed)"
         )
-    elif np.median(mean) >= 0:
-        verdict = (
-            f"more than half of the {len(score):,} images look like photographs; they are not "
-            "rare strangers, so nothing is removed"
-        )
-    elif final is None:
-        return none, f"no photographs: the scores of {len(score):,} images are of one kind"
-    elif (score > 0).mean() > settings.max_share:
-        share = (score > 0).mean()
-        verdict = (
-            f"{share:.0%} of the images would be removed, more than {settings.max_share:.0%}; nothing is"
-        )
+    elif np.median(vote) >= 0:
+        verdict = f"more than half of the {n:,} images look like photographs; they are not rare strangers"
+    elif found.mean() > settings.max_share:
+        limit = f"{settings.max_share:.0%}"
+        verdict = f"{found.mean():.1%} of the {n:,} images look like photographs, more than {limit}"
     else:
-        return score > 0, f"{(score > 0).sum():,} of {len(score):,} images are photographs"
-    warnings.warn(verdict, stacklevel=4)
-    return none, verdict
+        decided = True
+        verdict = f"{found.sum():,} of {n:,} images are photographs"
+        if not found.any():
+            verdict = f"no photographs: no group of the {n:,} images looks like any"
+    if not decided:
+        return np.zeros(n, bool), False, f"{verdict}; nothing is removed"
+    return found, True, verdict

@@ -1,78 +1,83 @@
-"""Pseudo-labels -> a network that judges the images which it was not trained with.
+"""Pseudo-labels -> the log odds of every image, and the threshold where fewest images lie.
 
-In: thumbnails, an autoencoder, and who is surely what. Out: the log odds that an image is a photo.
+In: features, and what the clusters say: 1 photo, 0 illustration, -1 open. Out: scores and a threshold.
 """
 
-import keras
 import numpy as np
-from keras import layers
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from illus.clean import autoencoder
+HALVINGS = 2  # that log odds are averaged over
+PLACES = np.linspace(-1, 1, 201)  # where a threshold can lie, between the medians of the two kinds
+BIN_EDGES = np.linspace(-3, 3, 401)  # of the scores
 
 
-def cross_judge(
-    thumbnails: np.ndarray,
-    model: keras.Model | None,
-    is_photo: np.ndarray,
-    sure: np.ndarray,
-    seed: int,
-    min_steps: int,
-    max_steps: int,
-) -> np.ndarray:
-    """Log odds of each image by a network trained on the pseudo-labels of the other half; float (n,)."""
-    half = halves(sure * (1 + is_photo), seed)
-    odds = np.empty(len(thumbnails))
-    steps = int(np.clip(len(thumbnails) // 4, min_steps, max_steps))
-    for side in (0, 1):
-        pseudo_labels = [np.flatnonzero(sure & (half == side) & (is_photo == kind)) for kind in (False, True)]
-        judge = classifier(model, steps, seed)
-        judge.fit(PseudoLabelBatches(thumbnails, pseudo_labels, steps, seed), shuffle=False, verbose=0)
-        others = half != side
-        odds[others] = autoencoder.apply(judge, thumbnails[others])[:, 0]
+def cross_judge(features: np.ndarray, label: np.ndarray, regularisation: float, seed: int = 0) -> np.ndarray:
+    """Log odds of each image, by a logistic regression on the pseudo-labels of the other half.
+
+    So a wrong pseudo-label can be outvoted: the model that judges an image was not fitted to it.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        float, shape (n, d).
+    label : numpy.ndarray
+        int, shape (n,): 1, 0, or -1 where it is open; at least two of either kind.
+    regularisation : float
+        C of the logistic regression: smaller is stronger.
+    seed : int, default 0
+        Draws the halves.
+
+    Returns
+    -------
+    numpy.ndarray
+        float, shape (n,).
+    """
+    odds = np.zeros(len(label))
+    for number in range(HALVINGS):
+        half = halves(label, seed + number)
+        for side in (0, 1):
+            known = (half == side) & (label >= 0)
+            model = make_pipeline(
+                StandardScaler(),
+                LogisticRegression(C=regularisation, class_weight="balanced", max_iter=3000),
+            )
+            model.fit(features[known], label[known])
+            others = half != side
+            odds[others] += model.decision_function(features[others]) / HALVINGS
     return odds
 
 
-def halves(kinds: np.ndarray, seed: int) -> np.ndarray:
+def halves(label: np.ndarray, seed: int) -> np.ndarray:
     """A random half of each kind; int (n,), 0 or 1. So neither half lacks pseudo-labels."""
-    order = np.random.default_rng(seed).permutation(len(kinds))
-    order = order[np.argsort(kinds[order], kind="stable")]
-    half = np.empty(len(kinds), int)
-    half[order] = np.arange(len(kinds)) % 2
+    order = np.random.default_rng(seed).permutation(len(label))
+    order = order[np.argsort(label[order], kind="stable")]
+    half = np.empty(len(label), int)
+    half[order] = np.arange(len(label)) % 2
     return half
 
 
-def classifier(model: keras.Model, steps: int, seed: int) -> keras.Model:
-    """The autoencoder's encoder, copied, with a head for one log odds."""
-    keras.utils.set_random_seed(seed)
-    encoder = keras.Model(model.input, model.get_layer("code").input)
-    copied = keras.models.clone_model(encoder)
-    copied.set_weights(encoder.get_weights())
-    x = layers.Conv2D(48, 3, padding="same", use_bias=False, name="judge_convolution")(copied.output)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
-    network = keras.Model(copied.input, layers.Dense(1, name="odds")(layers.Dropout(0.3)(x)), name="judge")
-    loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.02)
-    schedule = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-    network.compile(keras.optimizers.AdamW(schedule), loss, jit_compile=False)
-    return network
+def standardise(values: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Values in units in which the median illustration lies at -1 and the median photo at 1; float (n,)."""
+    low, high = np.median(values[label == 0]), np.median(values[label == 1])
+    return (2 * values - low - high) / (high - low)
 
 
-class PseudoLabelBatches(keras.utils.PyDataset):
-    """Batches of 72 sure drawings and 24 sure photos, half of them mirrored, a third upside down."""
+def emptiest_place(score: np.ndarray, bandwidth: float) -> float:
+    """Where between -1 and 1 the density of scores is lowest.
 
-    def __init__(
-        self, thumbnails: np.ndarray, pseudo_labels: list[np.ndarray], steps: int, seed: int
-    ) -> None:
-        super().__init__()
-        self.thumbnails, self.pseudo_labels, self.steps, self.seed = thumbnails, pseudo_labels, steps, seed
+    The clusters' medians lie at -1 and 1 (:func:`standardise`); a border through the emptiest place between
+    two clusters is the assumption of low-density separation (Chapelle and Zien 2005).
 
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng([self.seed, step])
-        rows = [rng.choice(kind, size) for kind, size in zip(self.pseudo_labels, (72, 24), strict=True)]
-        batch = self.thumbnails[np.concatenate(rows)]
-        batch[::2] = batch[::2, :, ::-1]
-        batch[::3] = batch[::3, ::-1]
-        return batch, np.repeat(np.array([0, 1], np.float32), [72, 24])[:, None]
+    Parameters
+    ----------
+    score : numpy.ndarray
+        float, shape (n,).
+    bandwidth : float
+        Standard deviation of the Gaussian kernel.
+    """
+    counts = np.histogram(score, BIN_EDGES)[0]
+    middles = (BIN_EDGES[1:] + BIN_EDGES[:-1]) / 2
+    kernel = np.exp(-(((PLACES[:, None] - middles) / bandwidth) ** 2) / 2)
+    return float(PLACES[(kernel @ counts).argmin()])

@@ -7,8 +7,9 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -26,45 +27,83 @@ from evaluate import (
     score,
 )
 from illus.learn.batches import load_arrays
+from illus.learn.heads import (
+    PREDICTION_BATCH,
+    NearestFeatures,
+    fit_temperature,
+    nearest_features,
+    with_temperature,
+)
 from illus.learn.networks import average, multiply_adds
 from illus.learn.settings import Record, Scalar, summary
 
-PREDICTION_BATCH = 256  # images
 OF_ONE_RUN = ("run_id", "question", "seed", "val_class_f1", "error")  # columns that say nothing of an average
 
 
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is added to the trained networks in the exported graph; by default nothing."""
+
+    mirrored: bool = False  # mean over the image and its mirror image, see networks.average
+    nearest: NearestFeatures | None = None  # classes of the nearest training features, see heads
+    temperature: bool = False  # calibrate on validation, see heads.fit_temperature
+
+    def changes(self) -> dict[str, Any]:
+        """The options that are not at their defaults, as JSON holds them."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
 def install(
-    records: Sequence[Record], dataset: pd.DataFrame, folder: str | Path, work: Path, weights: Path
+    records: Sequence[Record],
+    dataset: pd.DataFrame,
+    folder: str | Path,
+    work: Path,
+    weights: Path,
+    options: ExportOptions | None = None,
+    data_name: str = "",
 ) -> Description:
     """Write the network of a record, or the average of several, unless the file has it already.
 
     Parameters
     ----------
     records : sequence of illus.learn.settings.Record
-        Runs of one configuration, one seed each.
+        Runs on one data set with one input size; usually of one configuration, one seed each.
     dataset, folder, work
         As for :func:`illus.learn.training.train`.
     weights : Path
         HDF5 file to write.
+    options : ExportOptions, optional
+    data_name : str, default ""
+        What evaluate.py shall call the data that the networks were trained on, for example emoji20.
 
     Returns
     -------
     evaluate.Description
-        What is in the file; ``training`` has the settings, the ``run_ids``, and scores on validation.
+        What is in the file; ``training`` has the settings (of unlike runs, a list of each), the ``run_ids``,
+        scores on validation, and where they are used ``export``, the options, and ``calibration``, see
+        :class:`illus.learn.heads.Calibration`.
+
+    Raises
+    ------
+    ValueError
+        The runs differ in their data, input size or fit.
     """
+    options = options or ExportOptions()
     run_ids = [record.run_id for record in records]
-    if installed_runs(weights) == run_ids:
+    if installed_runs(weights, options) == run_ids:
         return read_description(weights)
-    models = [load_classifier(record.weights)[0] for record in records]
-    model = models[0] if len(models) == 1 else average(models)
+    if len({(r.data_hash, r.config.input_size, r.config.fit) for r in records}) > 1:
+        raise ValueError("runs of unlike data, input size or fit have no average")
     config = records[0].config
     images = load_arrays(dataset, folder, config.input_size, config.fit, work / "cache")
-    rows = (dataset.split == "validation").to_numpy()
+    labels, part = dataset.class_id.to_numpy(), dataset.split.to_numpy()
+    members = [load_classifier(record.weights)[0] for record in records]
+    model, found = _assemble(members, images, labels, part, options)
+    rows = part == "validation"
     names = dataset.groupby("class_id").class_name.first().tolist()
     predicted = model.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
-    result = score(dataset.class_id.to_numpy()[rows], predicted, names)
-    shared = {key: value for key, value in summary(records[0]).items() if key not in OF_ONE_RUN}
-    training: dict[str, Scalar | list[str] | list[int]] = shared | {
+    result = score(labels[rows], predicted, names)
+    training: dict[str, Any] = _summary_of_all(records) | {
         "run_ids": run_ids,
         "seeds": [record.config.seed for record in records],
         "seconds": round(sum(record.seconds for record in records), 1),
@@ -73,14 +112,46 @@ def install(
         "val_macro_f1": round(result["macro_f1"], 5),
         "val_micro_f1": round(result["micro_f1"], 5),
     }
-    description = Description(names, config.input_size, config.fit, training)
+    training |= {"data_name": data_name} if data_name else {}
+    description = Description(names, config.input_size, config.fit, training | found)
     save_classifier(model, description, weights)
     return description
 
 
-def installed_runs(weights: Path) -> list[str]:
-    """Ids of the runs that a weights file was made from; empty if there is no file."""
-    return read_description(weights).training.get("run_ids", []) if weights.exists() else []
+def _assemble(
+    members: list[keras.Model],
+    images: np.ndarray,
+    labels: np.ndarray,
+    part: np.ndarray,
+    options: ExportOptions,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """The model that is exported, and what its description says of the options."""
+    found: dict[str, Any] = {"export": options.changes()} if options.changes() else {}
+    train, held_out = (np.flatnonzero(part == name) for name in ("train", "validation"))
+    if options.nearest:
+        members = [nearest_features(m, images[train], labels[train], options.nearest) for m in members]
+    if options.temperature:
+        fitted = fit_temperature(members, images[held_out], labels[held_out], options.mirrored)
+        members = [with_temperature(member, fitted.temperature) for member in members]
+        found["calibration"] = {name: round(value, 5) for name, value in asdict(fitted).items()}
+    alone = len(members) == 1 and not options.mirrored
+    return members[0] if alone else average(members, options.mirrored), found
+
+
+def _summary_of_all(records: Sequence[Record]) -> dict[str, Scalar | list[Scalar]]:
+    """What the records say of their runs; where they differ, a list with one value for each."""
+    each = [summary(record) for record in records]
+    merged = {key: [row[key] for row in each] for key in each[0] if key not in OF_ONE_RUN}
+    return {key: values[0] if len(set(values)) == 1 else values for key, values in merged.items()}
+
+
+def installed_runs(weights: Path, options: ExportOptions | None = None) -> list[str]:
+    """Ids of the runs that a weights file was made from; empty if there is none, or one of other options."""
+    if not weights.exists():
+        return []
+    training = read_description(weights).training
+    wanted = (options or ExportOptions()).changes()
+    return training.get("run_ids", []) if training.get("export", {}) == wanted else []
 
 
 def score_all(

@@ -232,19 +232,29 @@ POOLINGS: dict[str, Part] = {
 # --- Whole models ------------------------------------------------------------------------------------
 
 
-def average(models: Sequence[Model]) -> Model:
-    """An ensemble: one model that gives the mean of the probabilities of several.
+def average(models: Sequence[Model], mirrored: bool = False) -> Model:
+    """An ensemble: one model that gives the mean of the probabilities of several, which may be unlike.
 
     Parameters
     ----------
     models : sequence of keras.Model
         From :func:`build`, with one input size and the same classes.
+    mirrored : bool, default False
+        Average over the image and its mirror image too; every member is then used twice.
 
     Returns
     -------
     keras.Model
         As from :func:`build`; its members are copies, named ``member_1``, ``member_2``, ...
+
+    Raises
+    ------
+    ValueError
+        The models take images of different sizes, or have different numbers of classes.
     """
+    shapes = sorted({(model.input_shape[1:], model.output_shape[1:]) for model in models})
+    if len(shapes) > 1:
+        raise ValueError(f"networks of unlike inputs or outputs have no average: {shapes}")
     inputs = Input(models[0].input_shape[1:], dtype="uint8", name="rgb")
     members = [
         Model.from_config(model.get_config() | {"name": f"member_{number}"})
@@ -252,16 +262,27 @@ def average(models: Sequence[Model]) -> Model:
     ]
     for member, model in zip(members, models, strict=True):
         member.set_weights(model.get_weights())
-    outputs = layers.Average(name="probability")([member(inputs) for member in members])
+    views = [inputs, _mirror(inputs)] if mirrored else [inputs]
+    outputs = layers.Average(name="probability")([member(view) for member in members for view in views])
     return Model(inputs, outputs, name="average")
 
 
+def _mirror(images: KerasTensor) -> KerasTensor:
+    """Images flipped left to right: columns times a permutation matrix, exact for integers up to 255."""
+    width = images.shape[2]
+    flip = layers.Dense(width, use_bias=False, trainable=False, dtype="float32", name="mirror")
+    columns = flip(layers.Permute((1, 3, 2), name="columns_last")(images))
+    flip.set_weights([np.eye(width)[::-1]])
+    return layers.Permute((1, 3, 2), name="columns_back")(columns)
+
+
 def multiply_adds(model: Model) -> int:
-    """Multiply-add operations for one image, in convolutions and dense layers, of members too."""
+    """Multiply-add operations for one image, in convolutions and dense layers, of members at each use."""
     total = 0
+    uses = {layer["name"]: len(layer.get("inbound_nodes", ())) for layer in model.get_config()["layers"]}
     for layer in model.layers:
         if isinstance(layer, Model):
-            total += multiply_adds(layer)
+            total += multiply_adds(layer) * uses[layer.name]
         if isinstance(layer, layers.Dense | layers.Conv2D | layers.DepthwiseConv2D):
             positions = np.prod(layer.output.shape[1:-1], dtype=int)
             total += int(np.prod(layer.kernel.shape, dtype=int) * positions)

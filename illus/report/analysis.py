@@ -4,12 +4,15 @@ In: the rows that :func:`evaluate.evaluate` returns, or a model and images. Out:
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops
 from sklearn.metrics import confusion_matrix
+
+from illus.calibration import calibration_error
 
 
 def scored_rows(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
@@ -86,32 +89,32 @@ def calibration(table: pd.DataFrame, bins: int = 10) -> tuple[pd.DataFrame, floa
     Returns
     -------
     curve : pandas.DataFrame
-        One row per bin: means of ``probability`` and ``accuracy``, and the number of ``images``.
     error : float
-        Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean absolute difference of
-        the two.
+        See :func:`illus.calibration.calibration_error`.
     """
-    order = table.sort_values("probability", kind="stable")
-    place = np.arange(len(order)) * bins // len(order)
-    right = (order.class_name == order.predicted).astype(float)
-    by_bin = pd.DataFrame({"probability": order.probability, "accuracy": right}).groupby(place)
-    curve = by_bin.mean().assign(images=by_bin.size())
-    return curve, float(np.average(abs(curve.probability - curve.accuracy), weights=curve.images))
+    right = (table.class_name == table.predicted).to_numpy()
+    return calibration_error(table.probability.to_numpy(), right, bins)
 
 
-def class_activation(model: keras.Model, images: np.ndarray, class_ids: Sequence[int]) -> np.ndarray:
+def class_activation(
+    model: keras.Model, images: np.ndarray, class_ids: Sequence[int], min_side: int = 12
+) -> np.ndarray:
     """Where in an image the evidence for a class is: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391).
 
-    Uses the gradient of the class's score before the softmax with respect to the last feature map. For a
-    model that averages others, the maps of its members are averaged.
+    Uses the gradient of the class's score before the softmax with respect to the last feature map that is
+    large enough to show places. For a model that averages others, the maps of its members are averaged; of
+    one that averages mirror images too, they are those of the image itself.
 
     Parameters
     ----------
     model : keras.Model
-        From :func:`illus.learn.networks.build` or :func:`illus.learn.networks.average`; on TensorFlow.
+        From :func:`illus.learn.networks.build`, :func:`illus.learn.networks.average` or the functions of
+        :mod:`illus.learn.heads`; on TensorFlow.
     images : numpy.ndarray
         uint8, shape (n, side, side, 3).
     class_ids : sequence of int, length n
+    min_side : int, default 12
+        Smallest side of the map, in its own pixels; the side of the largest map where none is as large.
 
     Returns
     -------
@@ -120,23 +123,48 @@ def class_activation(model: keras.Model, images: np.ndarray, class_ids: Sequence
     """
     members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     if members:
-        maps = np.mean([class_activation(member, images, class_ids) for member in members], axis=0)
+        maps = _mean_map([class_activation(member, images, class_ids, min_side) for member in members])
     else:
-        maps = _gradient_map(model, images, class_ids)
+        maps = _gradient_map(model, images, class_ids, min_side)
     return maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-9)
 
 
-def _gradient_map(model: keras.Model, images: np.ndarray, class_ids: Sequence[int]) -> np.ndarray:
+def _mean_map(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of maps (n, h, w), smaller ones enlarged bilinearly to the largest."""
+    shape = max(m.shape[1:] for m in maps)
+    return np.mean([np.asarray(ops.image.resize(m[..., None], shape))[..., 0] for m in maps], axis=0)
+
+
+def _gradient_map(
+    model: keras.Model, images: np.ndarray, class_ids: Sequence[int], min_side: int
+) -> np.ndarray:
     from tensorflow import GradientTape  # Keras has no gradients that work on every backend
 
-    head = model.layers[-1]
-    features = [layer for layer in model.layers if isinstance(layer, layers.ReLU)][-1].output
-    parts = keras.Model(model.input, [features, head.input])
-    to_pooled = keras.Model(features, head.input)
-    maps = ops.convert_to_tensor(parts.predict(images, verbose=0)[0])
+    head, n_classes = model.layers[-1], model.output_shape[-1]
+    softmaxes = [layer for layer in model.layers if isinstance(layer, layers.Softmax)]
+    fused = not softmaxes  # the last layer computes scores and softmax in one
+    to_map, to_scores = _cut_at_map(model, (head if fused else softmaxes[-1]).input, min_side)
+    # A nearest-feature head has a score per stored feature, and its last layer says of which class each is.
+    of_class = np.eye(n_classes) if fused or head is softmaxes[-1] else np.asarray(head.kernel)
+    maps = ops.convert_to_tensor(to_map.predict(images, verbose=0))
     with GradientTape() as tape:
         tape.watch(maps)
-        scores = ops.matmul(to_pooled(maps), head.kernel) + head.bias
-        chosen = ops.sum(scores * ops.one_hot(np.asarray(class_ids), head.units))
-    weights = ops.mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
+        scores = to_scores(maps)
+        if fused:
+            scores = ops.matmul(scores, head.kernel) + head.bias
+        chosen = ops.where(of_class.T[np.asarray(class_ids)] > 0, scores, -1e9)
+        total = ops.sum(ops.logsumexp(chosen, axis=1))
+    weights = ops.mean(tape.gradient(total, maps), axis=(1, 2), keepdims=True)
     return np.asarray(ops.relu(ops.sum(weights * maps, axis=-1)), np.float32)
+
+
+def _cut_at_map(
+    model: keras.Model, scores: keras.KerasTensor, min_side: int
+) -> tuple[keras.Model, keras.Model]:
+    """The parts of a network up to its last map that is large enough, and from there to the scores."""
+    maps = [layer.output for layer in model.layers if isinstance(layer, layers.ReLU)]
+    side = min(min_side, max(x.shape[1] for x in maps))
+    for features in [x for x in maps if x.shape[1] >= side][::-1]:
+        with suppress(ValueError):  # where a shortcut goes round the map
+            return keras.Model(model.input, features), keras.Model(features, scores)
+    raise ValueError(f"{model.name} has no feature map that all of its evidence goes through")

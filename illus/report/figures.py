@@ -11,9 +11,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from evaluate import natural_key
-from illus.clean.mixture import Separation
+from illus.clean.clusters import knee
 
 
 def use_style() -> None:
@@ -107,29 +108,26 @@ def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clu
 
 
 def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
-    """The k-distance curve: distances ``gaps`` in ascending order, and DBSCAN's ``eps`` at their knee."""
+    """The k-distance curve: distances ``gaps`` in ascending order, their knee, and DBSCAN's ``eps``."""
     axes.plot(gaps, color="steelblue")
-    axes.axhline(eps, color="firebrick", linestyle="--")
-    axes.text(0, eps, f" eps = {eps:.2f}, the knee", color="firebrick", va="bottom")
+    found = knee(gaps)
+    for value, name, line in ((found, "the knee", ":"), (eps, "eps", "--")):
+        axes.axhline(value, color="firebrick", linestyle=line)
+        axes.text(0, value, f" {name} {value:.2f}", color="firebrick", va="bottom")
     axes.set(xlabel="points, by distance", ylabel="distance to the 20th neighbour")
 
 
 def score_histogram(
-    axes: Axes,
-    scores: np.ndarray,
-    separation: Separation | None,
-    kinds: Mapping[str, np.ndarray],
-    bins: int = 80,
+    axes: Axes, scores: np.ndarray, threshold: float, kinds: Mapping[str, np.ndarray], bins: int = 80
 ) -> None:
-    """Histograms of scores with a logarithmic count, the two fitted densities, and the threshold.
+    """Histograms of scores with a logarithmic count, and the threshold.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     scores : numpy.ndarray
         float, shape (n,).
-    separation : illus.clean.mixture.Separation or None
-        The fitted mixture, if there is one.
+    threshold : float
     kinds : mapping of str to numpy.ndarray
         Name to bool, shape (n,): the scores of a histogram; at most two.
     bins : int, default 80
@@ -137,13 +135,67 @@ def score_histogram(
     edges = np.linspace(scores.min(), scores.max(), bins + 1)
     for (name, rows), colour in zip(kinds.items(), ("steelblue", "darkorange"), strict=False):
         axes.hist(scores[rows], edges.tolist(), alpha=0.6, label=name, color=colour)
-    if separation:
-        scale = len(scores) * (edges[1] - edges[0])
-        for density, name in zip(separation.log_densities(edges), ("usual", "rare"), strict=True):
-            axes.plot(edges, scale * np.exp(density), label=f"fitted: {name}", linewidth=1)
-        axes.axvline(separation.threshold, color="firebrick", linestyle="--", label="threshold")
-    axes.set(yscale="log", ylim=(0.5, None), xlabel="evidence", ylabel="images")
+    axes.axvline(threshold, color="firebrick", linestyle="--", label="threshold")
+    axes.set(yscale="log", ylim=(0.5, None), xlabel="score", ylabel="images")
     axes.legend(frameon=False, fontsize=8)
+
+
+def bars_of_seeds(axes: Axes, table: pd.DataFrame, value: str, group: str, kind: str) -> None:
+    """Means over seeds as grouped bars, each seed as a dot.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    table : pandas.DataFrame
+        One row per group, kind and seed.
+    value, group, kind : str
+        Columns: what is shown, what lies along the axis, what has a colour.
+    """
+    settings = {"data": table, "x": group, "y": value, "hue": kind, "ax": axes}
+    sns.barplot(**settings, errorbar=None, palette="colorblind", alpha=0.8)
+    sns.stripplot(**settings, dodge=True, jitter=False, size=2.5, palette="dark:black", legend=False)
+    axes.set(xlabel="", ylabel=value)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), title="")
+
+
+def sweep_lines(axes: Axes, table: pd.DataFrame, setting: str, chosen: float) -> None:
+    """F1 of each set against the values of one setting, with a line at the chosen value.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    table : pandas.DataFrame
+        Columns ``setting``, ``value``, ``set``, ``f1``; sets without F1 are left out.
+    setting : str
+    chosen : float
+    """
+    rows = table[(table.setting == setting) & table.f1.notna()]
+    for (name, line), colour in zip(
+        rows.groupby("set", sort=False), sns.color_palette("colorblind"), strict=False
+    ):
+        axes.plot(line.value, line.f1, ".-", label=name, color=colour)
+    axes.axvline(chosen, color="firebrick", linestyle="--", linewidth=1)
+    axes.set(xlabel=setting, ylabel="F1", ylim=(-0.02, 1.02))
+
+
+def roc_curves(axes: Axes, truth: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
+    """Receiver operating characteristics, with a logarithmic false positive rate, and their areas.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    truth : numpy.ndarray
+        bool, shape (n,), with both kinds.
+    scores : mapping of str to numpy.ndarray
+        Name to float, shape (n,).
+    """
+    for (name, score), colour in zip(scores.items(), sns.color_palette("colorblind"), strict=False):
+        false, true, _ = roc_curve(truth, score)
+        area = roc_auc_score(truth, score)
+        axes.plot(false, true, color=colour, label=f"{name} ({area:.4f})", drawstyle="steps-post")
+    axes.set(xscale="log", xlim=(1 / (~truth).sum(), 1), ylim=(0, 1.01))
+    axes.set(xlabel="share of drawings removed", ylabel="share of photographs found")
+    axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="lower right")
 
 
 def gains(axes: Axes, table: pd.DataFrame, noise: float) -> None:

@@ -189,24 +189,25 @@ def thumbnail_scatter(axes: Axes, points: np.ndarray, thumbnails: np.ndarray, ce
     show_sheet(axes, sheet, [])
 
 
-def reconstruction_sheet(axes: Axes, thumbnails: np.ndarray, reconstructions: np.ndarray) -> None:
+def reconstruction_sheet(
+    axes: Axes, originals: Sequence[np.ndarray], reconstructions: Sequence[np.ndarray], size: int = 96
+) -> None:
     """Images, their reconstructions by an autoencoder, and three times the difference, in three rows.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    thumbnails : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    reconstructions : numpy.ndarray
-        float, shape (n, side, side, 3), 0 to 1.
+    originals, reconstructions : sequence of numpy.ndarray
+        uint8, shape (height, width, 3), an image's like its reconstruction's.
+    size : int, default 96
+        Side of an image in pixels.
     """
-    made = (reconstructions.clip(0, 1) * 255).astype(np.uint8)
-    errors = np.abs(made.astype(np.float32) - thumbnails).mean(3)
-    wrong = cv2.convertScaleAbs(np.hstack(list(errors)), alpha=3)
-    sheet = np.vstack(
-        [np.hstack(list(thumbnails)), np.hstack(list(made)), cv2.cvtColor(wrong, cv2.COLOR_GRAY2RGB)]
-    )
-    show_sheet(axes, sheet, ["image", "reconstruction", "3 x difference"])
+    columns = []
+    for original, made in zip(originals, reconstructions, strict=True):
+        gray = np.abs(made.astype(np.float32) - original).mean(2)
+        wrong = cv2.cvtColor(cv2.convertScaleAbs(gray, alpha=3), cv2.COLOR_GRAY2RGB)
+        columns.append(np.vstack([fit_image(part, size, "pad") for part in (original, made, wrong)]))
+    show_sheet(axes, np.hstack(columns), ["image", "reconstruction", "3 x difference"])
 
 
 def activation_sheet(
