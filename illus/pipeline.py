@@ -108,8 +108,8 @@ def run_weights(folder: Path) -> None:
 def experiment_data(folder: Path) -> pd.DataFrame:
     """The data set that notebook 03 leaves, or that :func:`prepare` makes, parted for experiments.
 
-    Clusters of look-alikes are on one side of the split, see :func:`illus.clean.balance.split_by_cluster`; without test
-    folders beside ``folder`` a part ``test`` is held out.
+    Clusters of look-alikes are on one side of the split, see :func:`illus.clean.balance.split_by_cluster`;
+    without test folders beside ``folder`` a part ``test`` is held out.
     """
     table = config.work_dir(folder) / "dataset.csv"
     plain = subsample_for_profile(pd.read_csv(table)) if table.exists() else prepare(folder)

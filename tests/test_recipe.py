@@ -1,6 +1,5 @@
 """The recipe of the shipped weights and the grid of experiments, with runs that are not trained."""
 
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -71,7 +70,7 @@ def test_recipes_have_settings_that_exist_and_differ(device):
 
 SMALL = grid.Grid(
     Config(width=4), blocks=("plain", "residual"), augmentations=(("none", "none"), ("colours", "mild")),
-    budgets=(2, 5), seeds=(3, 4), rates=3, rate_limits=(0.01, 0.1),
+    budgets=(2, 5), seeds=(3, 4), rates=3, rate_limits=(0.01, 0.1), highest=0.0,
 )  # fmt: skip
 
 
@@ -128,13 +127,23 @@ def test_a_stopped_grid_goes_on_and_its_parts_are_one_table(trained, tmp_path):
     assert len(trained) == n, "a finished run was trained again"
     assert (tmp_path / "merged.csv").read_text() == before
     assert not any(path.exists() for path in parts)
-    one = next(tmp_path.glob("runs/*/row.json"))
-    assert json.loads(one.read_text())["tuned"] == 0
-    one.unlink()
-    (one.parent).rmdir()
-    grid.run(SMALL, DATASET, "", tmp_path, tmp_path / "whole.csv")
-    assert len(trained) == n + 1
+    elsewhere = tmp_path / "elsewhere"  # where the table is known, but no run folder is
+    table = pd.read_csv(tmp_path / "whole.csv", dtype=str)
+    table[table.run_id != table.run_id[3]].to_csv(tmp_path / "whole.csv", index=False)
+    grid.run(SMALL, DATASET, "", elsewhere, tmp_path / "whole.csv")
+    assert len(trained) == n + 1, "only the missing run"
     assert (tmp_path / "whole.csv").read_text() == before
+
+
+@pytest.mark.parametrize(("highest", "extra"), [(0.019, 0), (0.025, 1), (0.05, 2), (1.0, 3)])
+def test_the_search_goes_on_while_the_highest_rate_is_the_best(trained, tmp_path, highest, extra):
+    """The best rate is 0.03; of 0.01, its double and so on, 0.04 is nearest."""
+    cell = replace(SMALL, blocks=("plain",), augmentations=(("none", "none"),), budgets=(2,), seeds=(3,))
+    cell = replace(cell, rates=1, rate_limits=(0.01, 0.010001), highest=highest)
+    rows = list(grid.run_cell(grid.cells(cell)[0], cell, DATASET, "", tmp_path))
+    tried = [config.learning_rate for config in trained]
+    assert tried == pytest.approx([0.01, 0.02, 0.04, 0.08][: 1 + extra])
+    assert rows[-1]["learning_rate"] == tried[min(extra, 2)]
 
 
 def test_the_grid_crosses_what_it_should():

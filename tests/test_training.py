@@ -178,6 +178,21 @@ def test_a_random_convolution_changes_ink_and_not_white_paper():
     assert len(np.unique(changed[:, 5, 5].round(), axis=0)) > 1, "all images were changed by the same amount"
 
 
+def test_kernels_are_drawn_by_he_from_the_seed():
+    kernels = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        network = build(16, 3, width=32, blocks=(1, 1))
+        convolutions = [la for la in network.layers if isinstance(la, keras.layers.Conv2D)]
+        kernels.append([np.asarray(layer.kernel) for layer in convolutions])
+    for kernel in kernels[0]:
+        assert kernel.std() * np.sqrt(np.prod(kernel.shape[:-1]) / 2) == pytest.approx(1, abs=0.15)
+        assert kernel.mean() == pytest.approx(0, abs=0.02)
+    for a, b, c in zip(*kernels, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.allclose(a, c)
+
+
 def test_a_saved_network_gives_the_same_answers(tmp_path):
     network = build_network(TINY, 3)
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)

@@ -4,7 +4,7 @@
 
 In: dataset.csv of a folder of class folders. Out: one row per run. The learning rate is tuned for each block
 and augmentation at the short budget, by a seeded random search on validation; the search's runs are rows
-too. A run that the table or its folder has is not repeated; parts may run side by side.
+too. A run that the table or the work folder has is not repeated; parts may run side by side.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from illus.learn.settings import Config, Record, Scalar, data_hash, run_id
 from illus.learn.training import train
 from illus.parallel import write_table
 
+TEXT = {"run_id": str, "code": str, "data_hash": str, "val_class_f1": str}
 SORTED_BY = ["block", "augmentation", "budget", "seed", "learning_rate"]
 
 
@@ -43,6 +44,7 @@ class Grid:
     seeds: tuple[int, ...] = (0, 1)
     rates: int = 5  # learning rates that are tried in a cell
     rate_limits: tuple[float, float] = (1e-3, 2e-2)
+    highest: float = 0.1  # while the highest rate is the best, its double is tried, up to here
     search_seed: int = 0
 
 
@@ -84,14 +86,18 @@ def run_cell(
         grid.base, block=block, augmentation=augmentation, epochs=grid.budgets[0], seed=grid.seeds[0]
     )
     tried: dict[float, float] = {}
-    for rate in learning_rates(grid):
+    rates = learning_rates(grid)
+    while rates:
+        rate = rates.pop(0)
         row = run_once(replace(base, learning_rate=rate), name, dataset, folder, work)
         tried[rate] = float(row["val_macro_f1"] or 0)
         yield row
-    best = max(tried, key=lambda rate: tried[rate])
+        best = max(tried, key=lambda rate: tried[rate])
+        if not rates and best == max(tried) and 2 * best <= grid.highest:
+            rates = [2 * best]
     for budget, seed in product(grid.budgets, grid.seeds):
         config = replace(base, learning_rate=best, epochs=budget, seed=seed)
-        yield run_once(config, name, dataset, folder, work) | {"tuned": 1}
+        yield run_once(config, name, dataset, folder, work)
 
 
 def run_once(
@@ -107,7 +113,7 @@ def run_once(
 
 
 def row_of(record: Record, augmentation: str) -> dict[str, Scalar]:
-    """A row of the table. ``tuned`` is 0 here: the run is of the search, unless its cell says otherwise."""
+    """A row of the table, but for ``tuned``, which depends on the other rows (:func:`is_tuned`)."""
     config = record.config
     return {
         "block": config.block,
@@ -115,7 +121,6 @@ def row_of(record: Record, augmentation: str) -> dict[str, Scalar]:
         "budget": config.epochs,
         "seed": config.seed,
         "learning_rate": config.learning_rate,
-        "tuned": 0,
         "val_macro_f1": record.val_macro_f1,
         "val_micro_f1": record.val_micro_f1,
         "val_class_f1": record.val_class_f1,
@@ -128,13 +133,35 @@ def row_of(record: Record, augmentation: str) -> dict[str, Scalar]:
     }
 
 
+def remember(table: Path, work: Path) -> None:
+    """Tell :func:`run_once` of the runs in a table, as of another machine."""
+    rows = pd.read_csv(table, dtype=TEXT) if table.exists() else pd.DataFrame()
+    for row in rows.astype(object).to_dict("records"):
+        path = work / "runs" / row["run_id"] / "row.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(row))
+
+
+def is_tuned(rows: pd.DataFrame) -> pd.Series:
+    """Whether a row has the best learning rate of its block and augmentation, or is of the search alone.
+
+    The best is that of the search: at the shortest budget, with the first seed. 1 or 0.
+    """
+    search = rows[(rows.budget == rows.budget.min()) & (rows.seed == rows.seed.min())]
+    cell = ["block", "augmentation"]
+    best = search.loc[search.groupby(cell).val_macro_f1.idxmax()].set_index(cell).learning_rate
+    return (rows.learning_rate == rows.set_index(cell).index.map(best)).astype(int)
+
+
 def add_row(row: dict[str, Scalar], table: Path) -> None:
     """Put a row into the table, in place of the one of the same run; rows are in a fixed order."""
     rows = pd.DataFrame([row])
     if table.exists():
-        before = pd.read_csv(table, dtype={"run_id": str, "code": str, "data_hash": str})
+        before = pd.read_csv(table, dtype=TEXT)
         rows = pd.concat([before[before.run_id != row["run_id"]], rows])
-    write_table(rows.sort_values(SORTED_BY, ignore_index=True), table)
+    rows = rows.sort_values(SORTED_BY, ignore_index=True)
+    write_table(rows.assign(tuned=is_tuned(rows)), table)
 
 
 def run(
@@ -157,6 +184,7 @@ def run(
     part, parts : int, default 0 and 1
         Cell i belongs to part ``i % parts``. Parts that run side by side need tables of their own.
     """
+    remember(table, work)
     for cell in cells(grid)[part::parts]:
         for row in run_cell(cell, grid, dataset, folder, work):
             add_row(row, table)
@@ -166,7 +194,7 @@ def run(
 def merge(tables: Sequence[Path], merged: Path) -> None:
     """Add the rows of parts to a table, and remove the parts."""
     for path in tables:
-        for row in pd.read_csv(path, dtype={"run_id": str, "code": str, "data_hash": str}).to_dict("records"):
+        for row in pd.read_csv(path, dtype=TEXT).to_dict("records"):
             add_row(row, merged)
         path.unlink()
 
@@ -180,6 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work = paths.work_dir(folder)
     dataset = pd.read_csv(work / "dataset.csv")
     table = paths.RESULTS / "grid.csv"
+    remember(table, work)
     own = table if parts == 1 else table.with_name(f"grid-{part}-of-{parts}.csv")
     run(GRID, dataset, folder, work, own, part - 1, parts)
     if parts > 1:

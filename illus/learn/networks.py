@@ -7,7 +7,7 @@ probabilities. Scaling and filters are part of it, so that scoring cannot differ
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from keras import Input, KerasTensor, Model, layers
+from keras import Input, KerasTensor, Model, initializers, layers
 
 from illus.learn.settings import Config
 
@@ -70,9 +70,7 @@ def build(
     x = layers.Rescaling(-1 / 255, offset=1.0, name="ink")(inputs)  # white is 0, like zero padding
     x = NORMALISATIONS[normalisation](CHANNELS[channels](x))
     if block == "mixer":
-        patches = layers.Conv2D(
-            width, MIXER_PATCH, MIXER_PATCH, use_bias=False, kernel_initializer="he_normal"
-        )
+        patches = layers.Conv2D(width, MIXER_PATCH, MIXER_PATCH, use_bias=False, kernel_initializer="zeros")
         x = _activation(patches(x))
         blocks = (sum(blocks),)
     else:
@@ -83,7 +81,20 @@ def build(
     x = POOLINGS[pooling](_activation(x))
     x = layers.Dropout(dropout)(x)
     outputs = layers.Dense(n_classes, activation="softmax", dtype="float32", name="probability")(x)
-    return Model(inputs, outputs, name=block)
+    model = Model(inputs, outputs, name=block)
+    _draw_kernels(model)
+    return model
+
+
+def _draw_kernels(model: Model) -> None:
+    """Random kernels instead of zeros (He et al. 2015, arXiv:1502.01852), from NumPy's global seed.
+
+    JAX compiles Keras's initializers once for each shape, which takes longer than a training step.
+    """
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D) and isinstance(layer.kernel_initializer, initializers.Zeros):
+            shape = layer.kernel.shape
+            layer.kernel.assign(np.random.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
 
 
 # --- Input channels: of ink, 0 for white to 1 for black, in each colour ----------------------------
@@ -196,7 +207,7 @@ def _activation(x: KerasTensor) -> KerasTensor:
 
 def _convolution(x: KerasTensor, channels: int, stride: int = 1, kernel: int = 3) -> KerasTensor:
     layer = layers.Conv2D(
-        channels, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_normal"
+        channels, kernel, stride, padding="same", use_bias=False, kernel_initializer="zeros"
     )
     return layer(x)
 

@@ -1,0 +1,96 @@
+"""What random changes of images cost, as a share of a training step. Writes results/augmentation.csv.
+
+    python -m pip install -r benchmarks/requirements.txt
+    KERAS_BACKEND=jax python -m benchmarks.augmentation [--size 64] [--repeats 7]
+
+For each backend and key of ``AUGMENTATIONS``: milliseconds of a training step of the recipe's network (width
+32, blocks 1-2-2-2, 128 images) with and without the changes, and the seconds from the beginning to the end
+of the first step, in which the step is compiled. Rows of other backends stay in the table. The changes are
+in turn, so that other work on the machine slows all of them; a step's time is the median.
+"""
+
+import argparse
+import os
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from evaluate import import_keras
+
+keras = import_keras()
+
+from illus import config  # noqa: E402
+from illus.learn.compiling import (  # noqa: E402
+    compile_for_training,
+    device_name,
+    dtype_policy,
+    with_fused_batch_norm,
+)
+from illus.learn.plan import STUDENT  # noqa: E402
+from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
+from illus.learn.training import build_network  # noqa: E402
+from illus.parallel import write_table  # noqa: E402
+
+COMPARED = ("none", "flip", "affine+colour", "mild", "strong")
+SOURCES = (*(f"illus/learn/{name}.py" for name in DECIDING_MODULES), "benchmarks/augmentation.py")
+
+
+def compiled(augmentation: str, size: int) -> keras.Model:
+    """The recipe's network with changes before it, ready for training."""
+    settings = replace(STUDENT, augmentation=augmentation, input_size=size)
+    with dtype_policy(settings.precision):
+        network = with_fused_batch_norm(build_network(settings, 20))
+        return compile_for_training(network, settings, 100, np.ones(20))
+
+
+def milliseconds(model: keras.Model, batch: tuple[np.ndarray, np.ndarray], steps: int = 3) -> float:
+    """Of one step, in ``steps`` that follow each other; the loss at the end waits for all of them."""
+    start = time.perf_counter()
+    for _ in range(steps):
+        model.train_on_batch(*batch)
+    return (time.perf_counter() - start) / steps * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=STUDENT.input_size)
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (STUDENT.batch_size, options.size, options.size, 3), np.uint8)
+    batch = images, np.eye(20, dtype="float32")[rng.integers(0, 20, len(images))]
+    models, first = {}, {}
+    for name in COMPARED:
+        start = time.perf_counter()
+        models[name] = compiled(name, options.size)
+        milliseconds(models[name], batch, 1)
+        first[name] = time.perf_counter() - start
+    times = pd.DataFrame(
+        [{n: milliseconds(models[n], batch) for n in COMPARED} for _ in range(options.repeats)]
+    )
+    step = times.median()
+    rows = pd.DataFrame(
+        {
+            "backend": keras.backend.backend(),
+            "device": f"{device_name()}, {os.cpu_count()} cores",
+            "size": options.size,
+            "augmentation": COMPARED,
+            "step_ms": step.round(1).to_list(),
+            "share": (1 - step["none"] / step).round(3).to_list(),
+            "first_step_s": [round(first[name], 1) for name in COMPARED],
+            "code": code_of(SOURCES),
+        }
+    )
+    table = config.RESULTS / "augmentation.csv"
+    if table.exists():
+        before = pd.read_csv(table, dtype={"code": str})
+        same = (before.backend == rows.backend[0]) & (before.device == rows.device[0])
+        rows = pd.concat([before[~(same & (before["size"] == options.size))], rows])
+    write_table(rows, table)
+    print(rows.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
