@@ -23,9 +23,9 @@ from illus.clean.photos import find_photos
 from illus.data.catalog import scan
 from illus.learn import experiments
 from illus.learn.compiling import device_name
-from illus.learn.export import install, installed_runs, score_all
+from illus.learn.export import ExportOptions, install, installed_runs, score_all
 from illus.learn.plan import CHOSEN, RECIPES
-from illus.learn.recipe import planned_student, run_recipe
+from illus.learn.recipe import planned_members, run_recipe
 from illus.learn.settings import Record, data_hash, run_id
 from illus.parallel import write_table
 
@@ -89,20 +89,26 @@ def run(folder: Path) -> None:
     record = experiments.run(
         dataset, folder, settings, "own data", work, with_weights=installed_runs(weights) != [planned]
     )
-    export(record, weights, dataset, folder, tests)
+    export([record], weights, dataset, folder, tests)
 
 
 def run_weights(folder: Path) -> None:
-    """Train the recipe for the device on a folder, in runs that resume; export its student and score it."""
+    """Train the recipe for the device on a folder, in runs that resume; export the average and score it."""
     work = config.work_dir(folder)
     dataset = experiment_data(folder)
     tests = folders_to_score(dataset, folder)
-    recipe, weights = RECIPES[device_name()], config.weights_path(folder)
-    print(f"the recipe for {device_name()}: {len(recipe.teachers)} teachers, then a student", flush=True)
-    if installed_runs(weights) == [run_id(planned_student(recipe, data_hash(dataset)), data_hash(dataset))]:
+    recipe, weights, options = (
+        RECIPES[device_name()],
+        config.weights_path(folder),
+        ExportOptions(temperature=True),
+    )
+    numbers = f"{len(recipe.teachers)} teachers, {len(recipe.members)} networks that are averaged"
+    print(f"the recipe for {device_name()}: {numbers}", flush=True)
+    data = data_hash(dataset)
+    if installed_runs(weights, options) == [run_id(member, data) for member in planned_members(recipe, data)]:
         print(f"it was trained before: {weights}")
         return
-    export(run_recipe(recipe, dataset, folder, work), weights, dataset, folder, tests)
+    export(run_recipe(recipe, dataset, folder, work), weights, dataset, folder, tests, options)
 
 
 def experiment_data(folder: Path) -> pd.DataFrame:
@@ -130,10 +136,17 @@ def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
     return tests
 
 
-def export(record: Record, weights: Path, dataset: pd.DataFrame, folder: Path, tests: list[Path]) -> None:
-    """Write the network of a record to a weights file, score it, and print the scores and where it is."""
+def export(
+    records: Sequence[Record],
+    weights: Path,
+    dataset: pd.DataFrame,
+    folder: Path,
+    tests: list[Path],
+    options: ExportOptions | None = None,
+) -> None:
+    """Write the networks of records to a weights file, score it, and print the scores and where it is."""
     work = config.work_dir(folder)
-    names = install([record], dataset, folder, work, weights, data_name=work.name).class_names
+    names = install(records, dataset, folder, work, weights, options, data_name=work.name).class_names
     for result, rows in score_all(weights, tests, progress=True).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
@@ -149,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--recipe",
         action="store_true",
-        help="train what is shipped instead, teachers and a student; takes hours, resumes where it was "
+        help="train what is shipped instead, networks and their teachers; takes hours, resumes where it was "
         "stopped, and says where its best.h5 lies",
     )
     recipe = parser.parse_args(arguments).recipe

@@ -15,7 +15,7 @@ from illus.learn.settings import Config, data_hash, run_id
 
 DATASET = pd.DataFrame({"path": ["a/1.png"], "class_name": "a", "split": "train", "copies": 1, "sha256": "0"})
 DATA = data_hash(DATASET)
-TWO = Recipe((Config(width=4, epochs=50), Config(width=8, epochs=50)), Config(width=2, epochs=9))
+TWO = Recipe((Config(width=2, epochs=9),), (Config(width=4, epochs=50), Config(width=8, epochs=50)))
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def runs(monkeypatch):
 
 def test_a_student_is_trained_after_its_teachers_and_resumes_where_it_was(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("PROFILE", "full")
-    record = recipe.run_recipe(TWO, DATASET, "", tmp_path)
+    (record,) = recipe.run_recipe(TWO, DATASET, "", tmp_path)
     ids = tuple(run_id(teacher, DATA) for teacher in TWO.teachers)
-    student = replace(TWO.student, teachers=ids)
+    student = replace(TWO.members[0], teachers=ids)
     assert [config for config, _, _ in runs] == [*TWO.teachers, student]
     assert all(with_weights for _, _, with_weights in runs)
     assert record.config == student
@@ -50,7 +50,7 @@ def test_a_student_is_trained_after_its_teachers_and_resumes_where_it_was(runs, 
 def test_the_profile_limits_a_recipe_too(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("PROFILE", "quick")
     recipe.run_recipe(TWO, DATASET, "", tmp_path)
-    limit = experiments.limit_to_profile(TWO.student).epochs
+    limit = experiments.limit_to_profile(TWO.members[0]).epochs
     assert {config.epochs for config, _, _ in runs} == {limit}
     limited = tuple(run_id(replace(teacher, epochs=limit), DATA) for teacher in TWO.teachers)
     assert runs[-1][0].teachers == limited
@@ -58,14 +58,17 @@ def test_the_profile_limits_a_recipe_too(runs, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("device", RECIPES)
 def test_recipes_have_settings_that_exist_and_differ(device):
-    configs = [*RECIPES[device].teachers, RECIPES[device].student]
+    members = RECIPES[device].members
+    configs = [*RECIPES[device].teachers, *members]
     assert len({run_id(config, "") for config in configs}) == len(configs)
     for config in configs:
         assert config.augmentation in AUGMENTATIONS
         assert config.block in BLOCKS
         assert config.mixing in ("none", "mixup", "cutmix", "either")
         assert not config.teachers
-        assert config.input_size >= RECIPES[device].student.input_size
+    assert len({(member.input_size, member.fit) for member in members}) == 1, "or they have no average"
+    for config in configs:
+        assert config.input_size >= members[0].input_size
 
 
 SMALL = grid.Grid(

@@ -145,8 +145,7 @@ def structure(node: object) -> str:
     if not isinstance(node, ast.AST):
         return repr(node)
     parts = dict(ast.iter_fields(node))
-    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-    if documented and ast.get_docstring(node) is not None:
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
         parts["body"] = parts["body"][1:]
     kept = ((name, part) for name, part in parts.items() if part is not None and part != [])
     fields_of = " ".join(f"{name}={structure(part)}" for name, part in kept if name not in ("ctx", "kind"))
