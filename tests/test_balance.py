@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from illus.clean.balance import COLUMNS, STRATEGIES, resample, restore_removed, split
+from illus.clean.balance import COLUMNS, STRATEGIES, resample, split
 from illus.clean.groups import TOLERANCE, draw_groups
 
 
@@ -201,33 +201,3 @@ def test_a_class_of_large_groups_still_gets_a_validation_part():
     dataset = split(catalog)
     a = dataset[dataset.class_name == "a"]
     assert a.split.value_counts().to_dict() == {"train": 16, "validation": 4}
-
-
-def test_removed_files_are_restored_to_training_alone():
-    catalog = make_catalog({"a": 20, "b": 20}, copies=2)
-    groups = catalog.path.str.rsplit("-", n=1).str[0]
-    keep = catalog.path.str.endswith("-0.png")
-    duplicates = pd.DataFrame({"path": catalog.path, "group": groups, "keep": keep})
-    photos = pd.DataFrame({"path": catalog.path, "is_photo": groups.isin(["a/0", "b/0"])})
-    dataset = split(catalog, duplicates, photos, {"train": 0.5, "validation": 0.5})
-    assert len(dataset) == 38
-    trained = set(dataset.path[dataset.split == "train"])
-    expected = {
-        (False, False): set(),
-        (False, True): {"a/0-0.png", "b/0-0.png"},
-        (True, False): {path.replace("-0.png", "-1.png") for path in trained},
-        (True, True): {
-            "a/0-0.png",
-            "b/0-0.png",
-            "a/0-1.png",
-            "b/0-1.png",
-            *(path.replace("-0.png", "-1.png") for path in trained),
-        },
-    }
-    for (copies, photographs), added in expected.items():
-        back = restore_removed(dataset, catalog, duplicates, photos, copies, photographs)
-        pd.testing.assert_frame_equal(back.head(38), dataset)
-        assert set(back.path[38:]) == added
-        assert (back.split[38:] == "train").all()
-        assert (back.class_name[38:] == back.path[38:].str[0]).all()
-        assert back.groupby("class_name").class_id.nunique().tolist() == [1, 1]

@@ -140,19 +140,6 @@ def test_the_card_has_the_training_and_the_scores(finished, tmp_path):
     assert len(rows) == 12
 
 
-def test_a_test_folder_is_scored_once(finished, monkeypatch):
-    records, _, folder, work = finished
-    monkeypatch.setenv("PROFILE", "quick")
-    tests = [folder.parent / "test"]
-    first = experiments.score_once(records[0], tests, work)
-    monkeypatch.setattr(experiments, "evaluate", lambda *_: pytest.fail("scored again"))
-    assert experiments.score_once(records[0], tests, work) == first
-    table = experiments.load_table(work / "experiments.csv").set_index("run_id")
-    assert table.test_macro_f1[records[0].run_id] == first["test"]
-    assert np.isnan(table.test_macro_f1[records[1].run_id])
-    assert table.val_macro_f1[records[0].run_id] == records[0].val_macro_f1
-
-
 def test_a_record_of_before_the_column_code_has_an_empty_one(finished, tmp_path, monkeypatch):
     records, dataset, folder, work = finished
     monkeypatch.setenv("PROFILE", "quick")

@@ -14,7 +14,6 @@ from illus.report.figures import (
     class_f1_bars,
     cluster_scatter,
     curves_by_time,
-    gains,
     knee_curve,
     learning_curves,
     numbered,
@@ -232,23 +231,6 @@ def test_a_curve_says_its_area():
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["good (1.0000)", "bad (0.0000)"]
     assert axes.lines[0].get_ydata().max() == 1
-
-
-def round_table(*gains):
-    rows = [("", "base", 0.5, 0.0), *(("size", f"v{i}", 0.5, gain) for i, gain in enumerate(gains))]
-    return pd.DataFrame(rows, columns=["factor", "variant", "macro_f1", "gain"])
-
-
-def test_gains_are_in_order_before_a_band_of_noise():
-    axes = Figure().subplots()
-    gains(axes, round_table(0.03, -0.01, np.nan), noise=0.01)
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["v2", "v1", "v0"]  # from below
-    assert [text.get_text() for text in axes.texts] == ["+nan", "-0.010", "+0.030"]
-    band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
-    assert (band.x0, band.x1) == pytest.approx((-0.02, 0.02))
-    axes = Figure().subplots()
-    gains(axes, round_table(), noise=0.01)
-    assert len(axes.patches) == 1, "the band alone: there are no variants"
 
 
 def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():

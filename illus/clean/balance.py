@@ -156,53 +156,6 @@ def resample(dataset: pd.DataFrame, strategy: str, seed: int = 0) -> pd.DataFram
     return dataset.assign(copies=copies)
 
 
-def restore_removed(
-    dataset: pd.DataFrame,
-    catalog: pd.DataFrame,
-    duplicates: pd.DataFrame,
-    photos: pd.DataFrame,
-    copies: bool = False,
-    photographs: bool = False,
-) -> pd.DataFrame:
-    """Put removed files back into the training part, to measure what removing them is worth.
-
-    Parameters
-    ----------
-    dataset : pandas.DataFrame
-        From :func:`split` or :func:`split_by_cluster`.
-    catalog, duplicates, photos : pandas.DataFrame
-        The tables that it was made from.
-    copies : bool, default False
-        Restore duplicates of training images, each with the class of its folder. Duplicates of images in
-        other parts stay removed, because training on them would leak.
-    photographs : bool, default False
-        Restore photos; their duplicates only together with ``copies``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``dataset`` with further rows in the part ``train``.
-    """
-    photo_paths = set(photos.path[photos.is_photo])
-    part = duplicates.path.map(dataset.set_index("path").split)
-    part_of_group = duplicates.group.map(part.groupby(duplicates.group).first())
-    redundant = set(duplicates.path[~duplicates.keep.astype(bool)])
-    wanted = set()
-    if copies:
-        wanted |= (redundant & set(duplicates.path[part_of_group == "train"])) - photo_paths
-    if photographs:
-        wanted |= photo_paths - (set() if copies else redundant)
-    rows = catalog[catalog.path.isin(wanted)]
-    class_ids = dataset.set_index("class_name").class_id
-    added = rows.assign(
-        class_id=rows.class_name.map(class_ids[~class_ids.index.duplicated()]),
-        group="back-" + rows.sha256.str[:16],
-        split="train",
-        copies=1,
-    )
-    return pd.concat([dataset, added[COLUMNS]], ignore_index=True).astype({"class_id": int})
-
-
 def split_by_cluster(
     dataset: pd.DataFrame, folder: str | Path, shares: Mapping[str, float] | None = None, seed: int = 0
 ) -> pd.DataFrame:

@@ -49,6 +49,15 @@ class Grid:
 
 
 GRID = Grid(replace(SCREENING, stem_stride=2, steps_per_epoch=None, sampling_power=0.5))
+QUICK = replace(  # for a look: two augmentations of one small network
+    GRID,
+    base=replace(GRID.base, width=4, blocks=(1, 1, 1)),
+    blocks=("residual",),
+    augmentations=(("flip", "flip"), ("strong", "strong")),
+    budgets=(1, 2),
+    rates=1,
+    highest=0.0,
+)
 
 
 def learning_rates(grid: Grid) -> list[float]:

@@ -147,6 +147,8 @@ def structure(node: object) -> str:
     parts = dict(ast.iter_fields(node))
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
         parts["body"] = parts["body"][1:]
+    if isinstance(parts.get("body"), list):  # of a class with a docstring alone, "pass" does nothing
+        parts["body"] = [statement for statement in parts["body"] if not isinstance(statement, ast.Pass)]
     kept = ((name, part) for name, part in parts.items() if part is not None and part != [])
     fields_of = " ".join(f"{name}={structure(part)}" for name, part in kept if name not in ("ctx", "kind"))
     return f"{type(node).__name__}({fields_of})"

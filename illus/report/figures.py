@@ -198,32 +198,6 @@ def roc_curves(axes: Axes, truth: np.ndarray, scores: Mapping[str, np.ndarray]) 
     axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="lower right")
 
 
-def gains(axes: Axes, table: pd.DataFrame, noise: float) -> None:
-    """The gain of each variant of a round over its base, by factor, with a band for the noise of seeds.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    table : pandas.DataFrame
-        From :func:`illus.learn.experiments.run_round`.
-    noise : float
-        Standard deviation of macro F1 between seeds; the band extends to twice as much on each side.
-    """
-    variants = table[table.factor != ""].iloc[::-1]
-    colours = dict(zip(table.factor.unique()[1:], sns.color_palette("colorblind"), strict=False))
-    places = np.arange(len(variants))
-    axes.axvspan(-2 * noise, 2 * noise, color="gainsboro", label="± 2 sd between seeds", zorder=0)
-    for factor, colour in colours.items():
-        rows = (variants.factor == factor).to_numpy()
-        bars = axes.barh(places[rows], variants.gain[rows].fillna(0), color=colour, height=0.7, label=factor)
-        axes.bar_label(bars, [f"{gain:+.3f}" for gain in variants.gain[rows]], padding=3, fontsize=8)
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(places, variants.variant)
-    axes.set(xlabel=f"change of macro F1 on validation (base {table.macro_f1[0]:.3f})")
-    axes.margins(x=0.2)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-
-
 def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.DataFrame]]) -> None:
     """Loss (left) and macro F1 (right) by epoch: dashed for augmented training images, solid for validation.
 
