@@ -109,6 +109,9 @@ def test_the_readme_states_how_well_photographs_are_found(name):
         assert f"| {ours.iloc[0]:.3f} | {ours.iloc[1]:.3f} |" in text, shown
     removed = table[(table.photos == 0) & table.method.str.startswith("this project")].removed.max()
     assert f"{100 * removed:.2f}" in text
+    cost = pd.read_csv(ROOT / "results/photos_cost.csv").query("step == 'find_photos'")
+    assert all(f"{f1:.3f}" in text for f1 in cost.f1)
+    assert f"{cost.peak_mb.max():,} MB" in text
 
 
 def test_the_card_describes_the_weights():
