@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in a virtual environment of its own, .venv.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz data weights full report own notebooks scores
+.PHONY: help run test fuzz data weights full report
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -9,19 +9,15 @@ export PROFILE DATA_DIR
 export TF_CPP_MIN_LOG_LEVEL = 3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN := .venv/bin
-WEIGHTS := weights/best.h5
 EMOJI20 := data/emoji20
-REPORT := work/report$(if $(DATA_DIR),-$(shell basename "$(DATA_DIR)" | tr ' ' '_'))
-SCORES := $(REPORT)/test.txt $(REPORT)/test_unseen_style.txt
 NOTEBOOKS := $(wildcard 0*.ipynb)
-HTML := $(NOTEBOOKS:%.ipynb=$(REPORT)/%.html)
-CODE := evaluate.py $(wildcard illus/*.py illus/*/*.py)
+ILLUS := $(BIN)/python -m illus
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-run: $(if $(DATA_DIR),own,scores) notebooks  ## build emoji20, score it with the shipped weights, run the notebooks (DATA_DIR=... your own data)
-	@test ! -d "$(REPORT)" || { echo; echo "Reports (scores, confusion matrices, notebooks): $(REPORT)/"; }
+run: .venv/run  ## build emoji20, score it with the shipped weights, run the notebooks (DATA_DIR=... your own data)
+	$(ILLUS) run
 
 test: .venv/dev  ## lint, format, types and tests
 	$(BIN)/ruff check .
@@ -34,38 +30,21 @@ fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged wei
 
 data: .venv/run  ## download and unpack class folders into data/training (DATA_URL=...)
 	@test -n "$(DATA_URL)" || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }
-	$(BIN)/python -m illus.data.archive "$(DATA_URL)"
+	$(ILLUS) data "$(DATA_URL)"
 
 weights: export PROFILE = full
 weights: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## train what is shipped, from nothing (hours; resumes; DATA_DIR=... your own data)
-	$(BIN)/python -m illus.pipeline --recipe
+	$(ILLUS) run --recipe
 
 full: export PROFILE = full
 full: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## the full profile: execute the notebooks in place, train what results/ lacks (hours)
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
 
-report: .venv/run  ## the notebooks as they are, as HTML, without running them
-	@mkdir -p $(REPORT)
-	$(BIN)/jupyter nbconvert --to html --output-dir $(REPORT) $(NOTEBOOKS)
-
-scores: $(SCORES)
-	@for file in $(SCORES); do echo; echo "== $$(basename $$file .txt)"; cat $$file; done
-
-own: .venv/run
-	$(BIN)/python -m illus.pipeline
-
-notebooks: $(HTML)
-
-$(REPORT)/%.txt: $(WEIGHTS) evaluate.py $(EMOJI20)/truth.csv | .venv/run
-	@mkdir -p $(REPORT)
-	$(BIN)/python evaluate.py $(EMOJI20)/$* $(WEIGHTS) --json $(REPORT)/$*.json --csv $(REPORT)/$*.csv \
-		--figure $(REPORT)/$*.png > $@
-
-$(REPORT)/%.html: %.ipynb $(CODE) | .venv/run
-	$(BIN)/jupyter nbconvert --to html --execute --output-dir $(REPORT) $<
+report: .venv/run  ## the notebooks and scores as they are, as pages, without running anything
+	$(ILLUS) report
 
 $(EMOJI20)/truth.csv: | .venv/run
-	$(BIN)/python -m illus.emoji20
+	$(ILLUS) emoji20
 
 .venv/run: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

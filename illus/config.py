@@ -15,6 +15,7 @@ EMOJI20 = Path("data/emoji20")
 EMOJI20_SOURCES = Path("work/emoji20-sources")
 DOWNLOADED = Path("data/training")
 RESULTS = Path("results")
+SHIPPED_WEIGHTS = Path("weights/best.h5")
 TRAINING_NAMES = {"training", "train"}
 
 
@@ -71,19 +72,33 @@ def test_folders(folder: str | Path) -> list[Path]:
 def weights_path(folder: str | Path) -> Path:
     """Where the model of a folder goes: ``weights/best.h5`` for all of emoji20, else into its work folder."""
     shipped = profile().name == "full" and Path(folder) == EMOJI20 / "training"
-    return Path("weights/best.h5") if shipped else work_dir(folder) / "best.h5"
+    return SHIPPED_WEIGHTS if shipped else work_dir(folder) / "best.h5"
 
 
 def work_dir(folder: str | Path) -> Path:
-    """Where stages write their tables for a folder of class folders: ``work/<dataset>``.
+    """Where stages write their tables for a folder of class folders: ``work/<dataset>``, which is created.
+
+    The name is that of the folder, or of the one around it where it is called ``training``. A file
+    ``folder.txt`` keeps which folder a name belongs to; where two folders share a name, the later one gets
+    ``<dataset>-2``, and so on.
 
     Raises
     ------
     ValueError
         The folder is inside ``work/``.
     """
-    folder = Path(folder).resolve()
-    if folder.is_relative_to(Path("work").resolve()):
+    root, folder = Path.cwd(), Path(folder).resolve()
+    if folder.is_relative_to(root / "work"):
         raise ValueError(f"{folder} is inside work/, where the stages write: move it elsewhere")
-    name = folder.parent.name if folder.name.lower() in TRAINING_NAMES else folder.name
-    return Path("work") / (name or "data")
+    name = (folder.parent.name if folder.name.lower() in TRAINING_NAMES else folder.name) or "data"
+    place = folder.relative_to(root) if folder.is_relative_to(root) else folder  # a clone can be moved
+    number = 1
+    while True:
+        work = Path("work", name if number == 1 else f"{name}-{number}")
+        owner = work / "folder.txt"
+        if not owner.exists():
+            work.mkdir(parents=True, exist_ok=True)
+            owner.write_text(f"{place.as_posix()}\n", encoding="utf-8")
+        if owner.read_text(encoding="utf-8").strip() == place.as_posix():
+            return work
+        number += 1

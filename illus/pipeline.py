@@ -7,15 +7,13 @@ With ``--recipe``, the networks of ``plan.RECIPES`` are trained instead, for hou
 that :func:`illus.config.weights_path` names.
 """
 
-import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from evaluate import EvaluationError, format_result
+from evaluate import format_result
 from illus import config
 from illus.clean.balance import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
 from illus.clean.duplicates import find_duplicates
@@ -28,6 +26,7 @@ from illus.learn.plan import CHOSEN, RECIPES
 from illus.learn.recipe import planned_members, run_recipe
 from illus.learn.settings import Record, data_hash, run_id
 from illus.parallel import write_table
+from illus.report.assemble import report_dir, write_scores
 
 HELD_OUT = 0.15  # share of each class that is scored if there are no test folders
 
@@ -149,30 +148,5 @@ def export(
     names = install(records, dataset, folder, work, weights, options, data_name=work.name).class_names
     for result, rows in score_all(weights, tests, progress=True).values():
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
+        write_scores(report_dir(folder), Path(result["test_folder"]).name, result, rows, names)
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 on success, 2 on an error, after one line that says it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m illus.pipeline",
-        description="Clean a folder of class folders (DATA_DIR, else emoji20), train one network in the "
-        "profile that PROFILE names, export it to work/<dataset>/model.h5 and score it.",
-    )
-    parser.add_argument(
-        "--recipe",
-        action="store_true",
-        help="train what is shipped instead, networks and their teachers; takes hours, resumes where it was "
-        "stopped, and says where its best.h5 lies",
-    )
-    recipe = parser.parse_args(arguments).recipe
-    try:
-        (run_weights if recipe else run)(config.data_dir())
-    except (EvaluationError, ValueError, OSError) as error:
-        print(f"illus.pipeline: error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

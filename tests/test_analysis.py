@@ -39,6 +39,18 @@ def test_bootstrap_centres_on_the_score_and_narrows_with_more_images():
     assert np.isnan(perfect[:, 2]).all()
 
 
+def test_groups_that_are_right_or_wrong_together_widen_the_interval():
+    rows = table(*[("a", "a", 1.0)] * 60, *[("a", "b", 1.0)] * 20, *[("b", "b", 1.0)] * 80)
+    together = [f"{place // 4}" for place in range(len(rows))]  # groups of four with one outcome
+    alone, grouped = (analysis.bootstrap_f1(rows, ["a", "b"], groups) for groups in (None, together))
+    np.testing.assert_allclose(grouped.mean(0), alone.mean(0), atol=0.01)
+    np.testing.assert_allclose(grouped.std(0) / alone.std(0), 2, rtol=0.15)  # a quarter of the evidence
+    each = analysis.bootstrap_f1(rows, ["a", "b"], [str(place) for place in range(len(rows))])
+    np.testing.assert_array_equal(each, alone)
+    one = analysis.bootstrap_f1(rows, ["a", "b"], ["same"] * len(rows))
+    assert np.ptp(one, axis=0).max() == 0
+
+
 def test_confused_pairs_count_both_directions_and_confident_errors_come_first():
     rows = table(("a", "b", 0.5), ("b", "a", 0.9), ("a", "c", 0.6), ("c", "c", 1.0))
     pairs = analysis.most_confused(rows)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from illus.data import archive
+from illus.__main__ import main
 from illus.data.archive import ArchiveError, download, unpack
 
 CONTENT = bytes(range(256)) * 4000
@@ -212,9 +212,9 @@ def test_a_damaged_zip_leaves_nothing(tmp_path, position):
 def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = make_zip(tmp_path / "a.zip", {"t/L2_2/a.png": b"1", "t/L2_10/b.png": b"2", "t/L2_10/c.png": b"3"})
-    assert archive.main([path.as_uri()]) == 0
+    assert main(["data", path.as_uri()]) == 0
     assert "data/training: 2 classes, 3 files" in capsys.readouterr().out
-    assert archive.main([path.as_uri()]) == 2
+    assert main(["data", path.as_uri()]) == 2
     assert "exists already" in capsys.readouterr().err
     assert set(files_below(tmp_path / "data")) == {
         "training/L2_2/a.png",

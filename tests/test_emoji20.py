@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from evaluate import ImageDecodeError, decode_image, natural_key
+from illus.__main__ import main
 from illus.emoji20 import contaminate, render
-from illus.emoji20.__main__ import main as command_line
 from illus.emoji20.build import build, connect_groups, tree_hash
 from illus.emoji20.sources import FAMILIES, class_table, concept, load_icons, match_label, slug
 
@@ -124,15 +124,14 @@ def test_nothing_is_overwritten_and_an_interrupted_build_starts_clean(tmp_path):
     ],
 )
 def test_a_partial_build_needs_a_folder_of_its_own(arguments, message, capsys):
-    with pytest.raises(SystemExit):
-        command_line(arguments)
+    assert main(["emoji20", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_a_sheet_of_a_missing_folder_is_an_error_in_one_line(tmp_path, capsys):
-    assert command_line(["--out", str(tmp_path / "nowhere"), "--image", str(tmp_path / "x.png")]) == 2
+    assert main(["emoji20", "--out", str(tmp_path / "nowhere"), "--image", str(tmp_path / "x.png")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("emoji20: error:")
+    assert line.startswith("illus emoji20: error:")
 
 
 def test_connect_groups_joins_through_names_and_drawings():

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from conftest import write_class_folders
 
-from illus import config, pipeline
+from illus import config
+from illus.__main__ import main
 from illus.clean.balance import split, subsample_for_profile
 from illus.data.catalog import scan
 
@@ -24,7 +25,7 @@ def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(folder))
     monkeypatch.setenv("PROFILE", "quick")
-    assert pipeline.main([]) == 0
+    assert main(["run", "--no-notebooks"]) == 0
     work = tmp_path / "work" / "내 그림"
     dataset = pd.read_csv(work / "dataset.csv")
     assert dataset.split.value_counts().to_dict() == {"train": 57, "test": 9, "validation": 6}
@@ -37,7 +38,7 @@ def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypat
     # A clone that has the record and the weights, but not the run's folder, scores without training.
     shutil.rmtree(work / "runs")
     card_before = (work / "model.json").read_text()
-    assert pipeline.main([]) == 0
+    assert main(["run", "--no-notebooks"]) == 0
     assert not (work / "runs").exists()
     assert json.loads((work / "model.json").read_text())["training"] == json.loads(card_before)["training"]
     assert len(pd.read_csv(work / "experiments.csv")) == 1
@@ -53,7 +54,7 @@ def test_bad_settings_are_an_error_in_one_line(tmp_path, monkeypatch, capsys, va
     monkeypatch.setenv(variable, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # too few images to look for photos
-        assert pipeline.main([]) == 2
+        assert main(["run", "--no-notebooks"]) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert len(error) == 1
     assert message in error[0]
@@ -76,7 +77,7 @@ def test_class_folders_inside_the_work_folder_are_refused(tmp_path, monkeypatch,
     before = snapshot(folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", "work/images")
-    assert pipeline.main([]) == 2
+    assert main(["run", "--no-notebooks"]) == 2
     assert "is inside work/" in capsys.readouterr().err
     assert snapshot(folder) == before
 
@@ -85,10 +86,10 @@ def test_an_unwritable_work_folder_is_an_error_in_one_line(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "images", n=2)))
     (tmp_path / "work").write_text("a file where a folder is wanted")
-    assert pipeline.main([]) == 2
+    assert main(["run", "--no-notebooks"]) == 2
     shown = capsys.readouterr().err
     (line,) = [line for line in shown.splitlines() if "rror" in line]
-    assert line.startswith("illus.pipeline: error:")
+    assert line.startswith("illus run: error:")
     assert "work" in line
     assert "Traceback" not in shown
 
@@ -96,8 +97,19 @@ def test_an_unwritable_work_folder_is_an_error_in_one_line(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("folder", "name"), [("data/emoji20/training", "emoji20"), ("images", "images"), ("/x/y/train/", "y")]
 )
-def test_each_data_set_has_a_work_folder(folder, name):
+def test_each_data_set_has_a_work_folder(folder, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert config.work_dir(folder).as_posix() == f"work/{name}"
+    assert (tmp_path / "work" / name).is_dir()
+
+
+def test_two_folders_of_one_name_have_work_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert config.work_dir("a/images").as_posix() == "work/images"
+        assert config.work_dir("b/images").as_posix() == "work/images-2"
+        assert config.work_dir(tmp_path / "b" / "images").as_posix() == "work/images-2"
+        assert config.work_dir("c/images/train").as_posix() == "work/images-3"
 
 
 def test_test_folders_and_weights_are_found_beside_a_training_folder(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ what it gets wrong. The code has a 24th of a patch's numbers, so that it keeps w
 import keras
 import numpy as np
 from keras import layers
+from tqdm import tqdm
 
 CODE = 8  # channels of the code, on a grid of 1/8 of the side
 STEPS = (
@@ -88,8 +89,14 @@ def train(patches: np.ndarray, seed: int = 0) -> tuple[keras.Model, list[float]]
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
     model.compile(keras.optimizers.Adam(schedule), "mse", jit_compile=False)
     losses: list[float] = []
-    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))
-    model.fit(ReconstructionBatches(patches, seed), shuffle=False, verbose=0, callbacks=[record])
+    with tqdm(desc="autoencoder", total=STEPS, unit="step", disable=None) as bar:
+
+        def record(_: int, logs: dict[str, float]) -> None:
+            losses.append(logs["loss"])
+            bar.update()
+
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=record)
+        model.fit(ReconstructionBatches(patches, seed), shuffle=False, verbose=0, callbacks=[callback])
     sums = np.array(losses) * np.arange(1, STEPS + 1)  # Keras reports the mean of all batches until now
     trained = build(patches.shape[2])
     trained.set_weights(model.get_weights())

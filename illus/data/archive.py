@@ -4,21 +4,19 @@ In: the URL of a ZIP or TAR archive of class folders. Out: ``data/training/``, c
 all; nothing that exists is overwritten.
 """
 
-import argparse
 import http.client
 import lzma
 import os
 import shutil
 import stat
 import string
-import sys
 import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -26,7 +24,7 @@ from typing import IO
 
 from tqdm.auto import tqdm
 
-from evaluate import EvaluationError, class_folders, list_files
+from evaluate import class_folders, list_files
 from illus import config
 
 DAMAGED = (
@@ -217,30 +215,22 @@ def _class_folder_root(folder: Path) -> Path:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 on success, 2 on an error, after one line that says it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m illus.data.archive",
-        description=f"Download an archive of class folders and unpack it into {config.DOWNLOADED}.",
-    )
-    parser.add_argument("url", help="http://, https:// or file://")
-    url = parser.parse_args(arguments).url
-    folder = config.DOWNLOADED
+def fetch(url: str, folder: Path = config.DOWNLOADED) -> None:
+    """Download an archive of class folders, unpack it into ``folder``, and print what it holds.
+
+    Raises
+    ------
+    ArchiveError, evaluate.EvaluationError
+        See :func:`download` and :func:`unpack`.
+    FileExistsError
+        ``folder`` exists.
+    """
     archive = folder.with_name(f"{folder.name}.archive")
-    try:
-        if folder.exists():
-            raise FileExistsError(f"{folder} exists already; move it away to unpack again")
-        download(url, archive)
-        unpack(archive, folder)
-        archive.unlink()
-        folders = class_folders(folder)
-    except (ArchiveError, EvaluationError, FileExistsError) as error:
-        print(f"illus.data.archive: error: {error}", file=sys.stderr)
-        return 2
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already; move it away to unpack again")
+    download(url, archive)
+    unpack(archive, folder)
+    archive.unlink()
+    folders = class_folders(folder)
     files = sum(len(list_files(sub)) for sub in folders.values())
     print(f"{folder}: {len(folders)} classes, {files:,} files")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -47,7 +47,7 @@ GENDER_WORDS = frozenset((
 SAME_CONCEPT = {"merman": "mermaid", "merperson": "mermaid", "prince": "princess", "older": "old"}
 
 
-class SourceError(RuntimeError):
+class SourceError(ValueError):
     """The icon packages could not be installed."""
 
 

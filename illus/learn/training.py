@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import ops
+from tqdm import tqdm
 
 from evaluate import Description, atomic_write, load_classifier, score
 from illus.learn.batches import TrainingBatches, load_arrays, to_tf_dataset
@@ -32,7 +33,7 @@ PREDICTION_BATCH = 256  # images; larger than in training, because nothing is ke
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Stores the weights and the history of a run after every epoch, and prints a line.
+    """Stores the weights and the history of a run after every epoch, and shows progress on a terminal.
 
     ``history`` has a dict per finished epoch: ``epoch``, ``seconds``, loss and metrics.
     """
@@ -53,6 +54,8 @@ class Checkpoint(keras.callbacks.Callback):
         return [*self.network.variables, *self.model.optimizer.variables]
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        done, name = len(self.history), self.folder.name
+        self.bar = tqdm(desc=name, total=self.config.epochs, initial=done, unit="epoch", disable=None)
         if self.history:
             self.model.optimizer.build(self.model.trainable_variables)
             with np.load(self.weights_path()) as values:
@@ -75,8 +78,11 @@ class Checkpoint(keras.callbacks.Callback):
         with atomic_write(self.state) as partial:
             partial.write_text(json.dumps(self.history))
         previous.unlink(missing_ok=True)
-        text = "  ".join(f"{key} {value:.4g}" for key, value in self.history[-1].items())
-        print(f"{text}  (of {self.config.epochs})", flush=True)
+        self.bar.set_postfix({key: f"{value:.3f}" for key, value in logs.items()}, refresh=False)
+        self.bar.update()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self.bar.close()
 
 
 def train(
@@ -142,6 +148,11 @@ def train(
     )
     description = Description(class_names, config.input_size, config.fit, summary(record))
     save_classifier(network, description, record.weights)
+    print(
+        f"run {record.run_id}: {record.epochs} epochs in {record.seconds:.0f} s, "
+        f"validation macro F1 {record.val_macro_f1:.3f}, micro F1 {record.val_micro_f1:.3f}",
+        flush=True,
+    )
     return record
 
 

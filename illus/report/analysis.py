@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops
-from sklearn.metrics import confusion_matrix
+from scipy.sparse import csr_array
 
 from illus.calibration import calibration_error
 
@@ -22,18 +22,24 @@ def scored_rows(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
 
 
 def bootstrap_f1(
-    table: pd.DataFrame, class_names: Sequence[str], draws: int = 2000, seed: int = 0
+    table: pd.DataFrame,
+    class_names: Sequence[str],
+    groups: Sequence[str] | None = None,
+    draws: int = 2000,
+    seed: int = 0,
 ) -> np.ndarray:
-    """F1 of each class on resampled images: the bootstrap (Efron 1979).
+    """F1 of each class on resampled groups of images: the cluster bootstrap (Field and Welsh 2007).
 
-    To draw images with replacement is to draw the confusion matrix from a multinomial distribution.
-    Images are treated as independent. Variants of one drawing are not, so intervals may be too narrow.
+    Variants of one drawing are right or wrong together. Resampling them one by one, as if they were
+    independent, gives intervals that are too narrow; so whole groups are drawn with replacement.
 
     Parameters
     ----------
     table : pandas.DataFrame
         ``class_name``, ``predicted``.
     class_names : sequence of str, length k
+    groups : sequence of str, optional
+        What each row of ``table`` belongs to; without it each image is a group of its own.
     draws : int, default 2000
     seed : int, default 0
 
@@ -43,9 +49,16 @@ def bootstrap_f1(
         float64, shape (draws, k); their mean over classes is macro F1. NaN where a draw has no image
         of a class, neither true nor predicted.
     """
-    counts = confusion_matrix(table.class_name, table.predicted, labels=class_names)
+    k = len(class_names)
+    true, predicted = (
+        pd.Categorical(table[c], class_names).codes.astype(np.int64) for c in ("class_name", "predicted")
+    )
+    group = pd.factorize(np.arange(len(table)) if groups is None else np.asarray(groups))[0]
+    n_groups = group.max() + 1
+    outcomes = csr_array((np.ones(len(table)), (group, true * k + predicted)), shape=(n_groups, k * k))
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(counts.sum(), counts.ravel() / counts.sum(), draws).reshape(draws, *counts.shape)
+    weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), draws)
+    drawn = (outcomes.T @ weights.T).T.reshape(draws, k, k)
     with np.errstate(invalid="ignore"):
         return 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))
 

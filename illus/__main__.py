@@ -1,0 +1,239 @@
+"""The command line: ``python -m illus COMMAND``.
+
+Nothing heavy is imported until a command runs, so that ``--help`` answers at once. A command returns nothing,
+or raises an error whose message is one sentence.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from illus import config
+
+Command = Callable[[argparse.Namespace], None]
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers wrong arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+
+# --- Commands -------------------------------------------------------------------------------------
+
+
+def emoji20(options: argparse.Namespace) -> None:
+    """Build the open data set, or draw a sheet of it."""
+    from illus.emoji20 import command
+
+    if options.image:
+        command.draw_sheet(options.out, options.image)
+    else:
+        command.build_data_set(options.out, options.seed, options.limit)
+
+
+def data(options: argparse.Namespace) -> None:
+    """Download and unpack an archive."""
+    from illus.data.archive import fetch
+
+    fetch(options.url)
+
+
+def run(options: argparse.Namespace) -> None:
+    """All stages, the scores and the notebooks."""
+    folder = class_folders_of(options)
+    from illus import pipeline
+    from illus.report import assemble
+
+    if options.recipe:
+        pipeline.run_weights(folder)
+        return
+    if folder != config.EMOJI20 / "training":
+        pipeline.run(folder)
+    else:
+        if not (config.EMOJI20 / "truth.csv").exists():
+            from illus.emoji20.command import build_data_set
+
+            build_data_set(config.EMOJI20)
+        assemble.score_folders(
+            config.test_folders(folder), config.SHIPPED_WEIGHTS, assemble.report_dir(folder)
+        )
+    if not options.no_notebooks:
+        assemble.run_notebooks(folder)
+    print(f"\nreport: {assemble.write_report(folder)}")
+
+
+def report(options: argparse.Namespace) -> None:
+    """Notebooks, review page and scores as pages, without running anything."""
+    folder = class_folders_of(options)
+    from illus.report import assemble
+
+    print(f"report: {assemble.write_report(folder)}")
+
+
+def leaks(options: argparse.Namespace) -> None:
+    """Which test images are copies of training images."""
+    from illus.clean.leaks import find_leaks, format_leaks
+    from illus.parallel import write_table
+
+    table = find_leaks(options.training, options.test)
+    if options.csv:
+        write_table(table, options.csv)
+    print(format_leaks(table))
+
+
+def labels(options: argparse.Namespace) -> None:
+    """Which labels a network that was trained on the other images rejects."""
+    folder = class_folders_of(options)
+    from illus import pipeline
+
+    print(pipeline.check_labels(folder))
+
+
+def review(options: argparse.Namespace) -> None:
+    """A page on which a person decides about copies, photos and labels."""
+    folder = class_folders_of(options)
+    from illus import pipeline
+
+    print(f"review page: {pipeline.write_review_page(folder)}")
+
+
+def clean(options: argparse.Namespace) -> None:
+    """A folder of what is kept."""
+    from illus import pipeline
+
+    print(pipeline.write_cleaned_folder(Path(options.folder), options.out, options.link))
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Classes of images without a class."""
+    from illus.parallel import write_table
+    from illus.predict import predict as predict_folder
+
+    table = predict_folder(options.folder, options.weights, options.top, progress=True)
+    if options.csv:
+        write_table(table, options.csv)
+    else:
+        print(table.to_string(index=False))
+
+
+def class_folders_of(options: argparse.Namespace) -> Path:
+    """The folder that was named, else ``DATA_DIR``, else emoji20; for notebooks, too."""
+    if options.folder:
+        os.environ["DATA_DIR"] = str(options.folder)
+    if getattr(options, "profile", None):
+        os.environ["PROFILE"] = options.profile
+    folder = config.data_dir()
+    if not folder.is_dir() and folder != config.EMOJI20 / "training":
+        raise ValueError(f"no such folder: {folder}")
+    return folder
+
+
+# --- Arguments ------------------------------------------------------------------------------------
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    top = Parser(
+        prog="python -m illus",
+        description="Check, clean and classify folders of illustrations, one sub-folder per class.",
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    def add(command: Command, text: str, example: str) -> argparse.ArgumentParser:
+        name = command.__name__
+        added = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=f"example: python -m illus {name} {example}",
+        )
+        added.set_defaults(command=command)
+        return added
+
+    _add_data_commands(add)
+    _add_folder_commands(add)
+    return top
+
+
+def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParser]) -> None:
+    """Commands that bring data, or use finished weights."""
+    to = add(emoji20, "build the open data set emoji20, in which the truth is known", "--out data/emoji20")
+    to.add_argument(
+        "--out", default=config.EMOJI20, type=Path, metavar="FOLDER", help="must not exist (%(default)s)"
+    )
+    to.add_argument("--limit", type=int, metavar="N", help="draw about N icons only; needs --out")
+    to.add_argument("--image", metavar="FILE", help="draw a sheet of the built data set and stop")
+    to.add_argument(
+        "--seed",
+        type=int,
+        default=config.SEED,
+        metavar="N",
+        help="another seed gives another collection; needs --out (%(default)s)",
+    )
+    to = add(data, f"download an archive of class folders into {config.DOWNLOADED}", "https://…/images.zip")
+    to.add_argument("url", metavar="URL", help="http://, https:// or file://")
+    to = add(leaks, "list test images that are copies of training images", "images/training images/test")
+    to.add_argument("training", type=Path, metavar="TRAINING", help="class folders")
+    to.add_argument("test", type=Path, metavar="TEST", help="class folders")
+    to.add_argument("--csv", type=Path, metavar="FILE", help="write the table")
+    to = add(predict, "predict the classes of images that have none", "new_images weights/best.h5 --top 3")
+    to.add_argument("folder", type=Path, metavar="FOLDER", help="images at any depth")
+    to.add_argument("weights", type=Path, metavar="WEIGHTS", help="what notebook 04 or run exported")
+    to.add_argument("--csv", type=Path, metavar="FILE", help="write the table instead of printing it")
+    to.add_argument("--top", type=int, default=3, metavar="N", help="classes to show (%(default)s)")
+
+
+def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentParser]) -> None:
+    """Commands that work on class folders and keep their tables in ``work/<dataset>``."""
+    to = add(run, "clean, train, score, and run the notebooks", "path/to/class/folders")
+    _add_optional_folder(to)
+    to.add_argument(
+        "--recipe", action="store_true", help="train what is shipped instead, from nothing; hours, resumable"
+    )
+    to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
+    to.add_argument("--profile", choices=config.PROFILES, help="how much is done (PROFILE, else quick)")
+    to = add(labels, "list images whose label is doubtful, with the class suggested", "path/to/class/folders")
+    _add_optional_folder(to)
+    to = add(review, "write a page on which a person decides what is removed", "path/to/class/folders")
+    _add_optional_folder(to)
+    to = add(report, "put notebooks, review page and scores into one folder", "path/to/class/folders")
+    _add_optional_folder(to)
+    to = add(clean, "copy what is kept to a new folder of class folders", "path/to/class/folders cleaned")
+    to.add_argument("folder", type=Path, metavar="FOLDER", help="class folders; they are not changed")
+    to.add_argument("out", type=Path, metavar="OUT", help="must not exist")
+    to.add_argument(
+        "--link", action="store_true", help="hard links instead of copies: editing one edits the original"
+    )
+
+
+def _add_optional_folder(to: argparse.ArgumentParser) -> None:
+    text = f"class folders (default: DATA_DIR, else {config.EMOJI20 / 'training'})"
+    to.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 on success, 2 on an error, after one line that says it (130 for Ctrl-C)."""
+    options = parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices, not a run's own warnings
+    warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
+    try:
+        options.command(options)
+    except (ValueError, OSError, FloatingPointError) as error:
+        from evaluate import on_one_line
+
+        print(f"illus {options.command.__name__}: error: {on_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nillus {options.command.__name__}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What ``python -m illus emoji20`` does: installs the icons, builds the data set, draws a sheet of it."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from illus import config
+from illus.emoji20.build import build
+from illus.emoji20.sources import HERE, class_table, install, load_icons
+from illus.report.sheets import class_gallery
+
+SAME = "the same bytes as the published build"
+DIFFERENT = (
+    "not the same bytes as the published build: other versions of the libraries that draw and encode "
+    "(requirements.txt pins them)?"
+)
+
+
+def build_data_set(out: Path, seed: int = config.SEED, limit: int | None = None) -> None:
+    """Install the pinned icon packages from npm (about 230 MB), build the data set, and say whether it is
+    the published one.
+
+    Parameters
+    ----------
+    out : Path
+        Must not exist.
+    seed : int, default ``config.SEED``
+        Another one gives another collection.
+    limit : int, optional
+        Draw about as many icons only.
+
+    Raises
+    ------
+    ValueError
+        The published folder was named for another build, or ``limit`` is below 1.
+    illus.emoji20.sources.SourceError
+    OSError
+    """
+    published = limit is None and seed == config.SEED
+    if not published and out == config.EMOJI20:
+        raise ValueError(f"--limit and --seed need --out: {config.EMOJI20} is for the published build")
+    if limit is not None and limit < 1:
+        raise ValueError("--limit must be at least 1")
+    start = time.perf_counter()
+    print("icon packages ...", flush=True)
+    install(config.EMOJI20_SOURCES)
+    tree = build(load_icons(config.EMOJI20_SOURCES), out, seed, limit)
+    print(f"{out} built in {time.perf_counter() - start:.0f} s, tree hash {tree}")
+    if published:
+        same = tree == (HERE / "tree.sha256").read_text().strip()
+        print(SAME if same else DIFFERENT)
+
+
+def draw_sheet(folder: str | Path, path: str | Path) -> None:
+    """Save a sheet of training images of every class, contamination included, with names and sizes."""
+    truth = pd.read_csv(Path(folder) / "truth.csv")
+    parts = truth.path.str.split("/", expand=True)
+    shown = truth.assign(class_name=parts[1])[(parts[0] == "training") & (truth.kind != "broken")]
+    sizes = shown.class_name.value_counts()
+    labels = {
+        c["class_name"]: f"{c['name_en']}  {c['class_name']}  {sizes[c['class_name']]:,}"
+        for c in class_table()
+        if c["class_name"] in sizes
+    }
+    figure = Figure(figsize=(13, 11))
+    class_gallery(figure.subplots(), shown, folder, labels)
+    figure.savefig(path, dpi=100, bbox_inches="tight")

@@ -1,0 +1,152 @@
+"""One data set -> its report: scores, executed notebooks and pages in ``work/<dataset>/report``.
+
+In: weights, test folders, the notebooks of this repository, and what the stages left. Out: a folder to
+open in a browser, ``index.html`` first.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluate import (
+    Result,
+    Row,
+    atomic_write,
+    evaluate,
+    format_csv,
+    format_figure,
+    format_result,
+    trained_on,
+)
+from illus import config
+from illus.report.pages import Section, execute_notebook, render_notebooks, write_index
+
+REVIEW_PAGE = "review.html"
+RECORDED = "Recorded runs: the full profile, as committed."
+QUICK = "A check that every cell runs on this machine: fewer images and epochs, so weaker numbers than above."
+OWN = "Executed on this folder in the profile {}."
+
+
+def report_dir(folder: Path) -> Path:
+    """Where the report of a data set goes; it is created."""
+    report = config.work_dir(folder) / "report"
+    report.mkdir(exist_ok=True)
+    return report
+
+
+def notebooks() -> list[Path]:
+    """The notebooks of this repository, in order."""
+    return sorted(Path().glob("0*.ipynb"))
+
+
+def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> None:
+    """Score test folders as ``evaluate.py`` does, print the scores, and write them to the report.
+
+    What is newer than the weights and the scorer is printed again, not computed.
+
+    Parameters
+    ----------
+    tests : sequence of Path
+        Class folders.
+    weights : Path
+        Weights file.
+    report : Path
+        Gets ``NAME.txt``, ``NAME.json``, ``NAME.csv`` and ``NAME.png`` for each folder.
+
+    Raises
+    ------
+    evaluate.EvaluationError
+        A folder or the weights cannot be used.
+    """
+    for test in tests:
+        shown = report / f"{test.name}.txt"
+        if not _is_current(shown, [weights, Path("evaluate.py")]):
+            result, rows, description = evaluate(test, weights, progress=True)
+            write_scores(
+                report, test.name, result, rows, description.class_names, trained_on(description.training)
+            )
+        print(f"\n== {test.name}\n{shown.read_text(encoding='utf-8')}", flush=True)
+
+
+def write_scores(
+    report: Path, name: str, result: Result, rows: list[Row], class_names: Sequence[str], head: str = ""
+) -> None:
+    """Write the scores of a test folder to a report; the text is written last.
+
+    Parameters
+    ----------
+    report : Path
+        Existing folder.
+    name : str
+        Of the files: ``NAME.json``, ``NAME.csv``, ``NAME.png``, ``NAME.txt``.
+    result, rows
+        From :func:`evaluate.evaluate`.
+    class_names : sequence of str
+        In class order.
+    head : str, default ""
+        First line of the text.
+    """
+    text = "\n".join(filter(None, [head, format_result(result, rows, class_names)])) + "\n"
+    contents = {
+        ".json": json.dumps(result, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"),
+        ".csv": format_csv(rows),
+        ".png": format_figure(rows, class_names, f"{name}.png"),
+        ".txt": text.encode("utf-8", "backslashreplace"),
+    }
+    for ending, content in contents.items():
+        with atomic_write(report / f"{name}{ending}") as partial:
+            partial.write_bytes(content)
+
+
+def run_notebooks(folder: Path) -> None:
+    """Execute the notebooks on a data set, those left out that ran since code or notebook changed.
+
+    Raises
+    ------
+    illus.report.pages.NotebookError
+        A cell failed.
+    """
+    code = [Path("evaluate.py"), *Path("illus").rglob("*.py")]
+    for path in notebooks():
+        out = executed_dir(folder) / path.name
+        if not _is_current(out, [path, *code]):
+            seconds = execute_notebook(path, out)
+            print(f"{path.name} executed in {seconds:.0f} s", flush=True)
+
+
+def executed_dir(folder: Path) -> Path:
+    """Where executed notebooks of a data set and a profile lie."""
+    return config.work_dir(folder) / "notebooks" / config.profile().name
+
+
+def write_report(folder: Path) -> Path:
+    """Write the pages of a data set and their index.
+
+    Parameters
+    ----------
+    folder : Path
+        Class folders.
+
+    Returns
+    -------
+    Path
+        The index. For emoji20 it shows the recorded notebooks first.
+    """
+    report, name = report_dir(folder), config.work_dir(folder).name
+    executed = sorted(executed_dir(folder).glob("*.ipynb"))
+    sections = []
+    if folder == config.EMOJI20 / "training":
+        sections.append(Section("Notebooks", RECORDED, render_notebooks(notebooks(), report)))
+    check, note = ("This machine", QUICK) if sections else ("Notebooks", OWN.format(config.profile().name))
+    pages = render_notebooks(executed, report / "executed", "executed on this machine", index="../index.html")
+    sections.append(Section(check, note, [(f"executed/{page}", title) for page, title in pages]))
+    if (report / REVIEW_PAGE).exists():
+        sections.append(
+            Section("Review", "Decide about copies, photos and labels.", [(REVIEW_PAGE, "Review page")])
+        )
+    return write_index(report, name, sections)
+
+
+def _is_current(path: Path, sources: Sequence[Path]) -> bool:
+    """Whether a file exists and is newer than all its sources."""
+    return path.exists() and path.stat().st_mtime > max(source.stat().st_mtime for source in sources)

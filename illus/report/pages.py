@@ -1,0 +1,228 @@
+"""Notebooks, scores and the review page -> one folder of HTML pages with an index.
+
+In: notebooks, executed or not, and what ``evaluate.py`` wrote. Out: ``index.html`` and a page for each
+notebook, readable from disk and without a network.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import nbformat
+from jinja2 import Environment, FileSystemLoader
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+from evaluate import atomic_write
+
+TEMPLATES = Path(__file__).parent / "templates"
+HEADING = re.compile(r"^(#{1,2}) +(.+?) *$", re.MULTILINE)
+
+
+class NotebookError(ValueError):
+    """A cell of a notebook failed; the message says which one and how."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A list of pages on the index."""
+
+    title: str
+    note: str
+    pages: Sequence[tuple[str, str]]  # file, relative to the index, and title
+
+
+class Score(TypedDict):
+    """What the index shows of one test folder."""
+
+    title: str
+    page: str
+    n_images: int
+    macro_f1: float
+    micro_f1: float
+    weights: str
+
+
+def execute_notebook(path: Path, out: Path) -> float:
+    """Run a notebook from top to bottom in a new kernel, in the current folder.
+
+    Shows the cell that runs where standard error is a terminal.
+
+    Parameters
+    ----------
+    path : Path
+        Is not changed.
+    out : Path
+        Where the executed notebook goes, also where a cell failed: with the cells until then.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    NotebookError
+    """
+    notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
+    cells = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    failed: list[int] = []  # number of the code cell
+    with tqdm(desc=path.stem, total=len(cells), unit="cell", disable=None) as bar:
+        client = NotebookClient(
+            notebook,
+            timeout=None,
+            kernel_name="python3",
+            resources={"metadata": {"path": "."}},
+            on_cell_start=_show_cell(bar),
+            on_cell_executed=lambda **_: bar.update(),
+            on_cell_error=lambda cell, cell_index, execute_reply: failed.append(cells.index(cell_index) + 1),
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            raise NotebookError(
+                f"{path.name}, code cell {failed[0]}: {error.ename}: {error.evalue}"
+            ) from None
+        finally:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(out) as partial:
+                nbformat.write(notebook, partial)
+    return time.perf_counter() - start
+
+
+def _show_cell(bar: tqdm) -> Callable[..., None]:
+    def show(cell: NotebookNode, cell_index: int) -> None:
+        if cell.cell_type == "code":
+            bar.set_postfix_str((cell.source.strip().splitlines() or [""])[0][:50])
+
+    return show
+
+
+def title_of(notebook: NotebookNode) -> str:
+    """The first heading of a notebook; empty if it has none."""
+    headings = _headings(notebook)
+    return headings[0][1] if headings else ""
+
+
+def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
+    """Level and text of the headings of first and second level."""
+    return [
+        (len(marks), text)
+        for cell in notebook.cells
+        if cell.cell_type == "markdown"
+        for marks, text in HEADING.findall(re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL))
+    ]
+
+
+def render_notebook(
+    path: Path, out: Path, note: str = "", next_page: str = "", index: str = "index.html"
+) -> str:
+    """Write a notebook as HTML with its contents on top; cells tagged ``hide-input`` are collapsed.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook, as it is.
+    out : Path
+        The page.
+    note : str, default ""
+        Shown on top.
+    next_page : str, default ""
+        Linked at the end.
+    index : str, default "index.html"
+        The index of all pages, relative to ``out``.
+
+    Returns
+    -------
+    str
+        The title of the page.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    # nbconvert gives headings these anchors.
+    contents = [(text.replace(" ", "-"), text) for level, text in _headings(notebook) if level == 2]
+    exporter = HTMLExporter(
+        extra_template_basedirs=[str(TEMPLATES)],
+        extra_template_paths=[str(TEMPLATES)],
+        template_file="notebook.html.j2",
+    )
+    resources = {
+        "metadata": {"name": path.stem},
+        "contents": contents,
+        "note": note,
+        "next_page": next_page,
+        "index": index,
+    }
+    page, _ = exporter.from_notebook_node(notebook, resources)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(out) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return title_of(notebook) or path.stem
+
+
+def render_notebooks(
+    paths: Sequence[Path], out: Path, note: str = "", index: str = "index.html"
+) -> list[tuple[str, str]]:
+    """A page for each notebook in the folder ``out``, each linked to the next; file names and titles."""
+    names = [path.with_suffix(".html").name for path in paths]
+    following = [*names[1:], ""][: len(names)]
+    return [
+        (name, render_notebook(path, out / name, note, after, index))
+        for path, name, after in zip(paths, names, following, strict=True)
+    ]
+
+
+def scores_in(folder: Path) -> list[Score]:
+    """What ``evaluate.py --json`` wrote into a folder, one entry a file, with the text beside it as page."""
+    found: list[Score] = []
+    for path in sorted(folder.glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        found.append(
+            {
+                "title": path.stem,
+                "page": path.with_suffix(".txt").name,
+                "n_images": result["n_images"],
+                "macro_f1": result["macro_f1"],
+                "micro_f1": result["micro_f1"],
+                "weights": result["weights"],
+            }
+        )
+    return found
+
+
+def write_index(folder: Path, name: str, sections: Sequence[Section]) -> Path:
+    """Write ``index.html``: the scores in the folder, the sections, and the confusion matrices.
+
+    Parameters
+    ----------
+    folder : Path
+        Where pages, scores and matrices lie.
+    name : str
+        Of the data set.
+    sections : sequence of Section
+        Those without pages are left out.
+
+    Returns
+    -------
+    Path
+        The index.
+    """
+    scores = scores_in(folder)
+    matrices = [(f"{score['title']}.png", score["title"]) for score in scores]
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), trim_blocks=True, autoescape=True)
+    page = environment.get_template("index.html.j2").render(
+        name=name,
+        scores=scores,
+        sections=[section for section in sections if section.pages],
+        matrices=[pair for pair in matrices if (folder / pair[0]).exists()],
+    )
+    index = folder / "index.html"
+    with atomic_write(index) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return index

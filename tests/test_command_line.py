@@ -1,0 +1,128 @@
+"""python -m illus: help that comes at once, errors in one line, and the report of a data set."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from illus.__main__ import main
+from illus.report.pages import (
+    NotebookError,
+    Section,
+    execute_notebook,
+    render_notebook,
+    render_notebooks,
+    write_index,
+)
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = ["emoji20", "data", "run", "report", "leaks", "labels", "review", "clean", "predict"]
+HEAVY = ("numpy", "pandas", "keras", "cv2", "matplotlib", "sklearn", "evaluate")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_heavy_and_has_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"example: python -m illus {command} " in capsys.readouterr().out
+
+
+def test_help_comes_at_once():
+    code = f"import sys, illus.__main__; print([m for m in {HEAVY} if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required"),
+        (["fly"], "invalid choice"),
+        (["run", "--profile", "fast"], "invalid choice"),
+        (["predict", "x", "y", "--top", "many"], "invalid int"),
+    ],
+)
+def test_wrong_arguments_are_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 2
+    assert message in line
+    assert "--help" in line
+
+
+@pytest.mark.parametrize("command", ["run", "labels", "review", "report"])
+def test_a_missing_folder_is_one_line(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", "")
+    assert main([command, "nowhere"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert line == f"illus {command}: error: no such folder: nowhere"
+    assert not (tmp_path / "work").exists()
+
+
+def write_notebook(path, *cells):
+    nbformat.write(new_notebook(cells=list(cells)), path)
+    return path
+
+
+def test_a_notebook_is_executed_into_another_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write_notebook(tmp_path / "a.ipynb", new_markdown_cell("# A"), new_code_cell("print(6 * 7)"))
+    before = path.read_bytes()
+    start = time.perf_counter()
+    seconds = execute_notebook(path, tmp_path / "out" / "a.ipynb")
+    assert 0 < seconds <= time.perf_counter() - start
+    assert nbformat.read(tmp_path / "out" / "a.ipynb", 4).cells[1].outputs[0].text == "42\n"
+    assert path.read_bytes() == before
+
+
+def test_a_cell_that_fails_is_named_and_what_ran_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = [new_code_cell("print(1)"), new_markdown_cell("text"), new_code_cell("1 / 0")]
+    path = write_notebook(tmp_path / "a.ipynb", *cells)
+    with pytest.raises(NotebookError, match=r"a.ipynb, code cell 2: ZeroDivisionError: division by zero"):
+        execute_notebook(path, tmp_path / "b.ipynb")
+    assert nbformat.read(tmp_path / "b.ipynb", 4).cells[0].outputs[0].text == "1\n"
+
+
+def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
+    setup = new_code_cell("import secret_setup", metadata={"tags": ["hide-input"]})
+    plain = new_code_cell("x = 1")
+    text = new_markdown_cell("# Title & more\n\n## 1. First part\n\n```\n## no heading\n```\n\n## 2. 둘째")
+    paths = [
+        write_notebook(tmp_path / f"{name}.ipynb", text, setup, plain, new_code_cell("<script>alert(1)"))
+        for name in "ab"
+    ]
+    pages = render_notebooks(paths, tmp_path / "out", note="a <note>")
+    assert pages == [("a.html", "Title & more"), ("b.html", "Title & more")]
+    page = (tmp_path / "out" / "a.html").read_text(encoding="utf-8")
+    assert "https://" not in page.split("<body")[1]
+    assert 'src="http' not in page
+    assert page.count('<details class="setup">') == 1
+    assert '<a href="#1.-First-part">1. First part</a>' in page
+    assert 'id="1.-First-part"' in page
+    assert "no heading</a>" not in page
+    assert "a &lt;note&gt;" in page
+    assert 'Next: <a href="b.html">' in page
+    assert "Next:" not in (tmp_path / "out" / "b.html").read_text(encoding="utf-8")
+
+
+def test_a_notebook_without_a_title_is_called_by_its_file(tmp_path):
+    path = write_notebook(tmp_path / "plain.ipynb", new_code_cell("1"))
+    assert render_notebook(path, tmp_path / "plain.html") == "plain"
+
+
+def test_the_index_escapes_names_and_leaves_empty_sections_out(tmp_path):
+    sections = [Section("<b>Notebooks", "note", [("a.html", "<i>A")]), Section("Nothing", "", [])]
+    page = write_index(tmp_path, "<script>", sections).read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "Nothing" not in page
+    assert "Scores" not in page
