@@ -4,9 +4,9 @@
     python -m benchmarks.again
 
 Three runs, each in processes of its own: *first*, without the 100 files, fills the cache; *again*, with them,
-uses it; *fresh* has them and no cache. ``tables`` is scan and find_duplicates, ``photo features`` what the photo
-filter measures of each distinct image before it trains. ``share`` is of the fresh run, of processor time,
-because wall time depends on what else runs. Fails unless *again* and *fresh* give the same bytes.
+uses it; *fresh* has them and no cache. ``tables`` is scan and find_duplicates, ``photo features`` what the
+photo filter measures of each distinct image before it trains. ``share`` is of the fresh run, of processor
+time, because wall time depends on what else runs. Fails unless *again* and *fresh* give the same bytes.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from illus.parallel import write_table
 ADDED = 100  # files
 STEPS = ("tables", "photo features")
 SOURCES = (
+    "illus/parallel.py",
     "illus/cache.py",
     "illus/data/catalog.py",
     "illus/clean/descriptors.py",

@@ -12,6 +12,7 @@ import sqlite3
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,7 +23,7 @@ import numpy as np
 
 from evaluate import ImageDecodeError, read_file
 from illus.hashing import HASH_DIGITS, code_of, digest
-from illus.parallel import in_parallel
+from illus.parallel import progress
 
 MAX_BYTES = 1_000_000_000  # of a stage's file: then the older half of its rows is deleted
 TIMEOUT = 10.0  # seconds that another program may hold a file
@@ -109,10 +110,17 @@ def hash_file(path: Path) -> str:
         return ""
 
 
+def hash_files(paths: Sequence[Path]) -> list[str]:
+    """:func:`hash_file` of each path, by threads: reading and hashing need no processes."""
+    with ThreadPoolExecutor() as pool:
+        return list(progress(pool.map(hash_file, paths), "hash", len(paths)))
+
+
 def unchanged(paths: Sequence[Path], keys: Sequence[bytes]) -> list[int]:
     """Positions of the files whose SHA-256 is their key."""
-    hashes = in_parallel(hash_file, paths, "hash")
-    return [i for i, (key, found) in enumerate(zip(keys, hashes, strict=True)) if found == key.hex()]
+    return [
+        i for i, (key, found) in enumerate(zip(keys, hash_files(paths), strict=True)) if found == key.hex()
+    ]
 
 
 def read_rows(path: Path, keys: Sequence[bytes], arrays: Arrays) -> np.ndarray:

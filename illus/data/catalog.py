@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate import ImageDecodeError, class_folders, list_files, open_image, read_file, to_rgb
-from illus.cache import Arrays, Stage, cached, hash_file
+from illus.cache import Arrays, Stage, cached, hash_files
 from illus.parallel import in_parallel
 
 COLUMNS = ["path", "class_name", "bytes", "sha256", "format", "mode", "width", "height", "error"]
@@ -79,7 +79,7 @@ def describe_files(paths: Sequence[Path]) -> np.ndarray:
 
 def known_facts(paths: Sequence[Path], cache: Path) -> np.ndarray:
     """As :func:`describe_files`, but contents that the cache knows are not decoded, and others only once."""
-    hashes = np.array(list(in_parallel(hash_file, paths, "hash")), "U64")
+    hashes = np.array(hash_files(paths), "U64")
     facts = np.empty(len(paths), FACTS)
     closed, opened = np.flatnonzero(hashes == "").tolist(), np.flatnonzero(hashes != "").tolist()
     facts[closed] = describe_files([paths[i] for i in closed])
