@@ -22,6 +22,7 @@ from evaluate import import_keras
 keras = import_keras()
 
 from illus import config  # noqa: E402
+from illus.hashing import code_of  # noqa: E402
 from illus.learn.compiling import (  # noqa: E402
     compile_for_training,
     device_name,
@@ -29,7 +30,7 @@ from illus.learn.compiling import (  # noqa: E402
     with_fused_batch_norm,
 )
 from illus.learn.plan import STUDENT  # noqa: E402
-from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
+from illus.learn.settings import DECIDING_MODULES  # noqa: E402
 from illus.learn.training import build_network  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 

@@ -34,7 +34,7 @@ from illus.clean.groups import connected_components
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
 from illus.emoji20.truth import load_truth, score_duplicates
-from illus.learn.settings import code_of
+from illus.hashing import code_of
 from illus.parallel import write_table
 
 PEERS = Path("work/benchmark-peers")

@@ -21,7 +21,7 @@ import pandas as pd
 
 from benchmarks.measure import load, measure_command, measure_program
 from illus import config
-from illus.learn.settings import code_of
+from illus.hashing import code_of
 from illus.parallel import write_table
 
 WEIGHTS = Path("weights/best.h5")

@@ -17,7 +17,7 @@ from illus import config
 from illus.clean import autoencoder
 from illus.clean.photo_statistics import LEVELS, photo_statistics, votes
 from illus.emoji20.truth import load_truth
-from illus.learn.settings import code_of
+from illus.hashing import code_of
 
 MAX_DRAWN = 6000  # images of a set that settings are chosen on
 REAL_SHARES = (0.01, 0.05, 0.20)  # of real photos among emoji20's drawings

@@ -23,7 +23,7 @@ from sklearn.metrics import average_precision_score
 from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, pool_table
 from illus import config
 from illus.clean.photo_statistics import FLAT_PATCH, LEVELS, foreground, image_statistics, open_reduced, votes
-from illus.learn.settings import code_of
+from illus.hashing import code_of
 from illus.parallel import in_parallel, write_table
 
 DEVELOPMENT = (*LEVEL_SETS, "cartoon, no sketches", "scenes, no sketches")

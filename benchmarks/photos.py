@@ -57,7 +57,7 @@ from illus.clean.duplicates import find_duplicates  # noqa: E402
 from illus.clean.photos import DEFAULTS, PhotoSettings, score_images, separate  # noqa: E402
 from illus.data.catalog import scan  # noqa: E402
 from illus.emoji20.truth import load_truth  # noqa: E402
-from illus.learn.settings import code_of  # noqa: E402
+from illus.hashing import code_of  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 
 SEEDS = (0, 1, 2)

@@ -46,7 +46,7 @@ from illus.clean.duplicates import (
 from illus.clean.groups import draw_groups
 from illus.data.catalog import scan
 from illus.emoji20.truth import load_truth, score_duplicates
-from illus.learn.settings import code_of
+from illus.hashing import code_of
 from illus.parallel import write_table
 
 FOLDER = Path("data/emoji20-seed1/training")

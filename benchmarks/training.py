@@ -34,10 +34,11 @@ from sklearn.svm import LinearSVC  # noqa: E402
 
 from evaluate import class_folders, decode_image, list_files, read_file  # noqa: E402
 from illus import config  # noqa: E402
+from illus.hashing import code_of  # noqa: E402
 from illus.learn.batches import load_arrays  # noqa: E402
 from illus.learn.export import save_classifier  # noqa: E402
 from illus.learn.plan import CHOSEN  # noqa: E402
-from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
+from illus.learn.settings import DECIDING_MODULES  # noqa: E402
 from illus.learn.training import train  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 

@@ -44,9 +44,9 @@ def in_parallel(
     *args
         Further arguments of the function, the same for every item.
     jobs : int, default -1
-        Worker processes; -1 for one per core.
+        Worker processes; -1 for one per core. None are started for at most two batches.
     batch_size : int, default 64
-        Items that a worker takes at a time.
+        Items that a worker takes at a time: enough for about a second.
     unit : str, default "file"
         What the progress bar counts.
 
@@ -55,6 +55,7 @@ def in_parallel(
     iterable
         Results in the order of the items, each as soon as it and those before it are ready.
     """
+    jobs = jobs if len(items) > 2 * batch_size else 1
     work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
     results: Generator[Result] = work(delayed(function)(item, *args) for item in items)
     return progress(results, label, len(items), unit)

@@ -55,11 +55,12 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     """
     work = config.work_dir(folder)
     work.mkdir(parents=True, exist_ok=True)
-    catalog = scan(folder)
+    cache = work / "cache"
+    catalog = scan(folder, cache=cache)
     write_table(catalog, work / "catalog.csv")
-    duplicates = find_duplicates(catalog, folder)
+    duplicates = find_duplicates(catalog, folder, cache=cache)
     write_table(duplicates, work / "duplicates.csv")
-    photos = find_photos(catalog, folder, config.SEED, duplicates)
+    photos = find_photos(catalog, folder, config.SEED, duplicates, cache=cache)
     write_table(photos, work / "photos.csv")
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
     fractions |= {"test": held_out} if held_out else {}

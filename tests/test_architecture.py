@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-GROUND = {"evaluate", "illus.calibration", "illus.config", "illus.parallel"}
+GROUND = {"evaluate"} | {
+    f"illus.{name}" for name in ("cache", "calibration", "config", "hashing", "parallel")
+}
 WINGS = ["data", "clean", "learn", "report", "emoji20"]
 BELOW = {
     "data": {"data"},

@@ -21,7 +21,7 @@ from illus.clean.duplicates import find_duplicates
 from illus.clean.photos import DEFAULTS as PHOTO_DEFAULTS
 from illus.clean.photos import PhotoSettings
 from illus.data.catalog import scan
-from illus.learn.settings import code_of
+from illus.hashing import code_of
 
 ROOT = Path(__file__).parent.parent
 PEERS = sorted((ROOT / "benchmarks/peers").glob("*.py"))

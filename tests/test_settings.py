@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from illus.hashing import READER, structure
 from illus.learn import settings
-from illus.learn.settings import Config, code_hash, config_of, run_id, structure
+from illus.learn.settings import Config, code_hash, config_of, run_id
 
 ROOT = Path(__file__).parent.parent
 FROZEN = {
@@ -102,7 +103,7 @@ def test_the_code_hash_follows_the_modules_that_decide(tmp_path, monkeypatch):
 
 def test_the_functions_that_read_an_image_exist():
     tree = ast.parse((ROOT / "evaluate.py").read_text("utf-8"))
-    assert set(settings.READER) <= {getattr(node, "name", None) for node in tree.body}
+    assert set(READER) <= {getattr(node, "name", None) for node in tree.body}
 
 
 @pytest.mark.parametrize("module", ["illus.learn.settings", "illus.learn.plan"])

@@ -4,11 +4,14 @@ In: descriptors. Out: a distance, small for duplicates and large for real differ
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from illus.cache import Arrays, Stage, cached
 from illus.clean.descriptors import DEFAULTS, THUMBNAIL_SIDE, DuplicateSettings
+from illus.parallel import in_parallel
 
 MEAN = np.full((1, 3), 1 / 3, np.float32)
 YCC = np.array([[0.299, 0.587, 0.114], [0.5, -0.4187, -0.0813], [-0.1687, -0.3313, 0.5]], np.float32)  # JFIF
@@ -18,6 +21,10 @@ BLUR = 0.7  # px, sd of the blur before two images are compared: about one step 
 UNSATURATED = (8, 247)  # levels between which brightness and contrast are fitted: others may be clipped
 MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
 MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
+PAIRS_PER_TASK = 250  # compared by a worker at a time: a few seconds
+DISTANCES = Stage(
+    "distances", ("illus/clean/descriptors.py", "illus/clean/compare.py"), (np.dtype(np.float64),)
+)
 
 View = tuple[np.ndarray, np.ndarray, np.ndarray]  # two images, and 1 where the content of both is known
 
@@ -50,6 +57,38 @@ def plausible(
     cells = np.abs(descriptors["colours"][first[rows]] - descriptors["colours"][second[rows]])
     alike[rows] = cells.max((1, 2, 3), initial=0) <= settings.max_cell_difference
     return alike
+
+
+def pair_distances(
+    descriptors: np.ndarray,
+    pairs: np.ndarray,
+    settings: DuplicateSettings = DEFAULTS,
+    cache: Path | None = None,
+) -> np.ndarray:
+    """:func:`distance` of every pair, in parallel; float64, shape (pairs,).
+
+    Parameters
+    ----------
+    descriptors : numpy.ndarray
+        From :func:`illus.clean.descriptors.describe_images`, of different pixels.
+    pairs : numpy.ndarray
+        int, shape (pairs, 2), all different.
+    settings : DuplicateSettings, optional
+    cache : Path, optional
+        Folder for the distances of earlier runs, see :mod:`illus.cache`.
+    """
+
+    def compare(new: list[int]) -> Arrays:
+        parts = np.array_split(pairs[new], len(new) // PAIRS_PER_TASK + 1)
+        work = in_parallel(_distances, parts, "compare", descriptors, settings, batch_size=1, unit="part")
+        return [np.concatenate(list(work))]
+
+    keys = [bytes.fromhex((a + b).decode()) for a, b in descriptors["pixels"][pairs].tolist()]
+    return cached(cache, DISTANCES, keys, compare, settings)[0]
+
+
+def _distances(pairs: np.ndarray, descriptors: np.ndarray, settings: DuplicateSettings) -> np.ndarray:
+    return np.array([distance(descriptors, i, j, settings) for i, j in pairs])
 
 
 def distance(descriptors: np.ndarray, i: int, j: int, settings: DuplicateSettings = DEFAULTS) -> float:

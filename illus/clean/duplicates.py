@@ -10,28 +10,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus.clean.compare import distance, plausible
+from illus.clean.compare import distance, pair_distances, plausible
 from illus.clean.descriptors import (
     DEFAULTS,
     DuplicateSettings,
-    describe_images,
     hash_pairs,
     mirrored,
     neighbour_pairs,
     unique_pairs,
 )
+from illus.clean.features import kept_descriptors
 from illus.clean.groups import connected_components, group_members
-from illus.parallel import in_parallel, write_table
+from illus.parallel import write_table
 
 COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
 LOSSLESS = ("PNG", "BMP", "GIF")
 # What makes a file worth keeping, most important first, and the reason to remove one that has less of it.
 BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes": "more compressed than"}
-PAIRS_PER_TASK = 250  # compared by a worker at a time: a few seconds
 
 
 def find_duplicates(
-    catalog: pd.DataFrame, folder: str | Path, settings: DuplicateSettings = DEFAULTS
+    catalog: pd.DataFrame,
+    folder: str | Path,
+    settings: DuplicateSettings = DEFAULTS,
+    *,
+    cache: Path | None = None,
 ) -> pd.DataFrame:
     """Find exact and near duplicates and variants, and decide which files to keep.
 
@@ -51,6 +54,8 @@ def find_duplicates(
     folder : str or Path
         What its paths are relative to.
     settings : DuplicateSettings, optional
+    cache : Path, optional
+        Folder for what is known of contents and of pairs, see :mod:`illus.cache`.
 
     Returns
     -------
@@ -74,9 +79,9 @@ def find_duplicates(
     """
     if not (catalog.error == "").any():
         return pd.DataFrame(columns=COLUMNS)
-    files, descriptors = distinct_images(catalog, folder, settings)
+    files, descriptors = distinct_images(catalog, folder, settings, cache=cache)
     pairs = candidate_pairs(descriptors, settings)
-    distances = pair_distances(descriptors, pairs, settings)
+    distances = pair_distances(descriptors, pairs, settings, cache)
     return resolve_duplicates(files, descriptors, pairs, distances, settings)
 
 
@@ -102,19 +107,23 @@ def stored_duplicates(catalog: pd.DataFrame, folder: str | Path, work: Path) -> 
             return pd.read_csv(stored, keep_default_na=False)
     stored.unlink(missing_ok=True)
     write_table(catalog, known)
-    duplicates = find_duplicates(catalog, folder)
+    duplicates = find_duplicates(catalog, folder, cache=work / "cache")
     write_table(duplicates, stored)
     return duplicates
 
 
 def distinct_images(
-    catalog: pd.DataFrame, folder: str | Path, settings: DuplicateSettings = DEFAULTS
+    catalog: pd.DataFrame,
+    folder: str | Path,
+    settings: DuplicateSettings = DEFAULTS,
+    *,
+    cache: Path | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Order the readable files, best first, and describe each distinct image once.
 
     Parameters
     ----------
-    catalog, folder, settings
+    catalog, folder, settings, cache
         As for :func:`find_duplicates`.
 
     Returns
@@ -126,7 +135,7 @@ def distinct_images(
     """
     files = best_first(catalog[catalog.error == ""])
     once = files.drop_duplicates("sha256")
-    descriptors = describe_images([Path(folder, path) for path in once.path], settings)
+    descriptors = kept_descriptors(once, folder, settings, cache)
     pixels = pd.Series(descriptors["pixels"], once.sha256)
     files["image"] = pd.factorize(files.sha256.map(pixels))[0]
     return files, descriptors[~pixels.duplicated().to_numpy()]
@@ -161,19 +170,6 @@ def candidate_pairs(descriptors: np.ndarray, settings: DuplicateSettings = DEFAU
     return pairs[plausible(descriptors, pairs, settings)]
 
 
-def pair_distances(
-    descriptors: np.ndarray, pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
-) -> np.ndarray:
-    """:func:`illus.clean.compare.distance` of every pair, in parallel; float64, shape (pairs,)."""
-    parts = np.array_split(pairs, len(pairs) // PAIRS_PER_TASK + 1)
-    work = in_parallel(_distances, parts, "compare", descriptors, settings, batch_size=1, unit="part")
-    return np.concatenate(list(work))
-
-
-def _distances(pairs: np.ndarray, descriptors: np.ndarray, settings: DuplicateSettings) -> np.ndarray:
-    return np.array([distance(descriptors, i, j, settings) for i, j in pairs])
-
-
 def resolve_duplicates(
     files: pd.DataFrame,
     descriptors: np.ndarray,
@@ -190,7 +186,7 @@ def resolve_duplicates(
     pairs : numpy.ndarray
         int, shape (m, 2), from :func:`candidate_pairs`.
     distances : numpy.ndarray
-        float, shape (m,), from :func:`pair_distances`.
+        float, shape (m,), from :func:`illus.clean.compare.pair_distances`.
     settings : DuplicateSettings, optional
     """
     best, to_best = assign_copies(descriptors, pairs, distances, settings)

@@ -15,7 +15,8 @@ import pandas as pd
 
 from illus.clean import autoencoder
 from illus.clean.clusters import embed, find_clusters
-from illus.clean.photo_statistics import photo_statistics, votes
+from illus.clean.features import kept_statistics
+from illus.clean.photo_statistics import votes
 from illus.clean.self_training import cross_judge, emptiest_place, standardise
 
 COLUMNS = ["path", "score", "cluster", "is_photo"]
@@ -76,6 +77,8 @@ def find_photos(
     seed: int = 0,
     duplicates: pd.DataFrame | None = None,
     settings: PhotoSettings = DEFAULTS,
+    *,
+    cache: Path | None = None,
 ) -> pd.DataFrame:
     """Find the photographs in a collection of drawings.
 
@@ -94,6 +97,8 @@ def find_photos(
         ``path``, ``copy_of``: copies get what their best copy gets, and do not count. Without it
         files with the same bytes are copies.
     settings : PhotoSettings, optional
+    cache : Path, optional
+        Folder for the statistics and patches of contents, see :mod:`illus.cache`.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def find_photos(
         table = pd.DataFrame(columns=COLUMNS)
         table.attrs["verdict"] = "no readable image"
         return table
-    statistics, patches = photo_statistics([Path(folder, path) for path in images])
+    statistics, patches = kept_statistics(catalog.set_index("path").loc[images].reset_index(), folder, cache)
     found = analyse(statistics, patches, seed, settings)
     if not found.decided:
         warnings.warn(found.verdict, stacklevel=2)

@@ -5,23 +5,40 @@ In: a folder of class folders. Out: the table that every later stage starts from
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from evaluate import ImageDecodeError, class_folders, list_files, open_image, read_file, to_rgb
+from illus.cache import Arrays, Stage, cached, hash_files
 from illus.parallel import in_parallel
 
 COLUMNS = ["path", "class_name", "bytes", "sha256", "format", "mode", "width", "height", "error"]
+FACTS = np.dtype(
+    [
+        ("bytes", np.int64),
+        ("sha256", "U64"),
+        ("format", "U8"),
+        ("mode", "U8"),
+        ("width", np.int32),
+        ("height", np.int32),
+        ("error", "U300"),  # longer ones are cut
+    ]
+)
+KEPT = Stage("facts", ("illus/data/catalog.py",), (FACTS,))
 
 
-def scan(folder: str | Path) -> pd.DataFrame:
-    """Read every file of a data set once, in parallel (see :func:`illus.parallel.in_parallel`).
+def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
+    """Read every file of a data set, in parallel (see :func:`illus.parallel.in_parallel`).
 
     Parameters
     ----------
     folder : str or Path
         Holds one sub-folder per class.
+    cache : Path, optional
+        Folder for what is known of contents, see :mod:`illus.cache`; without it every file is decoded.
 
     Returns
     -------
@@ -47,11 +64,34 @@ def scan(folder: str | Path) -> pd.DataFrame:
         labelled += [(path, name) for path in files]
         if not files:
             warnings.warn(f"class folder {name} is empty, so it is not counted as a class", stacklevel=2)
-    rows = in_parallel(describe_file, [path for path, _ in labelled], "scan")
+    paths = [path for path, _ in labelled]
+    facts = describe_files(paths) if cache is None else known_facts(paths, cache)
     places = [{"path": path.relative_to(folder).as_posix(), "class_name": name} for path, name in labelled]
-    return pd.DataFrame(
-        [{**place, **facts} for place, facts in zip(places, rows, strict=True)], columns=COLUMNS
-    )
+    rows = [dict(zip(COLUMNS[2:], values, strict=True)) for values in facts.tolist()]
+    return pd.DataFrame([{**place, **row} for place, row in zip(places, rows, strict=True)], columns=COLUMNS)
+
+
+def describe_files(paths: Sequence[Path]) -> np.ndarray:
+    """:func:`describe_file` of each path, in parallel; dtype ``FACTS``, shape (n,)."""
+    rows = in_parallel(describe_file, paths, "scan")
+    return np.array([tuple(row[name] for name in COLUMNS[2:]) for row in rows], FACTS)
+
+
+def known_facts(paths: Sequence[Path], cache: Path) -> np.ndarray:
+    """As :func:`describe_files`, but contents that the cache knows are not decoded, and others only once."""
+    hashes = np.array(hash_files(paths), "U64")
+    facts = np.empty(len(paths), FACTS)
+    closed, opened = np.flatnonzero(hashes == "").tolist(), np.flatnonzero(hashes != "").tolist()
+    facts[closed] = describe_files([paths[i] for i in closed])
+    contents, first, number = np.unique(hashes[opened], return_index=True, return_inverse=True)
+    files = [paths[opened[i]] for i in first]
+    keys = [bytes.fromhex(content) for content in contents]
+
+    def describe(new: list[int]) -> Arrays:
+        return [describe_files([files[i] for i in new])]
+
+    facts[opened] = cached(cache, KEPT, keys, describe, files=files)[0][number]
+    return facts
 
 
 def describe_file(path: str | Path) -> dict[str, str | int]:

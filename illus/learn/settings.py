@@ -3,23 +3,18 @@
 In: a :class:`Config` and the table of a data set. Out: ids, hashes, and the row of a record.
 """
 
-import ast
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-import evaluate
+from illus.hashing import code_of, digest
 
-ROOT = Path(evaluate.__file__).parent
-HASH_DIGITS = 12  # hexadecimal, of every id and hash
 # The code that decides a result: modules of illus/learn/, and functions of evaluate.py that read an image.
 DECIDING_MODULES = ("augmentation", "batches", "compiling", "networks", "optimizers", "training")
-READER = ("open_image", "to_rgb", "decode_image", "read_file", "fit_image")
 
 Changes = dict[str, Any]  # fields of Config to new values: Any, because each field has a type of its own
 Scalar = str | int | float | None  # what a cell of a table holds, and a value in JSON
@@ -91,14 +86,14 @@ class Record:
 def data_hash(dataset: pd.DataFrame) -> str:
     """A hash that changes when an image, a label, a part or the order of the data set changes.
 
-    ``dataset`` has the columns of dataset.csv; ``HASH_DIGITS`` hexadecimal digits.
+    ``dataset`` has the columns of dataset.csv; 12 hexadecimal digits.
     """
     columns = ["path", "class_name", "split", "copies", "sha256"]
-    return _digest(dataset[columns].to_csv(index=False))
+    return digest(dataset[columns].to_csv(index=False))
 
 
 def run_id(config: Config, data: str) -> str:
-    """The id of a run: a hash of its settings and its data, ``HASH_DIGITS`` hexadecimal digits.
+    """The id of a run: a hash of its settings and its data, 12 hexadecimal digits.
 
     Only settings that differ from their defaults are part of it, by name, so that a new setting in
     :class:`Config` changes no recorded id.
@@ -111,47 +106,12 @@ def run_id(config: Config, data: str) -> str:
     """
     defaults = {setting.name: setting.default for setting in fields(config)}
     changed = {name: value for name, value in asdict(config).items() if value != defaults[name]}
-    return _digest(json.dumps([changed, data], sort_keys=True))
+    return digest(json.dumps([changed, data], sort_keys=True))
 
 
 def code_hash() -> str:
     """A hash that changes with the code that decides a run's result: :func:`code_of` its modules."""
     return code_of(Path(__file__).with_name(f"{name}.py") for name in DECIDING_MODULES)
-
-
-def code_of(paths: Iterable[str | Path]) -> str:
-    """``HASH_DIGITS`` hexadecimal digits that change with the code that decides a result, not with comments.
-
-    Of the syntax trees, without docstrings, of these files and of ``READER`` in evaluate.py.
-
-    Parameters
-    ----------
-    paths : iterable of str or Path
-        Python files; relative ones start at the root of the repository.
-    """
-    trees = [ast.parse(Path(ROOT, path).read_text("utf-8")) for path in paths]
-    reader = ast.parse(Path(evaluate.__file__).read_text("utf-8"))
-    reader.body = [node for node in reader.body if getattr(node, "name", None) in READER]
-    return _digest("\n".join(structure(tree) for tree in [*trees, reader]))
-
-
-def structure(node: object) -> str:
-    """A syntax tree as text, without docstrings, comments and places; the same in every version of Python.
-
-    ``ast.unparse`` and ``ast.dump`` are not: fields and quotes changed from 3.11 to 3.13.
-    """
-    if isinstance(node, list):
-        return ",".join(structure(item) for item in node)
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    parts = dict(ast.iter_fields(node))
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-        parts["body"] = parts["body"][1:]
-    if isinstance(parts.get("body"), list):  # of a class with a docstring alone, "pass" does nothing
-        parts["body"] = [statement for statement in parts["body"] if not isinstance(statement, ast.Pass)]
-    kept = ((name, part) for name, part in parts.items() if part is not None and part != [])
-    fields_of = " ".join(f"{name}={structure(part)}" for name, part in kept if name not in ("ctx", "kind"))
-    return f"{type(node).__name__}({fields_of})"
 
 
 def summary(record: Record) -> dict[str, Scalar]:
@@ -180,7 +140,3 @@ def config_of(row: Mapping[str, str]) -> Config:
         elif text:
             values[setting.name] = type(default)(text)
     return Config(**values)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]

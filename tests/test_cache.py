@@ -1,0 +1,269 @@
+"""The cache: the same answers with it, without it, and with whatever may lie in its place."""
+
+import sqlite3
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import draw, write_class_folders
+from joblib import parallel_config
+
+import evaluate
+from illus import cache
+from illus.cache import Stage, cached
+from illus.clean import compare
+from illus.clean.descriptors import DuplicateSettings
+from illus.clean.duplicates import find_duplicates
+from illus.clean.features import kept_statistics
+from illus.data.catalog import scan
+
+PLAIN = Stage("plain", ("illus/config.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
+KEYS = [bytes([number]) * 32 for number in range(40)]
+
+
+@pytest.fixture(autouse=True)
+def in_one_process():
+    """So that calls can be counted."""
+    with parallel_config("sequential"):
+        yield
+
+
+class Squares:
+    """Computes arrays of positions, and remembers which were asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, new):
+        self.asked.append(list(new))
+        numbers = np.array(new, np.int64)
+        return [numbers**2, np.repeat(numbers.astype(np.uint8), 6).reshape(-1, 2, 3)]
+
+
+def squares_of(folder, keys=KEYS, settings=None):
+    """What was asked for, after the answer has been checked."""
+    compute = Squares()
+    found = cached(folder, PLAIN, keys, compute, settings)
+    for array, expected in zip(found, Squares()(range(len(keys))), strict=True):
+        assert (array.dtype, array.shape) == (expected.dtype, expected.shape)
+        assert np.array_equal(array, expected)
+    return compute.asked
+
+
+def stored(folder):
+    (path,) = folder.glob("*.sqlite")
+    return path
+
+
+def test_only_new_keys_are_computed(tmp_path):
+    assert squares_of(None) == [list(range(40))]
+    assert squares_of(tmp_path / "new" / "cache", KEYS[:30]) == [list(range(30))]
+    assert squares_of(tmp_path / "new" / "cache") == [list(range(30, 40))]
+    assert squares_of(tmp_path / "new" / "cache") == []
+    assert squares_of(tmp_path / "new" / "cache", []) == []
+
+
+def test_other_settings_code_or_libraries_are_another_cache(tmp_path, monkeypatch):
+    squares_of(tmp_path)
+    before = stored(tmp_path)
+    assert squares_of(tmp_path, settings=DuplicateSettings()) == [list(range(40))]
+    assert stored(tmp_path) != before, "what nobody can use any more is deleted"
+    cache.code_key.cache_clear()
+    monkeypatch.setattr(cache, "version", lambda name: "0")
+    assert squares_of(tmp_path, settings=DuplicateSettings()) == [list(range(40))]
+    cache.code_key.cache_clear()
+
+
+def corrupted(data, kind):
+    changed = bytearray(data)
+    if kind == "flipped":
+        rng = np.random.default_rng(0)
+        for place in rng.integers(100, len(data), 200):
+            changed[place] ^= 1 << int(rng.integers(8))
+    return {
+        "empty": b"",
+        "text": b"not a database at all" * 400,
+        "cut": bytes(changed[: len(data) // 2]),
+        "header only": bytes(changed[:100]),
+        "flipped": bytes(changed),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "cut", "header only", "flipped"])
+def test_a_damaged_cache_changes_no_answer_and_is_mended(tmp_path, kind):
+    squares_of(tmp_path)
+    path = stored(tmp_path)
+    path.write_bytes(corrupted(path.read_bytes(), kind))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        (asked,) = squares_of(tmp_path)
+        assert asked
+        squares_of(tmp_path)
+    assert squares_of(tmp_path) == []
+
+
+def test_rows_that_were_swapped_or_changed_are_not_believed(tmp_path):
+    squares_of(tmp_path)
+    with sqlite3.connect(stored(tmp_path)) as database:
+        (value,) = database.execute("SELECT value FROM kept WHERE key = ?", [KEYS[1]]).fetchone()
+        for key, other in ((KEYS[0], value), (KEYS[2], None), (KEYS[3], "text"), (KEYS[4], value[:-1])):
+            database.execute("UPDATE kept SET value = ? WHERE key = ?", [other, key])
+    assert squares_of(tmp_path) == [[0, 2, 3, 4]]
+    assert squares_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["other table", "folder", "file as folder", "locked"])
+def test_what_cannot_be_used_is_computed_and_stays_as_it_is(tmp_path, kind, monkeypatch):
+    folder = tmp_path / "cache"
+    squares_of(folder)
+    path = stored(folder)
+    path.unlink()
+    database = None
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "file as folder":
+        folder.rmdir()
+        folder.write_text("mine")
+    else:
+        database = sqlite3.connect(path)
+        database.execute("CREATE TABLE kept (mine TEXT)" if kind == "other table" else "BEGIN EXCLUSIVE")
+        database.commit() if kind == "other table" else None
+        monkeypatch.setattr(cache, "TIMEOUT", 0.1)
+    with pytest.warns(UserWarning, match="cache .* is not used"):
+        assert squares_of(folder) == [list(range(40))]
+    assert folder.read_text() == "mine" if kind == "file as folder" else path.exists()
+    if database:
+        database.close()
+
+
+def test_the_file_stays_small(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    noise = Stage("noise", (), (np.dtype((np.uint8, 1000)),))
+    keys = [rng.bytes(32) for _ in range(600)]
+    monkeypatch.setattr(cache, "MAX_BYTES", 200_000)
+    monkeypatch.setattr(cache, "ROWS_AT_ONCE", 50)
+    cached(tmp_path, noise, keys, lambda new: [rng.integers(0, 256, (len(new), 1000), np.uint8)])
+    assert 80_000 < stored(tmp_path).stat().st_size <= 260_000
+    asked = []
+    cached(tmp_path, noise, keys, lambda new: [asked.extend(new) or np.zeros((len(new), 1000), np.uint8)])
+    assert 300 < len(asked) < 550
+    assert max(asked) < min(set(range(600)) - set(asked)), "the newest are kept"
+
+
+# --- The stages -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Number of images whose pixels are decoded."""
+    calls = []
+    to_rgb = evaluate.to_rgb
+
+    def counted(image):
+        calls.append(image)
+        return to_rgb(image)
+
+    monkeypatch.setattr(evaluate, "to_rgb", counted)
+    monkeypatch.setattr("illus.data.catalog.to_rgb", counted)
+    return calls
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """Pairs of images that are compared."""
+    pairs = []
+    distance = compare.distance
+    monkeypatch.setattr(compare, "distance", lambda d, i, j, s: pairs.append((i, j)) or distance(d, i, j, s))
+    return pairs
+
+
+def collection(folder):
+    """Drawings with copies, byte for byte and encoded again, and a file that cannot be read."""
+    write_class_folders(folder, n=6)
+    for i in range(4):
+        original = folder / "L2_2" / f"{i}.png"
+        (folder / "L2_10" / f"copy {i}.png").write_bytes(original.read_bytes())
+        draw((220, 30, 30), i).save(folder / "L2_33" / f"again {i}.jpg", quality=85)
+    (folder / "L2_2" / "bad.png").write_bytes(b"no image")
+    (folder / "L2_2" / "link.png").symlink_to("0.png")
+    return folder
+
+
+def add_files(folder):
+    """Five files of contents that were not there, and a copy of one that was."""
+    for i in range(5):
+        draw((30, 30, 220), 500 + i).save(folder / "L2_33" / f"new {i}.png")
+    (folder / "L2_33" / "moved.png").write_bytes((folder / "L2_2" / "5.png").read_bytes())
+    return 5
+
+
+def tables(folder, cache):
+    catalog = scan(folder, cache=cache)
+    duplicates = find_duplicates(catalog, folder, cache=cache)
+    files = catalog[catalog.error == ""].drop_duplicates("sha256")
+    statistics, patches = kept_statistics(files, folder, cache)
+    text = [table.to_csv(index=False) for table in (catalog, duplicates)]
+    return [*text, statistics.to_numpy().tobytes(), patches.tobytes(), str(catalog.dtypes), statistics.dtypes]
+
+
+def same(one, other):
+    return all(pd.Series([a]).equals(pd.Series([b])) for a, b in zip(one, other, strict=True))
+
+
+def test_added_files_are_decoded_alone_and_give_the_tables_of_a_fresh_run(tmp_path, decoded, compared):
+    folder = collection(tmp_path / "images")
+    assert same(tables(folder, tmp_path / "cache"), tables(folder, None))
+    new = add_files(folder)
+    fresh = tables(folder, None)
+    decoded.clear(), compared.clear()
+    again = tables(folder, tmp_path / "cache")
+    assert same(again, fresh)
+    assert len(decoded) == 3 * new, "each new content, once a stage"
+    decoded.clear(), compared.clear()
+    assert same(tables(folder, tmp_path / "cache"), fresh)
+    assert (decoded, compared) == ([], [])
+
+
+def test_removed_moved_and_renamed_files_need_no_decoding(tmp_path, decoded):
+    folder = collection(tmp_path / "images")
+    tables(folder, tmp_path / "cache")
+    (folder / "L2_2" / "1.png").unlink()
+    (folder / "L2_2" / "2.png").rename(folder / "L2_33" / "이름.png")
+    fresh = tables(folder, None)
+    decoded.clear()
+    assert same(tables(folder, tmp_path / "cache"), fresh)
+    assert decoded == []
+
+
+def test_a_file_that_changes_after_the_scan_is_not_kept_as_what_it_was(tmp_path):
+    folder = write_class_folders(tmp_path / "images", n=3)
+    catalog = scan(folder, cache=tmp_path / "cache")
+    changed = folder / "L2_2" / "0.png"
+    before = changed.read_bytes()
+    draw((0, 0, 0), 77).save(changed)
+    find_duplicates(catalog, folder, cache=tmp_path / "cache")
+    changed.write_bytes(before)
+    again = find_duplicates(scan(folder, cache=tmp_path / "cache"), folder, cache=tmp_path / "cache")
+    pd.testing.assert_frame_equal(again, find_duplicates(catalog, folder))
+    assert len(rows_of(tmp_path / "cache", "descriptors")) == 9
+
+
+def rows_of(folder: Path, stage: str):
+    (path,) = folder.glob(f"{stage}-*.sqlite")
+    with sqlite3.connect(path) as database:
+        return database.execute("SELECT key FROM kept").fetchall()
+
+
+def test_nothing_is_written_beside_the_images(tmp_path):
+    folder = collection(tmp_path / "images")
+    before = {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+    tables(folder, tmp_path / "cache")
+    assert {path: path.lstat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert sorted(path.name.split("-")[0] for path in (tmp_path / "cache").iterdir()) == [
+        "descriptors",
+        "distances",
+        "facts",
+        "photo_features",
+    ]
