@@ -3,10 +3,8 @@
     python evaluate.py ./test ./weights/best.h5
 
 Needs only the libraries of requirements.txt and a weights file, which also holds the class names, the input
-size and how an image is fitted to it. Training imports this file for the two rules that it must share with
-scoring: how an image is decoded, and in which order the classes are.
-
-Keras, scikit-learn, matplotlib and tqdm are imported inside functions, so that bad input is reported at once.
+size and how an image is fitted to it. Training imports this file for two rules: how an image is decoded, and
+in which order the classes are. What loads slowly is imported in functions: bad input is reported at once.
 """
 
 import argparse
@@ -20,6 +18,7 @@ import os
 import re
 import signal
 import stat
+import struct
 import sys
 import threading
 import time
@@ -41,12 +40,15 @@ import cv2
 import h5py
 import numpy as np
 from PIL import Image, ImageOps
+from PIL import TiffImagePlugin as tiff
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.axes import Axes
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+TIFF_STARTS = (b"II*\0", b"MM\0*")  # no BigTIFF: it is for files larger than any that is read
+TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg")
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
@@ -56,6 +58,7 @@ FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 MAX_FILE_BYTES = 100_000_000
 MAX_PIXELS = 50_000_000
 MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans: a progressive JPEG is decoded once for each scan
+MAX_STRIPS = 100_000  # or other numbers in a tag of a TIFF: Pillow makes a Python object of each
 LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, which bounds the memory of all threads
 READ_AHEAD_BYTES = 64_000_000  # decoded images that wait for the network
 MAX_BATCH_SIZE = 4096
@@ -107,40 +110,72 @@ class EvaluationError(ValueError):
 
 
 # --- Decoding an image ---------------------------------------------------------------------------
-
-
 def open_image(data: bytes) -> Image.Image:
     """Check the bytes of a file and open them as an image, without decoding the pixels.
 
     The format is decided by the content; ``format``, ``mode`` and ``size`` of the result are those of the
-    file. Raises :class:`ImageDecodeError` for an empty file, for one in none of ``FORMATS``, for more than
-    ``MAX_PIXELS`` pixels, and for a JPEG of so many scans that decoding it would take minutes.
+    file. Raises :class:`ImageDecodeError` for a file in none of ``FORMATS``, for more than ``MAX_PIXELS``
+    pixels, and for a JPEG or TIFF that would take minutes to decode, or whose gray levels mean nothing.
     """
+    too_large = ImageDecodeError(f"more than {MAX_PIXELS:,} pixels")
     if not data:
         raise ImageDecodeError("empty file")
-    too_large = ImageDecodeError(f"more than {MAX_PIXELS:,} pixels")
     try:
+        if data[:4] in TIFF_STARTS:
+            check_tiff_tags(data)
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+        n_pixels = image.width * image.height
+        if n_pixels > MAX_PIXELS:
+            raise too_large
+        if isinstance(image, tiff.TiffImageFile):
+            check_tiff(image, len(data))
+    except ImageDecodeError:
+        raise
+    except struct.error:
+        raise ImageDecodeError("damaged: the file is cut short") from None
     except Image.UnidentifiedImageError:
-        raise ImageDecodeError(f"not a {', '.join(FORMATS)} image") from None
+        kind = "a TIFF of a kind that is not read, or damaged" if data[:4] in TIFF_STARTS else ""
+        raise ImageDecodeError(kind or f"not a {', '.join(FORMATS)} image") from None
     except Image.DecompressionBombError:
         raise too_large from None
     except Exception as error:
         raise ImageDecodeError(f"damaged: {error}") from None
-    n_pixels = image.width * image.height
-    if n_pixels > MAX_PIXELS:
-        raise too_large
-    if image.format == "JPEG" and n_pixels * data.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
+    jpeg = image.format == "JPEG" or image.info.get("compression") == "jpeg"
+    if jpeg and n_pixels * data.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
         raise ImageDecodeError("too many scans for its size")
     return image
+
+
+def check_tiff_tags(data: bytes) -> None:
+    """Refuse a TIFF with more than ``MAX_STRIPS`` numbers in a tag of its first page; texts may be longer."""
+    order = "<" if data[0] == TIFF_STARTS[0][0] else ">"
+    (start,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, start)
+    tags = struct.iter_unpack(f"{order}HHI4x", data[start + 2 : start + 2 + 12 * count])
+    if any(n > MAX_STRIPS and kind not in (1, 2, 7) for _, kind, n in tags):
+        raise ImageDecodeError(f"a TIFF with more than {MAX_STRIPS:,} strips")
+
+
+def check_tiff(image: tiff.TiffImageFile, n_bytes: int) -> None:
+    """Refuse a TIFF whose white is unknown, or which could take more time or memory than its pixels do."""
+    tags, compression = image.tag_v2, image.info["compression"]
+    if compression not in TIFF_COMPRESSIONS:
+        raise ImageDecodeError(f"a TIFF with {compression} compression, which is not read")
+    bits, white = tags.get(tiff.BITSPERSAMPLE), tags.get(tiff.PHOTOMETRIC_INTERPRETATION)
+    if image.mode[0] in "IF" and (image.mode[:4], bits, white) != ("I;16", (16,), 1):
+        raise ImageDecodeError("a TIFF of numbers whose white is unknown: save it with 8 bits")
+    tile = tags.get(tiff.TILEWIDTH, 0) * tags.get(tiff.TILELENGTH, 0)
+    stored = tags.get(tiff.TILEBYTECOUNTS) or tags.get(tiff.STRIPBYTECOUNTS) or (0,)
+    if tile > LARGE_PIXELS or tile * len(stored) > 4 * MAX_PIXELS or sum(stored) > n_bytes:
+        raise ImageDecodeError("a TIFF whose tiles or strips hold more than it can have")
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
     """Decode an image from :func:`open_image` to uint8 RGB, shape (height, width, 3).
 
     EXIF orientation is applied, transparency is composited on white, CMYK, palette, gray and 16-bit images
-    are converted, and an animation gives its first frame. Raises :class:`ImageDecodeError` where the pixel
-    data are truncated or damaged.
+    are converted, and an animation or a TIFF of many pages gives the first. Raises :class:`ImageDecodeError`
+    where the pixel data are truncated or damaged.
     """
     try:
         image.load()
@@ -164,19 +199,12 @@ def decode_image(data: bytes) -> np.ndarray:
 
 
 def read_file(path: PathLike) -> bytes:
-    """Read a regular file of at most ``MAX_FILE_BYTES`` bytes.
-
-    Raises :class:`ImageDecodeError` for anything else: links (which are never followed), folders, devices,
-    files that are too large, and files that cannot be opened.
-    """
+    """Read a regular file of at most ``MAX_FILE_BYTES``; :class:`ImageDecodeError` for anything else."""
+    reasons = {stat.S_IFLNK: "a link: links are not followed", stat.S_IFDIR: "a folder that cannot be read"}
     try:
         status = os.lstat(path)
-        if stat.S_ISLNK(status.st_mode):
-            raise ImageDecodeError("a link: links are not followed")
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageDecodeError("a folder that cannot be read")
         if not stat.S_ISREG(status.st_mode):
-            raise ImageDecodeError("not a regular file")
+            raise ImageDecodeError(reasons.get(stat.S_IFMT(status.st_mode), "not a regular file"))
         if status.st_size > MAX_FILE_BYTES:
             raise ImageDecodeError(f"{status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
         return Path(path).read_bytes()
@@ -209,8 +237,6 @@ def fit_image(image: np.ndarray, size: int, fit: str) -> np.ndarray:
 
 
 # --- Class folders -------------------------------------------------------------------------------
-
-
 def natural_key(name: str) -> tuple[list[int | str], str]:
     """Sort key for natural order, in which ``L2_2`` comes before ``L2_10``."""
     parts = re.split(r"(\d+)", name)
@@ -221,8 +247,7 @@ def class_folders(folder: PathLike) -> dict[str, Path]:
     """Map the class names of a data set (Unicode NFC) to their folders, in natural order of the names.
 
     This order is the class order of the project. Hidden folders and ``__MACOSX`` are left out. Raises
-    :class:`EvaluationError` where ``folder`` does not exist, is no folder or cannot be read, and where it has
-    no class folder, one that is a link, or two of one name in different Unicode forms.
+    :class:`EvaluationError` where there are none, one is a link, or two have one name in two Unicode forms.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -242,24 +267,19 @@ def class_folders(folder: PathLike) -> dict[str, Path]:
 
 
 def list_files(folder: PathLike) -> list[Path]:
-    """List every file below a class folder, in natural order, without what operating systems leave there.
-
-    Links and folders that cannot be read are listed too, so that they are reported; links are not followed.
-    """
+    """List every file below a class folder, in natural order, without what operating systems leave there."""
     paths: list[Path] = []
     errors: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=errors.append):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
-        links = [name for name in folders if Path(parent, name).is_symlink()]
+        links = [name for name in folders if Path(parent, name).is_symlink()]  # listed, not followed
         names = [name for name in names if name.casefold() not in JUNK_NAMES and not name.startswith("._")]
         paths += [Path(parent, name) for name in names + links]
-    paths += [Path(error.filename) for error in errors]
+    paths += [Path(error.filename) for error in errors]  # so that they are reported
     return sorted(paths, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
 
 
 # --- The weights file ----------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Description:
     """What the HDF5 attribute ``classifier`` of a weights file says, as JSON, about its model."""
@@ -271,19 +291,17 @@ class Description:
 
     def __post_init__(self) -> None:
         """Refuse fields that cannot be used: they may come from a stranger's file."""
-        names, size, wrong = self.class_names, self.input_size, ""
-        if not (isinstance(names, list) and all(isinstance(n, str) and n.isprintable() for n in names)):
-            wrong = "class_names"
-        elif not names or len(set(names)) < len(names):
-            wrong = "no class name, or one twice"
-        elif type(size) is not int or not 0 < size <= MAX_INPUT_SIZE:
-            wrong = "input_size"
-        elif self.fit not in FITS:
-            wrong = "fit"
-        elif not isinstance(self.training, dict):
-            wrong = "training"
-        if wrong:
-            raise EvaluationError(f"the description is damaged: {wrong}")
+        names, size = self.class_names, self.input_size
+        right = {
+            "class_names": isinstance(names, list)
+            and all(isinstance(n, str) and n.isprintable() for n in names),
+            "input_size": type(size) is int and 0 < size <= MAX_INPUT_SIZE,
+            "fit": self.fit in FITS,
+            "training": isinstance(self.training, dict),
+        }
+        wrong = [name for name in right if not right[name]]
+        if wrong or not 0 < len(set(names)) == len(names):
+            raise EvaluationError(f"the description is damaged: {[*wrong, 'no class name, or one twice'][0]}")
 
 
 def load_classifier(weights: PathLike) -> tuple["keras.Model", Description]:
@@ -328,18 +346,13 @@ def inspect_weights(weights: PathLike) -> tuple[Description, list[Shape]]:
             child.kill()
     try:
         return parse_answer(answer)
-    except EvaluationError:
-        raise
-    except Exception:
-        reason = "reading it crashes or takes too long"
-        raise EvaluationError(f"not an HDF5 file, or damaged: {weights}: {reason}") from None
+    except Exception as error:
+        reason = f"not an HDF5 file, or damaged: {weights}: reading it crashes or takes too long"
+        raise error if isinstance(error, EvaluationError) else EvaluationError(reason) from None
 
 
 def parse_answer(answer: bytes) -> tuple[Description, list[Shape]]:
-    """Read what :func:`describe_weights` prints; raises :class:`EvaluationError` where it reports one.
-
-    Raises any other exception for what it never prints: it was killed, has crashed, or was taken over.
-    """
+    """Read what :func:`describe_weights` prints; raises the error in it, or any for what it never prints."""
     found = json.loads(answer)
     if "error" in found:
         raise EvaluationError(first_line(found["error"])[:MAX_MESSAGE_CHARS])
@@ -368,8 +381,7 @@ def read_weights_file(weights: PathLike) -> tuple[Description, list[Shape]]:
     """Check everything in a weights file but the weights; returns the description and the weights' shapes.
 
     Nothing is executed or deserialised, but the HDF5 library itself may hang on a hostile file: use
-    :func:`inspect_weights` unless this process has written the file. Raises :class:`EvaluationError` where
-    there is no such file, or it is not HDF5, or has content that this project never exports.
+    :func:`inspect_weights` unless this process has written the file. Raises :class:`EvaluationError`.
     """
     if not Path(weights).is_file():
         raise EvaluationError(f"no such weights file: {weights}")
@@ -508,8 +520,7 @@ def build_model(weights: PathLike, description: Description, shapes: list[Shape]
 def only_stored_weights(layer_class: type["keras.Layer"], shapes: Iterable[Shape]) -> Iterator[None]:
     """Inside it, layers can create weights of these shapes only, and in the end must have created them all.
 
-    A configuration of bounded numbers can still ask for more memory than there is, so each weight is
-    compared with the stored ones before it is created. Raises :class:`EvaluationError`.
+    For bounded numbers, too, can ask for more memory than there is. Raises :class:`EvaluationError`.
     """
     left, create = Counter(shapes), layer_class.add_weight
 
@@ -576,8 +587,6 @@ def first_line(error: object) -> str:
 
 
 # --- Predicting ----------------------------------------------------------------------------------
-
-
 def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
     """Read, decode and fit a file; returns uint8 (size, size, 3), or the reason why it is unreadable."""
     try:
@@ -590,10 +599,7 @@ def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
 
 
 def read_ahead(paths: Iterable[Path], size: int, fit: str, workers: int | None = None) -> Iterator[Fitted]:
-    """Yield :func:`read_fitted` of each path, in order, while threads read the next ones.
-
-    Threads (``workers``, by default one per processor core) read about ``READ_AHEAD_BYTES`` ahead.
-    """
+    """Yield :func:`read_fitted` of each path, in order; threads, by default one a core, read ahead."""
     workers = workers or os.cpu_count() or 1
     window = max(workers, min(1024, READ_AHEAD_BYTES // (3 * size**2)))
     pool = ThreadPoolExecutor(workers)
@@ -669,8 +675,6 @@ def predict_batch(model: "keras.Model", images: list[np.ndarray], batch_size: in
 
 
 # --- Scoring -------------------------------------------------------------------------------------
-
-
 class Scores(TypedDict):
     macro_f1: float  # mean F1 of the classes that have images
     micro_f1: float  # over all images; equals accuracy, since each has one label and one prediction
@@ -716,8 +720,7 @@ def evaluate(
         Unreadable files have an ``error``, the reason, in place of a predicted class and its probability.
     description : of the model
 
-    Raises :class:`EvaluationError` where the folder or the weights cannot be used, the model does not know
-    one of the class folders, or no image is readable.
+    Raises :class:`EvaluationError` where the folder or the weights cannot be used, or do not fit.
     """
     start = time.perf_counter()
     folders = class_folders(test_folder)
@@ -754,8 +757,6 @@ def evaluate(
 
 
 # --- Report --------------------------------------------------------------------------------------
-
-
 def shorten_list(names: Iterable[str], limit: int = 30) -> str:
     """The names with commas between them; those after ``limit`` names are only counted."""
     names = list(names)
@@ -843,8 +844,6 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
 
 
 # --- Command line --------------------------------------------------------------------------------
-
-
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"evaluate.py: error: {on_one_line(message)}; see python evaluate.py --help\n")

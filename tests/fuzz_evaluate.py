@@ -104,6 +104,11 @@ def valid_images():
         encode(image, "GIF", **frames),
         encode(image, "WEBP", **frames),
         encode(image, "WEBP", lossless=True),
+        encode(image, "TIFF", save_all=True, append_images=[draw("green")]),
+        encode(image.convert("RGBA"), "TIFF", compression="tiff_lzw"),
+        encode(image, "TIFF", compression="tiff_adobe_deflate"),
+        encode(image, "TIFF", compression="jpeg"),
+        encode(Image.fromarray(np.full((20, 20), 0x8042, np.uint16)), "TIFF", compression="packbits"),
     ]
 
 

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from conftest import draw, encoded
@@ -18,7 +19,7 @@ def solid(mode, colour, size=(4, 3)):
     return Image.new(mode, size, colour)
 
 
-@pytest.mark.parametrize("format", ["PNG", "BMP", "GIF"])
+@pytest.mark.parametrize("format", ["PNG", "BMP", "GIF", "TIFF"])
 def test_lossless_formats_give_their_pixels(format):
     image = draw((10, 20, 30)).quantize(8).convert("RGB")
     assert np.array_equal(decode_image(encoded(image, format)), np.asarray(image))
@@ -42,8 +43,16 @@ def test_lossy_formats_give_nearly_their_pixels(format):
         (solid("1", 1), "PNG", (255, 255, 255)),
         (Image.fromarray(np.full((3, 4), 0x8042, np.uint16)), "PNG", (0x80, 0x80, 0x80)),
         (solid("RGBA", (255, 0, 0, 0)), "WEBP", (255, 255, 255)),
+        (Image.fromarray(np.full((3, 4), 0x8042, np.uint16)), "TIFF", (0x80, 0x80, 0x80)),
+        (solid("RGBA", (255, 0, 0, 128)), "TIFF", HALF),
+        (solid("CMYK", (0, 255, 255, 0)), "TIFF", RED),
+        (solid("1", 1), "TIFF", (255, 255, 255)),
+        (solid("LAB", (255, 128, 128)), "TIFF", (255, 255, 255)),
     ],
-    ids=["half transparent", "transparent", "gray alpha", "gray", "1 bit", "16 bit", "webp alpha"],
+    ids=[
+        *("half transparent", "transparent", "gray alpha", "gray", "1 bit", "16 bit", "webp alpha"),
+        *("tiff 16 bit", "tiff alpha", "tiff cmyk", "tiff 1 bit", "tiff lab"),
+    ],
 )
 def test_modes(image, format, expected):
     decoded = decode_image(encoded(image, format))
@@ -88,13 +97,79 @@ def test_cmyk_jpeg():
     assert np.abs(decode_image(data)[8, 8].astype(int) - RED).max() <= 6
 
 
+@pytest.mark.parametrize("compression", ["packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_compressed_tiffs_give_their_pixels(compression, mode):
+    image = draw((10, 20, 30)).convert(mode)
+    decoded = decode_image(encoded(image, "TIFF", compression=compression))
+    assert np.array_equal(decoded, np.asarray(image.convert("RGB")))
+
+
+def test_16_bit_rgb_tiff():
+    levels = np.full((3, 4, 3), (0x0001, 0x4000, 0xC0DE), np.uint16)  # OpenCV's order: blue, green, red
+    assert decode_image(cv2.imencode(".tiff", levels)[1].tobytes())[0, 0].tolist() == [0xC0, 0x40, 0x00]
+
+
+def tiff(image, compression="raw", **tags):
+    """A TIFF with tags (numbers by name) that Pillow would not write; they must fit into four bytes."""
+    data = bytearray(encoded(image, "TIFF", compression=compression))
+    (start,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, start)
+    parts = [bytes(data[start + 2 + 12 * i : start + 14 + 12 * i]) for i in range(count)]
+    entries = {struct.unpack_from("<H", part)[0]: part for part in parts}
+    for name, (kind, number, value) in tags.items():
+        entries[TAGS[name]] = struct.pack("<HHII", TAGS[name], kind, number, value)
+    data[4:8] = struct.pack("<I", len(data))
+    parts = [part for _, part in sorted(entries.items())]
+    return bytes(data) + struct.pack("<H", len(parts)) + b"".join(parts) + bytes(4)
+
+
+TAGS = {"width": 256, "height": 257, "white": 262, "counts": 279, "tile_width": 322, "tile_height": 323}
+GRAY = Image.fromarray(np.full((3, 4), 0x8042, np.uint16))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (encoded(solid("F", 0.5), "TIFF"), "whose white is unknown"),
+        (encoded(solid("I", 70_000), "TIFF"), "whose white is unknown"),
+        (tiff(GRAY, white=(3, 1, 0)), "whose white is unknown"),
+        (cv2.imencode(".tiff", np.zeros((3, 4, 3), np.float32))[1].tobytes(), "a kind that is not read"),
+        (encoded(solid("1", 1), "TIFF", compression="group4"), "group4 compression, which is not read"),
+        (encoded(draw(RED), "TIFF", compression="lzma"), "lzma compression, which is not read"),
+        (tiff(draw(RED), width=(4, 1, 30_000), height=(4, 1, 30_000)), "more than 50,000,000 pixels"),
+        (tiff(draw(RED), counts=(4, 5_000_000, 8)), "more than 100,000 strips"),
+        (tiff(draw(RED), "tiff_lzw", counts=(4, 1, 5_000_000)), "more than it can have"),
+        (
+            tiff(draw(RED), "tiff_lzw", tile_width=(4, 1, 60_000), tile_height=(4, 1, 60_000)),
+            "more than it can have",
+        ),
+    ],
+    ids=[
+        *("float", "32 bit", "white is zero", "float RGB", "fax", "lzma"),
+        *("pixels", "strips", "strips that overlap", "tiles"),
+    ],
+)
+def test_a_tiff_that_cannot_be_read_well_is_refused_before_it_is_decoded(data, reason, monkeypatch):
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(ImageDecodeError, match=reason):
+        decode_image(data)
+
+
+def test_a_tiff_of_many_scans_is_refused():
+    data = encoded(Image.new("RGB", (2_000, 2_000), RED), "TIFF", compression="jpeg")
+    with pytest.raises(ImageDecodeError, match="too many scans"):
+        decode_image(data + b"\xff\xda" * 250)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
 @pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
-def test_exif_orientation_is_applied(orientation, corner):
+def test_exif_orientation_is_applied(orientation, corner, format):
     image = solid("RGB", "white", (32, 16))
     image.paste((0, 0, 0), (0, 0, 8, 8))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    decoded = decode_image(encoded(image, "JPEG", exif=exif, quality=95))
+    decoded = decode_image(encoded(image, format, exif=exif, quality=95))
     assert decoded.shape == ((32, 16, 3) if orientation in (6, 8) else (16, 32, 3))
     dark = [c for c in ((0, 0), (0, -1), (-1, 0), (-1, -1)) if decoded[c].max() < 50]
     assert dark == [corner]
@@ -114,7 +189,7 @@ def test_the_transparent_gray_of_a_16_bit_png_is_white():
     assert decoded[2, 3].tolist() == [255] * 3
 
 
-@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "TIFF"])
 def test_an_animation_gives_its_first_frame(format):
     frames = [solid("RGB", c, (16, 16)) for c in (RED, (0, 0, 255))]
     data = encoded(frames[0], format, save_all=True, append_images=frames[1:], duration=10)
@@ -131,9 +206,14 @@ def test_an_animation_gives_its_first_frame(format):
         (encoded(draw(RED), "JPEG")[:-200], "damaged"),
         (encoded(draw(RED), "WEBP")[:-60], "damaged"),
         (encoded(draw(RED))[:30], "damaged|not a PNG"),
-        (encoded(draw(RED), "TIFF"), "not a PNG, JPEG"),
+        (encoded(draw(RED), "TIFF")[:-40], "damaged"),
+        (encoded(draw(RED), "TIFF")[:6], "damaged: the file is cut short"),
+        (encoded(draw(RED), "JPEG2000"), "not a PNG, JPEG"),
     ],
-    ids=["empty", "text", "zeros", "cut PNG", "cut JPEG", "cut WebP", "header only", "TIFF"],
+    ids=[
+        *("empty", "text", "zeros", "cut PNG", "cut JPEG", "cut WebP", "header only"),
+        *("cut TIFF", "start of a TIFF", "JPEG 2000"),
+    ],
 )
 def test_a_bad_file_is_an_error_with_its_reason(data, reason):
     with pytest.raises(ImageDecodeError, match=reason):

@@ -162,7 +162,7 @@ def test_unreadable_files_are_listed_and_the_run_goes_on(run, class_folder_tree,
     assert code == 0
     assert scores["n_images"] == 18
     assert {u["path"]: u["reason"] for u in scores["unreadable"]} == {
-        "L2_2/나쁜 파일.jpg": "not a PNG, JPEG, WEBP, GIF, BMP image",
+        "L2_2/나쁜 파일.jpg": "not a PNG, JPEG, WEBP, GIF, BMP, TIFF image",
         "L2_10/empty.png": "empty file",
     }
     assert "18 images scored, 2 files not readable" in out

@@ -47,6 +47,9 @@ BLUE = Image.new("RGB", (40, 40), COLOURS["L2_33"])
 SCORED = {
     "cmyk.jpg": encoded(draw(RED).convert("CMYK"), "JPEG"),
     "16 bit.png": encoded(Image.fromarray(np.full((20, 20), 0x8042, np.uint16))),
+    "16 bit.tif": encoded(Image.fromarray(np.full((20, 20), 0x8042, np.uint16)), "TIFF"),
+    "pages.tif": encoded(draw(RED), "TIFF", save_all=True, append_images=[BLUE]),
+    "cmyk.tiff": encoded(draw(RED).convert("CMYK"), "TIFF", compression="tiff_lzw"),
     "palette with alpha.png": encoded(draw(RED).quantize(4), transparency=0),
     "rotated.jpg": sideways(),
     "animated.gif": encoded(draw(RED), "GIF", save_all=True, append_images=[BLUE]),
@@ -67,12 +70,14 @@ SCORED = {
 LISTED = {
     "pixel bomb.png": (png_of_size(30_000, 30_000), "more than 50,000,000 pixels"),
     "cut.png": (encoded(draw(RED))[:-40], "damaged"),
+    "cut.tif": (encoded(draw(RED), "TIFF")[:-200], "damaged"),
+    "float.tif": (encoded(draw(RED).convert("F"), "TIFF"), "whose white is unknown"),
     "cut.jpg": (encoded(draw(RED), "JPEG")[:-200], "damaged"),
     "empty.png": (b"", "empty file"),
     "text.jpg": (b"hello", "not a PNG"),
     "scans.jpg": (progressive(250), "too many scans"),
 }
-GRAY = {"16 bit.png"}  # the network may call it anything
+GRAY = {"16 bit.png", "16 bit.tif"}  # the network may call it anything
 
 
 @pytest.fixture

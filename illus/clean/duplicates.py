@@ -24,7 +24,7 @@ from illus.clean.groups import connected_components, group_members
 from illus.parallel import write_table
 
 COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
-LOSSLESS = ("PNG", "BMP", "GIF")
+LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
 # What makes a file worth keeping, most important first, and the reason to remove one that has less of it.
 BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes": "more compressed than"}
 
