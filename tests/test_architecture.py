@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-GROUND = {"evaluate", "illus.calibration", "illus.config", "illus.parallel"}
+GROUND = {"evaluate", "illus.calibration", "illus.config", "illus.parallel", "illus.predict"}
 WINGS = ["data", "clean", "learn", "report", "emoji20"]
 BELOW = {
     "data": {"data"},
