@@ -8,15 +8,22 @@ that :func:`illus.config.weights_path` names.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from evaluate import format_result
+from evaluate import Result, Row, format_result
 from illus import config
 from illus.clean.balance import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
 from illus.clean.duplicates import find_duplicates
+from illus.clean.leaks import (
+    describe_folder,
+    format_leaks,
+    format_scores_without,
+    leaks_between,
+    scores_without,
+)
 from illus.clean.photos import find_photos
 from illus.data.catalog import scan
 from illus.learn import experiments
@@ -147,7 +154,27 @@ def export(
     """Write the networks of records to a weights file, score it, and print the scores and where it is."""
     work = config.work_dir(folder)
     names = install(records, dataset, folder, work, weights, options, data_name=work.name).class_names
-    for result, rows in score_all(weights, tests, progress=True).values():
+    scored = score_all(weights, tests, progress=True).values()
+    for result, rows in scored:
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
         write_scores(report_dir(folder), Path(result["test_folder"]).name, result, rows, names)
+    if config.test_folders(folder):
+        tell_leaks(folder, scored, names)
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
+
+
+def tell_leaks(folder: Path, scored: Iterable[tuple[Result, list[Row]]], class_names: Sequence[str]) -> None:
+    """Print which files of test folders are copies of training files, and the scores without them.
+
+    Writes ``leaks_<test folder>.csv`` to the work folder of the training folder.
+    """
+    training = describe_folder(folder)
+    for result, rows in scored:
+        test = Path(result["test_folder"])
+        leaks = leaks_between(training, describe_folder(test))
+        table = config.work_dir(folder) / f"leaks_{test.name}.csv"
+        write_table(leaks, table)
+        print(f"\n{test}: {format_leaks(leaks)}")
+        if len(leaks):
+            without = scores_without(rows, leaks.path, class_names)
+            print(f"  {format_scores_without(result, without)}\n  all of them: {table}")

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 GROUND = {"evaluate"} | {
-    f"illus.{name}" for name in ("cache", "calibration", "config", "hashing", "parallel")
+    f"illus.{name}" for name in ("cache", "calibration", "config", "hashing", "parallel", "predict")
 }
 WINGS = ["data", "clean", "learn", "report", "emoji20"]
 BELOW = {

@@ -4,13 +4,15 @@ import json
 import shutil
 import warnings
 
+import joblib
 import pandas as pd
 import pytest
-from conftest import write_class_folders
+from conftest import COLOURS, write_class_folders
 
 from illus import config
 from illus.__main__ import main
 from illus.clean.balance import split, subsample_for_profile
+from illus.clean.leaks import scores_without
 from illus.data.catalog import scan
 
 
@@ -123,3 +125,27 @@ def test_test_folders_and_weights_are_found_beside_a_training_folder(tmp_path, m
     assert config.weights_path(tmp_path / "images").as_posix() == "work/images/best.h5"
     monkeypatch.setenv("PROFILE", "quick")
     assert config.weights_path("data/emoji20/training").as_posix() == "work/emoji20/best.h5"
+
+
+def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = write_class_folders(tmp_path / "data" / "training", n=2)
+    (tmp_path / "work" / "data").mkdir(parents=True)
+    clean = write_class_folders(tmp_path / "data" / "test", n=1, first_seed=500)
+    leaky = write_class_folders(tmp_path / "data" / "test_leaky", n=1, first_seed=600)
+    shutil.copy(folder / "L2_2" / "0.png", leaky / "L2_33" / "copy.png")
+    names, scored = sorted(COLOURS), []
+    for test in (clean, leaky):
+        paths = sorted(path.relative_to(test).as_posix() for path in test.rglob("*.png"))
+        rows = [{"path": path, "class_name": path.split("/")[0]} for path in paths]
+        rows = [row | {"predicted": "L2_2" if "copy" in row["path"] else row["class_name"]} for row in rows]
+        scored.append((scores_without(rows, [], names) | {"test_folder": str(test)}, rows))
+    with joblib.parallel_config(backend="threading"):
+        pipeline.tell_leaks(folder, scored, names)
+    shown = capsys.readouterr().out.strip().split("\n\n")
+    assert shown[0] == f"{clean}: no test file is a copy of a training file"
+    assert "1 (1 exact, 0 near; 1 in another class)" in shown[1]
+    assert "L2_33/copy.png <- L2_2/0.png (exact, distance 0.00, L2_33 here, L2_2 there)" in shown[1]
+    assert "micro F1 1.0000 (with them 0.7500), 3 images" in shown[1]
+    assert pd.read_csv(tmp_path / "work/data/leaks_test_leaky.csv").path.tolist() == ["L2_33/copy.png"]
+    assert pd.read_csv(tmp_path / "work/data/leaks_test.csv").empty

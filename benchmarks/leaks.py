@@ -1,0 +1,183 @@
+"""The leak check: planted copies that it finds, its false alarms, and how its own threshold was chosen.
+
+    python -m pip install -r benchmarks/requirements.txt
+    python -m benchmarks.leaks
+
+Needs emoji20 as published. ``results/leaks.csv``: a copy of the test folder with 60 copies of training files
+planted in it, 30 of them byte by byte, 30 re-encoded (JPEG, another size, both, another format); and the test
+folder of unseen styles as it is. But for the planted ones there are no copies of training drawings in
+either. ``plain`` is the setting; 0 allows plain images the same distance as others. A file that is called a
+leak is ``right`` if it was planted and the training file that is named shows its drawing.
+
+``results/leaks_settings.csv``: ``plain`` was chosen on the training folder alone, so that a test folder says
+something new. ``found`` is the share of planted duplicates (all transforms) that are recognised beside their
+original. For ``false_alarms``, a seventh of the drawings, by whole concepts of one hand as the builder parts
+its test folder, is held out and checked against the others, twice; they have no copy there either. Chosen
+was the largest value that loses at most 1.5 % of the duplicates.
+"""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.measure import DUPLICATE_FINDER, load
+from illus import config
+from illus.clean.duplicates import pair_distances
+from illus.clean.leaks import (
+    DEFAULTS,
+    Images,
+    LeakSettings,
+    compared_pairs,
+    describe_folder,
+    detail,
+    is_copy,
+    leaks_between,
+)
+from illus.emoji20 import contaminate
+from illus.emoji20.render import CONTAINERS
+from illus.emoji20.truth import load_truth
+from illus.learn.settings import code_of
+from illus.parallel import write_table
+
+TRAINING = config.EMOJI20 / "training"
+PLANTED = 30  # exact copies, and as many that are re-encoded
+CHANGES = (("jpeg",), ("rescale",), ("rescale", "jpeg"), ("format",))
+SWEEP = (0, 500, 700, 850, 1000, 1200, 1400)  # values of ``plain``
+SAMPLE, PARTS, SHARE = (
+    500,
+    2,
+    7,
+)  # planted duplicates; parts that are held out, each 1 / SHARE of the concepts
+SOURCES = (*DUPLICATE_FINDER, "illus/clean/leaks.py", "illus/emoji20/contaminate.py", "benchmarks/leaks.py")
+
+
+def with_plain(value: float) -> LeakSettings:
+    """The settings with another ``plain``; 0 allows all images the same distance."""
+    return replace(DEFAULTS, plain=max(value, 1e-9))
+
+
+def plant(test: Path, truth: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Write copies of training files into a test folder; ``path``, ``change``, ``drawing`` of each."""
+    rng = np.random.default_rng([seed, 60])
+    readable = truth[truth.kind != "broken"]
+    rows = []
+    for i, file in enumerate(
+        readable.iloc[rng.choice(len(readable), 2 * PLANTED, replace=False)].itertuples()
+    ):
+        data, ending = (TRAINING / file.path).read_bytes(), Path(file.path).suffix[1:]
+        changes = CHANGES[i % len(CHANGES)] if i >= PLANTED else ()
+        for change in changes:
+            container = contaminate.duplicate_container(change, _container(ending), rng)
+            data, ending = contaminate.duplicate(data, change, container, rng)[0], CONTAINERS[container][0]
+        path = f"{file.path.split('/')[0]}/planted-{i:02d}.{ending}"
+        (test / path).write_bytes(data)
+        rows.append((path, " ".join(changes) or "exact", file.drawing))
+    return pd.DataFrame(rows, columns=["path", "change", "drawing"])
+
+
+def _container(ending: str) -> str:
+    """A container without transparency for an ending."""
+    return (
+        "png-rgb"
+        if ending == "png"
+        else next(name for name, value in CONTAINERS.items() if value[0] == ending)
+    )
+
+
+def rows_of(
+    name: str, training: Images, folder: Path, truth: pd.DataFrame, planted: pd.DataFrame | None = None
+) -> list[dict[str, object]]:
+    """Rows of results/leaks.csv for one folder; prints what is missed and what is wrong."""
+    images, rows = describe_folder(folder), []
+    drawing = truth.set_index("path").drawing
+    for plain in (0, DEFAULTS.plain):
+        leaks = leaks_between(training, images, with_plain(plain))
+        row: dict[str, object] = {
+            "folder": name,
+            "plain": plain,
+            "files": len(images.files),
+            "flagged": len(leaks),
+        }
+        if planted is not None:
+            shown = leaks.merge(planted, on="path", how="left")
+            right = shown[shown.drawing.eq(shown.copy_of.map(drawing))]
+            exact = right.change.eq("exact").sum()
+            row |= {"planted": len(planted), "right": len(right), "right_exact": exact}
+            row |= {"recall": len(right) / len(planted), "precision": len(right) / max(1, len(leaks))}
+            print(planted[~planted.path.isin(right.path)].to_string(), flush=True)
+            leaks = leaks[~leaks.path.isin(right.path)]
+        print(f"{name}, plain {plain}: not planted\n{leaks.to_string()}", flush=True)
+        rows.append(row)
+    return rows
+
+
+def sweep(training: Images, truth: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows of results/leaks_settings.csv."""
+    copies, strangers = planted_duplicates(training, truth), held_out_pairs(training, truth)
+    rows = []
+    for plain in SWEEP:
+        settings = with_plain(plain)
+        called = strangers[is_copy(strangers, settings)]
+        false = len(called.drop_duplicates(["part", "test"]))
+        found = is_copy(copies, settings).mean()
+        rows.append(
+            {"plain": plain, "chosen": plain == DEFAULTS.plain, "found": found, "false_alarms": false}
+        )
+    return rows
+
+
+def planted_duplicates(training: Images, truth: pd.DataFrame) -> pd.DataFrame:
+    """``distance`` and ``detail`` of planted duplicates beside their originals, byte copies left out."""
+    image = training.files.set_index("path").image
+    duplicates = truth[truth.kind == "duplicate"]
+    pairs = np.column_stack(
+        [image[duplicates.source.str.removeprefix(f"{TRAINING.name}/")], image[duplicates.path]]
+    )
+    pairs = np.random.default_rng(0).permutation(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1))[:SAMPLE]
+    details = [min(map(detail, training.descriptors["thumbnail"][pair])) for pair in pairs]
+    return pd.DataFrame({"distance": pair_distances(training.descriptors, pairs), "detail": details})
+
+
+def held_out_pairs(training: Images, truth: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of a training image and one that is held out, by ``part``, as ``compared_pairs`` gives them."""
+    first = training.files.drop_duplicates("image").set_index("path").image
+    known = truth.set_index("path").loc[first.index].assign(image=first).sort_values("image")
+    original = (known.kind == "original").to_numpy()
+    concepts = np.random.default_rng(1).permutation(np.unique(known.group[original]))
+    tables = []
+    for number, part in enumerate(np.array_split(concepts, SHARE)[:PARTS]):
+        out = original & known.group.isin(part).to_numpy()
+        rest = original & ~known.group.isin(part).to_numpy()
+        rest &= ~known.drawing.isin(known.drawing[out]).to_numpy()
+        sides = [Images(training.files, training.descriptors[side]) for side in (rest, out)]
+        tables.append(compared_pairs(*sides).assign(part=number))
+    return pd.concat(tables, ignore_index=True)
+
+
+def main() -> None:
+    truth = load_truth(TRAINING)
+    assert truth is not None, "python -m illus.emoji20 builds the data set"
+    print(load(), flush=True)
+    training = describe_folder(TRAINING)
+    settings = pd.DataFrame(sweep(training, truth)).round({"found": 4})
+    print(settings.to_string(index=False), flush=True)
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary, "test")
+        shutil.copytree(config.EMOJI20 / "test", copy)
+        planted = plant(copy, truth, config.SEED)
+        rows += rows_of("test, 60 copies planted", training, copy, truth, planted)
+    rows += rows_of("test_unseen_style", training, config.EMOJI20 / "test_unseen_style", truth)
+    table = pd.DataFrame(rows).convert_dtypes().round({"recall": 4, "precision": 4})
+    print(table.to_string(index=False))
+    code = code_of(SOURCES)
+    write_table(table.assign(code=code), config.RESULTS / "leaks.csv")
+    write_table(settings.assign(code=code), config.RESULTS / "leaks_settings.csv")
+
+
+if __name__ == "__main__":
+    main()

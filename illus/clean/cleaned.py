@@ -1,0 +1,209 @@
+"""Catalog, duplicates and photos -> a new folder of class folders, with only what is kept.
+
+In: the tables of the stages. Out: copies of the kept files, or hard links to them, in class folders; and
+``removed.csv``, which says of each other file why it was left out. The data folder is only read.
+"""
+
+import os
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from evaluate import natural_key, on_one_line, shorten_list
+from illus.parallel import progress, write_table
+
+REMOVED = "removed.csv"
+COLUMNS = ["path", "reason", "counterpart"]
+PHOTO, UNREADABLE = "photo", "unreadable: "
+KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # of image_dataset_from_directory in Keras 3
+
+
+def keep_or_remove(
+    catalog: pd.DataFrame,
+    duplicates: pd.DataFrame | None = None,
+    photos: pd.DataFrame | None = None,
+    dropped: Mapping[str, str] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part the files of a catalog into what is kept and what is left out.
+
+    Parameters
+    ----------
+    catalog : pandas.DataFrame
+        From :func:`illus.data.catalog.scan`. ``class_name`` is where a file shall go, which may be another
+        class than that of its folder.
+    duplicates : pandas.DataFrame, optional
+        From :func:`illus.clean.duplicates.find_duplicates`.
+    photos : pandas.DataFrame, optional
+        From :func:`illus.clean.photos.find_photos`.
+    dropped : mapping of str to str, optional
+        Path to reason of files that are left out whatever the tables say.
+
+    Returns
+    -------
+    kept : pandas.DataFrame
+        ``path``, ``class_name``; in the order of the catalog.
+    removed : pandas.DataFrame
+        ``path``, ``reason``, and ``counterpart``: the copy that is kept, empty if there is none. In the order
+        of the catalog.
+    """
+    reasons: dict[str, str] = {}
+    instead: dict[str, str] = {}
+    if duplicates is not None:
+        keep = duplicates.keep.astype(bool)
+        of_set = duplicates[keep & (duplicates.copy_of != "")].drop_duplicates("copy_of")
+        first_kept = dict(zip(of_set.copy_of, of_set.path, strict=True))
+        out = duplicates[~keep]
+        reasons = dict(zip(out.path, out.reason, strict=True))
+        instead = {p: first_kept.get(best, "") for p, best in zip(out.path, out.copy_of, strict=True)}
+    if photos is not None:
+        reasons |= dict.fromkeys(photos.path[photos.is_photo.astype(bool)], PHOTO)
+    broken = catalog[catalog.error != ""]
+    reasons |= {p: UNREADABLE + error for p, error in zip(broken.path, broken.error, strict=True)}
+    reasons |= dropped or {}
+    kept = catalog.loc[~catalog.path.isin(list(reasons)), ["path", "class_name"]]
+    remaining = set(kept.path) | {""}
+    rows = []
+    for path in catalog.path[catalog.path.isin(list(reasons))]:
+        counterpart = instead.get(path, "")
+        rows.append((path, reasons[path], counterpart if counterpart in remaining else ""))
+    return kept.reset_index(drop=True), pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+
+
+def check_out(folder: str | Path, out: str | Path) -> None:
+    """Refuse a place for a cleaned folder; call it before the stages, which take long.
+
+    Raises
+    ------
+    ValueError
+        ``out`` exists, or lies inside ``folder`` (links resolved), or its parent does not exist.
+    """
+    out = Path(out)
+    if os.path.lexists(out):
+        raise ValueError(f"{out} exists already: name a folder that does not exist")
+    if not out.parent.is_dir():
+        raise ValueError(f"no such folder: {out.parent}")
+    parent = out.parent.resolve()
+    if any(outer.samefile(folder) for outer in (parent, *parent.parents)):
+        raise ValueError(f"{out} lies inside the data, {folder}: name a folder outside it")
+
+
+def write_cleaned(
+    folder: str | Path, out: str | Path, kept: pd.DataFrame, removed: pd.DataFrame, link: bool = False
+) -> pd.DataFrame:
+    """Write class folders of the kept files, and ``removed.csv`` beside them; all of it or nothing.
+
+    A file keeps its name and its place inside its class folder. One of another class than its folder's keeps
+    its whole path in the folder of its class: ``A/1.png``, labelled B, becomes ``B/A/1.png``. Where a name is
+    taken, the first part inside the class folder gets a number, as in ``B/A-2/1.png``.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The data; only read.
+    out : str or Path
+        Must not exist, see :func:`check_out`. Appears when it is complete; until then the files are in a
+        hidden folder beside it, which is deleted if anything fails.
+    kept : pandas.DataFrame
+        ``path``, relative to ``folder``, and ``class_name``.
+    removed : pandas.DataFrame
+        ``path``, ``reason``, ``counterpart``, as from :func:`keep_or_remove`.
+    link : bool, default False
+        Make hard links instead of copies: no space is used, but a file in ``out`` and its original are the
+        same file, and editing one in place edits both.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``kept`` with ``copy``: the path of each file in ``out``.
+
+    Raises
+    ------
+    ValueError
+        See :func:`check_out`; nothing is kept; hard links cannot be made there.
+    OSError
+        A file cannot be read or written.
+    """
+    folder, out = Path(folder), Path(out)
+    check_out(folder, out)
+    if kept.empty:
+        raise ValueError(f"nothing is kept of {folder}, so {out} is not made")
+    home = [unicodedata.normalize("NFC", path.split("/")[0]) for path in kept.path]
+    moved = kept.class_name.ne(home)
+    copies = pd.Series("", kept.index, dtype=object)
+    with tempfile.TemporaryDirectory(prefix=".cleaned-", dir=out.parent) as temporary:
+        building = Path(temporary, "out")  # the folder around it cannot be read by others
+        building.mkdir()
+        write_table(removed, building / REMOVED)
+        order = kept[~moved].index.append(kept[moved].index)  # those that stay keep their names
+        for row in progress(order, "clean", len(order)):
+            path, class_name = kept.path[row], kept.class_name[row]
+            inside = path if moved[row] else path.split("/", 1)[1]
+            target = _free_place(building / class_name, inside)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _put(folder / path, target, link)
+            copies[row] = target.relative_to(building).as_posix()
+        building.rename(out)
+    return kept.assign(copy=copies)
+
+
+def _free_place(class_folder: Path, inside: str) -> Path:
+    """The first of the possible paths of a file that is not taken on this file system."""
+    for path in _numbered(inside):
+        target = class_folder / path
+        nearest = next(parent for parent in target.parents if parent.exists())
+        if nearest.is_dir() and not target.exists():
+            return target
+    raise AssertionError("numbers have no end")
+
+
+def _numbered(inside: str) -> Iterator[PurePosixPath]:
+    """The path itself, then with numbers after its first part: ``a-2/1.png``, ``a-3/1.png``, ..."""
+    path = PurePosixPath(inside)
+    first = PurePosixPath(path.parts[0])
+    yield path
+    for number in count(2):
+        yield PurePosixPath(f"{first.stem}-{number}{first.suffix}", *path.parts[1:])
+
+
+def _put(source: Path, target: Path, link: bool) -> None:
+    if not link:
+        shutil.copyfile(source, target)
+        return
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(
+            f"hard links cannot be made ({error.strerror}): they need one file system for both folders that "
+            "has such links; without --link files are copied"
+        ) from None
+
+
+def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path, link: bool = False) -> str:
+    """A few lines for a terminal on what :func:`write_cleaned` wrote, which returned ``written``."""
+    classes = written.class_name.nunique()
+    lines = [f"{len(written):,} files in {classes} class folders of {out}"]
+    home = removed.path.str.split("/").str[0].map(lambda name: unicodedata.normalize("NFC", name))
+    if lost := sorted(set(home) - set(written.class_name), key=natural_key):
+        lines.append(f"nothing is left of {shorten_list(lost)}")
+    kinds = {
+        "unreadable": removed.reason.str.startswith(UNREADABLE),
+        "photos": removed.reason.eq(PHOTO),
+        "copies of a kept file": removed.counterpart.ne(""),
+    }
+    counts = pd.Series(np.select(list(kinds.values()), list(kinds), "for other reasons")).value_counts()
+    numbers = ", ".join(f"{n:,} {what}" for what, n in counts.items())
+    lines.append(f"{len(removed):,} left out{': ' if numbers else ''}{numbers}; see {Path(out) / REMOVED}")
+    if skipped := (~written["copy"].str.lower().str.endswith(KERAS_ENDINGS)).sum():
+        endings = " ".join(KERAS_ENDINGS)
+        lines.append(f"image_dataset_from_directory of Keras reads {endings} only: not {skipped:,} of these")
+    if link:
+        lines.append("hard links: each file is one with its original, so editing it edits the original too")
+    return "\n".join(on_one_line(line) for line in lines)

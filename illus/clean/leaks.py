@@ -1,0 +1,245 @@
+"""Training folder, test folder -> which test files are copies of training files.
+
+In: two folders of class folders. Out: one row per leaked file; the scores of a test without such files.
+Pairs are proposed and compared as for duplicates, but only between the folders, and with a stricter limit for
+plain images: two people may well draw the same disc.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+from sklearn.neighbors import NearestNeighbors
+
+from evaluate import Scores, natural_key, on_one_line, score
+from illus.clean.compare import plausible
+from illus.clean.descriptors import DEFAULTS as DUPLICATES
+from illus.clean.descriptors import DuplicateSettings, hash_pairs, unique_pairs
+from illus.clean.duplicates import distinct_images, pair_distances
+from illus.data.catalog import scan
+
+COLUMNS = ["path", "copy_of", "relation", "distance", "class_name", "copy_class"]
+JPEG_QUALITY = 50  # at which the detail of a thumbnail is measured
+SHOWN = 10  # leaks that are named on a terminal; the table has all
+
+
+@dataclass(frozen=True)
+class LeakSettings:
+    """Every threshold of the leak check; those of pairs are the duplicate finder's."""
+
+    duplicates: DuplicateSettings = DUPLICATES
+    plain: float = 850.0  # bytes of detail below which less distance is allowed: benchmarks/leaks.py --sweep
+
+
+DEFAULTS = LeakSettings()
+
+
+class Images(NamedTuple):
+    """The readable files of a folder and their distinct images, see ``distinct_images``."""
+
+    files: pd.DataFrame
+    descriptors: np.ndarray
+
+
+def find_leaks(training: str | Path, test: str | Path, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
+    """Find the test files that are copies of training files.
+
+    Parameters
+    ----------
+    training, test : str or Path
+        Folders of class folders.
+    settings : LeakSettings, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from :func:`leaks_between`.
+
+    Raises
+    ------
+    evaluate.EvaluationError
+        One of them is no folder of class folders.
+    """
+    return leaks_between(describe_folder(training, settings), describe_folder(test, settings), settings)
+
+
+def describe_folder(folder: str | Path, settings: LeakSettings = DEFAULTS) -> Images:
+    """Scan a folder of class folders and describe its images."""
+    return Images(*distinct_images(scan(folder), folder, settings.duplicates))
+
+
+def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
+    """The test files that are copies of training files.
+
+    Exact copies have the same decoded pixels. Near copies are as alike as duplicates are, see
+    :func:`illus.clean.compare.distance`. But the plainer two drawings are, the more alike they can be by
+    chance: where one has less than ``settings.plain`` bytes of :func:`detail`, the distance that is allowed
+    shrinks in proportion.
+
+    Parameters
+    ----------
+    training, test : Images
+        From :func:`describe_folder`.
+    settings : LeakSettings, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per test file that is a copy, in natural order: ``path``, in the test folder; ``copy_of``, in
+        the training folder: the most alike file, of equally alike ones one of the same class, then the best;
+        ``relation``: ``exact`` or ``near``; ``distance``, in levels of 255, 0 for exact copies;
+        ``class_name`` and ``copy_class``: the classes of the two files.
+    """
+    pairs = compared_pairs(training, test, settings)
+    near = pairs[is_copy(pairs, settings)].assign(relation="near")
+    links = pd.concat([_equal(training, test), near], ignore_index=True)
+    sources = training.files.rename(columns={"path": "copy_of", "class_name": "copy_class"})
+    sources = sources[["copy_of", "copy_class", "image"]].assign(rank=range(len(sources)))
+    rows = test.files[["path", "class_name", "image"]].merge(links, left_on="image", right_on="test")
+    rows = rows.merge(sources, left_on="training", right_on="image")
+    rows["other_class"] = rows.class_name != rows.copy_class
+    rows = rows.sort_values(["relation", "distance", "other_class", "rank"]).drop_duplicates("path")
+    rows = rows.sort_values("path", key=lambda paths: paths.map(natural_key), ignore_index=True)
+    return rows[COLUMNS].round({"distance": 2})
+
+
+def _equal(training: Images, test: Images) -> pd.DataFrame:
+    """Pairs of images of the same pixels."""
+    _, first, second = np.intersect1d(
+        training.descriptors["pixels"], test.descriptors["pixels"], return_indices=True
+    )
+    return pd.DataFrame({"training": first, "test": second, "distance": 0.0, "relation": "exact"})
+
+
+def compared_pairs(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
+    """Pairs of a training and a test image that may be copies.
+
+    Parameters
+    ----------
+    training, test : Images
+    settings : LeakSettings, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``training``, ``test`` (numbers of images), ``distance``, and ``detail`` of the plainer one.
+    """
+    proposed = cross_pairs(training.descriptors, test.descriptors, settings.duplicates)
+    (rows, first), (others, second) = (np.unique(side, return_inverse=True) for side in proposed.T)
+    descriptors = np.concatenate([training.descriptors[rows], test.descriptors[others]])
+    pairs = np.column_stack([first, len(rows) + second])
+    pairs = pairs[plausible(descriptors, pairs, settings.duplicates)]
+    return pd.DataFrame(
+        {
+            "training": rows[pairs[:, 0]],
+            "test": others[pairs[:, 1] - len(rows)],
+            "distance": pair_distances(descriptors, pairs, settings.duplicates),
+            "detail": [min(detail(image) for image in descriptors["thumbnail"][pair]) for pair in pairs],
+        }
+    )
+
+
+def is_copy(pairs: pd.DataFrame, settings: LeakSettings = DEFAULTS) -> pd.Series:
+    """Which pairs, with ``distance`` and ``detail``, are copies; bool."""
+    allowed = settings.duplicates.near * (pairs.detail / settings.plain).clip(upper=1)
+    return pairs.distance < allowed
+
+
+def cross_pairs(
+    training: np.ndarray, test: np.ndarray, settings: DuplicateSettings = DUPLICATES
+) -> np.ndarray:
+    """Pairs of a training and a test image that are near by a hash, or neighbours by colour.
+
+    Parameters
+    ----------
+    training, test : numpy.ndarray
+        dtype :data:`illus.clean.descriptors.DESCRIPTOR`, shapes (n,) and (m,).
+    settings : DuplicateSettings, optional
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (pairs, 2): position in ``training``, position in ``test``.
+    """
+    if not (len(training) and len(test)):
+        return np.empty((0, 2), np.int64)
+    n = len(training)
+    grids = [images["colours"].reshape(len(images), -1) for images in (training, test)]
+    count = min(settings.colour_neighbours, n)
+    near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(grids[0]).kneighbors(grids[1])[1]
+    found = [np.column_stack([near.ravel(), n + np.repeat(np.arange(len(test)), count)])]
+    for field in ("whole", "content"):
+        hashes = np.concatenate([training[field], test[field]])
+        found.append(hash_pairs(hashes, settings.hash_radius, settings.largest_bucket))
+    pairs = unique_pairs(np.concatenate(found))
+    return pairs[(pairs[:, 0] < n) & (pairs[:, 1] >= n)] - [0, n]
+
+
+def detail(thumbnail: np.ndarray) -> int:
+    """How much there is to see in a thumbnail: bytes of its JPEG beyond those of a blank one.
+
+    The size of a compressed image is a common measure of its complexity (Machado et al. 2015,
+    "Computerized measures of visual complexity").
+    """
+    return _jpeg_bytes(thumbnail) - _jpeg_bytes(np.full_like(thumbnail, 255))
+
+
+def _jpeg_bytes(rgb: np.ndarray) -> int:
+    return len(cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
+
+
+def scores_without(
+    rows: Sequence[Mapping[str, str]], leaked: Iterable[str], class_names: Sequence[str]
+) -> Scores | None:
+    """Scores of a test without its leaked files.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        Of :func:`evaluate.evaluate`, for all files of a test folder.
+    leaked : iterable of str
+        ``path`` of :func:`find_leaks`.
+    class_names : sequence of str
+        Of the model's description.
+
+    Returns
+    -------
+    evaluate.Scores or None
+        From :func:`evaluate.score`; None if no scored file is left.
+    """
+    leaked, number = set(leaked), {name: i for i, name in enumerate(class_names)}
+    left = [row for row in rows if row["predicted"] and row["path"] not in leaked]
+    if not left:
+        return None
+    true, predicted = ([number[row[key]] for row in left] for key in ("class_name", "predicted"))
+    return score(np.array(true), np.array(predicted), class_names)
+
+
+def format_leaks(leaks: pd.DataFrame) -> str:
+    """The table of :func:`find_leaks` for a terminal: counts and the first leaks, conflicts before others."""
+    if leaks.empty:
+        return "no test file is a copy of a training file"
+    conflict = leaks.class_name != leaks.copy_class
+    exact = int((leaks.relation == "exact").sum())
+    lines = [
+        f"test files that are copies of training files: {len(leaks):,} ({exact:,} exact, "
+        f"{len(leaks) - exact:,} near; {conflict.sum():,} in another class)"
+    ]
+    for row in leaks.assign(agree=~conflict).sort_values("agree", kind="stable").head(SHOWN).itertuples():
+        classes = "" if row.agree else f", {row.class_name} here, {row.copy_class} there"
+        lines.append(f"  {row.path} <- {row.copy_of} ({row.relation}, distance {row.distance:.2f}{classes})")
+    if len(leaks) > SHOWN:
+        lines.append(f"  and {len(leaks) - SHOWN:,} more")
+    return "\n".join(on_one_line(line) for line in lines)
+
+
+def format_scores_without(scores: Scores, without: Scores | None) -> str:
+    """One line on the scores of a test with and without its leaked files, see :func:`scores_without`."""
+    if without is None:
+        return "without them no image is left to score"
+    macro, micro = (f"{without[key]:.4f} (with them {scores[key]:.4f})" for key in ("macro_f1", "micro_f1"))
+    return f"without them macro F1 {macro}, micro F1 {micro}, {without['n_images']:,} images"

@@ -1,0 +1,265 @@
+"""A cleaned folder: what goes into it, where, and that nothing else changes, on disk or half way."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+import keras
+import pandas as pd
+import pytest
+from conftest import COLOURS, draw, write_class_folders
+
+from illus.clean import cleaned
+from illus.clean.cleaned import check_out, format_cleaned, keep_or_remove, write_cleaned
+
+KOREAN = "한글 클래스"
+NOTHING = pd.DataFrame(columns=["path", "reason", "counterpart"])
+
+
+def snapshot(folder):
+    return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
+
+
+def content(folder):
+    """Path to bytes of every file below a folder."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def kept_table(*rows):
+    return pd.DataFrame(rows, columns=["path", "class_name"])
+
+
+def write(folder, *paths):
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(path.encode())
+    return folder
+
+
+@pytest.fixture
+def tables():
+    """Catalog, duplicates and photos of nine files."""
+    catalog = pd.DataFrame(
+        [
+            ("A/best.png", "A", ""),
+            ("A/copy.jpg", "A", ""),
+            ("A/bad.png", "A", "empty file"),
+            ("A/photo.jpg", "A", ""),
+            ("B/outvoted.png", "B", ""),
+            ("B/alone.png", "B", ""),
+            ("B/one.png", "B", ""),
+            ("C/other.png", "C", ""),
+            ("C/drawn.png", "C", ""),
+        ],
+        columns=["path", "class_name", "error"],
+    )
+    duplicates = pd.DataFrame(
+        [
+            ("A/best.png", True, "best of 3 copies", "B/outvoted.png"),
+            ("A/copy.jpg", False, "fewer pixels than A/best.png", "B/outvoted.png"),
+            ("B/outvoted.png", False, "label conflict, A: 2, B: 1: outvoted", "B/outvoted.png"),
+            ("B/alone.png", True, "only copy; its variants are in the group", ""),
+            ("B/one.png", False, "label conflict, B: 1, C: 1: undecided", "C/other.png"),
+            ("C/other.png", False, "label conflict, B: 1, C: 1: undecided", "C/other.png"),
+        ],
+        columns=["path", "keep", "reason", "copy_of"],
+    )
+    photos = pd.DataFrame({"path": ["A/photo.jpg", "B/alone.png"], "is_photo": [True, False]})
+    return catalog, duplicates, photos
+
+
+# --- What is kept ---------------------------------------------------------------------------------
+
+
+def test_every_file_is_kept_or_has_a_reason_and_its_kept_copy(tables):
+    kept, removed = keep_or_remove(*tables)
+    assert kept.to_numpy().tolist() == [["A/best.png", "A"], ["B/alone.png", "B"], ["C/drawn.png", "C"]]
+    assert removed.set_index("path").T.to_dict("list") == {
+        "A/copy.jpg": ["fewer pixels than A/best.png", "A/best.png"],
+        "A/bad.png": ["unreadable: empty file", ""],
+        "A/photo.jpg": ["photo", ""],
+        "B/outvoted.png": ["label conflict, A: 2, B: 1: outvoted", "A/best.png"],
+        "B/one.png": ["label conflict, B: 1, C: 1: undecided", ""],
+        "C/other.png": ["label conflict, B: 1, C: 1: undecided", ""],
+    }
+    assert removed.path.tolist() == [path for path in tables[0].path if path not in set(kept.path)]
+
+
+def test_a_dropped_file_has_its_own_reason_and_is_no_counterpart(tables):
+    kept, removed = keep_or_remove(*tables, dropped={"A/best.png": "dropped by decision"})
+    assert "A/best.png" not in set(kept.path)
+    rows = removed.set_index("path")
+    assert rows.reason["A/best.png"] == "dropped by decision"
+    assert rows.counterpart["A/copy.jpg"] == ""
+
+
+def test_without_other_tables_all_readable_files_are_kept(tables):
+    kept, removed = keep_or_remove(tables[0])
+    assert len(kept) == 8
+    assert removed.path.tolist() == ["A/bad.png"]
+
+
+# --- Where it goes --------------------------------------------------------------------------------
+
+
+def test_files_keep_their_names_and_places_and_the_data_stay_as_they_are(tmp_path):
+    data = write(tmp_path / "data", f"{KOREAN}/깊은 곳/그림 1.png", "B/1.png", "B/2.png")
+    before = snapshot(data)
+    removed = pd.DataFrame([("B/2.png", "photo", "")], columns=NOTHING.columns)
+    kept = kept_table((f"{KOREAN}/깊은 곳/그림 1.png", KOREAN), ("B/1.png", "B"))
+    written = write_cleaned(data, tmp_path / "out", kept, removed)
+    assert written["copy"].tolist() == kept.path.tolist()
+    assert content(tmp_path / "out") == {
+        "removed.csv": b"path,reason,counterpart\nB/2.png,photo,\n",
+        "B/1.png": b"B/1.png",
+        f"{KOREAN}/깊은 곳/그림 1.png": f"{KOREAN}/깊은 곳/그림 1.png".encode(),
+    }
+    assert snapshot(data) == before
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["data", "out"]
+    assert oct((tmp_path / "out").stat().st_mode) == oct(data.stat().st_mode)
+
+
+def test_a_folder_name_in_decomposed_letters_becomes_the_class_name(tmp_path):
+    folder = unicodedata.normalize("NFD", KOREAN)
+    data = write(tmp_path / "data", f"{folder}/1.png")
+    written = write_cleaned(data, tmp_path / "out", kept_table((f"{folder}/1.png", KOREAN)), NOTHING)
+    assert written["copy"].tolist() == [f"{KOREAN}/1.png"]
+    assert (tmp_path / "out" / KOREAN / "1.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ("B/other.png", "B/A/1.png"),
+        ("B/A/1.png", "B/A-2/1.png"),  # a file
+        ("B/A/1.png/x.png", "B/A-2/1.png"),  # a folder
+        ("B/A", "B/A-2/1.png"),  # a file where a folder is wanted
+    ],
+)
+def test_a_relabelled_file_goes_to_its_new_class_under_a_name_that_is_free(tmp_path, taken, expected):
+    data = write(tmp_path / "data", "A/1.png", taken)
+    written = write_cleaned(data, tmp_path / "out", kept_table(("A/1.png", "B"), (taken, "B")), NOTHING)
+    assert written["copy"].tolist() == [expected, taken]
+    found = content(tmp_path / "out")
+    assert (found[expected], found[taken]) == (b"A/1.png", taken.encode())
+
+
+def test_keras_reads_the_folder(tmp_path):
+    data = write_class_folders(tmp_path / "data", n=3)
+    (data / "L2_2" / "nested").mkdir()
+    draw(COLOURS["L2_2"], 99).save(data / "L2_2" / "nested" / "그림.png")
+    paths = sorted(content(data))
+    kept = kept_table(*[(path, path.split("/")[0]) for path in paths if path != "L2_10/0.png"])
+    write_cleaned(data, tmp_path / "out", kept, NOTHING)
+    dataset = keras.utils.image_dataset_from_directory(tmp_path / "out", image_size=(40, 40), verbose=False)
+    assert dataset.class_names == ["L2_10", "L2_2", "L2_33"]
+    labels = [int(label) for _, batch in dataset for label in batch]
+    assert [labels.count(i) for i in range(3)] == [2, 4, 3]
+
+
+# --- Hard links -----------------------------------------------------------------------------------
+
+
+def test_hard_links_are_the_originals(tmp_path):
+    data = write(tmp_path / "data", "A/1.png")
+    write_cleaned(data, tmp_path / "out", kept_table(("A/1.png", "A")), NOTHING, link=True)
+    assert (tmp_path / "out/A/1.png").samefile(data / "A/1.png")
+    write_cleaned(data, tmp_path / "copies", kept_table(("A/1.png", "A")), NOTHING)
+    assert not (tmp_path / "copies/A/1.png").samefile(data / "A/1.png")
+
+
+def test_where_hard_links_cannot_be_made_nothing_is_written(tmp_path, monkeypatch):
+    def link(source, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    data = write(tmp_path / "data", "A/1.png")
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(ValueError, match=r"cross-device link\).* without --link files are copied"):
+        write_cleaned(data, tmp_path / "out", kept_table(("A/1.png", "A")), NOTHING, link=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+# --- What is refused ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("data", "exists already"),
+        ("file", "exists already"),
+        ("dangling", "exists already"),
+        ("data/out", "lies inside the data"),
+        ("data/A/deep/../out", "lies inside the data"),
+        ("link/out", "lies inside the data"),
+        ("nowhere/out", "no such folder"),
+        ("file/out", "no such folder"),
+    ],
+)
+def test_a_place_that_exists_or_lies_inside_the_data_is_refused(tmp_path, out, message):
+    data = write(tmp_path / "data", "A/deep/1.png")
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    (tmp_path / "link").symlink_to(data / "A")
+    before = snapshot(data)
+    with pytest.raises(ValueError, match=message) as error:
+        write_cleaned(data, tmp_path / out, kept_table(("A/deep/1.png", "A")), NOTHING)
+    assert "\n" not in str(error.value)
+    assert snapshot(data) == before
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_the_data_are_seen_through_a_link_and_a_neighbour_is_allowed(tmp_path):
+    data = write(tmp_path / "data", "A/1.png")
+    (tmp_path / "link").symlink_to(data)
+    with pytest.raises(ValueError, match="lies inside"):
+        check_out(tmp_path / "link", data / "out")
+    check_out(tmp_path / "link", tmp_path / "data-cleaned")
+
+
+def test_nothing_to_keep_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="nothing is kept"):
+        write_cleaned(write(tmp_path / "data", "A/1.png"), tmp_path / "out", kept_table(), NOTHING)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch, error):
+    data = write(tmp_path / "data", "A/1.png", "A/2.png")
+    before, copied = snapshot(data), []
+
+    def copyfile(source, target):
+        if copied:
+            raise error
+        copied.append(Path(target).write_bytes(b"half"))
+
+    monkeypatch.setattr(cleaned.shutil, "copyfile", copyfile)
+    with pytest.raises(type(error)):
+        write_cleaned(data, tmp_path / "out", kept_table(("A/1.png", "A"), ("A/2.png", "A")), NOTHING)
+    assert copied
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+    assert snapshot(data) == before
+
+
+# --- What is said ---------------------------------------------------------------------------------
+
+
+def test_the_summary_counts_reasons_lost_classes_and_what_keras_cannot_read(tables, tmp_path):
+    kept, removed = keep_or_remove(*tables, dropped={"C/drawn.png": "dropped by decision"})
+    written = kept.assign(copy=["A/best.WEBP", "B/alone.PNG"])
+    text = format_cleaned(written, removed, tmp_path / "out", link=True)
+    lines = text.splitlines()
+    assert lines[0] == f"2 files in 2 class folders of {tmp_path / 'out'}"
+    assert lines[1] == "nothing is left of C"
+    for part in (
+        "7 left out: ",
+        "1 unreadable",
+        "1 photos",
+        "2 copies of a kept file",
+        "3 for other reasons",
+    ):
+        assert part in lines[2]
+    assert lines[2].endswith("removed.csv")
+    assert "not 1 of these" in lines[3]
+    assert "edits the original" in lines[4]
+    plain = format_cleaned(written[1:], removed[:0], tmp_path / "out")
+    assert plain.splitlines()[1:] == [f"0 left out; see {tmp_path / 'out' / 'removed.csv'}"]

@@ -1,0 +1,220 @@
+"""Test files that are copies of training files, on drawings whose copies are known."""
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import encoded
+from drawings import BROWN, brighter, clock, face, fish, flat_drawing, house, padded, plant, rescaled
+from PIL import Image, ImageDraw, ImageOps
+from threadpoolctl import threadpool_limits
+
+from evaluate import score
+from illus.clean.descriptors import describe_images
+from illus.clean.leaks import (
+    COLUMNS,
+    LeakSettings,
+    compared_pairs,
+    cross_pairs,
+    describe_folder,
+    detail,
+    find_leaks,
+    format_leaks,
+    format_scores_without,
+    scores_without,
+)
+
+TRAINING = {
+    "A/plant.png": plant(),
+    "A/fish.png": fish(),
+    "B/house.png": house(),
+    "B/face.png": face(),
+    "B/clock.png": clock(2),
+}
+
+
+@pytest.fixture(autouse=True)
+def in_threads():
+    """Processes are slow for a dozen images, and nested threads on a busy machine."""
+    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
+        yield
+
+
+def write(folder, files):
+    for name, image in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(image if isinstance(image, bytes) else encoded(image))
+    return folder
+
+
+@pytest.fixture
+def leaks_of(tmp_path):
+    """The table for drawn training and test files, by path."""
+
+    def find(test, training=TRAINING):
+        folders = write(tmp_path / "training", training), write(tmp_path / "test", test)
+        return find_leaks(*folders).set_index("path")
+
+    return find
+
+
+def disc(colour):
+    image = Image.new("RGB", (480, 480), "white")
+    ImageDraw.Draw(image).ellipse((40, 40, 440, 440), fill=colour)
+    return image.resize((120, 120), Image.Resampling.BOX)
+
+
+# --- What is a leak -------------------------------------------------------------------------------
+
+
+def test_exact_and_near_copies_are_found_and_everything_else_is_not(leaks_of):
+    leaks = leaks_of(
+        {
+            "A/10 same bytes.png": plant(),
+            "A/2 same pixels.bmp": encoded(fish(), "BMP"),
+            "B/compressed.jpg": encoded(house(), "JPEG", quality=60),
+            "B/small.png": rescaled(face(), 0.6),
+            "B/padded.png": padded(clock(2), 0.05),
+            "B/brighter.png": brighter(clock(2), 1.08),
+            "B/another clock.png": clock(6),
+            "B/sad.png": face(smiles=False),
+            "B/recoloured.png": face(BROWN),
+            "A/mirrored.png": ImageOps.mirror(plant()),
+            "A/flat.png": flat_drawing(3),
+            "A/broken.png": b"text",
+        }
+    )
+    assert leaks.index.tolist() == [
+        "A/2 same pixels.bmp",
+        "A/10 same bytes.png",
+        "B/brighter.png",
+        "B/compressed.jpg",
+        "B/padded.png",
+        "B/small.png",
+    ]
+    assert [leaks.index.name, *leaks.columns] == COLUMNS
+    assert leaks.copy_of.tolist() == [
+        "A/fish.png",
+        "A/plant.png",
+        "B/clock.png",
+        "B/house.png",
+        "B/clock.png",
+        "B/face.png",
+    ]
+    assert leaks.relation.tolist() == ["exact"] * 2 + ["near"] * 4
+    assert leaks.distance[:2].tolist() == [0, 0]
+    assert (leaks.distance[2:] < LeakSettings().duplicates.near).all()
+    assert (leaks.class_name == leaks.copy_class).all()
+
+
+def test_copies_within_a_folder_are_no_leaks(leaks_of):
+    training = {"A/1.png": plant(), "A/2.png": plant()}
+    assert leaks_of({"A/1.png": fish(), "A/2.png": fish(), "A/3.png": rescaled(fish(), 0.8)}, training).empty
+
+
+def test_the_classes_of_both_files_are_told(leaks_of):
+    leaks = leaks_of({"B/1.png": plant(), "B/2.jpg": encoded(fish(), "JPEG", quality=80)})
+    assert leaks[["class_name", "copy_class"]].to_numpy().tolist() == [["B", "A"], ["B", "A"]]
+
+
+def test_every_leaked_file_has_one_row_with_the_most_alike_file_then_one_of_its_class(leaks_of):
+    training = {
+        "A/compressed.jpg": encoded(house(), "JPEG", quality=30),
+        "A/same pixels.bmp": encoded(house(), "BMP"),
+        "C/house.png": house(),
+        "C/plant.png": plant(),
+    }
+    leaks = leaks_of({"A/1.png": house(), "B/2.png": house(), "C/3.png": house()}, training)
+    assert leaks.copy_class.tolist() == ["A", "A", "C"]
+    assert leaks.copy_of.tolist() == ["A/same pixels.bmp", "A/same pixels.bmp", "C/house.png"]
+    assert leaks.relation.tolist() == ["exact"] * 3
+
+
+def test_plain_images_must_be_more_alike(leaks_of, tmp_path):
+    """Pale discs of almost one gray: as near as duplicates may be, but anyone may have drawn them."""
+    pale, other = disc((200, 200, 200)), disc((209, 209, 209))
+    copy = encoded(pale, "JPEG", quality=85)
+    leaks = leaks_of(
+        {"A/other.png": other, "A/same.bmp": encoded(pale, "BMP"), "A/copy.jpg": copy}, {"A/1.png": pale}
+    )
+    assert leaks.relation.to_dict() == {"A/copy.jpg": "near", "A/same.bmp": "exact"}
+    pairs = compared_pairs(*(describe_folder(tmp_path / part) for part in ("training", "test")))
+    assert pairs.distance.max() < LeakSettings().duplicates.near, "without the rule all would be leaks"
+    assert (pairs.detail < LeakSettings().plain).all()
+    assert len(find_leaks(tmp_path / "training", tmp_path / "test", LeakSettings(plain=1))) == 3
+
+
+def test_blank_images_are_no_near_copies(leaks_of):
+    blank = {side: Image.new("RGB", (side, side), "white") for side in (60, 80)}
+    leaks = leaks_of({"A/1.png": blank[60], "A/2.png": blank[80]}, {"A/1.png": blank[60]})
+    assert leaks.relation.to_dict() == {"A/1.png": "exact"}
+
+
+@pytest.mark.parametrize("empty", ["training", "test"])
+def test_a_folder_without_readable_images_has_no_leaks(tmp_path, empty):
+    for part in ("training", "test"):
+        write(tmp_path / part, {"A/1.png": b"text" if part == empty else plant()})
+    leaks = find_leaks(tmp_path / "training", tmp_path / "test")
+    assert leaks.empty
+    assert leaks.columns.tolist() == COLUMNS
+
+
+def test_pairs_are_only_proposed_between_the_folders(tmp_path):
+    paths = [
+        write(tmp_path, {f"{i}.png": image}) / f"{i}.png"
+        for i, image in enumerate([plant(), fish(), plant(), fish(), house()])
+    ]
+    descriptors = describe_images(paths)
+    pairs = {tuple(pair) for pair in cross_pairs(descriptors[:2], descriptors[2:]).tolist()}
+    assert {(0, 0), (1, 1)} <= pairs <= {(i, j) for i in range(2) for j in range(3)}
+
+
+def test_detail_grows_with_what_there_is_to_see():
+    images = [Image.new("RGB", (96, 96), "white"), disc((0, 110, 190)).resize((96, 96)), house(side=96)]
+    details = [detail(np.asarray(image)) for image in images]
+    assert details[0] == 0
+    assert details[1] < LeakSettings().plain < details[2]
+
+
+# --- Scores without leaks -------------------------------------------------------------------------
+
+ROWS = [
+    {"path": "A/1.png", "class_name": "A", "predicted": "A"},
+    {"path": "A/2.png", "class_name": "A", "predicted": "B"},
+    {"path": "A/3.png", "class_name": "A", "predicted": ""},
+    {"path": "B/1.png", "class_name": "B", "predicted": "B"},
+]
+
+
+def test_scores_without_leaks_are_those_of_the_other_readable_files():
+    without = scores_without(ROWS, ["A/1.png", "A/3.png"], ["A", "B"])
+    assert without == score(np.array([0, 1]), np.array([1, 1]), ["A", "B"])
+    assert (without["micro_f1"], without["n_images"]) == (0.5, 2)
+    assert scores_without(ROWS, [], ["A", "B"]) == score(np.array([0, 0, 1]), np.array([0, 1, 1]), ["A", "B"])
+    line = format_scores_without(scores_without(ROWS, [], ["A", "B"]), without)
+    assert "micro F1 0.5000 (with them 0.6667), 2 images" in line
+    assert f"macro F1 {without['macro_f1']:.4f}" in line
+
+
+def test_if_all_is_leaked_there_is_nothing_to_score():
+    paths = [row["path"] for row in ROWS]
+    without = scores_without(ROWS, paths, ["A", "B"])
+    assert without is None
+    assert "no image is left" in format_scores_without(score(np.array([0]), np.array([0]), ["A"]), without)
+
+
+def test_a_terminal_gets_counts_and_conflicts_first():
+    table = pd.DataFrame(
+        [
+            (f"A/{i}.png", "A/x\x1b.png", "near" if i % 2 else "exact", 1.5, "A", "AB"[i == 11])
+            for i in range(12)
+        ],
+        columns=COLUMNS,
+    )
+    lines = format_leaks(table).splitlines()
+    assert lines[0].endswith("12 (6 exact, 6 near; 1 in another class)")
+    assert lines[1] == "  A/11.png <- A/x\\x1b.png (near, distance 1.50, A here, B there)"
+    assert lines[2] == "  A/0.png <- A/x\\x1b.png (exact, distance 1.50)"
+    assert lines[-1] == "  and 2 more"
+    assert len(lines) == 12
+    assert format_leaks(table[:0]) == "no test file is a copy of a training file"

@@ -1,0 +1,125 @@
+"""Images without classes: the answers of evaluate.py, and what is said about input that cannot be used."""
+
+import numpy as np
+import pytest
+from conftest import COLOURS, draw, encoded
+
+from evaluate import EvaluationError, evaluate, format_csv
+from illus.predict import format_predictions, likeliest, predict
+
+RED, GREEN, BLUE = COLOURS
+
+
+@pytest.fixture
+def strange_folders(class_folder_tree):
+    """Class folders with files that cannot be read, nested ones and Korean names."""
+    nested = class_folder_tree / RED / "더 깊이" / "a"
+    nested.mkdir(parents=True)
+    (nested / "그림.webp").write_bytes(encoded(draw(COLOURS[BLUE], 77), "WEBP", lossless=True))
+    (nested / "Thumbs.db").write_bytes(b"junk")
+    (class_folder_tree / GREEN / "bad.png").write_bytes(b"text")
+    (class_folder_tree / GREEN / "empty.jpg").write_bytes(b"")
+    (class_folder_tree / BLUE / "link.png").symlink_to(class_folder_tree / BLUE / "0.png")
+    return class_folder_tree
+
+
+def test_the_answers_are_those_of_evaluate(strange_folders, colour_weights):
+    rows = {row["path"]: row for row in evaluate(strange_folders, colour_weights)[1]}
+    table = predict(strange_folders, colour_weights, top=1)
+    assert sorted(table.path) == sorted(rows)
+    assert "L2_2/더 깊이/a/그림.webp" in rows
+    assert table.columns.tolist() == ["path", "class_1", "probability_1", "error"]
+    for row in table.to_dict("records"):
+        expected = rows[row["path"]]
+        found = (row["class_1"], row["probability_1"], row["error"])
+        assert found == (expected["predicted"], expected["probability"], expected["error"])
+    assert (table.error != "").sum() == 3
+    assert table.class_1.nunique() == 4, "three classes, and nothing for unreadable files"
+
+
+def test_files_lie_at_any_depth_and_unreadable_ones_are_listed_in_order(tmp_path, colour_weights):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name, colour in (("10.png", RED), ("2.png", GREEN), ("a/b/1.png", BLUE)):
+        draw(COLOURS[colour]).save(tmp_path / name)
+    (tmp_path / "3.png").write_bytes(b"text")
+    table = predict(tmp_path, colour_weights)
+    assert table.path.tolist() == ["2.png", "3.png", "10.png", "a/b/1.png"]
+    assert table.class_1.tolist() == [GREEN, "", RED, BLUE]
+    assert table.error.tolist()[::2] == ["", ""]
+    assert "not a PNG" in table.error[1]
+    assert set(table.loc[1, "class_1":"probability_3"]) == {""}
+    assert b"3.png,,,,,,,not a PNG" in format_csv(table.to_dict("records")).replace(b'"', b"")
+
+
+@pytest.mark.parametrize("top", [1, 2, 3, 20])
+def test_the_likeliest_classes_come_first_and_there_are_no_more_than_the_model_knows(
+    class_folder_tree, colour_weights, top
+):
+    table = predict(class_folder_tree, colour_weights, top)
+    count = min(top, 3)
+    assert list(table.columns) == [
+        "path",
+        *(f"{kind}_{i + 1}" for i in range(count) for kind in ("class", "probability")),
+        "error",
+    ]
+    values = table.filter(like="probability").astype(float).to_numpy()
+    assert (np.diff(values, axis=1) <= 0).all()
+    assert count < 3 or values.sum(1) == pytest.approx(1, abs=2e-4)
+    assert (table.filter(like="class").nunique(axis=1) == count).all()
+
+
+def test_equal_probabilities_are_in_class_order():
+    table = likeliest(np.array([[0.25, 0.375, 0.375], [0.5, 0.5, 0.0]], np.float32), ["A", "B", "C"], 2)
+    assert table.class_1.tolist() == ["B", "A"]
+    assert table.class_2.tolist() == ["C", "B"]
+    assert table.probability_2.tolist() == ["0.3750", "0.5000"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "no such folder"),
+        (lambda path: path.write_bytes(b"a file"), "not a folder"),
+        (lambda path: path.mkdir(), "no files in"),
+        (lambda path: (path / "inside").mkdir(parents=True), "no files in"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_an_error_in_one_line(tmp_path, colour_weights, make, message):
+    make(tmp_path / "images")
+    with pytest.raises(EvaluationError, match=message) as error:
+        predict(tmp_path / "images", colour_weights)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_a_readable_image_is_an_error_with_the_first_reason(tmp_path, colour_weights):
+    (tmp_path / "1.png").write_bytes(b"text")
+    (tmp_path / "2.png").write_bytes(b"")
+    with pytest.raises(EvaluationError, match=r"no readable image .* first file, 1\.png: not a PNG"):
+        predict(tmp_path, colour_weights)
+
+
+@pytest.mark.parametrize("top", [0, -1])
+def test_less_than_one_class_is_an_error(class_folder_tree, colour_weights, top):
+    with pytest.raises(EvaluationError, match=f"at least 1, not {top}"):
+        predict(class_folder_tree, colour_weights, top)
+
+
+@pytest.mark.parametrize(("name", "message"), [("no.h5", "no such weights"), ("bad.h5", "damaged")])
+def test_weights_that_cannot_be_used_are_an_error(class_folder_tree, tmp_path, name, message):
+    (tmp_path / "bad.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
+    with pytest.raises(EvaluationError, match=message):
+        predict(class_folder_tree, tmp_path / name)
+
+
+def test_a_terminal_gets_the_classes_and_the_first_unreadable_files(tmp_path, colour_weights):
+    for i in range(3):
+        draw(COLOURS[RED], i).save(tmp_path / f"{i}.png")
+    draw(COLOURS[BLUE]).save(tmp_path / "blue.png")
+    for i in range(12):
+        (tmp_path / f"bad{i}\x1b[31m.png").write_bytes(b"text")
+    lines = format_predictions(predict(tmp_path, colour_weights)).splitlines()
+    assert lines[0] == "4 images predicted, 12 files not readable"
+    assert sum("not readable: 'bad" in line for line in lines) == 10
+    assert "  and 2 more" in lines
+    assert [line.split()[::2] for line in lines[-2:]] == [["3", RED], ["1", BLUE]]
+    assert all(line.isprintable() for line in lines)
