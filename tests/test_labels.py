@@ -1,0 +1,160 @@
+"""Wrong labels are found, right ones are not: the rule by hand, and networks on drawn images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import COLOURS, draw, write_class_folders
+
+from illus.clean.balance import split
+from illus.data.catalog import scan
+from illus.learn import labels
+from illus.learn.labels import (
+    LabelSettings,
+    checkable,
+    class_thresholds,
+    draw_folds,
+    find_label_errors,
+    label_scores,
+    suggest,
+)
+from illus.learn.settings import Config
+
+TINY = Config(
+    width=4,
+    blocks=(1, 1),
+    input_size=16,
+    epochs=4,
+    batch_size=16,
+    dropout=0.0,
+    learning_rate=0.02,
+    ema_momentum=0.5,
+    precision="float32",
+)
+SMALL = LabelSettings(TINY, folds=2, min_steps=8)
+
+# Labels 0, 0, 0, 1, 1: mean probability of class 0 is 0.6 where it is the label, of class 1 0.5.
+PROBABILITIES = np.array(
+    [[0.9, 0.05, 0.05], [0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.05, 0.95, 0.0], [0.55, 0.05, 0.4]]
+)
+LABELS = np.array([0, 0, 0, 1, 1])
+
+
+def test_a_threshold_is_the_mean_of_a_class_and_none_is_reached_without_images():
+    np.testing.assert_allclose(class_thresholds(PROBABILITIES, LABELS), [0.6, 0.5, 1.0])
+
+
+def test_what_reaches_its_threshold_is_suggested_and_nothing_else():
+    assert suggest(PROBABILITIES, LABELS).tolist() == [0, 0, 1, 1, 1], "0.55 is less than 0.6: not doubted"
+
+
+def test_of_two_classes_above_their_thresholds_the_more_probable_is_suggested():
+    probabilities = np.array([[0.3, 0.7], [0.6, 0.4], [0.2, 0.8]])  # thresholds 0.45 and 0.8
+    both = np.array([[0.55, 0.45], [0.35, 0.65], [0.45, 0.55], [0.6, 0.4]])  # thresholds 0.45 and 0.475
+    assert suggest(probabilities, np.array([0, 0, 1])).tolist() == [0, 0, 1]
+    assert suggest(both, np.array([0, 0, 1, 1])).tolist() == [0, 1, 1, 0]
+
+
+def test_the_score_is_the_normalised_margin():
+    expected = [(1 + 0.05 - 0.9) / 2, 0.2, 0.8, 0.05, 0.75]
+    np.testing.assert_allclose(label_scores(PROBABILITIES, LABELS), expected)
+    assert label_scores(np.array([[0.0, 1.0]]), np.array([0])).tolist() == [1]
+    assert label_scores(np.array([[0.0, 1.0]]), np.array([1])).tolist() == [0]
+
+
+def test_of_noisy_probabilities_the_changed_labels_are_found():
+    rng = np.random.default_rng(0)
+    truth = np.arange(600) % 6
+    probabilities = rng.dirichlet(np.ones(6), 600) * 0.4 + 0.6 * np.eye(6)[truth]
+    changed = np.arange(600) % 50 == 0
+    given = np.where(changed, (truth + 1) % 6, truth)
+    suggested = suggest(probabilities, given)
+    assert (suggested[changed] == truth[changed]).mean() >= 0.5
+    assert (suggested[~changed] == given[~changed]).all()
+    assert (
+        label_scores(probabilities, given)[changed].min() > label_scores(probabilities, given)[~changed].max()
+    )
+
+
+def rows_of(counts, groups=None):
+    """A data set of so many images of each class, every image a group of its own unless said otherwise."""
+    names = [name for name, count in counts.items() for _ in range(count)]
+    ids = {name: number for number, name in enumerate(counts)}
+    return pd.DataFrame(
+        {
+            "path": [f"{name}/{number}.png" for number, name in enumerate(names)],
+            "class_name": names,
+            "class_id": [ids[name] for name in names],
+            "group": groups if groups is not None else np.arange(len(names)),
+            "split": "train",
+            "copies": 1,
+            "sha256": [f"{number:064x}" for number in range(len(names))],
+        }
+    )
+
+
+def test_folds_hold_whole_groups_and_a_third_of_each_class():
+    rows = checkable(rows_of({"a": 90, "b": 30}, np.arange(120) // 3), 10)
+    folds = draw_folds(rows, 3, seed=0)
+    assert pd.Series(folds).groupby(rows.group).nunique().max() == 1
+    assert pd.crosstab(rows.class_name, folds).to_numpy().tolist() == [[30] * 3, [9, 9, 12]]
+    np.testing.assert_array_equal(folds, draw_folds(rows, 3, seed=0))
+    assert (folds != draw_folds(rows, 3, seed=1)).any()
+
+
+def test_the_test_part_is_left_out_and_every_image_counts_once():
+    dataset = rows_of({"a": 20, "b": 20}).assign(copies=4)
+    dataset.loc[[0, 25], "split"] = "test"
+    dataset.loc[[1, 26], "split"] = "validation"
+    rows = checkable(dataset, 10)
+    assert set(dataset.path) - set(rows.path) == {dataset.path[0], dataset.path[25]}
+    assert set(rows.copies) == {1}
+
+
+def test_a_class_of_three_images_is_left_out_and_named():
+    with pytest.warns(UserWarning, match=r"fewer than 10 different images: b \(3\)$"):
+        rows = checkable(rows_of({"a": 12, "b": 3, "c": 15}), 10)
+    assert rows.groupby("class_name").class_id.first().to_dict() == {"a": 0, "c": 1}
+
+
+def test_copies_of_one_image_are_not_different_images():
+    groups = np.where(np.arange(30) < 15, 0, np.arange(30))
+    with pytest.raises(ValueError, match="two classes or more need at least 10 different images"):
+        checkable(rows_of({"a": 15, "b": 15}, groups), 10)
+
+
+@pytest.mark.parametrize("counts", [{"a": 3, "b": 3, "c": 3}, {"a": 1, "b": 1}, {"a": 40, "b": 9}])
+def test_too_few_images_are_one_clear_sentence(tmp_path, counts):
+    with pytest.raises(ValueError, match=r"^labels cannot be checked: [^\n]*$"):
+        find_label_errors(rows_of(counts), tmp_path, SMALL, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+PLANTED = {"L2_2/wrong.png": "L2_10", "L2_10/wrong.png": "L2_33"}
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    """Three classes by colour with two images in wrong ones; a test part whose files do not exist."""
+    base = tmp_path_factory.mktemp("labels")
+    folder = write_class_folders(base / "images", n=14)
+    for seed, (path, true_class) in enumerate(PLANTED.items()):
+        draw(COLOURS[true_class], 90 + seed).save(folder / path)
+    dataset = split(scan(folder))
+    gone = dataset.iloc[:3].assign(path="L2_2/gone.png", split="test", sha256="0", group="test")
+    dataset = pd.concat([dataset, gone], ignore_index=True)
+    return dataset, folder, base, find_label_errors(dataset, folder, SMALL, base)
+
+
+def test_wrong_labels_are_found_and_right_ones_are_not(checked):
+    found = checked[3]
+    assert list(found.columns) == ["path", "class_name", "suggested", "score"]
+    assert dict(zip(found.path, found.suggested, strict=True)) == PLANTED
+    assert found.class_name.tolist() == [path.split("/")[0] for path in found.path]
+    assert found.score.between(0.5, 1).all()
+    assert found.score.is_monotonic_decreasing
+
+
+def test_a_second_check_trains_nothing_and_says_the_same(checked, monkeypatch):
+    dataset, folder, base, found = checked
+    monkeypatch.setattr(labels, "fit", None)
+    pd.testing.assert_frame_equal(find_label_errors(dataset, folder, SMALL, base), found)
