@@ -38,7 +38,6 @@ from illus.learn.labels import (  # noqa: E402
     DEFAULTS,
     checkable,
     held_out_probabilities,
-    label_scores,
     make_folds,
     suggest,
     train_fold,
@@ -54,6 +53,7 @@ SOURCES = (
     "benchmarks/labels.py",
     "benchmarks/peers/cleanlab_issues.py",
 )
+MIN_SCORES = (0.9, 0.95, 0.98, 0.995, 0.998)  # beside the chosen one
 LIMITS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # of the share that the chosen class has of the two
 Ranked = tuple[np.ndarray, np.ndarray]  # how doubted each label is, and which labels are called wrong
 
@@ -62,22 +62,51 @@ def change_labels(dataset: pd.DataFrame, share: float, seed: int) -> pd.DataFram
     """The data set with another class, any of the others, for a share of the images."""
     rng = np.random.default_rng(seed)
     names = dataset.groupby("class_id").class_name.first().to_numpy()
-    changed = rng.choice(len(dataset), round(share * len(dataset)), replace=False)
+    changed = np.sort(rng.choice(len(dataset), round(share * len(dataset)), replace=False))
     labels = dataset.class_id.to_numpy().copy()
     labels[changed] = (labels[changed] + rng.integers(1, len(names), len(changed))) % len(names)
     return dataset.assign(class_id=labels, class_name=names[labels])
 
 
+def confident_joint(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The class that confident learning takes for the true one; int, shape (n,).
+
+    The most probable of the classes that reach their threshold, the mean probability of a class among the
+    images labelled so (Northcutt, Jiang and Chuang 2021); the label where none does. Where this is not the
+    label, the image is off the diagonal of their confident joint.
+    """
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
+    own = probabilities[np.arange(len(labels)), labels]
+    sums = np.bincount(labels, own, minlength=probabilities.shape[1])
+    thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
+    return np.where(confident.max(1) >= 0, confident.argmax(1), labels)
+
+
+def normalised_margin(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The probability of the most probable other class minus that of the label; float, shape (n,)."""
+    row = np.arange(len(labels))
+    others = probabilities.copy()
+    others[row, labels] = -1.0
+    return others.max(1) - probabilities[row, labels]
+
+
 def methods(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Ranked]:
-    """Each method's order of the images; the higher, the more doubted."""
-    margin, own = label_scores(probabilities, labels), probabilities[np.arange(len(labels)), labels]
-    doubted, other = suggest(probabilities, labels) != labels, probabilities.argmax(1) != labels
+    """Each method's order of the images (the higher, the more doubted), and which it calls wrong.
+
+    Those that flag by themselves put what they flag first.
+    """
+    scores = suggest(probabilities, labels)[1]
+    margin = normalised_margin(probabilities, labels)
+    flagged, rejected = confident_joint(probabilities, labels) != labels, margin > 0
     quality, issues = run_cleanlab(probabilities, labels)
     return {
-        "this project": (margin + doubted, doubted),
-        "normalised margin": (margin, other),
-        "self-confidence": (1 - own, other),
-        **{f"cleanlab, {name}": (mask + 1 - quality, mask) for name, mask in issues.items()},
+        "this project": (scores, scores >= DEFAULTS.min_score),
+        **{f"this project, from {limit}": (scores, scores >= limit) for limit in MIN_SCORES},
+        "self-confidence": (1 - probabilities[np.arange(len(labels)), labels], rejected),
+        "normalised margin": (margin, rejected),
+        "confident learning": (margin + 2 * flagged, flagged),
+        **{f"cleanlab, {name}": (2 * mask - quality, mask) for name, mask in issues.items()},
     }
 
 
@@ -112,12 +141,9 @@ def check(rows: pd.DataFrame, true: np.ndarray) -> pd.DataFrame:
     """A row for each method; ``true`` is int, shape (n,): the class before the change."""
     labels = rows.class_id.to_numpy()
     probabilities = held_out_probabilities(rows, FOLDER, DEFAULTS, WORK)
-    best = probabilities.copy()
-    best[np.arange(len(labels)), labels] = -1  # the most probable of the other classes
+    other = suggest(probabilities, labels)[0]
     found = methods(probabilities, labels)
-    table = [
-        {"method": name, **score_method(one, labels, true, best.argmax(1))} for name, one in found.items()
-    ]
+    table = [{"method": name, **score_method(one, labels, true, other)} for name, one in found.items()]
     return pd.DataFrame(table).assign(accuracy=(probabilities.argmax(1) == true).mean()).round(4)
 
 

@@ -5,74 +5,106 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, draw, write_class_folders
 
+from benchmarks.labels import (
+    change_labels,
+    confident_joint,
+    conflict_table,
+    normalised_margin,
+    score_method,
+)
 from illus.clean.balance import split
 from illus.data.catalog import scan
 from illus.learn import labels
 from illus.learn.labels import (
     LabelSettings,
     checkable,
-    class_thresholds,
     draw_folds,
     find_label_errors,
-    label_scores,
     suggest,
 )
 from illus.learn.settings import Config
 
 TINY = Config(
     width=4,
-    blocks=(1, 1),
+    blocks=(1,),
     input_size=16,
-    epochs=4,
+    epochs=3,
     batch_size=16,
     dropout=0.0,
     learning_rate=0.02,
     ema_momentum=0.5,
+    augmentation="none",
     precision="float32",
 )
-SMALL = LabelSettings(TINY, folds=2, min_steps=8)
+SMALL = LabelSettings(TINY, folds=2, min_score=0.5, min_steps=10)
 
-# Labels 0, 0, 0, 1, 1: mean probability of class 0 is 0.6 where it is the label, of class 1 0.5.
 PROBABILITIES = np.array(
     [[0.9, 0.05, 0.05], [0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.05, 0.95, 0.0], [0.55, 0.05, 0.4]]
 )
 LABELS = np.array([0, 0, 0, 1, 1])
 
 
-def test_a_threshold_is_the_mean_of_a_class_and_none_is_reached_without_images():
-    np.testing.assert_allclose(class_thresholds(PROBABILITIES, LABELS), [0.6, 0.5, 1.0])
+def test_the_score_is_the_share_of_the_other_class_of_two():
+    suggested, scores = suggest(PROBABILITIES, LABELS)
+    assert suggested.tolist() == [1, 1, 1, 0, 0]
+    np.testing.assert_allclose(scores, [5 / 95, 0.2, 0.7 / 0.8, 0.05, 0.55 / 0.6])
 
 
-def test_what_reaches_its_threshold_is_suggested_and_nothing_else():
-    assert suggest(PROBABILITIES, LABELS).tolist() == [0, 0, 1, 1, 1], "0.55 is less than 0.6: not doubted"
+def test_scores_reach_from_zero_to_one():
+    certain = np.array([[0.0, 1.0], [1.0, 0.0]], np.float32)
+    assert suggest(certain, np.array([0, 0]))[1].tolist() == [pytest.approx(1), 0]
+    assert suggest(np.full((1, 4), 0.25), np.array([2]))[1].tolist() == [0.5]
 
 
-def test_of_two_classes_above_their_thresholds_the_more_probable_is_suggested():
-    probabilities = np.array([[0.3, 0.7], [0.6, 0.4], [0.2, 0.8]])  # thresholds 0.45 and 0.8
+def test_confident_learning_by_hand():
+    thresholds = "0.6 for class 0 and 0.5 for class 1; class 2 has no images"
+    assert confident_joint(PROBABILITIES, LABELS).tolist() == [0, 0, 1, 1, 1], thresholds
+    np.testing.assert_allclose(normalised_margin(PROBABILITIES, LABELS), [-0.85, -0.6, 0.6, -0.9, 0.5])
+
+
+def test_of_two_classes_above_their_thresholds_confident_learning_takes_the_more_probable():
     both = np.array([[0.55, 0.45], [0.35, 0.65], [0.45, 0.55], [0.6, 0.4]])  # thresholds 0.45 and 0.475
-    assert suggest(probabilities, np.array([0, 0, 1])).tolist() == [0, 0, 1]
-    assert suggest(both, np.array([0, 0, 1, 1])).tolist() == [0, 1, 1, 0]
+    assert confident_joint(both, np.array([0, 0, 1, 1])).tolist() == [0, 1, 1, 0]
 
 
-def test_the_score_is_the_normalised_margin():
-    expected = [(1 + 0.05 - 0.9) / 2, 0.2, 0.8, 0.05, 0.75]
-    np.testing.assert_allclose(label_scores(PROBABILITIES, LABELS), expected)
-    assert label_scores(np.array([[0.0, 1.0]]), np.array([0])).tolist() == [1]
-    assert label_scores(np.array([[0.0, 1.0]]), np.array([1])).tolist() == [0]
-
-
-def test_of_noisy_probabilities_the_changed_labels_are_found():
+def test_of_noisy_probabilities_the_changed_labels_are_found_and_no_others():
     rng = np.random.default_rng(0)
     truth = np.arange(600) % 6
     probabilities = rng.dirichlet(np.ones(6), 600) * 0.4 + 0.6 * np.eye(6)[truth]
     changed = np.arange(600) % 50 == 0
     given = np.where(changed, (truth + 1) % 6, truth)
-    suggested = suggest(probabilities, given)
-    assert (suggested[changed] == truth[changed]).mean() >= 0.5
-    assert (suggested[~changed] == given[~changed]).all()
-    assert (
-        label_scores(probabilities, given)[changed].min() > label_scores(probabilities, given)[~changed].max()
+    suggested, scores = suggest(probabilities, given)
+    assert scores[changed].min() > 0.5 > scores[~changed].max()
+    assert (suggested[changed] == truth[changed]).all()
+    confident = confident_joint(probabilities, given)
+    assert (confident[changed] == truth[changed]).mean() >= 0.5
+    assert (confident[~changed] == given[~changed]).all()
+
+
+def test_a_benchmark_changes_so_many_labels_and_counts_what_is_found():
+    dataset = rows_of({"a": 50, "b": 30, "c": 20})
+    noisy = change_labels(dataset, 0.1, seed=0)
+    changed = (noisy.class_name != dataset.class_name).to_numpy()
+    assert changed.sum() == 10
+    assert (noisy.class_id == noisy.class_name.map({"a": 0, "b": 1, "c": 2})).all()
+    pd.testing.assert_frame_equal(noisy, change_labels(dataset, 0.1, seed=0))
+    labels, true = noisy.class_id.to_numpy(), dataset.class_id.to_numpy()
+    perfect = score_method((changed * 1.0, changed), labels, true, true)
+    assert perfect["auroc"] == perfect["precision"] == perfect["flagged_recall"] == 1
+    half = changed & (np.cumsum(changed) <= 5)
+    found = score_method((half * 1.0 - 2 * (changed & ~half), half | ~changed), labels, true, labels)
+    assert found["precision"] == found["flagged_recall"] == 0.5
+    assert found["flagged_precision"] == pytest.approx(5 / 95)
+    assert found["suggested_right"] == 0
+
+
+def test_a_conflict_counts_where_its_class_is_known():
+    settled = pd.DataFrame(
+        {"chosen": list("aabb"), "share": [0.6, 0.96, 1, 0.99], "true": ["b", "a", None, "b"]}
     )
+    table = conflict_table(settled).set_index("limit")
+    assert table.loc[0.5, ["conflicts", "known", "decided", "right"]].tolist() == [4, 3, 3, 2]
+    assert table.loc[0.95, ["decided", "right", "precision"]].tolist() == [2, 2, 1]
 
 
 def rows_of(counts, groups=None):

@@ -1,10 +1,14 @@
 """Images whose label is probably wrong: networks that have not seen them reject it.
 
 In: dataset.csv and the class folders. Out: labels.csv, a row for each image whose label is doubted, the
-surest first. Nothing is removed or changed. The rule is confident learning (Northcutt, Jiang and Chuang 2021,
-"Confident learning: estimating uncertainty in dataset labels", JAIR 70), in a few lines of our own: cleanlab,
-the authors' library, was under the AGPL from 1.0 on. Its version 2.9 comes with the Apache licence;
-benchmarks/labels.py compares with it.
+surest first. Nothing is removed or changed.
+
+A label is doubted where another class is far more probable, by calibrated probabilities of a network that has
+not seen the image. Confident learning (Northcutt, Jiang and Chuang 2021, "Confident learning: estimating
+uncertainty in dataset labels", JAIR 70) compares each probability with a threshold of its class instead. On
+the same probabilities that finds fewer of the changed labels: see results/labels.csv, for the rule in a few
+lines of our own and for its authors' library. That library, cleanlab, was under the AGPL from 1.0 on; version
+2.9 comes with the Apache licence.
 """
 
 import warnings
@@ -16,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate import atomic_write
+from illus.calibration import SMALLEST
 from illus.clean.groups import draw_groups
 from illus.learn.batches import load_arrays
 from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperature
@@ -24,6 +29,7 @@ from illus.learn.settings import Config, data_hash, run_id
 from illus.learn.training import fit
 
 COLUMNS = ["path", "class_name", "suggested", "score"]
+DIGITS = 6  # of a score
 SHOWN = 500  # images of the held-out fold that are scored after each epoch, to show how training goes
 
 
@@ -34,6 +40,7 @@ class LabelSettings:
     network: Config = LABEL_CHECK
     folds: int = 3  # each network learns from two thirds; more folds cost as many more trainings
     min_groups: int = 10  # of different images in a class that is checked: three or four in each fold
+    min_score: float = 0.99  # the label is 99 times less probable; other values: results/labels.csv
     min_steps: int = 30  # of an epoch, so that small collections are learned at all
 
 
@@ -62,8 +69,9 @@ def find_label_errors(
     Returns
     -------
     pandas.DataFrame
-        ``path``, ``class_name``, ``suggested`` (the class that the network suggests), ``score`` (from 0 to 1,
-        see :func:`label_scores`); sorted by ``score``, the surest first. Empty if no label is doubted.
+        ``path``, ``class_name``, ``suggested`` (the class that the network suggests), ``score`` (from
+        ``min_score`` to 1, see :func:`suggest`); sorted by ``score``, the surest first. Empty if no label is
+        doubted.
 
     Warns
     -----
@@ -76,13 +84,12 @@ def find_label_errors(
         Fewer than two classes can be checked, or a file cannot be read.
     """
     rows = checkable(dataset, settings.min_groups)
-    labels = rows.class_id.to_numpy()
     probabilities = held_out_probabilities(rows, folder, settings, work)
-    suggested = suggest(probabilities, labels)
+    suggested, scores = suggest(probabilities, rows.class_id.to_numpy())
     names = rows.groupby("class_id").class_name.first().to_numpy()
-    found = rows.assign(suggested=names[suggested], score=label_scores(probabilities, labels).round(4))
-    found = found[suggested != labels].sort_values(["score", "path"], ascending=[False, True])
-    return found[COLUMNS].reset_index(drop=True)
+    found = rows.assign(suggested=names[suggested], score=scores)[scores >= settings.min_score]
+    found = found.sort_values(["score", "path"], ascending=[False, True])
+    return found[COLUMNS].round({"score": DIGITS}).reset_index(drop=True)
 
 
 def checkable(dataset: pd.DataFrame, min_groups: int) -> pd.DataFrame:
@@ -191,11 +198,11 @@ def held_out_probabilities(
     return probabilities
 
 
-# --- Confident learning ------------------------------------------------------------------------------
+# --- What the probabilities say of a label -----------------------------------------------------------
 
 
-def class_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Mean probability of each class among the images labelled so; 1 for a class without images.
+def suggest(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The most probable other class of each image, and how sure it is against the label.
 
     Parameters
     ----------
@@ -206,50 +213,15 @@ def class_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarra
 
     Returns
     -------
-    numpy.ndarray
-        float, shape (k,).
-    """
-    own = probabilities[np.arange(len(labels)), labels]
-    counts = np.bincount(labels, minlength=probabilities.shape[1])
-    sums = np.bincount(labels, own, minlength=probabilities.shape[1])
-    return np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
-
-
-def suggest(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The most probable of the classes that reach their threshold; the label where none does.
-
-    An image is off the diagonal of the confident joint, hence doubted, where this differs from its label.
-
-    Parameters
-    ----------
-    probabilities, labels
-        As for :func:`class_thresholds`.
-
-    Returns
-    -------
-    numpy.ndarray
-        int, shape (n,).
-    """
-    confident = np.where(probabilities >= class_thresholds(probabilities, labels), probabilities, -1.0)
-    return np.where(confident.max(1) >= 0, confident.argmax(1), labels)
-
-
-def label_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How sure a network is that the label is wrong: its normalised margin, from 0 to 1 (1: surely wrong).
-
-    Half of 1 plus the probability of the most probable other class minus that of the label.
-
-    Parameters
-    ----------
-    probabilities, labels
-        As for :func:`class_thresholds`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float, shape (n,).
+    suggested : numpy.ndarray
+        int, shape (n,), never the label.
+    scores : numpy.ndarray
+        float64, shape (n,), from 0 to 1: the other class's share of the two probabilities. 0.5: both are
+        as probable; 0.99: the label is 99 times less probable.
     """
     row = np.arange(len(labels))
-    others = probabilities.copy()
+    others = probabilities.astype(np.float64)
+    own = np.maximum(others[row, labels], SMALLEST)
     others[row, labels] = -1.0
-    return (1 + others.max(1) - probabilities[row, labels]) / 2
+    best = others.max(1)
+    return others.argmax(1), best / (best + own)
