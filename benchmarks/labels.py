@@ -12,7 +12,7 @@ one before the change. ``accuracy`` is the networks', against the labels before 
 the peers' virtual environment.
 
 Label conflicts among copies that no majority decides: how often the mean of the networks, trained with the
-changed labels, chooses the class of the original, by how sure it is. Files whose networks are there are not
+changed labels, chooses the class of the original, by its score. Files whose networks are there are not
 trained again.
 """
 
@@ -33,14 +33,13 @@ from sklearn.metrics import roc_auc_score  # noqa: E402
 
 from illus import config  # noqa: E402
 from illus.emoji20.truth import load_truth  # noqa: E402
-from illus.learn.batches import load_arrays  # noqa: E402
 from illus.learn.labels import (  # noqa: E402
     DEFAULTS,
     checkable,
     held_out_probabilities,
-    make_folds,
+    settle_conflicts,
     suggest,
-    train_fold,
+    undecided_conflicts,
 )
 from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
@@ -54,7 +53,7 @@ SOURCES = (
     "benchmarks/peers/cleanlab_issues.py",
 )
 MIN_SCORES = (0.9, 0.95, 0.98, 0.995, 0.998)  # beside the chosen one
-LIMITS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # of the share that the chosen class has of the two
+LIMITS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # of the score of a conflict's chosen class
 Ranked = tuple[np.ndarray, np.ndarray]  # how doubted each label is, and which labels are called wrong
 
 
@@ -150,39 +149,20 @@ def check(rows: pd.DataFrame, true: np.ndarray) -> pd.DataFrame:
 # --- Label conflicts -------------------------------------------------------------------------------
 
 
-def undecided_conflicts() -> pd.DataFrame:
-    """Files of label conflicts that no majority decides, with the class of the one original (``true``)."""
-    duplicates, catalog = (pd.read_csv(WORK / f"{name}.csv") for name in ("duplicates", "catalog"))
-    files = duplicates[duplicates.reason.str.endswith("undecided")].merge(catalog, on="path")
+def known_classes(files: pd.DataFrame) -> pd.Series:
+    """``copy_of`` -> the class of the one original among the copies; none if there are several, or none."""
     truth = load_truth(FOLDER)
     originals = files[files.path.isin(truth.path[truth.kind == "original"])]
-    only = originals.drop_duplicates("copy_of", keep=False).set_index("copy_of").class_name
-    return files.assign(true=files.copy_of.map(only))
-
-
-def settle(rows: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
-    """A row for each conflict: the class that the networks choose, its share of the two, and ``true``."""
-    names = rows.groupby("class_id").class_name.first()
-    size, fit = DEFAULTS.network.input_size, DEFAULTS.network.fit
-    images = load_arrays(rows, FOLDER, size, fit, WORK / "cache")
-    shown = np.asarray(load_arrays(files, FOLDER, size, fit, WORK / "cache"))
-    networks = [train_fold(fold, images) for fold in make_folds(rows, DEFAULTS, WORK)]
-    mean = np.mean([network.predict(shown, verbose=0) for network in networks], axis=0)
-    table = pd.DataFrame(mean, columns=names).groupby(files.copy_of.to_numpy()).mean()
-    chosen = []
-    for conflict, members in files.groupby("copy_of"):
-        among = table.loc[conflict, members.class_name.unique()]
-        chosen.append([among.idxmax(), among.max() / among.sum(), members.true.iloc[0]])
-    return pd.DataFrame(chosen, columns=["chosen", "share", "true"])
+    return originals.drop_duplicates("copy_of", keep=False).set_index("copy_of").class_name
 
 
 def conflict_table(settled: pd.DataFrame) -> pd.DataFrame:
-    """How often the choice is right, for each limit of how sure it must be."""
+    """How often the choice is right, for each limit of its score; ``true`` is None where it is not known."""
     known = settled.dropna()
     rows = []
     for limit in LIMITS:
-        sure = known[known["share"] >= limit]
-        right = int((sure.chosen == sure.true).sum())
+        sure = known[known.score >= limit]
+        right = int((sure.suggested == sure.true).sum())
         rows.append([limit, len(settled), len(known), len(sure), right, round(right / max(1, len(sure)), 4)])
     return pd.DataFrame(rows, columns=["limit", "conflicts", "known", "decided", "right", "precision"])
 
@@ -206,12 +186,15 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.02, help="of the labels that are changed")
     options = parser.parse_args()
     dataset = pd.read_csv(WORK / "dataset.csv", dtype={"group": str})
+    files = undecided_conflicts(*(pd.read_csv(WORK / f"{name}.csv") for name in ("duplicates", "catalog")))
     for seed in options.seeds:
-        rows = checkable(change_labels(dataset, options.share, seed), DEFAULTS.min_groups)
+        noisy = change_labels(dataset, options.share, seed)
         keys = {"seed": seed, "share": options.share}
+        rows = checkable(noisy, DEFAULTS.min_groups)
         true = rows.path.map(dataset.set_index("path").class_id).to_numpy()
         add_rows("labels.csv", check(rows, true), keys)
-        settled = settle(rows, undecided_conflicts())
+        settled = settle_conflicts(noisy, files, FOLDER, DEFAULTS, WORK)
+        settled["true"] = settled.copy_of.map(known_classes(files))
         add_rows("label_conflicts.csv", conflict_table(settled), keys)
 
 

@@ -13,6 +13,7 @@ from benchmarks.labels import (
     score_method,
 )
 from illus.clean.balance import split
+from illus.clean.duplicates import find_duplicates
 from illus.data.catalog import scan
 from illus.learn import labels
 from illus.learn.labels import (
@@ -20,7 +21,10 @@ from illus.learn.labels import (
     checkable,
     draw_folds,
     find_label_errors,
+    keep_settled,
+    settle_conflicts,
     suggest,
+    undecided_conflicts,
 )
 from illus.learn.settings import Config
 
@@ -100,7 +104,7 @@ def test_a_benchmark_changes_so_many_labels_and_counts_what_is_found():
 
 def test_a_conflict_counts_where_its_class_is_known():
     settled = pd.DataFrame(
-        {"chosen": list("aabb"), "share": [0.6, 0.96, 1, 0.99], "true": ["b", "a", None, "b"]}
+        {"suggested": list("aabb"), "score": [0.6, 0.96, 1, 0.99], "true": ["b", "a", None, "b"]}
     )
     table = conflict_table(settled).set_index("limit")
     assert table.loc[0.5, ["conflicts", "known", "decided", "right"]].tolist() == [4, 3, 3, 2]
@@ -161,6 +165,12 @@ def test_too_few_images_are_one_clear_sentence(tmp_path, counts):
     assert not list(tmp_path.iterdir())
 
 
+def test_more_folds_than_images_of_a_class_are_refused():
+    with pytest.raises(ValueError, match="folds=4"):
+        LabelSettings(folds=4, min_groups=3)
+    assert LabelSettings(folds=3, min_groups=3).folds == 3
+
+
 PLANTED = {"L2_2/wrong.png": "L2_10", "L2_10/wrong.png": "L2_33"}
 
 
@@ -184,6 +194,55 @@ def test_wrong_labels_are_found_and_right_ones_are_not(checked):
     assert found.class_name.tolist() == [path.split("/")[0] for path in found.path]
     assert found.score.between(0.5, 1).all()
     assert found.score.is_monotonic_decreasing
+
+
+def test_a_conflict_is_settled_between_its_own_classes(checked):
+    dataset, folder, base, _ = checked
+    files = []
+    for number, (name, classes) in enumerate({"L2_2": ["L2_2", "L2_10"], "L2_33": ["L2_33", "L2_2"]}.items()):
+        for class_name in classes:
+            path = base / "conflicts" / class_name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw(COLOURS[name], 70 + number).save(path)
+            files.append(
+                [f"../conflicts/{class_name}/{number}.png", class_name, str(number), f"copy{number}"]
+            )
+    files.append(["../conflicts/L2_2/0.png", "unknown", "9", "copy9"])
+    conflicts = pd.DataFrame(files, columns=["path", "class_name", "sha256", "copy_of"])
+    settled = settle_conflicts(dataset, conflicts, folder, SMALL, base).set_index("copy_of")
+    assert settled.suggested.to_dict() == {"copy0": "L2_2", "copy1": "L2_33"}
+    assert settled.score.between(0.5, 1).all()
+
+
+@pytest.fixture(scope="module")
+def conflicts(tmp_path_factory):
+    """Two images, each in two classes once, beside images that are in one; and what is found of that."""
+    folder = write_class_folders(tmp_path_factory.mktemp("conflicts") / "images", n=2)
+    for number, names in enumerate((["L2_2", "L2_10"], ["L2_33", "L2_2"])):
+        for class_name in names:
+            draw(COLOURS[names[0]], 70 + number).save(folder / class_name / f"both{number}.png")
+    catalog = scan(folder)
+    duplicates = find_duplicates(catalog, folder)
+    return duplicates, undecided_conflicts(duplicates, catalog)
+
+
+def test_undecided_conflicts_are_those_without_a_majority(conflicts):
+    found = conflicts[1].groupby(conflicts[1].path.str[-9:]).class_name.apply(set).to_dict()
+    assert found == {"both0.png": {"L2_2", "L2_10"}, "both1.png": {"L2_33", "L2_2"}}
+    assert conflicts[1].copy_of.nunique() == 2
+
+
+def test_settled_conflicts_are_kept_in_the_chosen_class_and_others_are_not(conflicts):
+    duplicates, files = conflicts
+    first, second = sorted(files.copy_of.unique())
+    settled = pd.DataFrame({"copy_of": [first, second], "suggested": ["L2_2", "L2_33"], "score": [0.95, 0.6]})
+    kept = keep_settled(duplicates, settled).set_index("path").loc[files.path]
+    assert kept.index[kept.keep].tolist() == ["L2_2/both0.png"]
+    assert kept.reason["L2_2/both0.png"].endswith(": the networks choose L2_2, score 0.950")
+    assert kept.reason["L2_2/both1.png"].endswith(": undecided")
+    assert not duplicates.set_index("path").keep[files.path].any(), "the table that came in is not changed"
+    both = keep_settled(duplicates, settled, 0.5).set_index("path").loc[files.path]
+    assert set(both.index[both.keep]) == {"L2_2/both0.png", "L2_33/both1.png"}
 
 
 def test_a_second_check_trains_nothing_and_says_the_same(checked, monkeypatch):

@@ -30,6 +30,7 @@ from illus.learn.training import fit
 
 COLUMNS = ["path", "class_name", "suggested", "score"]
 DIGITS = 6  # of a score
+UNDECIDED = "undecided"  # ends the reason of copies in several classes of which none has a majority
 SHOWN = 500  # images of the held-out fold that are scored after each epoch, to show how training goes
 
 
@@ -41,7 +42,14 @@ class LabelSettings:
     folds: int = 3  # each network learns from two thirds; more folds cost as many more trainings
     min_groups: int = 10  # of different images in a class that is checked: three or four in each fold
     min_score: float = 0.99  # the label is 99 times less probable; other values: results/labels.csv
+    min_settled: float = 0.9  # of a conflict's score; decides 131 of 142, all right: label_conflicts.csv
     min_steps: int = 30  # of an epoch, so that small collections are learned at all
+
+    def __post_init__(self) -> None:
+        if self.folds > self.min_groups:
+            raise ValueError(
+                f"folds={self.folds}: a class of min_groups={self.min_groups} images fills fewer"
+            )
 
 
 DEFAULTS = LabelSettings()
@@ -225,3 +233,97 @@ def suggest(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
     others[row, labels] = -1.0
     best = others.max(1)
     return others.argmax(1), best / (best + own)
+
+
+# --- Label conflicts among copies ----------------------------------------------------------------------
+
+
+def undecided_conflicts(duplicates: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
+    """Copies in several classes of which none has a majority, so that none is kept.
+
+    Parameters
+    ----------
+    duplicates : pandas.DataFrame
+        From :func:`illus.clean.duplicates.find_duplicates`.
+    catalog : pandas.DataFrame
+        From :func:`illus.data.catalog.scan`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``path``, ``class_name``, ``sha256``, ``copy_of`` (the same for all copies of an image).
+    """
+    files = duplicates[duplicates.reason.str.endswith(UNDECIDED)].merge(catalog, on="path")
+    return files[["path", "class_name", "sha256", "copy_of"]]
+
+
+def settle_conflicts(
+    dataset: pd.DataFrame,
+    conflicts: pd.DataFrame,
+    folder: str | Path,
+    settings: LabelSettings = DEFAULTS,
+    work: Path = Path("work/data"),
+) -> pd.DataFrame:
+    """The class that the networks of a label check choose for copies that lie in several classes.
+
+    Parameters
+    ----------
+    dataset, folder, settings, work
+        As for :func:`find_label_errors`, whose networks are used again.
+    conflicts : pandas.DataFrame
+        From :func:`undecided_conflicts`; no file of it is in ``dataset``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each image, in the order of ``copy_of``: ``copy_of``, ``suggested`` (one of the classes of
+        its copies) and ``score`` (its share of these classes' probabilities, the mean of all networks and
+        copies). Conflicts with a class that is not checked are left out.
+    """
+    rows = checkable(dataset, settings.min_groups)
+    config, cache = settings.network, work / "cache"
+    images = load_arrays(rows, folder, config.input_size, config.fit, cache)
+    shown = np.asarray(load_arrays(conflicts, folder, config.input_size, config.fit, cache))
+    networks = [train_fold(fold, images) for fold in make_folds(rows, settings, work)]
+    mean = np.mean([network.predict(shown, PREDICTION_BATCH, verbose=0) for network in networks], axis=0)
+    names = rows.groupby("class_id").class_name.first().to_list()
+    by_image = pd.DataFrame(mean, columns=names).groupby(conflicts.copy_of.to_numpy()).mean()
+    found = []
+    for copy_of, classes in conflicts.groupby("copy_of").class_name.unique().items():
+        if set(classes) <= set(names):
+            among = by_image.loc[copy_of, classes]
+            found.append([copy_of, among.idxmax(), round(among.max() / among.sum(), DIGITS)])
+    return pd.DataFrame(found, columns=["copy_of", "suggested", "score"])
+
+
+def keep_settled(
+    duplicates: pd.DataFrame, settled: pd.DataFrame, min_score: float = DEFAULTS.min_settled
+) -> pd.DataFrame:
+    """The table of duplicates with one copy kept of each image whose conflict is settled.
+
+    Parameters
+    ----------
+    duplicates : pandas.DataFrame
+        From :func:`illus.clean.duplicates.find_duplicates`; not changed.
+    settled : pandas.DataFrame
+        From :func:`settle_conflicts`.
+    min_score : float, default ``DEFAULTS.min_settled``
+        Conflicts with a smaller score stay undecided.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows and columns of ``duplicates``. ``keep`` is True for the best copy if it is in the chosen class, else
+        for the first copy there; ``reason`` names the class and the score.
+    """
+    sure = settled[settled.score >= min_score].set_index("copy_of")
+    table = duplicates.copy()
+    rows = table[table.reason.str.endswith(UNDECIDED) & table.copy_of.isin(sure.index)]
+    chosen, score = rows.copy_of.map(sure.suggested), rows.copy_of.map(sure.score).map("{:.3f}".format)
+    table.loc[rows.index, "reason"] = (
+        rows.reason.str.removesuffix(UNDECIDED) + "the networks choose " + chosen + ", score " + score
+    )
+    inside = rows[rows.path.str.split("/").str[0] == chosen]
+    best_first = inside.assign(other=inside.path != inside.copy_of).sort_values(["other", "path"])
+    table.loc[best_first.drop_duplicates("copy_of").index, "keep"] = True
+    return table
