@@ -1,0 +1,202 @@
+"""How well wrong labels are found. Writes results/labels.csv and results/label_conflicts.csv.
+
+    python -m pip install -r benchmarks/requirements.txt
+    python -m benchmarks.labels [--seeds 0 1 2] [--share 0.02]
+
+Labels of emoji20's cleaned training images (``work/emoji20/dataset.csv``) are changed at random, each to any
+of the other classes, then looked for. All methods get the same probabilities, of networks that have not seen
+the image. ``auroc`` and ``precision`` are of the order that a method puts the images in, precision among as
+many as were changed. ``flagged`` are those that it calls wrong, with their precision and recall;
+``suggested_right`` is how often, among the flagged that were changed, the most probable other class is the
+one before the change. ``accuracy`` is the networks', against the labels before the change. cleanlab runs in
+the peers' virtual environment.
+
+Label conflicts among copies that no majority decides: how often the mean of the networks, trained with the
+changed labels, chooses the class of the original, by its score. Files whose networks are there are not
+trained again.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.duplicates import peers_python
+from benchmarks.measure import measure_program
+from evaluate import import_keras
+
+import_keras()
+
+from sklearn.metrics import roc_auc_score  # noqa: E402
+
+from illus import config  # noqa: E402
+from illus.emoji20.truth import load_truth  # noqa: E402
+from illus.learn.labels import (  # noqa: E402
+    DEFAULTS,
+    checkable,
+    held_out_probabilities,
+    settle_conflicts,
+    suggest,
+    undecided_conflicts,
+)
+from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
+from illus.parallel import write_table  # noqa: E402
+
+FOLDER = config.EMOJI20 / "training"
+WORK = config.work_dir(FOLDER)
+SOURCES = (
+    *(f"illus/learn/{name}.py" for name in (*DECIDING_MODULES, "heads", "labels", "plan")),
+    "illus/clean/groups.py",
+    "benchmarks/labels.py",
+    "benchmarks/peers/cleanlab_issues.py",
+)
+MIN_SCORES = (0.9, 0.95, 0.98, 0.995, 0.998)  # beside the chosen one
+LIMITS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # of the score of a conflict's chosen class
+Ranked = tuple[np.ndarray, np.ndarray]  # how doubted each label is, and which labels are called wrong
+
+
+def change_labels(dataset: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """The data set with another class, any of the others, for a share of the images."""
+    rng = np.random.default_rng(seed)
+    names = dataset.groupby("class_id").class_name.first().to_numpy()
+    changed = np.sort(rng.choice(len(dataset), round(share * len(dataset)), replace=False))
+    labels = dataset.class_id.to_numpy().copy()
+    labels[changed] = (labels[changed] + rng.integers(1, len(names), len(changed))) % len(names)
+    return dataset.assign(class_id=labels, class_name=names[labels])
+
+
+def confident_joint(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The class that confident learning takes for the true one; int, shape (n,).
+
+    The most probable of the classes that reach their threshold, the mean probability of a class among the
+    images labelled so (Northcutt, Jiang and Chuang 2021); the label where none does. Where this is not the
+    label, the image is off the diagonal of their confident joint.
+    """
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
+    own = probabilities[np.arange(len(labels)), labels]
+    sums = np.bincount(labels, own, minlength=probabilities.shape[1])
+    thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
+    return np.where(confident.max(1) >= 0, confident.argmax(1), labels)
+
+
+def normalised_margin(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The probability of the most probable other class minus that of the label; float, shape (n,)."""
+    row = np.arange(len(labels))
+    others = probabilities.copy()
+    others[row, labels] = -1.0
+    return others.max(1) - probabilities[row, labels]
+
+
+def methods(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Ranked]:
+    """Each method's order of the images (the higher, the more doubted), and which it calls wrong.
+
+    Those that flag by themselves put what they flag first.
+    """
+    scores = suggest(probabilities, labels)[1]
+    margin = normalised_margin(probabilities, labels)
+    flagged, rejected = confident_joint(probabilities, labels) != labels, margin > 0
+    quality, issues = run_cleanlab(probabilities, labels)
+    return {
+        "this project": (scores, scores >= DEFAULTS.min_score),
+        **{f"this project, from {limit}": (scores, scores >= limit) for limit in MIN_SCORES},
+        "self-confidence": (1 - probabilities[np.arange(len(labels)), labels], rejected),
+        "normalised margin": (margin, rejected),
+        "confident learning": (margin + 2 * flagged, flagged),
+        **{f"cleanlab, {name}": (2 * mask - quality, mask) for name, mask in issues.items()},
+    }
+
+
+def run_cleanlab(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """cleanlab's score of each label (low: doubted), and its issues by each filter."""
+    with tempfile.TemporaryDirectory() as scratch:
+        judged, out = Path(scratch, "judged.npz"), Path(scratch, "issues.npz")
+        np.savez(judged, probabilities=probabilities, labels=labels)
+        measure_program("cleanlab_issues", judged, out, python=peers_python())
+        with np.load(out) as issues:
+            return issues["quality"], {name: issues[name] for name in issues.files if name != "quality"}
+
+
+def score_method(ranked: Ranked, labels: np.ndarray, true: np.ndarray, suggested: np.ndarray) -> dict:
+    """What results/labels.csv says of a method."""
+    doubt, flagged = ranked
+    changed = labels != true
+    first = np.argsort(-doubt, kind="stable")[: changed.sum()]
+    found = flagged & changed
+    return {
+        "changed": int(changed.sum()),
+        "auroc": roc_auc_score(changed, doubt),
+        "precision": changed[first].mean(),
+        "flagged": int(flagged.sum()),
+        "flagged_precision": found.sum() / max(1, flagged.sum()),
+        "flagged_recall": found.sum() / changed.sum(),
+        "suggested_right": (suggested == true)[found].mean(),
+    }
+
+
+def check(rows: pd.DataFrame, true: np.ndarray) -> pd.DataFrame:
+    """A row for each method; ``true`` is int, shape (n,): the class before the change."""
+    labels = rows.class_id.to_numpy()
+    probabilities = held_out_probabilities(rows, FOLDER, DEFAULTS, WORK)
+    other = suggest(probabilities, labels)[0]
+    found = methods(probabilities, labels)
+    table = [{"method": name, **score_method(one, labels, true, other)} for name, one in found.items()]
+    return pd.DataFrame(table).assign(accuracy=(probabilities.argmax(1) == true).mean()).round(4)
+
+
+# --- Label conflicts -------------------------------------------------------------------------------
+
+
+def known_classes(files: pd.DataFrame) -> pd.Series:
+    """``copy_of`` -> the class of the one original among the copies; none if there are several, or none."""
+    truth = load_truth(FOLDER)
+    originals = files[files.path.isin(truth.path[truth.kind == "original"])]
+    return originals.drop_duplicates("copy_of", keep=False).set_index("copy_of").class_name
+
+
+def conflict_table(settled: pd.DataFrame) -> pd.DataFrame:
+    """How often the choice is right, for each limit of its score; ``true`` is None where it is not known."""
+    known = settled.dropna()
+    rows = []
+    for limit in LIMITS:
+        sure = known[known.score >= limit]
+        right = int((sure.suggested == sure.true).sum())
+        rows.append([limit, len(settled), len(known), len(sure), right, round(right / max(1, len(sure)), 4)])
+    return pd.DataFrame(rows, columns=["limit", "conflicts", "known", "decided", "right", "precision"])
+
+
+def add_rows(name: str, rows: pd.DataFrame, keys: dict[str, float]) -> None:
+    """Put rows into a table of results, in place of those with the same keys."""
+    path = config.RESULTS / name
+    rows = rows.assign(**keys, code=code_of(SOURCES))
+    rows = rows[[*keys, *(column for column in rows if column not in keys)]]
+    if path.exists():
+        before = pd.read_csv(path, dtype={"code": str})
+        same = np.logical_and.reduce([before[key] == value for key, value in keys.items()])
+        rows = pd.concat([before[~same], rows])
+    write_table(rows, path)
+    print(rows.to_string(index=False), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--share", type=float, default=0.02, help="of the labels that are changed")
+    options = parser.parse_args()
+    dataset = pd.read_csv(WORK / "dataset.csv", dtype={"group": str})
+    files = undecided_conflicts(*(pd.read_csv(WORK / f"{name}.csv") for name in ("duplicates", "catalog")))
+    for seed in options.seeds:
+        noisy = change_labels(dataset, options.share, seed)
+        keys = {"seed": seed, "share": options.share}
+        rows = checkable(noisy, DEFAULTS.min_groups)
+        true = rows.path.map(dataset.set_index("path").class_id).to_numpy()
+        add_rows("labels.csv", check(rows, true), keys)
+        settled = settle_conflicts(noisy, files, FOLDER, DEFAULTS, WORK)
+        settled["true"] = settled.copy_of.map(known_classes(files))
+        add_rows("label_conflicts.csv", conflict_table(settled), keys)
+
+
+if __name__ == "__main__":
+    main()

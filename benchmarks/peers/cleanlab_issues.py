@@ -1,0 +1,29 @@
+"""cleanlab's label issues, from probabilities that are there already; runs in the peers' environment.
+
+In: a NumPy file with ``probabilities`` (n, k) and ``labels`` (n,). Out: another with its default score of
+each label (``quality``, low: doubted) and a mask of the issues for each way to find them (``filter_by``).
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+
+FILTERS = ("prune_by_noise_rate", "confident_learning")  # the first is its default
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("judged", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    with np.load(options.judged) as judged:
+        labels, probabilities = judged["labels"], judged["probabilities"]
+    masks = {name: find_label_issues(labels, probabilities, filter_by=name, n_jobs=1) for name in FILTERS}
+    np.savez(options.out, quality=get_label_quality_scores(labels, probabilities), **masks)
+
+
+if __name__ == "__main__":
+    main()

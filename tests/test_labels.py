@@ -1,0 +1,251 @@
+"""Wrong labels are found, right ones are not: the rule by hand, and networks on drawn images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import COLOURS, draw, write_class_folders
+
+from benchmarks.labels import (
+    change_labels,
+    confident_joint,
+    conflict_table,
+    normalised_margin,
+    score_method,
+)
+from illus.clean.balance import split
+from illus.clean.duplicates import find_duplicates
+from illus.data.catalog import scan
+from illus.learn import labels
+from illus.learn.labels import (
+    LabelSettings,
+    checkable,
+    draw_folds,
+    find_label_errors,
+    keep_settled,
+    settle_conflicts,
+    suggest,
+    undecided_conflicts,
+)
+from illus.learn.settings import Config
+
+TINY = Config(
+    width=4,
+    blocks=(1,),
+    input_size=16,
+    epochs=3,
+    batch_size=16,
+    dropout=0.0,
+    learning_rate=0.02,
+    ema_momentum=0.5,
+    augmentation="none",
+    precision="float32",
+)
+SMALL = LabelSettings(TINY, folds=2, min_score=0.5, min_steps=10)
+
+PROBABILITIES = np.array(
+    [[0.9, 0.05, 0.05], [0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.05, 0.95, 0.0], [0.55, 0.05, 0.4]]
+)
+LABELS = np.array([0, 0, 0, 1, 1])
+
+
+def test_the_score_is_the_share_of_the_other_class_of_two():
+    suggested, scores = suggest(PROBABILITIES, LABELS)
+    assert suggested.tolist() == [1, 1, 1, 0, 0]
+    np.testing.assert_allclose(scores, [5 / 95, 0.2, 0.7 / 0.8, 0.05, 0.55 / 0.6])
+
+
+def test_scores_reach_from_zero_to_one():
+    certain = np.array([[0.0, 1.0], [1.0, 0.0]], np.float32)
+    assert suggest(certain, np.array([0, 0]))[1].tolist() == [pytest.approx(1), 0]
+    assert suggest(np.full((1, 4), 0.25), np.array([2]))[1].tolist() == [0.5]
+
+
+def test_confident_learning_by_hand():
+    thresholds = "0.6 for class 0 and 0.5 for class 1; class 2 has no images"
+    assert confident_joint(PROBABILITIES, LABELS).tolist() == [0, 0, 1, 1, 1], thresholds
+    np.testing.assert_allclose(normalised_margin(PROBABILITIES, LABELS), [-0.85, -0.6, 0.6, -0.9, 0.5])
+
+
+def test_of_two_classes_above_their_thresholds_confident_learning_takes_the_more_probable():
+    both = np.array([[0.55, 0.45], [0.35, 0.65], [0.45, 0.55], [0.6, 0.4]])  # thresholds 0.45 and 0.475
+    assert confident_joint(both, np.array([0, 0, 1, 1])).tolist() == [0, 1, 1, 0]
+
+
+def test_of_noisy_probabilities_the_changed_labels_are_found_and_no_others():
+    rng = np.random.default_rng(0)
+    truth = np.arange(600) % 6
+    probabilities = rng.dirichlet(np.ones(6), 600) * 0.4 + 0.6 * np.eye(6)[truth]
+    changed = np.arange(600) % 50 == 0
+    given = np.where(changed, (truth + 1) % 6, truth)
+    suggested, scores = suggest(probabilities, given)
+    assert scores[changed].min() > 0.5 > scores[~changed].max()
+    assert (suggested[changed] == truth[changed]).all()
+    confident = confident_joint(probabilities, given)
+    assert (confident[changed] == truth[changed]).mean() >= 0.5
+    assert (confident[~changed] == given[~changed]).all()
+
+
+def test_a_benchmark_changes_so_many_labels_and_counts_what_is_found():
+    dataset = rows_of({"a": 50, "b": 30, "c": 20})
+    noisy = change_labels(dataset, 0.1, seed=0)
+    changed = (noisy.class_name != dataset.class_name).to_numpy()
+    assert changed.sum() == 10
+    assert (noisy.class_id == noisy.class_name.map({"a": 0, "b": 1, "c": 2})).all()
+    pd.testing.assert_frame_equal(noisy, change_labels(dataset, 0.1, seed=0))
+    labels, true = noisy.class_id.to_numpy(), dataset.class_id.to_numpy()
+    perfect = score_method((changed * 1.0, changed), labels, true, true)
+    assert perfect["auroc"] == perfect["precision"] == perfect["flagged_recall"] == 1
+    half = changed & (np.cumsum(changed) <= 5)
+    found = score_method((half * 1.0 - 2 * (changed & ~half), half | ~changed), labels, true, labels)
+    assert found["precision"] == found["flagged_recall"] == 0.5
+    assert found["flagged_precision"] == pytest.approx(5 / 95)
+    assert found["suggested_right"] == 0
+
+
+def test_a_conflict_counts_where_its_class_is_known():
+    settled = pd.DataFrame(
+        {"suggested": list("aabb"), "score": [0.6, 0.96, 1, 0.99], "true": ["b", "a", None, "b"]}
+    )
+    table = conflict_table(settled).set_index("limit")
+    assert table.loc[0.5, ["conflicts", "known", "decided", "right"]].tolist() == [4, 3, 3, 2]
+    assert table.loc[0.95, ["decided", "right", "precision"]].tolist() == [2, 2, 1]
+
+
+def rows_of(counts, groups=None):
+    """A data set of so many images of each class, every image a group of its own unless said otherwise."""
+    names = [name for name, count in counts.items() for _ in range(count)]
+    ids = {name: number for number, name in enumerate(counts)}
+    return pd.DataFrame(
+        {
+            "path": [f"{name}/{number}.png" for number, name in enumerate(names)],
+            "class_name": names,
+            "class_id": [ids[name] for name in names],
+            "group": groups if groups is not None else np.arange(len(names)),
+            "split": "train",
+            "copies": 1,
+            "sha256": [f"{number:064x}" for number in range(len(names))],
+        }
+    )
+
+
+def test_folds_hold_whole_groups_and_a_third_of_each_class():
+    rows = checkable(rows_of({"a": 90, "b": 30}, np.arange(120) // 3), 10)
+    folds = draw_folds(rows, 3, seed=0)
+    assert pd.Series(folds).groupby(rows.group).nunique().max() == 1
+    assert pd.crosstab(rows.class_name, folds).to_numpy().tolist() == [[30] * 3, [9, 9, 12]]
+    np.testing.assert_array_equal(folds, draw_folds(rows, 3, seed=0))
+    assert (folds != draw_folds(rows, 3, seed=1)).any()
+
+
+def test_the_test_part_is_left_out_and_every_image_counts_once():
+    dataset = rows_of({"a": 20, "b": 20}).assign(copies=4)
+    dataset.loc[[0, 25], "split"] = "test"
+    dataset.loc[[1, 26], "split"] = "validation"
+    rows = checkable(dataset, 10)
+    assert set(dataset.path) - set(rows.path) == {dataset.path[0], dataset.path[25]}
+    assert set(rows.copies) == {1}
+
+
+def test_a_class_of_three_images_is_left_out_and_named():
+    with pytest.warns(UserWarning, match=r"fewer than 10 different images: b \(3\)$"):
+        rows = checkable(rows_of({"a": 12, "b": 3, "c": 15}), 10)
+    assert rows.groupby("class_name").class_id.first().to_dict() == {"a": 0, "c": 1}
+
+
+def test_copies_of_one_image_are_not_different_images():
+    groups = np.where(np.arange(30) < 15, 0, np.arange(30))
+    with pytest.raises(ValueError, match="two classes or more need at least 10 different images"):
+        checkable(rows_of({"a": 15, "b": 15}, groups), 10)
+
+
+@pytest.mark.parametrize("counts", [{"a": 3, "b": 3, "c": 3}, {"a": 1, "b": 1}, {"a": 40, "b": 9}])
+def test_too_few_images_are_one_clear_sentence(tmp_path, counts):
+    with pytest.raises(ValueError, match=r"^labels cannot be checked: [^\n]*$"):
+        find_label_errors(rows_of(counts), tmp_path, SMALL, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_folds_than_images_of_a_class_are_refused():
+    with pytest.raises(ValueError, match="folds=4"):
+        LabelSettings(folds=4, min_groups=3)
+    assert LabelSettings(folds=3, min_groups=3).folds == 3
+
+
+PLANTED = {"L2_2/wrong.png": "L2_10", "L2_10/wrong.png": "L2_33"}
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    """Three classes by colour with two images in wrong ones; a test part whose files do not exist."""
+    base = tmp_path_factory.mktemp("labels")
+    folder = write_class_folders(base / "images", n=14)
+    for seed, (path, true_class) in enumerate(PLANTED.items()):
+        draw(COLOURS[true_class], 90 + seed).save(folder / path)
+    dataset = split(scan(folder))
+    gone = dataset.iloc[:3].assign(path="L2_2/gone.png", split="test", sha256="0", group="test")
+    dataset = pd.concat([dataset, gone], ignore_index=True)
+    return dataset, folder, base, find_label_errors(dataset, folder, SMALL, base)
+
+
+def test_wrong_labels_are_found_and_right_ones_are_not(checked):
+    found = checked[3]
+    assert list(found.columns) == ["path", "class_name", "suggested", "score"]
+    assert dict(zip(found.path, found.suggested, strict=True)) == PLANTED
+    assert found.class_name.tolist() == [path.split("/")[0] for path in found.path]
+    assert found.score.between(0.5, 1).all()
+    assert found.score.is_monotonic_decreasing
+
+
+def test_a_conflict_is_settled_between_its_own_classes(checked):
+    dataset, folder, base, _ = checked
+    files = []
+    for number, (name, classes) in enumerate({"L2_2": ["L2_2", "L2_10"], "L2_33": ["L2_33", "L2_2"]}.items()):
+        for class_name in classes:
+            path = base / "conflicts" / class_name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw(COLOURS[name], 70 + number).save(path)
+            files.append(
+                [f"../conflicts/{class_name}/{number}.png", class_name, str(number), f"copy{number}"]
+            )
+    files.append(["../conflicts/L2_2/0.png", "unknown", "9", "copy9"])
+    conflicts = pd.DataFrame(files, columns=["path", "class_name", "sha256", "copy_of"])
+    settled = settle_conflicts(dataset, conflicts, folder, SMALL, base).set_index("copy_of")
+    assert settled.suggested.to_dict() == {"copy0": "L2_2", "copy1": "L2_33"}
+    assert settled.score.between(0.5, 1).all()
+
+
+@pytest.fixture(scope="module")
+def conflicts(tmp_path_factory):
+    """Two images, each in two classes once, beside images that are in one; and what is found of that."""
+    folder = write_class_folders(tmp_path_factory.mktemp("conflicts") / "images", n=2)
+    for number, names in enumerate((["L2_2", "L2_10"], ["L2_33", "L2_2"])):
+        for class_name in names:
+            draw(COLOURS[names[0]], 70 + number).save(folder / class_name / f"both{number}.png")
+    catalog = scan(folder)
+    duplicates = find_duplicates(catalog, folder)
+    return duplicates, undecided_conflicts(duplicates, catalog)
+
+
+def test_undecided_conflicts_are_those_without_a_majority(conflicts):
+    found = conflicts[1].groupby(conflicts[1].path.str[-9:]).class_name.apply(set).to_dict()
+    assert found == {"both0.png": {"L2_2", "L2_10"}, "both1.png": {"L2_33", "L2_2"}}
+    assert conflicts[1].copy_of.nunique() == 2
+
+
+def test_settled_conflicts_are_kept_in_the_chosen_class_and_others_are_not(conflicts):
+    duplicates, files = conflicts
+    first, second = sorted(files.copy_of.unique())
+    settled = pd.DataFrame({"copy_of": [first, second], "suggested": ["L2_2", "L2_33"], "score": [0.95, 0.6]})
+    kept = keep_settled(duplicates, settled).set_index("path").loc[files.path]
+    assert kept.index[kept.keep].tolist() == ["L2_2/both0.png"]
+    assert kept.reason["L2_2/both0.png"].endswith(": the networks choose L2_2, score 0.950")
+    assert kept.reason["L2_2/both1.png"].endswith(": undecided")
+    assert not duplicates.set_index("path").keep[files.path].any(), "the table that came in is not changed"
+    both = keep_settled(duplicates, settled, 0.5).set_index("path").loc[files.path]
+    assert set(both.index[both.keep]) == {"L2_2/both0.png", "L2_33/both1.png"}
+
+
+def test_a_second_check_trains_nothing_and_says_the_same(checked, monkeypatch):
+    dataset, folder, base, found = checked
+    monkeypatch.setattr(labels, "fit", None)
+    pd.testing.assert_frame_equal(find_label_errors(dataset, folder, SMALL, base), found)
