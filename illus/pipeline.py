@@ -10,6 +10,7 @@ that :func:`illus.config.weights_path` names.
 import argparse
 import shutil
 import sys
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from evaluate import EvaluationError, format_result
 from illus import config
 from illus.clean.balance import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
 from illus.clean.duplicates import find_duplicates
+from illus.clean.overrides import NAME, read_overrides, relabel
 from illus.clean.photos import find_photos
 from illus.data.catalog import scan
 from illus.learn import experiments
@@ -34,6 +36,8 @@ HELD_OUT = 0.15  # share of each class that is scored if there are no test folde
 
 def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     """Scan, find duplicates and photos, split; write the tables of these stages.
+
+    A person's decisions in ``overrides.csv`` beside the tables are put above the stages' own.
 
     Parameters
     ----------
@@ -52,28 +56,35 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     evaluate.EvaluationError
         There are no class folders.
     ValueError
-        Too few images or classes are left.
+        Too few images or classes are left, or overrides.csv is malformed.
     """
     work = config.work_dir(folder)
     work.mkdir(parents=True, exist_ok=True)
+    overrides = read_overrides(work / NAME)
     catalog = scan(folder)
     write_table(catalog, work / "catalog.csv")
-    duplicates = find_duplicates(catalog, folder)
+    relabel(catalog, overrides)  # a class that does not exist is an error before the long stages
+    duplicates = find_duplicates(catalog, folder, overrides=overrides)
     write_table(duplicates, work / "duplicates.csv")
-    photos = find_photos(catalog, folder, config.SEED, duplicates)
+    photos = find_photos(catalog, folder, config.SEED, duplicates, overrides=overrides)
     write_table(photos, work / "photos.csv")
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
     fractions |= {"test": held_out} if held_out else {}
-    dataset = split(catalog, duplicates, photos, fractions, config.SEED)
+    dataset = split(catalog, duplicates, photos, fractions, config.SEED, overrides)
     write_table(dataset, work / "dataset.csv")
     return subsample_for_profile(dataset)
 
 
 def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path) -> None:
-    """Copy one part of a data set to class folders in ``target``, which is replaced, to score them."""
+    """Copy one part of a data set to class folders in ``target``, which is replaced, to score them.
+
+    A file that a person gave another class keeps its whole path in the folder of that class.
+    """
     shutil.rmtree(target, ignore_errors=True)
-    for path in dataset.path[dataset.split == part]:
-        copy = target / path
+    rows = dataset[dataset.split == part]
+    for path, class_name in zip(rows.path, rows.class_name, strict=True):
+        at_home = unicodedata.normalize("NFC", path.split("/")[0]) == class_name
+        copy = target / path if at_home else target / class_name / path
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(folder, path), copy)
 
