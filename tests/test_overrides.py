@@ -31,6 +31,7 @@ FILES = {
     "B/brown face.png": encoded(face(BROWN)),
     "B/house.png": encoded(house()),
 }
+CLOCKS = ["A/clock.bmp", "A/clock.jpg", "A/clock.png"]
 
 
 @pytest.fixture(autouse=True)
@@ -176,23 +177,23 @@ def test_without_decisions_the_tables_are_what_they_were(drawn, capsys):
 
 
 def test_a_copy_is_kept_in_place_of_the_best_one(drawn, capsys):
-    assert find(drawn).keep.loc[["A/clock.bmp", "A/clock.jpg", "A/clock.png"]].tolist() == [
+    assert find(drawn).keep.loc[CLOCKS].tolist() == [
         True,
         False,
         False,
     ]
     found = find(drawn, ("A/clock.jpg", "keep", ""))
-    assert found.keep.loc[["A/clock.bmp", "A/clock.jpg", "A/clock.png"]].tolist() == [False, True, False]
+    assert found.keep.loc[CLOCKS].tolist() == [False, True, False]
     assert found.reason["A/clock.jpg"] == f"kept by decision of {DAY}"
     assert found.reason["A/clock.bmp"] == f"copy of A/clock.jpg, which is kept by decision of {DAY}"
     assert capsys.readouterr().out == "duplicates: decisions of overrides.csv applied: 1 (1 keep)\n"
     both = find(drawn, ("A/clock.jpg", "keep", ""), ("A/clock.png", "keep", ""))
-    assert both.keep.loc[["A/clock.bmp", "A/clock.jpg", "A/clock.png"]].tolist() == [False, True, True]
+    assert both.keep.loc[CLOCKS].tolist() == [False, True, True]
 
 
 def test_a_dropped_file_gives_way_to_its_next_best_copy(drawn):
     found = find(drawn, ("A/clock.bmp", "drop", ""))
-    assert found.keep.loc[["A/clock.bmp", "A/clock.jpg", "A/clock.png"]].tolist() == [False, False, True]
+    assert found.keep.loc[CLOCKS].tolist() == [False, False, True]
     assert found.reason["A/clock.bmp"] == f"dropped by decision of {DAY}"
     assert found.reason["A/clock.png"] == "best of 2 copies"
     assert found.reason["A/clock.jpg"] == "lossy, unlike A/clock.png"
