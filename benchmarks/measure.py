@@ -29,6 +29,7 @@ DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is score
     "illus/clean/compare.py",
     "illus/clean/groups.py",
     "illus/clean/duplicates.py",
+    "illus/clean/removal.py",
     "illus/emoji20/truth.py",
 )
 

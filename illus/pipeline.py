@@ -1,21 +1,23 @@
-"""Class folders -> a trained, exported, scored classifier, in one call.
+"""Stages in one call: class folders -> tables, a review page, a cleaned folder, a scored classifier.
 
 In: a folder of class folders. Out, under ``work/<dataset>/``: the tables of scan, duplicates, photos and
-split; one record, as only the configuration ``plan.CHOSEN`` is trained, with one seed; ``model.h5`` and
-``model.json``, its card with scores. Resampling, experiments and ensembles are in the notebooks only.
-With ``--recipe``, the networks of ``plan.RECIPES`` are trained instead, for hours, and exported to the file
-that :func:`illus.config.weights_path` names.
+split. :func:`run` trains ``plan.CHOSEN`` with one seed and writes ``model.h5`` and ``model.json``, its card
+with scores; :func:`run_weights` trains the networks of ``plan.RECIPES`` for hours and exports their average
+to the file that :func:`illus.config.weights_path` names. Resampling and experiments are in the notebooks only.
 """
 
 import shutil
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from evaluate import Result, Row, format_result
 from illus import config
 from illus.clean.balance import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
+from illus.clean.cleaned import check_out, format_cleaned, keep_or_remove, write_cleaned
 from illus.clean.duplicates import find_duplicates
 from illus.clean.leaks import (
     describe_folder,
@@ -24,22 +26,77 @@ from illus.clean.leaks import (
     leaks_between,
     scores_without,
 )
+from illus.clean.overrides import NAME as OVERRIDES
+from illus.clean.overrides import decided, read_overrides, reasons, relabel
 from illus.clean.photos import find_photos
 from illus.data.catalog import scan
+from illus.hashing import code_of, digest
 from illus.learn import experiments
 from illus.learn.compiling import device_name
 from illus.learn.export import ExportOptions, install, installed_runs, score_all
+from illus.learn.labels import find_label_errors
 from illus.learn.plan import CHOSEN, RECIPES
 from illus.learn.recipe import planned_members, run_recipe
 from illus.learn.settings import Record, data_hash, run_id
 from illus.parallel import write_table
-from illus.report.assemble import report_dir, write_scores
+from illus.report.assemble import REVIEW_PAGE, report_dir, write_scores
+from illus.report.review import write_review
 
 HELD_OUT = 0.15  # share of each class that is scored if there are no test folders
 
 
+class Tables(NamedTuple):
+    """What the stages of cleaning leave of a folder."""
+
+    catalog: pd.DataFrame
+    duplicates: pd.DataFrame
+    photos: pd.DataFrame
+    overrides: pd.DataFrame  # decisions of a person
+
+
+def clean(folder: Path) -> Tables:
+    """Scan, find duplicates and photos; write the tables of these stages.
+
+    Tables that the same code has made of the same files and decisions are read instead.
+
+    Parameters
+    ----------
+    folder : Path
+        Class folders. A person's decisions about them are read from ``work/<dataset>/overrides.csv``.
+
+    Raises
+    ------
+    evaluate.EvaluationError
+        There are no class folders.
+    ValueError
+        ``overrides.csv`` is malformed.
+    """
+    work = config.work_dir(folder)
+    cache = work / "cache"
+    overrides = read_overrides(work / OVERRIDES)
+    catalog = scan(folder, cache=cache)
+    write_table(catalog, work / "catalog.csv")
+    relabel(catalog, overrides)  # a class that does not exist is an error before the long stages
+    places, stamp = [work / "duplicates.csv", work / "photos.csv"], work / "cleaned.txt"
+    made_from = [table.to_csv(index=False) for table in (catalog, overrides)]
+    made_from.append(code_of(sorted(Path(__file__).parent.glob("clean/*.py"))))
+    if not (stamp.exists() and stamp.read_text() == _stamp(made_from, places)):
+        duplicates = find_duplicates(catalog, folder, overrides=overrides, cache=cache)
+        write_table(duplicates, places[0])
+        photos = find_photos(catalog, folder, config.SEED, duplicates, overrides=overrides, cache=cache)
+        write_table(photos, places[1])
+        stamp.write_text(_stamp(made_from, places))
+    duplicates, photos = (pd.read_csv(place, keep_default_na=False) for place in places)
+    return Tables(catalog, duplicates, photos, overrides)
+
+
+def _stamp(made_from: list[str], places: list[Path]) -> str:
+    """A hash of what tables were made from and of the tables; another one where a notebook wrote them."""
+    return digest("\n".join([*made_from, *(place.read_text("utf-8") for place in places if place.exists())]))
+
+
 def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
-    """Scan, find duplicates and photos, split; write the tables of these stages.
+    """Clean a folder, see :func:`clean`, split what is kept, and write the table.
 
     Parameters
     ----------
@@ -60,27 +117,64 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     ValueError
         Too few images or classes are left.
     """
-    work = config.work_dir(folder)
-    work.mkdir(parents=True, exist_ok=True)
-    cache = work / "cache"
-    catalog = scan(folder, cache=cache)
-    write_table(catalog, work / "catalog.csv")
-    duplicates = find_duplicates(catalog, folder, cache=cache)
-    write_table(duplicates, work / "duplicates.csv")
-    photos = find_photos(catalog, folder, config.SEED, duplicates, cache=cache)
-    write_table(photos, work / "photos.csv")
+    tables = clean(folder)
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
     fractions |= {"test": held_out} if held_out else {}
-    dataset = split(catalog, duplicates, photos, fractions, config.SEED)
-    write_table(dataset, work / "dataset.csv")
+    dataset = split(
+        tables.catalog, tables.duplicates, tables.photos, fractions, config.SEED, overrides=tables.overrides
+    )
+    write_table(dataset, config.work_dir(folder) / "dataset.csv")
     return subsample_for_profile(dataset)
 
 
+def check_labels(folder: Path) -> str:
+    """Find labels that are in doubt, write ``work/<dataset>/labels.csv``, and say how many there are."""
+    tables, work = clean(folder), config.work_dir(folder)
+    dataset = split(
+        tables.catalog, tables.duplicates, tables.photos, seed=config.SEED, overrides=tables.overrides
+    )
+    doubted = find_label_errors(dataset, folder, work=work)
+    write_table(doubted, work / "labels.csv")
+    return (
+        f"{len(doubted):,} of {len(dataset):,} labels are in doubt: {work / 'labels.csv'}; "
+        "nothing is changed. "
+        f"To decide about them: python -m illus review {folder}"
+    )
+
+
+def write_review_page(folder: Path) -> Path:
+    """Clean a folder and write the page on which a person decides, also about labels that are in doubt."""
+    tables, labels = clean(folder), config.work_dir(folder) / "labels.csv"
+    doubted = pd.read_csv(labels, keep_default_na=False) if labels.exists() else None
+    out = report_dir(folder) / REVIEW_PAGE
+    return write_review(
+        tables.catalog, tables.duplicates, tables.photos, folder, out, doubted, tables.overrides
+    )
+
+
+def write_cleaned_folder(folder: Path, out: Path, link: bool = False) -> str:
+    """Copy what is kept to class folders in ``out``, see :func:`illus.clean.cleaned.write_cleaned`."""
+    check_out(folder, out)
+    tables = clean(folder)
+    catalog = relabel(tables.catalog, tables.overrides)
+    is_dropped = decided(catalog, tables.overrides) == "drop"
+    told = reasons(catalog, tables.overrides, "drop")
+    dropped = dict(zip(catalog.path[is_dropped], told[is_dropped], strict=True))
+    kept, removed = keep_or_remove(catalog, tables.duplicates, tables.photos, dropped)
+    written = write_cleaned(folder, out, kept, removed, link)
+    return format_cleaned(written, removed, out, link)
+
+
 def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path) -> None:
-    """Copy one part of a data set to class folders in ``target``, which is replaced, to score them."""
+    """Copy one part of a data set to class folders in ``target``, which is replaced, to score them.
+
+    A file that a person gave another class keeps its whole path in the folder of that class.
+    """
     shutil.rmtree(target, ignore_errors=True)
-    for path in dataset.path[dataset.split == part]:
-        copy = target / path
+    rows = dataset[dataset.split == part]
+    for path, class_name in zip(rows.path, rows.class_name, strict=True):
+        at_home = unicodedata.normalize("NFC", path.split("/")[0]) == class_name
+        copy = target / path if at_home else target / class_name / path
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(folder, path), copy)
 

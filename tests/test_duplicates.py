@@ -232,7 +232,9 @@ def test_a_stored_table_is_read_for_the_same_files_only(mixed, tmp_path, monkeyp
     folder, catalog, table = mixed
     pd.testing.assert_frame_equal(stored_duplicates(catalog, folder, tmp_path), table)
     calls = []
-    monkeypatch.setattr(duplicates, "find_duplicates", lambda rows, _: calls.append(len(rows)) or table)
+    monkeypatch.setattr(
+        duplicates, "find_duplicates", lambda rows, _, overrides: calls.append(len(rows)) or table
+    )
     again = stored_duplicates(catalog, folder, tmp_path)
     assert not calls
     pd.testing.assert_frame_equal(again, table, check_dtype=False, rtol=0, atol=1e-9)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, write_class_folders
 
-from illus import config
+from illus import config, pipeline
 from illus.__main__ import main
 from illus.clean.balance import split, subsample_for_profile
 from illus.clean.leaks import scores_without

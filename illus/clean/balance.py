@@ -14,6 +14,7 @@ from evaluate import natural_key
 from illus import config
 from illus.clean.descriptors import describe_images
 from illus.clean.groups import connected_components, draw_groups
+from illus.clean.overrides import decided, relabel, tell
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
 STRATEGIES = ("none", "downsample", "upsample", "both")
@@ -28,6 +29,7 @@ def split(
     photos: pd.DataFrame | None = None,
     fractions: Mapping[str, float] | None = None,
     seed: int = 0,
+    overrides: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Split the readable, kept images by whole groups, each class in the same proportions.
 
@@ -43,6 +45,10 @@ def split(
     fractions : mapping of str to float, default ``DEFAULT_FRACTIONS``
         Share of each part; the first gets what the others leave.
     seed : int, default 0
+    overrides : pandas.DataFrame, optional
+        From :func:`illus.clean.overrides.read_overrides`: files get the class that a person gave them, and
+        what a person dropped is left out; a printed line says how many such decisions there are. ``keep``
+        and ``not_copy_of`` are in the tables of duplicates and photos already.
 
     Returns
     -------
@@ -57,7 +63,9 @@ def split(
         be empty.
     """
     fractions = fractions or DEFAULT_FRACTIONS
-    rows = catalog[catalog.error == ""].copy()
+    catalog = relabel(catalog, overrides)
+    rows = catalog[(catalog.error == "") & (decided(catalog, overrides) != "drop")].copy()
+    tell("split", catalog, overrides, ("drop", "label"))
     rows["group"] = rows.sha256.str[:16]
     if duplicates is not None:
         group_of = dict(zip(duplicates.path, duplicates.group.astype(str), strict=True))
@@ -89,7 +97,7 @@ def _classes_left(catalog: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     if lost:
         raise ValueError(
             f"no image is left of {', '.join(lost)}: all are unreadable, duplicates of other "
-            "images or photos; remove the folder or add images"
+            "images, photos or dropped; remove the folder or add images"
         )
     if len(classes) < 2:
         raise ValueError(f"only one class, {classes[0]}: a classifier needs at least two")

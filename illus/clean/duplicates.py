@@ -4,7 +4,6 @@ In: catalog and class folders. Out: duplicates.csv, one row per file that has a 
 Hashes and nearest neighbours only propose pairs; their pixels decide.
 """
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +20,11 @@ from illus.clean.descriptors import (
 )
 from illus.clean.features import kept_descriptors
 from illus.clean.groups import connected_components, group_members
+from illus.clean.overrides import BY_DECISION, relabel, tell
+from illus.clean.removal import BETTER, COLUMNS, duplicates_table, take_apart
 from illus.parallel import write_table
 
-COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
 LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
-# What makes a file worth keeping, most important first, and the reason to remove one that has less of it.
-BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes": "more compressed than"}
 
 
 def find_duplicates(
@@ -34,6 +32,7 @@ def find_duplicates(
     folder: str | Path,
     settings: DuplicateSettings = DEFAULTS,
     *,
+    overrides: pd.DataFrame | None = None,
     cache: Path | None = None,
 ) -> pd.DataFrame:
     """Find exact and near duplicates and variants, and decide which files to keep.
@@ -54,6 +53,9 @@ def find_duplicates(
     folder : str or Path
         What its paths are relative to.
     settings : DuplicateSettings, optional
+    overrides : pandas.DataFrame, optional
+        From :func:`illus.clean.overrides.read_overrides`: what a person decided, above these rules; told in
+        ``reason``, and how many were applied in a printed line.
     cache : Path, optional
         Folder for what is known of contents and of pairs, see :mod:`illus.cache`.
 
@@ -82,15 +84,19 @@ def find_duplicates(
     files, descriptors = distinct_images(catalog, folder, settings, cache=cache)
     pairs = candidate_pairs(descriptors, settings)
     distances = pair_distances(descriptors, pairs, settings, cache)
-    return resolve_duplicates(files, descriptors, pairs, distances, settings)
+    return resolve_duplicates(files, descriptors, pairs, distances, settings, overrides)
 
 
-def stored_duplicates(catalog: pd.DataFrame, folder: str | Path, work: Path) -> pd.DataFrame:
+def stored_duplicates(
+    catalog: pd.DataFrame, folder: str | Path, work: Path, overrides: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The table of an earlier run on the same files; without one, find duplicates and write both tables.
+
+    A table that a person's decisions have changed, or must change, is made anew.
 
     Parameters
     ----------
-    catalog, folder
+    catalog, folder, overrides
         As for :func:`find_duplicates`.
     work : Path
         Existing folder for ``catalog.csv`` and ``duplicates.csv``.
@@ -101,13 +107,15 @@ def stored_duplicates(catalog: pd.DataFrame, folder: str | Path, work: Path) -> 
         As from :func:`find_duplicates`.
     """
     known, stored = work / "catalog.csv", work / "duplicates.csv"
-    if known.exists() and stored.exists():
+    if known.exists() and stored.exists() and (overrides is None or overrides.empty):
         before = pd.read_csv(known, usecols=["path", "sha256"], keep_default_na=False)
         if before.equals(catalog[["path", "sha256"]].reset_index(drop=True)):
-            return pd.read_csv(stored, keep_default_na=False)
+            table = pd.read_csv(stored, keep_default_na=False)
+            if not table.reason.str.contains(BY_DECISION, regex=False).any():
+                return table
     stored.unlink(missing_ok=True)
     write_table(catalog, known)
-    duplicates = find_duplicates(catalog, folder, cache=work / "cache")
+    duplicates = find_duplicates(catalog, folder, overrides=overrides, cache=work / "cache")
     write_table(duplicates, stored)
     return duplicates
 
@@ -176,6 +184,7 @@ def resolve_duplicates(
     pairs: np.ndarray,
     distances: np.ndarray,
     settings: DuplicateSettings = DEFAULTS,
+    overrides: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The table of :func:`find_duplicates`, from pairs that were compared.
 
@@ -188,11 +197,16 @@ def resolve_duplicates(
     distances : numpy.ndarray
         float, shape (m,), from :func:`illus.clean.compare.pair_distances`.
     settings : DuplicateSettings, optional
+    overrides : pandas.DataFrame, optional
+        As for :func:`find_duplicates`.
     """
-    best, to_best = assign_copies(descriptors, pairs, distances, settings)
+    tell("duplicates", files, overrides)
+    files = relabel(files, overrides)
+    files, descriptors, pairs, distances, apart = take_apart(files, descriptors, pairs, distances, overrides)
     group = join_variants(descriptors, pairs[distances <= settings.near], settings)
+    best, to_best = assign_copies(descriptors, pairs, np.where(apart, np.inf, distances), settings)
     files = files.assign(best=best[files.image], distance=to_best[files.image])
-    return duplicates_table(files, group[files.image])
+    return duplicates_table(files, group[files.image], overrides)
 
 
 def assign_copies(
@@ -210,7 +224,7 @@ def assign_copies(
     pairs : numpy.ndarray
         int, shape (m, 2), i < j.
     distances : numpy.ndarray
-        float, shape (m,).
+        float, shape (m,); infinite for two that are never in one set.
     settings : DuplicateSettings, optional
 
     Returns
@@ -221,6 +235,7 @@ def assign_copies(
         float, shape (n,): the distance between them.
     """
     known = dict(zip(map(tuple, pairs.tolist()), distances.tolist(), strict=True))
+    apart = {pair for pair, gap in known.items() if gap == np.inf}
     best, to_best = np.arange(len(descriptors)), np.zeros(len(descriptors))
     chains = connected_components(len(descriptors), pairs[distances <= settings.near])
     for chain in group_members(chains):
@@ -230,6 +245,9 @@ def assign_copies(
             known |= {(first, other): distance(descriptors, first, other, settings) for other in missing}
             gaps = np.array([known[first, other] for other in others])
             near = gaps <= settings.unlike
+            for row in np.flatnonzero(near) if apart else ():
+                earlier = (others[i] for i in np.flatnonzero(near[:row]))
+                near[row] = not any((other, others[row]) in apart for other in earlier)
             best[chain[1:][near]], to_best[chain[1:][near]] = first, gaps[near]
             chain = chain[1:][~near]
     return best, to_best
@@ -262,53 +280,6 @@ def join_variants(
     return connected_components(len(descriptors), np.concatenate([near_pairs, same, turned]))
 
 
-def duplicates_table(files: pd.DataFrame, group: np.ndarray) -> pd.DataFrame:
-    """The table of :func:`find_duplicates`.
-
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        From :func:`distinct_images`, with ``best`` and ``distance`` from :func:`assign_copies`.
-    group : numpy.ndarray
-        int, one per file, from :func:`join_variants`.
-    """
-    rows = files.assign(group=group, alone=~pd.Series(group, files.index).duplicated(keep=False))
-    records = [row for _, duplicates in rows[~rows.alone].groupby("best") for row in _set_rows(duplicates)]
-    table = pd.DataFrame(records, columns=COLUMNS).sort_values("path", ignore_index=True)
-    table["group"] = "G" + (pd.factorize(table.group)[0] + 1).astype(str).astype(object)
-    return table
-
-
-def _set_rows(duplicates: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """Rows of the table for one set of duplicates, best first."""
-    records = duplicates.to_dict("records")
-    counts = duplicates.class_name.value_counts()
-    winner = counts.index[0] if counts.iloc[0] > len(duplicates) / 2 else None
-    kept = next((r for r in records if r["class_name"] == winner), records[0])
-    labels = "label conflict, " + ", ".join(f"{name}: {n}" for name, n in sorted(counts.items()))
-    for record in records:
-        keep = record is kept and winner is not None
-        if len(records) == 1:
-            relation, reason = "variant", "only copy; its variants are in the group"
-        else:
-            others = [kept] if record is not kept else [r for r in records if r is not kept]
-            relation = "exact" if any(o["image"] == record["image"] for o in others) else "near"
-            reason = f"best of {len(records)} copies" if keep else removal_reason(record, kept)
-            if len(counts) > 1 and record["class_name"] != winner:
-                reason = f"{labels}: {'outvoted' if winner else 'undecided'}"
-        gap = duplicates.distance.max() if record is records[0] else record["distance"]
-        yield {
-            "path": record["path"],
-            "group": record["group"],
-            "relation": relation,
-            "keep": keep,
-            "reason": reason,
-            "distance": round(gap, 2),
-            "conflict": len(counts) > 1,
-            "copy_of": records[0]["path"] if len(records) > 1 else "",
-        }
-
-
 def copies_by_hash(files: pd.DataFrame, descriptors: np.ndarray, radius: int) -> pd.DataFrame:
     """For comparison: files linked by pHash within ``radius`` bits, as :func:`copies_table` has them."""
     label = connected_components(len(descriptors), hash_pairs(descriptors["whole"], radius))
@@ -329,11 +300,3 @@ def copies_table(files: pd.DataFrame, best: np.ndarray) -> pd.DataFrame:
     leader = files.path.to_numpy()[np.unique(files.image, return_index=True)[1]][best]
     several = np.bincount(best, minlength=len(best) + 1)[best] > 1
     return pd.DataFrame({"path": files.path, "copy_of": np.where(several, leader, "")})
-
-
-def removal_reason(record: Mapping[str, str | int], kept: Mapping[str, str | int]) -> str:
-    """Why a file is removed in favour of the kept one; both are rows of :func:`best_first`."""
-    for key, text in BETTER.items():
-        if int(record[key]) < int(kept[key]):
-            return f"{text} {kept['path']}"
-    return f"same as {kept['path']}, later path"

@@ -16,6 +16,7 @@ import pandas as pd
 from illus.clean import autoencoder
 from illus.clean.clusters import embed, find_clusters
 from illus.clean.features import kept_statistics
+from illus.clean.overrides import decided, tell
 from illus.clean.photo_statistics import votes
 from illus.clean.self_training import cross_judge, emptiest_place, standardise
 
@@ -78,6 +79,7 @@ def find_photos(
     duplicates: pd.DataFrame | None = None,
     settings: PhotoSettings = DEFAULTS,
     *,
+    overrides: pd.DataFrame | None = None,
     cache: Path | None = None,
 ) -> pd.DataFrame:
     """Find the photographs in a collection of drawings.
@@ -97,6 +99,9 @@ def find_photos(
         ``path``, ``copy_of``: copies get what their best copy gets, and do not count. Without it
         files with the same bytes are copies.
     settings : PhotoSettings, optional
+    overrides : pandas.DataFrame, optional
+        From :func:`illus.clean.overrides.read_overrides`: what a person keeps is no photo to remove; a
+        printed line says how many such decisions there are.
     cache : Path, optional
         Folder for the statistics and patches of contents, see :mod:`illus.cache`.
 
@@ -127,7 +132,7 @@ def find_photos(
     found = analyse(statistics, patches, seed, settings)
     if not found.decided:
         warnings.warn(found.verdict, stacklevel=2)
-    table = photos_table(files, found)
+    table = spare_kept(photos_table(files, found), catalog, overrides)
     table.attrs["verdict"] = found.verdict
     return table
 
@@ -164,6 +169,16 @@ def photos_table(files: pd.DataFrame, found: Analysis) -> pd.DataFrame:
             "is_photo": found.is_photo[files.image],
         }
     )
+
+
+def spare_kept(
+    table: pd.DataFrame, catalog: pd.DataFrame, overrides: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The table of :func:`photos_table` without ``is_photo`` where a person keeps the file."""
+    readable = catalog[catalog.error == ""]
+    tell("photos", readable, overrides, ("keep",))
+    kept = readable.path[decided(readable, overrides) == "keep"]
+    return table.assign(is_photo=table.is_photo & ~table.path.isin(kept))
 
 
 def analyse(

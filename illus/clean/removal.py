@@ -1,0 +1,169 @@
+"""Sets of duplicates -> which file of each is kept, and why the others are not.
+
+In: files with the best one of their set, and what a person decided. Out: the rows of duplicates.csv.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from illus.clean.overrides import decided, pairs_apart, reasons
+
+Record = Mapping[str, Any]  # a row of the files, see duplicates_table
+COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
+# What makes a file worth keeping, most important first, and the reason to remove one that has less of it.
+BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes": "more compressed than"}
+
+
+def duplicates_table(
+    files: pd.DataFrame, group: np.ndarray, overrides: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The table of :func:`illus.clean.duplicates.find_duplicates`.
+
+    Parameters
+    ----------
+    files : pandas.DataFrame
+        From :func:`illus.clean.duplicates.distinct_images`, with ``best`` and ``distance`` from
+        :func:`illus.clean.duplicates.assign_copies`.
+    group : numpy.ndarray
+        int, one per file, from :func:`illus.clean.duplicates.join_variants`.
+    overrides : pandas.DataFrame, optional
+        Its decisions ``keep`` and ``drop`` are put above the rules; all are told in ``reason``.
+    """
+    rows = files.assign(
+        group=group,
+        alone=~pd.Series(group, files.index).duplicated(keep=False),
+        decided=decided(files, overrides),
+        fate=reasons(files, overrides, "keep", "drop"),
+        note=reasons(files, overrides, "label", "not_copy_of"),
+    )
+    records = [row for _, duplicates in rows[~rows.alone].groupby("best") for row in _set_rows(duplicates)]
+    table = pd.DataFrame(records, columns=COLUMNS).sort_values("path", ignore_index=True)
+    table["group"] = "G" + (pd.factorize(table.group)[0] + 1).astype(str).astype(object)
+    return table
+
+
+def _set_rows(duplicates: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Rows of the table for one set of duplicates, best first."""
+    records = duplicates.to_dict("records")
+    kept, votes = choose_kept(records)
+    reference = (kept or records)[0]
+    for record in records:
+        others = [reference] if record is not reference else [r for r in records if r is not reference]
+        exact = any(other["image"] == record["image"] for other in others)
+        relation = ("exact" if exact else "near") if len(records) > 1 else "variant"
+        gap = duplicates.distance.max() if record is records[0] else record["distance"]
+        yield {
+            "path": record["path"],
+            "group": record["group"],
+            "relation": relation,
+            "keep": any(record is one for one in kept),
+            "reason": "; ".join(filter(None, [_reason(record, records, kept, votes), record["note"]])),
+            "distance": round(gap, 2),
+            "conflict": len(votes) > 1,
+            "copy_of": records[0]["path"] if len(records) > 1 else "",
+        }
+
+
+def choose_kept(records: Sequence[Record]) -> tuple[list[Record], Counter[str]]:
+    """Which files of a set of duplicates are kept, and how many of its files each class has.
+
+    Those that a person keeps, else the best one of the class that more than half of them have. Files that a
+    person dropped do not count; of files with the same bytes the first one is kept.
+
+    Parameters
+    ----------
+    records : sequence of mappings
+        Best file first: ``class_name``, ``sha256`` and ``decided`` (``keep``, ``drop`` or empty).
+    """
+    left = [record for record in records if record["decided"] != "drop"]
+    chosen = {record["sha256"]: record for record in reversed(left) if record["decided"] == "keep"}
+    votes = Counter(record["class_name"] for record in left)
+    best = [record for record in left if votes[record["class_name"]] > len(left) / 2]
+    return list(chosen.values())[::-1] or best[:1], votes
+
+
+def _reason(record: Record, records: list[Record], kept: list[Record], votes: Counter[str]) -> str:
+    """Why a file of a set of duplicates is kept or not."""
+    is_kept = any(record is one for one in kept)
+    if record["decided"] == "drop" or (record["decided"] == "keep" and is_kept):
+        return record["fate"]
+    if len(records) == 1:
+        return "only copy; its variants are in the group"
+    if kept and kept[0]["decided"]:
+        return f"copy of {kept[0]['path']}, which is {kept[0]['fate']}"
+    if not kept or record["class_name"] != kept[0]["class_name"]:
+        labels = ", ".join(f"{name}: {n}" for name, n in sorted(votes.items()))
+        return f"label conflict, {labels}: {'outvoted' if kept else 'undecided'}"
+    if is_kept:
+        return f"best of {votes.total()} copies" if votes.total() > 1 else "its copies were dropped"
+    return removal_reason(record, kept[0])
+
+
+def removal_reason(record: Mapping[str, str | int], kept: Mapping[str, str | int]) -> str:
+    """Why a file is removed in favour of the kept one; both are rows of :func:`best_first`."""
+    for key, text in BETTER.items():
+        if int(record[key]) < int(kept[key]):
+            return f"{text} {kept['path']}"
+    return f"same as {kept['path']}, later path"
+
+
+def take_apart(
+    files: pd.DataFrame,
+    descriptors: np.ndarray,
+    pairs: np.ndarray,
+    distances: np.ndarray,
+    overrides: pd.DataFrame | None,
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mark the pairs of images that a person called no copies; equal pixels become images of their own.
+
+    Parameters
+    ----------
+    files, descriptors, pairs, distances
+        As for :func:`illus.clean.duplicates.resolve_duplicates`.
+    overrides : pandas.DataFrame or None
+        Its decisions ``not_copy_of`` are applied.
+
+    Returns
+    -------
+    files, descriptors, pairs, distances
+        The same, but for images that were taken apart and their numbers.
+    apart : numpy.ndarray
+        bool, one per pair.
+    """
+    known = set(files.sha256)
+    rivals = [pair for pair in pairs_apart(overrides) if known.issuperset(pair)]
+    if not rivals:
+        return files, descriptors, pairs, distances, np.zeros(len(pairs), bool)
+    part = _parts(dict(zip(files.sha256, files.image, strict=True)), rivals)
+    places = list(zip(files.image, files.sha256.map(part), strict=True))
+    image, unique = pd.factorize(pd.Index(places, tupleize_cols=False))
+    old = np.array([place[0] for place in unique])
+    files = files.assign(image=image)
+    new = pd.Series(range(len(old))).groupby(old).agg(list)
+    gaps = {
+        (min(a, b), max(a, b)): gap
+        for (i, j), gap in zip(pairs.tolist(), distances.tolist(), strict=True)
+        for a in new[i]
+        for b in new[j]
+    }
+    number = dict(zip(files.sha256, files.image, strict=True))
+    apart = {(min(number[a], number[b]), max(number[a], number[b])) for a, b in rivals}
+    for a, b in apart:
+        gaps.setdefault((a, b), 0.0 if old[a] == old[b] else np.inf)
+    marks = np.array([pair in apart for pair in gaps])
+    return files, descriptors[old], np.array(list(gaps)), np.array(list(gaps.values())), marks
+
+
+def _parts(image_of: Mapping[str, int], rivals: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """For each SHA-256, best first: 0, or the next number that no rival of equal pixels has."""
+    part: dict[str, int] = {}
+    for sha256, image in image_of.items():
+        others = {a if b == sha256 else b for a, b in rivals if sha256 in (a, b)}
+        taken = {part[other] for other in others if other in part and image_of[other] == image}
+        part[sha256] = next(number for number in count() if number not in taken)
+    return part

@@ -1,0 +1,285 @@
+"""Tables of the stages -> review.html, on which a person checks what was found and decides.
+
+In: catalog, duplicates, photos, and if they exist labels.csv and overrides.csv. Out: one HTML file with the
+thumbnails inside; it is opened from disk, asks no network, and saves overrides.csv.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from evaluate import ImageDecodeError, atomic_write, decode_image, natural_key, read_file
+from illus import config
+from illus.clean.overrides import COLUMNS, NAME
+from illus.parallel import in_parallel
+
+SIDE = 128  # px, of a thumbnail's longer side
+QUALITY = 70  # of WebP: about 2 KB a thumbnail
+ASSETS = Path(__file__).parent
+SECTIONS = {
+    "copies": "Groups of copies",
+    "conflicts": "Label conflicts",
+    "photos": "Suspected photographs",
+    "labels": "Suspected labels",
+    "unreadable": "Unreadable files",
+}
+Card = dict[str, Any]
+
+
+def write_review(
+    catalog: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    photos: pd.DataFrame,
+    folder: str | Path,
+    out: str | Path,
+    labels: pd.DataFrame | None = None,
+    overrides: pd.DataFrame | None = None,
+) -> Path:
+    """Write the page on which a person reviews what the stages found.
+
+    Parameters
+    ----------
+    catalog : pandas.DataFrame
+        From :func:`illus.data.catalog.scan`.
+    duplicates : pandas.DataFrame
+        From :func:`illus.clean.duplicates.find_duplicates`; ``copy_of`` may be empty or missing in a row.
+    photos : pandas.DataFrame
+        From :func:`illus.clean.photos.find_photos`.
+    folder : str or Path
+        What their paths are relative to.
+    out : str or Path
+        The HTML file; its folder is made.
+    labels : pandas.DataFrame, optional
+        ``path``, ``class_name``, ``suggested``, ``score``, higher where it is surer that the label is wrong.
+    overrides : pandas.DataFrame, optional
+        From :func:`illus.clean.overrides.read_overrides`: decisions that the page starts with.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ValueError
+        A table names a file that the catalog does not have.
+    """
+    out, files = Path(out), catalog.fillna("").set_index("path", drop=False)
+    duplicates = duplicates.fillna("")
+    for name, table in (("duplicates", duplicates), ("photos", photos), ("labels", labels)):
+        if table is not None and not table.path.isin(files.index).all():
+            strange = table.path[~table.path.isin(files.index)].iloc[0]
+            raise ValueError(f"{strange!r} of the {name} table is not in the catalog: run the stages again")
+    cards = [
+        *copy_cards(files, duplicates),
+        *photo_cards(files, photos, duplicates),
+        *label_cards(files, labels),
+        *unreadable_cards(files),
+    ]
+    decisions = pd.DataFrame(columns=COLUMNS) if overrides is None else overrides[COLUMNS]
+    pictures, thumbnails = describe_pictures(files, cards, decisions, folder)
+    work = config.work_dir(folder)
+    data = {
+        "name": work.name,
+        "target": (work / NAME).as_posix(),
+        "columns": COLUMNS,
+        "sections": SECTIONS,
+        "classes": sorted(catalog.class_name.unique(), key=natural_key),
+        "pictures": pictures,
+        "cards": cards,
+        "decisions": decisions.to_numpy().tolist(),
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(out) as partial:
+        partial.write_text(fill_page(data, thumbnails), encoding="utf-8", newline="\n")
+    return out
+
+
+def copy_cards(files: pd.DataFrame, duplicates: pd.DataFrame) -> list[Card]:
+    """Sets of duplicates, the nearest first; then those with a label conflict, clear majorities first.
+
+    Parameters
+    ----------
+    files : pandas.DataFrame
+        Catalog, by path.
+    duplicates : pandas.DataFrame
+        From :func:`illus.clean.duplicates.find_duplicates`.
+    """
+    rows = duplicates[duplicates.copy_of != ""]
+    rows = rows.assign(best=rows.path == rows.copy_of, picture=_keys(files, rows.path))
+    rows = rows.sort_values(["keep", "best", "distance", "path"], ascending=[False, False, True, True])
+    cards = [_copy_card(members, files) for _, members in rows.groupby("copy_of", sort=True)]
+    cards.sort(key=lambda card: (card["kind"] == "undecided", card["score"]))
+    return cards
+
+
+def _copy_card(rows: pd.DataFrame, files: pd.DataFrame) -> Card:
+    """One set of duplicates; files with the same bytes are one picture."""
+    conflict, score = bool(rows.conflict.any()), float(rows.distance.max())
+    votes = files.class_name[rows.path].value_counts()
+    numbers = ", ".join(f"{name}: {n}" for name, n in sorted(votes.items(), key=lambda vote: -vote[1]))
+    members = [
+        {"picture": key, "keep": bool(same.keep.any()), "reason": same.reason.iloc[0]}
+        for key, same in rows.groupby("picture", sort=False)
+    ]
+    kind = "near" if score else "same pixels" if len(members) > 1 else "same bytes"
+    return {
+        "section": "conflicts" if conflict else "copies",
+        "kind": ("majority" if rows.keep.any() else "undecided") if conflict else kind,
+        "score": score,
+        "title": numbers if conflict else f"{len(rows)} copies",
+        "measure": f"largest distance {score:.2f}" if score else kind,
+        "members": members,
+        "reference": int(rows.picture.drop_duplicates().tolist().index(rows.picture[rows.best].iloc[0])),
+        "choices": list(votes.index) if conflict else [],
+    }
+
+
+def photo_cards(files: pd.DataFrame, photos: pd.DataFrame, duplicates: pd.DataFrame) -> list[Card]:
+    """Images that look like photographs, the most photographic first; a copy stands for all of its set."""
+    sets = duplicates[duplicates.copy_of != ""].sort_values("keep", ascending=False, kind="stable")
+    shown = sets.drop_duplicates("copy_of").set_index("copy_of").path
+    stands = {path: shown[best] for path, best in zip(sets.path, sets.copy_of, strict=True)}
+    rows = photos[photos.is_photo].sort_values(["score", "path"], ascending=[False, True])
+    rows = rows.assign(path=[stands.get(path, path) for path in rows.path]).drop_duplicates("path")
+    rows = rows.assign(picture=_keys(files, rows.path)).drop_duplicates("picture")
+    return [
+        _single(
+            "photos", row.picture, "looks like a photograph", "", float(row.score), f"score {row.score:.2f}"
+        )
+        for row in rows.itertuples()
+    ]
+
+
+def label_cards(files: pd.DataFrame, labels: pd.DataFrame | None) -> list[Card]:
+    """Images whose label is doubted, the surest first."""
+    if labels is None:
+        return []
+    rows = labels.assign(picture=_keys(files, labels.path)).sort_values(
+        "score", ascending=False, kind="stable"
+    )
+    cards = []
+    for row in rows.drop_duplicates("picture").itertuples():
+        title, reason = f"{row.class_name} → {row.suggested}?", f"the network says {row.suggested}"
+        card = _single("labels", row.picture, reason, title, float(row.score), f"score {row.score:.2f}")
+        cards.append(card | {"choices": [row.suggested, row.class_name]})
+    return cards
+
+
+def unreadable_cards(files: pd.DataFrame) -> list[Card]:
+    """Files that no stage can read."""
+    rows = files[files.error != ""]
+    rows = rows.assign(picture=_keys(files, rows.path)).drop_duplicates("picture")
+    return [_single("unreadable", row.picture, row.error, "", 0.0, "") for row in rows.itertuples()]
+
+
+def _single(section: str, picture: str, reason: str, title: str, score: float, measure: str) -> Card:
+    """A card with one picture."""
+    member = {"picture": picture, "keep": section == "labels", "reason": reason}
+    return {
+        "section": section,
+        "kind": "",
+        "score": score,
+        "title": title,
+        "measure": measure,
+        "members": [member],
+        "reference": 0,
+        "choices": [],
+    }
+
+
+def _keys(files: pd.DataFrame, paths: pd.Series) -> list[str]:
+    """What a picture is known by: the SHA-256 of its file, or the path where the file could not be read."""
+    return [sha256 or path for path, sha256 in zip(paths, files.sha256[paths], strict=True)]
+
+
+def describe_pictures(
+    files: pd.DataFrame, cards: list[Card], decisions: pd.DataFrame, folder: str | Path
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """What the page shows of each picture, and its thumbnail; cards get numbers of pictures for their keys.
+
+    Parameters
+    ----------
+    files : pandas.DataFrame
+        Catalog, by path.
+    cards : list
+        From the functions above; changed.
+    decisions : pandas.DataFrame
+        Overrides; the files that they name are pictures too.
+    folder : str or Path
+        What the paths are relative to.
+
+    Returns
+    -------
+    pictures : list of dict
+    thumbnails : list of str
+        WebP in base64, of the pictures; empty for a file that cannot be read.
+    """
+    rows = files.assign(key=_keys(files, files.path)).reset_index(drop=True)
+    members = [member for card in cards for member in card["members"]]
+    wanted = {member["picture"] for member in members} | {*decisions.sha256, *decisions.value}
+    number: dict[str, int] = {}
+    pictures: list[dict[str, Any]] = []
+    for key, same in rows[rows.key.isin(wanted)].groupby("key", sort=False):
+        number[key], first = len(pictures), same.iloc[0]
+        size = f"{first.width} × {first.height} {first.format}, " if first.width else ""
+        pictures.append(
+            {
+                "sha256": first.sha256,
+                "paths": same.path.tolist(),
+                "classes": list(dict.fromkeys(same.class_name)),
+                "facts": f"{size}{first.bytes / 1000:,.1f} KB",
+            }
+        )
+    for member in members:
+        member["picture"] = number[member["picture"]]
+    paths = [Path(folder, picture["paths"][0]) for picture in pictures]
+    return pictures, list(in_parallel(thumbnail, paths, "thumbnails"))
+
+
+def thumbnail(path: str | Path) -> str:
+    """A WebP image of at most ``SIDE`` pixels a side, in base64; empty if the file cannot be read."""
+    try:
+        image = decode_image(read_file(path))
+    except ImageDecodeError:
+        return ""
+    scale = min(1.0, SIDE / max(image.shape[:2]))
+    if scale < 1:
+        size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    return base64.b64encode(
+        cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
+    ).decode()
+
+
+def fill_page(data: dict[str, object], thumbnails: list[str]) -> str:
+    """The page: template, style and script of this folder, with data that cannot end their element.
+
+    Only this style and this script may run: their hashes are in the page's content security policy. The
+    data are JSON without ``<``, and the script shows texts as text.
+    """
+    style, script = ((ASSETS / f"review.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    text = json.dumps(data, allow_nan=False)
+    stamped = json.dumps(data | {"page": hashlib.sha256(text.encode()).hexdigest()[:16]}, allow_nan=False)
+    parts = {
+        "style": style,
+        "script": script,
+        "style-hash": _hash(style),
+        "script-hash": _hash(script),
+        "data": stamped.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"),
+        "thumbnails": "\n".join(thumbnails),
+    }
+    template = (ASSETS / "review.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{([a-z-]+)\}\}", lambda match: parts[match[1]], template)
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,129 @@
+"""A headless Chromium that opens files from disk, driven by the DevTools protocol."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+PATIENCE = 60  # s, for what should take well below one on a machine with nothing else to do
+
+
+def find_chromium():
+    """The path of an installed Chromium or Chrome, or None."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Browser:
+    """One page in a browser with an empty profile; close it, or use it in a ``with`` statement."""
+
+    def __init__(self, downloads, width=1280, height=900):
+        self.profile = Path(tempfile.mkdtemp(prefix="chromium-"))
+        command = [find_chromium(), *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={self.profile}"]
+        self.process = subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)  # fmt: skip
+        self.number, self.events, self.dialogs = 0, [], []
+        try:
+            self.socket = self._connect()
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self.send(f"{domain}.enable")
+            self.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
+            self.resize(width, height)
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self):
+        import websocket
+
+        port_file, stop = self.profile / "DevToolsActivePort", time.monotonic() + PATIENCE
+        while not port_file.exists() or not port_file.read_text().strip():
+            if time.monotonic() > stop or self.process.poll() is not None:
+                raise RuntimeError("Chromium did not start")
+            time.sleep(0.05)
+        port = port_file.read_text().split()[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
+            page = next(one for one in json.load(answer) if one["type"] == "page")
+        return websocket.create_connection(
+            page["webSocketDebuggerUrl"], timeout=PATIENCE, suppress_origin=True
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+    def send(self, method, **parameters):
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self.socket.recv())
+            if message.get("id") == self.number:
+                assert "error" not in message, message
+                return message["result"]
+            self.events.append(message)
+
+    def resize(self, width, height):
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+                  mobile=width < 600)  # fmt: skip
+
+    def open(self, path):
+        """Open a file; seconds until the page has drawn its first cards."""
+        start = time.monotonic()
+        self.send("Page.navigate", url=Path(path).resolve().as_uri())
+        self.wait("document.readyState === 'complete' && document.querySelector('main > *') !== null")
+        return time.monotonic() - start
+
+    def run(self, script):
+        """The value of a JavaScript expression."""
+        answer = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def wait(self, condition):
+        stop = time.monotonic() + PATIENCE
+        while not self.run(condition):
+            assert time.monotonic() < stop, f"in vain: {condition}"
+            time.sleep(0.02)
+
+    def press(self, *keys):
+        for key in keys:
+            text = {"text": key} if len(key) == 1 else {}
+            self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+            self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def click(self, text, within="document"):
+        """Click the first button whose text begins so."""
+        starts = f"button => button.textContent.startsWith({json.dumps(text)})"
+        self.run(f"[...{within}.querySelectorAll('button')].find({starts}).click()")
+
+    def problems(self):
+        """Errors, refused scripts, dialogs and requests other than for the page itself."""
+        self.run("1")
+        found = []
+        for event in self.events:
+            kind, what = event["method"], event["params"]
+            if kind in ("Runtime.exceptionThrown", "Page.javascriptDialogOpening"):
+                found.append(what)
+            elif kind == "Log.entryAdded" and what["entry"]["level"] == "error":
+                found.append(what["entry"]["text"])
+            elif kind == "Network.requestWillBeSent" and not what["request"]["url"].startswith(
+                ("file:", "data:", "blob:", "about:")
+            ):
+                found.append(what["request"]["url"])
+        return found
+
+    def screenshot(self, path):
+        import base64
+
+        Path(path).write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))

@@ -1,0 +1,428 @@
+"""What a person decided: read and checked, and held by every stage, for drawn files."""
+
+import hashlib
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import encoded, write_class_folders
+from drawings import BROWN, clock, face, fish, house, plant
+from threadpoolctl import threadpool_limits
+
+from illus import pipeline
+from illus.__main__ import main
+from illus.clean import photos
+from illus.clean.balance import split
+from illus.clean.duplicates import find_duplicates, stored_duplicates
+from illus.clean.overrides import COLUMNS, decided, read_overrides, reasons, relabel
+from illus.data.catalog import scan
+from illus.parallel import write_table
+
+DAY = "2026-11-23"
+A, B, C, D = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+FILES = {
+    "A/clock.png": encoded(clock()),
+    "A/clock.bmp": encoded(clock(), "BMP"),
+    "A/clock.jpg": encoded(clock(), "JPEG", quality=70),
+    "A/fish.png": encoded(fish()),
+    "B/fish.bmp": encoded(fish(), "BMP"),
+    "A/plant.png": encoded(plant()),
+    "B/face.png": encoded(face()),
+    "B/brown face.png": encoded(face(BROWN)),
+    "B/house.png": encoded(house()),
+}
+CLOCKS = ["A/clock.bmp", "A/clock.jpg", "A/clock.png"]
+
+
+@pytest.fixture(autouse=True)
+def in_threads():
+    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
+        yield
+
+
+def write(folder, files):
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Class folders and their catalog."""
+    folder = write(tmp_path_factory.mktemp("drawn") / "images", FILES)
+    return folder, scan(folder)
+
+
+def sha(path):
+    return hashlib.sha256(FILES[path]).hexdigest()
+
+
+def table(*decisions):
+    """Overrides of rows (sha256 or path, decision, value), all of one day."""
+    rows = [(sha(one) if one in FILES else one, what, sha(value) if value in FILES else value, "", DAY)
+            for one, what, value in decisions]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=str)
+
+
+def find(drawn, *decisions):
+    return find_duplicates(drawn[1], drawn[0], overrides=table(*decisions)).set_index("path")
+
+
+def save(path, *rows):
+    path.write_text("\n".join([",".join(COLUMNS), *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+# --- The file -------------------------------------------------------------------------------------
+
+
+def test_no_file_is_an_empty_table(tmp_path):
+    overrides = read_overrides(tmp_path / "overrides.csv")
+    assert overrides.columns.tolist() == COLUMNS
+    assert overrides.empty
+
+
+def test_rows_are_read_as_text_in_their_order(tmp_path):
+    path = save(
+        tmp_path / "o.csv",
+        f"{A.upper()},keep,,007.png,{DAY}",
+        "",
+        f'{B},label,"1, 2",x.png,',
+        f"{B},drop,,x.png,",
+        f"{C},not_copy_of,{A},,",
+    )
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))  # as Excel saves it
+    assert read_overrides(path).to_numpy().tolist() == [
+        [A, "keep", "", "007.png", DAY],
+        [B, "label", "1, 2", "x.png", ""],
+        [B, "drop", "", "x.png", ""],
+        [C, "not_copy_of", A, "", ""],
+    ]
+
+
+def test_the_last_of_contradicting_decisions_counts(tmp_path):
+    path = save(
+        tmp_path / "o.csv",
+        f"{A},keep,,,1",
+        f"{A},label,L2_2,,1",
+        f"{A},not_copy_of,{B},,1",
+        f"{C},drop,,,1",
+        f"{A},drop,,,2",
+        f"{A},label,L2_3,,2",
+        f"{B},not_copy_of,{A},,2",
+    )
+    assert read_overrides(path)[["sha256", "decision", "value", "date"]].to_numpy().tolist() == [
+        [C, "drop", "", "1"],
+        [A, "drop", "", "2"],
+        [A, "label", "L2_3", "2"],
+        [B, "not_copy_of", A, "2"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.png,keep,,,", "64 hexadecimal digits"),
+        (f"{A}\x1b,keep,,,", "64 hexadecimal digits"),
+        (f"{A},kepp,,,", "one of keep, drop, label, not_copy_of"),
+        (f"{A},keep,L2_2,,", "must be empty for keep"),
+        (f"{A},label,,,", "must be the name of a class"),
+        (f"{A},not_copy_of,b.png,,", "sha256 of another file"),
+        (f"{A},not_copy_of,{A},,", "sha256 of another file"),
+        (f"{A},keep", "2 fields; there must be 5"),
+        (f"{A},keep,,,,", "6 fields"),
+    ],
+)
+def test_a_malformed_row_is_one_line_that_names_it(tmp_path, row, message):
+    path = save(tmp_path / "o.csv", f"{B},keep,,,", row)
+    with pytest.raises(ValueError, match=message) as error:
+        read_overrides(path)
+    assert f"{path}, line 3: " in str(error.value)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "line 1: the columns must be sha256,decision,value,path,date"),
+        (b"sha256;decision;value;path;date\n", "line 1: the columns"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (",".join(COLUMNS).encode() + b'\n"' + A.encode(), "not a comma-separated table"),
+    ],
+)
+def test_another_file_is_refused(tmp_path, content, message):
+    (tmp_path / "o.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_overrides(tmp_path / "o.csv")
+
+
+# --- Duplicates -----------------------------------------------------------------------------------
+
+
+def test_without_decisions_the_tables_are_what_they_were(drawn, capsys):
+    folder, catalog = drawn
+    before, halves = find_duplicates(catalog, folder), {"train": 0.5, "validation": 0.5}
+    for none in (None, table()):
+        pd.testing.assert_frame_equal(find_duplicates(catalog, folder, overrides=none), before)
+        pd.testing.assert_frame_equal(
+            split(catalog, before, None, halves, 0, none), split(catalog, before, None, halves)
+        )
+    strangers = table((A, "keep", ""), (B, "drop", ""), (C, "not_copy_of", D))
+    pd.testing.assert_frame_equal(find_duplicates(catalog, folder, overrides=strangers), before)
+    assert capsys.readouterr().out == (
+        "duplicates: decisions of overrides.csv applied: 0; of no readable file here: 3 "
+        f"(keep {A[:12]}, drop {B[:12]}, not_copy_of {C[:12]})\n"
+    )
+
+
+def test_a_copy_is_kept_in_place_of_the_best_one(drawn, capsys):
+    assert find(drawn).keep.loc[CLOCKS].tolist() == [
+        True,
+        False,
+        False,
+    ]
+    found = find(drawn, ("A/clock.jpg", "keep", ""))
+    assert found.keep.loc[CLOCKS].tolist() == [False, True, False]
+    assert found.reason["A/clock.jpg"] == f"kept by decision of {DAY}"
+    assert found.reason["A/clock.bmp"] == f"copy of A/clock.jpg, which is kept by decision of {DAY}"
+    assert capsys.readouterr().out == "duplicates: decisions of overrides.csv applied: 1 (1 keep)\n"
+    both = find(drawn, ("A/clock.jpg", "keep", ""), ("A/clock.png", "keep", ""))
+    assert both.keep.loc[CLOCKS].tolist() == [False, True, True]
+
+
+def test_a_dropped_file_gives_way_to_its_next_best_copy(drawn):
+    found = find(drawn, ("A/clock.bmp", "drop", ""))
+    assert found.keep.loc[CLOCKS].tolist() == [False, False, True]
+    assert found.reason["A/clock.bmp"] == f"dropped by decision of {DAY}"
+    assert found.reason["A/clock.png"] == "best of 2 copies"
+    assert found.reason["A/clock.jpg"] == "lossy, unlike A/clock.png"
+    none = find(drawn, *((path, "drop", "") for path in FILES if "clock" in path))
+    assert not none.keep[none.index.str.contains("clock")].any()
+    one = find(drawn, ("A/clock.bmp", "drop", ""), ("A/clock.png", "drop", ""))
+    assert one.keep["A/clock.jpg"]
+    assert one.reason["A/clock.jpg"] == "its copies were dropped"
+
+
+def test_a_label_settles_a_conflict(drawn):
+    before = find(drawn).loc[["A/fish.png", "B/fish.bmp"]]
+    assert before.conflict.all()
+    assert not before.keep.any()
+    after = find(drawn, ("B/fish.bmp", "label", "A")).loc[["A/fish.png", "B/fish.bmp"]]
+    assert not after.conflict.any()
+    assert after.keep.tolist() == [False, True]
+    assert after.reason["B/fish.bmp"] == f"best of 2 copies; labelled A by decision of {DAY}"
+
+
+@pytest.mark.parametrize(
+    ("decision", "kept"),
+    [(("A/fish.png", "keep", ""), "A/fish.png"), (("A/fish.png", "drop", ""), "B/fish.bmp")],
+)
+def test_keeping_or_dropping_one_settles_a_conflict_too(drawn, decision, kept):
+    found = find(drawn, decision).loc[["A/fish.png", "B/fish.bmp"]]
+    assert found.index[found.keep].tolist() == [kept]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("other", ["A/clock.bmp", "A/clock.jpg"])
+def test_no_copies_are_both_kept_and_stay_in_one_group(drawn, other, turned):
+    """One has the same pixels, the other nearly: any two of the three can be taken apart."""
+    pair = (other, "A/clock.png") if turned else ("A/clock.png", other)
+    found = find(drawn, (pair[0], "not_copy_of", pair[1]))
+    clocks = found[found.index.str.contains("clock")]
+    assert clocks.group.nunique() == 1
+    assert clocks.keep.sum() == 2
+    assert clocks.copy_of[pair[0]] != clocks.copy_of[pair[1]] or "" in clocks.copy_of[list(pair)].tolist()
+    assert clocks.reason[pair[0]].endswith(f"not a copy of {pair[1]} by decision of {DAY}")
+    assert clocks.reason[pair[1]].endswith(f"not a copy of {pair[0]} by decision of {DAY}")
+    others = found[~found.index.str.contains("clock")].drop(columns="group")
+    pd.testing.assert_frame_equal(others, find(drawn).drop(columns="group").loc[others.index])
+
+
+def test_three_can_be_taken_apart_from_each_other(drawn):
+    clocks = ["A/clock.png", "A/clock.bmp", "A/clock.jpg"]
+    pairs = [(clocks[0], clocks[1]), (clocks[1], clocks[2]), (clocks[2], clocks[0])]
+    found = find(drawn, *((a, "not_copy_of", b) for a, b in pairs)).loc[clocks]
+    assert found.keep.all()
+    assert (found.relation == "variant").all()
+    assert found.group.nunique() == 1
+    assert (found.copy_of == "").all()
+
+
+def test_the_best_of_equal_pixels_keeps_the_others(tmp_path):
+    """Of four files with the same pixels one is no copy; the other three still are copies."""
+    names = ["A/1.png", "A/2.bmp", "A/3.webp", "A/4.gif"]
+    drawing = clock().convert("P").convert("RGB")
+    files = [encoded(drawing, "PNG"), encoded(drawing, "BMP"), encoded(drawing, "WEBP", lossless=True)]
+    files.append(encoded(drawing, "PNG", compress_level=1))
+    folder = write(tmp_path / "images", dict(zip(names, files, strict=True)))
+    ids = [hashlib.sha256(data).hexdigest() for data in files]
+    found = find_duplicates(scan(folder), folder, overrides=table((ids[1], "not_copy_of", ids[0])))
+    by_path = found.set_index("path")
+    assert by_path.keep.sum() == 2
+    assert by_path.keep[["A/1.png", "A/2.bmp"]].any()
+    alone = by_path[by_path.copy_of == ""].index.tolist()
+    assert len(alone) == 1
+    assert alone[0] in ("A/1.png", "A/2.bmp")
+
+
+def test_files_with_the_same_bytes_share_a_decision_and_one_is_kept(tmp_path):
+    data = encoded(clock())
+    folder = write(tmp_path / "images", {"A/1.png": data, "A/2.png": data, "B/3.png": encoded(plant())})
+    one = hashlib.sha256(data).hexdigest()
+    assert find_duplicates(scan(folder), folder, overrides=table((one, "keep", ""))).keep.tolist() == [
+        True,
+        False,
+    ]
+    assert not find_duplicates(scan(folder), folder, overrides=table((one, "drop", ""))).keep.any()
+
+
+def test_a_variant_can_be_dropped(drawn):
+    found = find(drawn, ("B/brown face.png", "drop", ""))
+    assert found.relation["B/brown face.png"] == "variant"
+    assert found.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
+    assert found.reason["B/brown face.png"] == f"dropped by decision of {DAY}"
+
+
+def test_a_stored_table_with_decisions_is_made_anew(drawn, tmp_path, capsys):
+    folder, catalog = drawn
+    plain = find_duplicates(catalog, folder)
+    apart = table(("A/clock.png", "not_copy_of", "A/clock.jpg"))
+    assert stored_duplicates(catalog, folder, tmp_path, apart).keep.sum() == plain.keep.sum() + 1
+    bytes_before = (tmp_path / "duplicates.csv").read_bytes()
+    assert stored_duplicates(catalog, folder, tmp_path).keep.sum() == plain.keep.sum()
+    assert (tmp_path / "duplicates.csv").read_bytes() != bytes_before
+
+
+# --- Photos and the split -------------------------------------------------------------------------
+
+
+def test_a_kept_photo_is_no_photo_and_its_score_stays(drawn, capsys):
+    _, catalog = drawn
+    judged = pd.DataFrame(
+        {"path": ["A/fish.png", "A/plant.png"], "score": 0.5, "cluster": 1, "is_photo": True}
+    )
+    kept = photos.spare_kept(judged, catalog, table(("A/fish.png", "keep", ""), ("A/plant.png", "drop", "")))
+    assert kept.is_photo.tolist() == [False, True]
+    pd.testing.assert_frame_equal(kept.drop(columns="is_photo"), judged.drop(columns="is_photo"))
+    pd.testing.assert_frame_equal(photos.spare_kept(judged, catalog), judged)
+    assert capsys.readouterr().out == "photos: decisions of overrides.csv applied: 1 (1 keep)\n"
+
+
+def test_the_photo_filter_spares_what_is_kept(drawn, monkeypatch, capsys):
+    folder, catalog = drawn
+    monkeypatch.setattr(photos, "photo_statistics", lambda paths: (len(paths), None))
+
+    def all_are_photos(n, patches, seed, settings):
+        yes = np.ones(n)
+        return photos.Analysis(*[yes] * 4, 1.0, yes.astype(int), yes, yes, yes, yes > 0, True, "photos")
+
+    monkeypatch.setattr(photos, "analyse", all_are_photos)
+    found = photos.find_photos(catalog, folder, overrides=table(("A/fish.png", "keep", "")))
+    assert found.path[~found.is_photo].tolist() == ["A/fish.png"]
+    assert photos.find_photos(catalog, folder).is_photo.all()
+
+
+def catalog_of(n):
+    """Two classes of n files each."""
+    rows = [
+        {"path": f"{name}/{i}.png", "class_name": name, "error": "",
+         "sha256": hashlib.sha256(f"{name}{i}".encode()).hexdigest()}
+        for name in "AB" for i in range(n)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_the_split_leaves_out_what_is_dropped_and_takes_new_labels(capsys):
+    catalog = catalog_of(20)
+    overrides = table((catalog.sha256[0], "drop", ""), (catalog.sha256[1], "label", "B"), (D, "drop", ""))
+    before, after = split(catalog), split(catalog, overrides=overrides)
+    assert set(before.path) - set(after.path) == {"A/0.png"}
+    row = after.set_index("path").loc["A/1.png"]
+    assert (row.class_name, row.class_id) == ("B", 1)
+    assert catalog.class_name[1] == "A"
+    line = "split: decisions of overrides.csv applied: 2 (1 drop, 1 label); of no readable file here: 1 "
+    assert capsys.readouterr().out == f"{line}(drop {D[:12]})\n"
+
+
+def test_a_class_can_be_relabelled_away_but_not_dropped():
+    catalog = catalog_of(10)
+    catalog = pd.concat(
+        [catalog, catalog[:2].assign(path=["C/0.png", "C/1.png"], class_name="C", sha256=[C, D])]
+    )
+    away = table((C, "label", "A"), (D, "label", "B"))
+    assert split(catalog, overrides=away).class_name.value_counts().to_dict() == {"A": 11, "B": 11}
+    with pytest.raises(ValueError, match="no image is left of C"):
+        split(catalog, overrides=table((C, "drop", ""), (D, "drop", "")))
+
+
+def test_a_label_that_is_no_class_is_an_error_only_for_a_file_that_is_there(drawn):
+    _, catalog = drawn
+    with pytest.raises(ValueError, match=r"label 'L2_99' of \w+ is not a class here; the classes are A, B"):
+        relabel(catalog, table(("A/fish.png", "label", "L2_99")))
+    pd.testing.assert_frame_equal(relabel(catalog, table((A, "label", "L2_99"))), catalog)
+
+
+def test_decisions_are_told_for_each_file(drawn):
+    catalog = drawn[1].set_index("path", drop=False)
+    overrides = table(("A/fish.png", "keep", ""), ("A/fish.png", "label", "B")).assign(date=["", DAY])
+    assert decided(catalog, overrides)["A/fish.png"] == "keep"
+    told = reasons(catalog, overrides)
+    assert told["A/fish.png"] == f"kept by decision; labelled B by decision of {DAY}"
+    assert (told.drop("A/fish.png") == "").all()
+
+
+# --- The pipeline ---------------------------------------------------------------------------------
+
+
+def test_decisions_outlive_renaming_and_moving_and_go_with_the_file(tmp_path, monkeypatch, capsys):
+    """Prepare; decide; rename the folder, the files, and move one; prepare; delete the decisions; prepare."""
+    monkeypatch.chdir(tmp_path)
+    folder, work = write_class_folders(tmp_path / "images", n=24), tmp_path / "work" / "images"
+    monkeypatch.setattr(pipeline, "find_photos", lambda catalog, *_, **__: pd.DataFrame(
+        {"path": catalog.path, "score": 0.0, "cluster": -1, "is_photo": False}))  # fmt: skip
+    pipeline.prepare(folder)
+    tables = {path.name: path.read_bytes() for path in work.glob("*.csv")}
+    ids = pd.read_csv(work / "catalog.csv").set_index("path").sha256
+    overrides = table((ids["L2_2/0.png"], "drop", ""), (ids["L2_2/1.png"], "label", "L2_33"))
+    write_table(overrides, work / "overrides.csv")
+    capsys.readouterr()
+    dataset = pipeline.prepare(folder).set_index("path")
+    assert "split: decisions of overrides.csv applied: 2 (1 drop, 1 label)\n" in capsys.readouterr().out
+    assert "L2_2/0.png" not in dataset.index
+    assert dataset.class_name["L2_2/1.png"] == "L2_33"
+    assert (work / "catalog.csv").read_bytes() == tables["catalog.csv"]
+
+    (folder / "L2_2/0.png").rename(folder / "L2_2/renamed.png")
+    (folder / "L2_2/1.png").rename(folder / "L2_10/moved.png")
+    moved = pipeline.prepare(folder).set_index("path")
+    assert "L2_2/renamed.png" not in moved.index
+    assert moved.class_name["L2_10/moved.png"] == "L2_33"
+    assert len(moved) == len(dataset)
+
+    (folder / "L2_2/renamed.png").rename(folder / "L2_2/0.png")
+    (folder / "L2_10/moved.png").rename(folder / "L2_2/1.png")
+    (work / "overrides.csv").unlink()
+    pipeline.prepare(folder)
+    assert {path.name: path.read_bytes() for path in work.glob("*.csv")} == tables
+
+
+def test_a_relabelled_test_image_is_scored_in_its_new_class(tmp_path):
+    folder = write_class_folders(tmp_path / "images", n=2)
+    rows = [("L2_2/0.png", "L2_33", "test"), ("L2_2/1.png", "L2_2", "test"), ("L2_33/0.png", "L2_33", "test")]
+    dataset = pd.DataFrame(rows, columns=["path", "class_name", "split"])
+    pipeline.copy_part(dataset, folder, "test", tmp_path / "test")
+    copied = sorted(p.relative_to(tmp_path / "test").as_posix() for p in (tmp_path / "test").rglob("*.png"))
+    assert copied == ["L2_2/1.png", "L2_33/0.png", "L2_33/L2_2/0.png"]
+
+
+def test_malformed_decisions_stop_the_pipeline_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "images", n=2)))
+    (tmp_path / "work/images").mkdir(parents=True)
+    save(tmp_path / "work/images/overrides.csv", "x,keep,,,")
+    assert main(["run", "--no-notebooks"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "rror" in line]
+    assert "overrides.csv, line 2: sha256 is 'x'" in line
+    assert not (tmp_path / "work/images/catalog.csv").exists()

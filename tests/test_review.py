@@ -1,0 +1,224 @@
+"""The page for reviewing: what it lists, in which order, and that names stay text."""
+
+import base64
+import hashlib
+import json
+import re
+
+import cv2
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import draw, encoded
+from PIL import Image
+
+from illus.clean.overrides import COLUMNS as DECISION
+from illus.report import review
+from illus.report.review import SECTIONS, thumbnail, write_review
+
+HOSTILE = "<img src=x onerror=alert(1)>{{script}}&lt;\u202egnp.png"
+LABELS = ["path", "class_name", "suggested", "score"]
+COPIES = ["path", "keep", "reason", "relation", "distance", "conflict", "copy_of"]
+
+
+@pytest.fixture(autouse=True)
+def in_threads(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with joblib.parallel_config(backend="threading"):
+        yield
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Catalog and tables of a folder in which every section has something."""
+    names = [
+        "A/0.png",
+        "A/1.png",
+        "A/2.png",
+        "A/3.png",
+        f"A/{HOSTILE}",
+        "B/1.png",
+        "B/2.png",
+        "B/3.png",
+        "B/4.png",
+    ]
+    names += ["B/same bytes.png", "B/broken.png"]
+    rows = []
+    for seed, name in enumerate(names):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(draw("red", 0 if "same" in name else seed)))
+        data = b"text" if "broken" in name else path.read_bytes()
+        path.write_bytes(data)
+        row = {
+            "path": name,
+            "class_name": name[0],
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
+        rows.append(row | {"format": "PNG", "width": 40, "height": 40, "error": ""})
+    rows[-1] |= {"error": "not a PNG image", "format": "", "width": 0, "height": 0}
+    copies = [
+        ("A/0.png", True, "best of 3 copies", "near", 4.0, False, "A/0.png"),
+        ("A/1.png", False, "fewer pixels than A/0.png", "near", 4.0, False, "A/0.png"),
+        ("B/same bytes.png", False, "same", "exact", 0.0, False, "A/0.png"),
+        ("A/2.png", True, "best of 2 copies", "near", 1.5, False, "A/2.png"),
+        ("A/3.png", False, "lossy, unlike A/2.png", "near", 1.5, False, "A/2.png"),
+        (f"A/{HOSTILE}", False, "label conflict, A: 1, B: 1: undecided", "near", 0.5, True, f"A/{HOSTILE}"),
+        ("B/1.png", False, "label conflict, A: 1, B: 1: undecided", "near", 0.5, True, f"A/{HOSTILE}"),
+        ("B/4.png", True, "only copy; its variants are in the group", "variant", 0.0, False, ""),
+    ]
+    photos = pd.DataFrame(
+        {"path": ["A/0.png", "A/1.png", "B/2.png", "B/3.png"], "score": [0.4, 0.4, 0.9, -1.0]}
+    )
+    photos["is_photo"] = photos.score > 0
+    labels = pd.DataFrame([("B/3.png", "B", "A", 0.6), ("B/4.png", "B", "A", 0.8)], columns=LABELS)
+    return pd.DataFrame(rows), pd.DataFrame(copies, columns=COPIES), photos, labels
+
+
+def write(tables, tmp_path, **settings):
+    catalog, duplicates, photos, labels = tables
+    settings = {"labels": labels} | settings
+    return write_review(
+        catalog, duplicates, photos, tmp_path / "images", tmp_path / "out" / "review.html", **settings
+    )
+
+
+def read(path):
+    """The data of a page, its cards with names of files for numbers of pictures."""
+    html = path.read_text("utf-8")
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1])
+    pictures = re.search(r'<script type="text/plain" id="thumbnails">(.*?)</script>', html, re.S)[1].split(
+        "\n"
+    )
+    for card in data["cards"]:
+        card["paths"] = [data["pictures"][member["picture"]]["paths"] for member in card["members"]]
+    return html, data, pictures
+
+
+def cards(data, section):
+    return [card for card in data["cards"] if card["section"] == section]
+
+
+def test_every_section_lists_its_own_the_surest_first(tables, tmp_path):
+    path = write(tables, tmp_path)
+    assert path == tmp_path / "out" / "review.html"
+    _, data, _ = read(path)
+    assert (
+        list(data["sections"]) == list(SECTIONS) == ["copies", "conflicts", "photos", "labels", "unreadable"]
+    )
+    near, far = cards(data, "copies")
+    assert near["paths"] == [["A/2.png"], ["A/3.png"]]
+    assert near["measure"] == "largest distance 1.50"
+    assert far["paths"] == [["A/0.png", "B/same bytes.png"], ["A/1.png"]]
+    assert [member["keep"] for member in far["members"]] == [True, False]
+    assert far["members"][1]["reason"] == "fewer pixels than A/0.png"
+    (conflict,) = cards(data, "conflicts")
+    assert (conflict["title"], conflict["kind"], conflict["choices"]) == (
+        "A: 1, B: 1",
+        "undecided",
+        ["A", "B"],
+    )
+    assert [card["paths"] for card in cards(data, "photos")] == [
+        [["B/2.png"]],
+        [["A/0.png", "B/same bytes.png"]],
+    ]
+    assert [card["measure"] for card in cards(data, "photos")] == ["score 0.90", "score 0.40"]
+    assert [card["paths"] for card in cards(data, "labels")] == [[["B/4.png"]], [["B/3.png"]]]
+    assert cards(data, "labels")[0]["choices"] == ["A", "B"]
+    (broken,) = cards(data, "unreadable")
+    assert (broken["paths"], broken["members"][0]["reason"]) == ([["B/broken.png"]], "not a PNG image")
+    assert (data["name"], data["target"], data["classes"]) == (
+        "images",
+        "work/images/overrides.csv",
+        ["A", "B"],
+    )
+
+
+def test_tables_as_they_are_read_from_csv_give_the_same_page(tables, tmp_path):
+    html = write(tables, tmp_path).read_text("utf-8")
+    again = []
+    for number, table in enumerate(tables):
+        table.to_csv(tmp_path / f"{number}.csv", index=False)
+        again.append(pd.read_csv(tmp_path / f"{number}.csv"))
+    assert write(again, tmp_path).read_text("utf-8") == html
+
+
+def test_the_order_of_the_tables_does_not_matter(tables, tmp_path):
+    html = write(tables, tmp_path).read_text("utf-8")
+    shuffled = [tables[0], *(table.sample(frac=1, random_state=0) for table in tables[1:])]
+    assert write(shuffled, tmp_path).read_text("utf-8") == html
+
+
+def test_without_findings_and_labels_there_are_no_cards(tables, tmp_path):
+    catalog, duplicates, photos, _ = tables
+    _, data, pictures = read(write((catalog[:3], duplicates[:0], photos[:0], None), tmp_path))
+    assert (data["cards"], data["pictures"], pictures) == ([], [], [""])
+
+
+def test_decisions_are_in_the_page_with_pictures_of_their_files(tables, tmp_path):
+    catalog = tables[0].set_index("path").sha256
+    rows = [
+        (catalog["B/3.png"], "drop", "", "B/3.png", "2026-11-23"),
+        (catalog["B/2.png"], "not_copy_of", catalog["A/1.png"], "B/2.png", "2026-11-23"),
+        ("f" * 64, "keep", "", "gone.png", "2026-11-23"),
+    ]
+    overrides = pd.DataFrame(rows, columns=DECISION)
+    _, data, pictures = read(
+        write((tables[0], tables[1][:0], tables[2][:0], None), tmp_path, overrides=overrides)
+    )
+    assert data["decisions"] == [list(row) for row in rows]
+    assert {path for picture in data["pictures"] for path in picture["paths"]} == {
+        "B/3.png", "B/2.png", "A/1.png", "B/broken.png"}  # fmt: skip
+    assert len(pictures) == len(data["pictures"])
+
+
+def test_names_are_data_and_only_this_script_may_run(tables, tmp_path):
+    tables[0].loc[0, "class_name"] = "</script><script>alert(2)</script>"
+    overrides = pd.DataFrame([("f" * 64, "drop", "", "</script><!--<script>", "--><b>")], columns=DECISION)
+    html, data, _ = read(write(tables, tmp_path, overrides=overrides))
+    assert f"A/{HOSTILE}" in [path for picture in data["pictures"] for path in picture["paths"]]
+    assert "onerror" in html
+    assert "<img src" not in html
+    assert "alert(2)<" not in html
+    assert html.count("</script") == html.count("<script") == 3
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for tag, rule in (("script", "script-src"), ("style", "style-src")):
+        text = re.search(rf"<{tag}>(.*?)</{tag}>", html, re.S)[1]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{rule} 'sha256-{digest}'" in policy
+        assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval\(|https?:|//cdn", text)
+
+
+def test_a_name_that_is_no_utf8_is_written(tables, tmp_path):
+    tables[0].loc[10, "path"] = "B/\udcff.png"
+    _, data, _ = read(write(tables, tmp_path))
+    assert cards(data, "unreadable")[0]["paths"] == [["B/\udcff.png"]]
+
+
+def test_a_table_of_other_files_is_refused_and_nothing_is_written(tables, tmp_path):
+    with pytest.raises(ValueError, match=r"'B/2.png' of the photos table is not in the catalog"):
+        write((tables[0][tables[0].path != "B/2.png"], *tables[1:]), tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_thumbnails_are_small_upright_and_empty_for_broken_files(tmp_path):
+    image = Image.new("RGB", (640, 320), "red")
+    image.paste("blue", (320, 0, 640, 320))
+    for name, one in (("wide", image), ("tiny", image.resize((20, 10))), ("thin", image.resize((4000, 2)))):
+        one.save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.png").write_bytes(b"x")
+
+    def decode(name):
+        data = np.frombuffer(base64.b64decode(thumbnail(tmp_path / name)), np.uint8)
+        return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+    assert decode("wide.png").shape == (64, review.SIDE, 3)
+    assert abs(decode("wide.png")[32, 16] - (255, 0, 0)).max() < 20
+    assert abs(decode("wide.png")[32, 112] - (0, 0, 255)).max() < 20
+    assert decode("tiny.png").shape == (10, 20, 3)
+    assert decode("thin.png").shape == (1, review.SIDE, 3)
+    assert thumbnail(tmp_path / "broken.png") == ""
