@@ -1,18 +1,19 @@
 """Parallel work with a progress bar; files that are written completely or not at all.
 
 In: a function and its items, or a table. Out: a generator of results, or a CSV file. Joblib spreads the
-work, so a surrounding ``joblib.parallel_config`` decides where it runs.
+work over the cores of this machine or, within :func:`on_cluster`, over the workers of a Dask cluster.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from tqdm import tqdm
 
-from evaluate import atomic_write
+from evaluate import EvaluationError, atomic_write
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -54,10 +55,63 @@ def in_parallel(
     -------
     iterable
         Results in the order of the items, each as soon as it and those before it are ready.
+
+    Raises
+    ------
+    ValueError
+        ``joblib.parallel_config`` names a backend that returns nothing before everything is done.
     """
-    work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
+    try:
+        work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: choose a joblib backend that does (loky, threading, dask); Ray's does not"
+        ) from error
     results: Generator[Result] = work(delayed(function)(item, *args) for item in items)
     return progress(results, label, len(items), unit)
+
+
+@contextmanager
+def on_cluster(address: str, *folders: str | Path) -> Iterator[None]:
+    """Within the block, :func:`in_parallel` runs on the workers of a Dask cluster; the rest runs here.
+
+    A task whose worker is lost runs again on another one. Where results are computed changes nothing if
+    the workers have the same versions of the libraries. While a cluster has only one core, joblib computes
+    here.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, for example ``tcp://host:8786``. Its workers import this package.
+    *folders : str or Path
+        Folders whose files the work reads: every worker must see them under the same name.
+
+    Raises
+    ------
+    evaluate.EvaluationError
+        The package ``distributed`` is not installed, or a worker cannot see a folder as it is seen here.
+    OSError
+        No scheduler answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise EvaluationError("a cluster needs the package distributed: pip install distributed") from None
+    with Client(address, set_as_default=False) as client:
+        for folder in folders:
+            expected = _listing(folder)
+            for worker, seen in client.run(_listing, folder, on_error="return").items():
+                if seen != expected:
+                    found = seen if isinstance(seen, Exception) else "it holds other names there"
+                    raise EvaluationError(
+                        f"worker {worker} does not see the folder {folder} as here: {found}"
+                    )
+        with parallel_config("dask", client=client):
+            yield
+
+
+def _listing(folder: str | Path) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
