@@ -4,7 +4,7 @@ In: a function and its items, or a table. Out: a generator of results, or a CSV 
 work over the cores of this machine or, within :func:`on_cluster`, over the workers of a Dask cluster.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -19,19 +19,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def progress(items: Iterable[Item], label: str, total: int, unit: str = "file") -> Iterable[Item]:
+def progress(items: Iterable[Item], label: str, total: int | None, unit: str = "file") -> Iterable[Item]:
     """The same items, with a progress bar on standard error if that is a terminal."""
     return tqdm(items, label, total=total, unit=unit, mininterval=1, disable=None)
 
 
 def in_parallel(
     function: Callable[..., Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     label: str,
     *args: object,
     jobs: int = -1,
     batch_size: int = 64,
     unit: str = "file",
+    total: int | None = None,
 ) -> Iterable[Result]:
     """``function(item, *args)`` for every item, in order.
 
@@ -39,17 +40,20 @@ def in_parallel(
     ----------
     function : callable
         Must be picklable.
-    items : sequence
+    items : iterable
+        Taken as workers get free, so they can be made one after another.
     label : str
         Shown before the progress bar.
     *args
-        Further arguments of the function, the same for every item.
+        Further arguments of the function, the same for every item; small ones, as every task holds them.
     jobs : int, default -1
         Worker processes; -1 for one per core.
     batch_size : int, default 64
         Items that a worker takes at a time.
     unit : str, default "file"
         What the progress bar counts.
+    total : int, optional
+        Number of items; needed where they have no length.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def in_parallel(
             f"{error}: choose a joblib backend that does (loky, threading, dask); Ray's does not"
         ) from error
     results: Generator[Result] = work(delayed(function)(item, *args) for item in items)
-    return progress(results, label, len(items), unit)
+    return progress(results, label, len(items) if isinstance(items, Sized) else total, unit)
 
 
 @contextmanager

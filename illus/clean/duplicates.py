@@ -27,7 +27,7 @@ COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict"
 LOSSLESS = ("PNG", "BMP", "GIF")
 # What makes a file worth keeping, most important first, and the reason to remove one that has less of it.
 BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes": "more compressed than"}
-PAIRS_PER_TASK = 250  # compared by a worker at a time: a few seconds
+PAIRS_PER_TASK = 100  # compared by a worker at a time: about a second, and less than 7 MB of descriptors
 
 
 def find_duplicates(
@@ -166,12 +166,19 @@ def pair_distances(
 ) -> np.ndarray:
     """:func:`illus.clean.compare.distance` of every pair, in parallel; float64, shape (pairs,)."""
     parts = np.array_split(pairs, len(pairs) // PAIRS_PER_TASK + 1)
-    work = in_parallel(_distances, parts, "compare", descriptors, settings, batch_size=1, unit="part")
+    tasks = (_task(descriptors, part) for part in parts)
+    work = in_parallel(_distances, tasks, "compare", settings, batch_size=1, unit="part", total=len(parts))
     return np.concatenate(list(work))
 
 
-def _distances(pairs: np.ndarray, descriptors: np.ndarray, settings: DuplicateSettings) -> np.ndarray:
-    return np.array([distance(descriptors, i, j, settings) for i, j in pairs])
+def _task(descriptors: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The descriptors that some pairs need, and the pairs as positions in them: no worker gets the others."""
+    needed, positions = np.unique(pairs, return_inverse=True)
+    return descriptors[needed], positions.reshape(-1, 2)
+
+
+def _distances(task: tuple[np.ndarray, np.ndarray], settings: DuplicateSettings) -> np.ndarray:
+    return np.array([distance(task[0], i, j, settings) for i, j in task[1]])
 
 
 def resolve_duplicates(
