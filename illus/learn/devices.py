@@ -13,9 +13,10 @@ import keras
 def on_all_devices() -> Iterator[int]:
     """Within the block, networks that are built are trained by ``keras.distribution.DataParallel``.
 
-    Every device holds the whole network and computes its part of each batch; gradients and batch normalisation
-    are those of the whole batch, so losses differ by rounding only. With one device, or on another backend than
-    JAX, nothing changes. Batch sizes, also of validation, must be multiples of the number of devices.
+    Every device holds the whole network and computes its part of each batch; gradients and batch
+    normalisation are those of the whole batch, so losses differ by rounding only. With one device, or on
+    another backend than JAX, nothing changes. Batch sizes, also of validation, must be multiples of the
+    number of devices.
 
     Yields
     ------
