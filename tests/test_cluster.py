@@ -22,7 +22,8 @@ distributed = pytest.importorskip("distributed")
 @pytest.fixture(scope="module")
 def cluster():
     """The address of a scheduler with two workers of one thread; lost workers are started again."""
-    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as started:
+    patient = dask.config.set({"distributed.comm.timeouts.connect": "120s"})  # on a busy machine
+    with patient, distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as started:
         yield started.scheduler_address
 
 
