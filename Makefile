@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in a virtual environment of its own, .venv.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz data weights full report
+.PHONY: help run test test-extras fuzz data weights full report
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -14,7 +14,7 @@ NOTEBOOKS := $(wildcard 0*.ipynb)
 ILLUS := $(BIN)/python -m illus
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: .venv/run  ## build emoji20, score it with the shipped weights, run the notebooks (DATA_DIR=... your own data)
 	$(ILLUS) run
@@ -24,6 +24,10 @@ test: .venv/dev  ## lint, format, types and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+test-extras: .venv-extras/ready  ## tests with Dask, Spark, JAX, ONNX and LiteRT, as far as they can be installed
+	.venv-extras/bin/python -m pytest -m extras -rs
+	START_METHOD=spawn .venv-extras/bin/python -m pytest tests/test_parallel.py tests/test_catalog.py tests/test_evaluate.py
 
 fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged weights files
 	$(BIN)/python -m tests.fuzz_evaluate --out results/fuzz.csv
@@ -55,4 +59,12 @@ $(EMOJI20)/truth.csv: | .venv/run
 
 .venv/dev: requirements-dev.txt .venv/run
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+.venv-extras/ready: requirements.txt requirements-dev.txt requirements-extras.txt
+	@$(PYTHON) -m venv .venv-extras
+	.venv-extras/bin/python -m pip install --quiet -r requirements-dev.txt
+	@grep -v '^#' requirements-extras.txt | while read -r pin; do \
+		.venv-extras/bin/python -m pip install --quiet -r requirements-dev.txt "$$pin" \
+			|| echo "not installed, its tests are skipped: $$pin" >&2; done
 	@touch $@

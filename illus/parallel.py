@@ -1,36 +1,38 @@
 """Parallel work with a progress bar; files that are written completely or not at all.
 
 In: a function and its items, or a table. Out: a generator of results, or a CSV file. Joblib spreads the
-work, so a surrounding ``joblib.parallel_config`` decides where it runs.
+work over the cores of this machine or, within :func:`on_cluster`, over the workers of a Dask cluster.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from tqdm import tqdm
 
-from evaluate import atomic_write
+from evaluate import EvaluationError, atomic_write
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def progress(items: Iterable[Item], label: str, total: int, unit: str = "file") -> Iterable[Item]:
+def progress(items: Iterable[Item], label: str, total: int | None, unit: str = "file") -> Iterable[Item]:
     """The same items, with a progress bar on standard error if that is a terminal."""
     return tqdm(items, label, total=total, unit=unit, mininterval=1, disable=None)
 
 
 def in_parallel(
     function: Callable[..., Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     label: str,
     *args: object,
     jobs: int = -1,
     batch_size: int = 64,
     unit: str = "file",
+    total: int | None = None,
 ) -> Iterable[Result]:
     """``function(item, *args)`` for every item, in order.
 
@@ -38,27 +40,84 @@ def in_parallel(
     ----------
     function : callable
         Must be picklable.
-    items : sequence
+    items : iterable
+        Taken as workers get free, so they can be made one after another.
     label : str
         Shown before the progress bar.
     *args
-        Further arguments of the function, the same for every item.
+        Further arguments of the function, the same for every item; small ones, as every task holds them.
     jobs : int, default -1
         Worker processes; -1 for one per core. None are started for at most two batches.
     batch_size : int, default 64
         Items that a worker takes at a time: enough for about a second.
     unit : str, default "file"
         What the progress bar counts.
+    total : int, optional
+        Number of items; needed where they have no length.
 
     Returns
     -------
     iterable
         Results in the order of the items, each as soon as it and those before it are ready.
+
+    Raises
+    ------
+    ValueError
+        ``joblib.parallel_config`` names a backend that returns nothing before everything is done.
     """
-    jobs = jobs if len(items) > 2 * batch_size else 1
-    work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
+    count = len(items) if isinstance(items, Sized) else total
+    jobs = 1 if count is not None and count <= 2 * batch_size else jobs
+    try:
+        work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: choose a joblib backend that does (loky, threading, dask); Ray's does not"
+        ) from error
     results: Generator[Result] = work(delayed(function)(item, *args) for item in items)
-    return progress(results, label, len(items), unit)
+    return progress(results, label, count, unit)
+
+
+@contextmanager
+def on_cluster(address: str, *folders: str | Path) -> Iterator[None]:
+    """Within the block, :func:`in_parallel` runs on the workers of a Dask cluster; the rest runs here.
+
+    A task whose worker is lost runs again on another one. Where results are computed changes nothing if
+    the workers have the same versions of the libraries. While a cluster has only one core, joblib computes
+    here.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, for example ``tcp://host:8786``. Its workers import this package.
+    *folders : str or Path
+        Folders whose files the work reads: every worker must see them under the same name.
+
+    Raises
+    ------
+    evaluate.EvaluationError
+        The package ``distributed`` is not installed, or a worker cannot see a folder as it is seen here.
+    OSError
+        No scheduler answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise EvaluationError("a cluster needs the package distributed: pip install distributed") from None
+    with Client(address, set_as_default=False) as client:
+        for folder in folders:
+            expected = _listing(folder)
+            for worker, seen in client.run(_listing, folder, on_error="return").items():
+                if seen != expected:
+                    found = seen if isinstance(seen, Exception) else "it holds other names there"
+                    raise EvaluationError(
+                        f"worker {worker} does not see the folder {folder} as here: {found}"
+                    )
+        with parallel_config("dask", client=client):
+            yield
+
+
+def _listing(folder: str | Path) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

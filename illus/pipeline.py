@@ -3,7 +3,7 @@
 In: a folder of class folders. Out, under ``work/<dataset>/``: the tables of scan, duplicates, photos and
 split. :func:`run` trains ``plan.CHOSEN`` with one seed and writes ``model.h5`` and ``model.json``, its card
 with scores; :func:`run_weights` trains the networks of ``plan.RECIPES`` for hours and exports their average
-to the file that :func:`illus.config.weights_path` names. Resampling and experiments are in the notebooks only.
+where :func:`illus.config.weights_path` says. Resampling and experiments are in the notebooks only.
 """
 
 import shutil

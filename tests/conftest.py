@@ -1,9 +1,12 @@
 """Drawn images, and a network whose predictions are known; emoji20 is not needed."""
 
 import io
+import multiprocessing
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "START_METHOD" in os.environ:  # make test-extras: how processes start on macOS and Windows
+    multiprocessing.set_start_method(os.environ["START_METHOD"])
 
 import numpy as np
 import pytest

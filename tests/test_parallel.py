@@ -1,10 +1,15 @@
 """Parallel work in order, and files that are written completely or not at all."""
 
+import os
+import sys
+
+import joblib
 import pandas as pd
 import pytest
 
-from evaluate import atomic_write
-from illus.parallel import in_parallel, write_table
+from evaluate import EvaluationError, atomic_write
+from illus import parallel
+from illus.parallel import in_parallel, on_cluster, write_table
 
 
 def minus(item, other):
@@ -14,6 +19,28 @@ def minus(item, other):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_are_in_the_order_of_the_items(jobs):
     assert list(in_parallel(minus, range(50), "subtract", 3, jobs=jobs, batch_size=4)) == list(range(-3, 47))
+
+
+def knows_what_was_set(_):
+    return hasattr(parallel, "set_by_a_test")
+
+
+def test_workers_inherit_nothing_so_they_can_be_started_everywhere(monkeypatch):
+    monkeypatch.setattr(parallel, "set_by_a_test", True, raising=False)
+    monkeypatch.setattr(os, "fork", None)
+    assert knows_what_was_set(0)
+    assert list(in_parallel(knows_what_was_set, range(4), "look", jobs=2, batch_size=1)) == [False] * 4
+
+
+def test_a_backend_that_gives_no_generator_is_an_error():
+    with joblib.parallel_config("multiprocessing"), pytest.raises(ValueError, match="Ray's does not"):
+        in_parallel(minus, range(4), "subtract", 1)
+
+
+def test_a_cluster_without_its_package_is_an_error(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(EvaluationError, match="pip install distributed"), on_cluster("tcp://127.0.0.1:9"):
+        pass
 
 
 def names_in(folder):

@@ -21,7 +21,7 @@ BLUR = 0.7  # px, sd of the blur before two images are compared: about one step 
 UNSATURATED = (8, 247)  # levels between which brightness and contrast are fitted: others may be clipped
 MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
 MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
-PAIRS_PER_TASK = 250  # compared by a worker at a time: a few seconds
+PAIRS_PER_TASK = 100  # compared by a worker at a time: about a second, and less than 7 MB of descriptors
 DISTANCES = Stage(
     "distances", ("illus/clean/descriptors.py", "illus/clean/compare.py"), (np.dtype(np.float64),)
 )
@@ -80,15 +80,24 @@ def pair_distances(
 
     def compare(new: list[int]) -> Arrays:
         parts = np.array_split(pairs[new], len(new) // PAIRS_PER_TASK + 1)
-        work = in_parallel(_distances, parts, "compare", descriptors, settings, batch_size=1, unit="part")
+        tasks = (_task(descriptors, part) for part in parts)
+        work = in_parallel(
+            _distances, tasks, "compare", settings, batch_size=1, unit="part", total=len(parts)
+        )
         return [np.concatenate(list(work))]
 
     keys = [bytes.fromhex((a + b).decode()) for a, b in descriptors["pixels"][pairs].tolist()]
     return cached(cache, DISTANCES, keys, compare, settings)[0]
 
 
-def _distances(pairs: np.ndarray, descriptors: np.ndarray, settings: DuplicateSettings) -> np.ndarray:
-    return np.array([distance(descriptors, i, j, settings) for i, j in pairs])
+def _task(descriptors: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The descriptors that some pairs need, and the pairs as positions in them: no worker gets the others."""
+    needed, positions = np.unique(pairs, return_inverse=True)
+    return descriptors[needed], positions.reshape(-1, 2)
+
+
+def _distances(task: tuple[np.ndarray, np.ndarray], settings: DuplicateSettings) -> np.ndarray:
+    return np.array([distance(task[0], i, j, settings) for i, j in task[1]])
 
 
 def distance(descriptors: np.ndarray, i: int, j: int, settings: DuplicateSettings = DEFAULTS) -> float:
