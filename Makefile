@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in a virtual environment of its own, .venv.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz data weights full report own notebooks scores
+.PHONY: help run test fuzz benchmarks data weights full report own notebooks scores
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -18,7 +18,7 @@ HTML := $(NOTEBOOKS:%.ipynb=$(REPORT)/%.html)
 CODE := evaluate.py $(wildcard illus/*.py illus/*/*.py)
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 run: $(if $(DATA_DIR),own,scores) notebooks  ## build emoji20, score it with the shipped weights, run the notebooks (DATA_DIR=... your own data)
 	@test ! -d "$(REPORT)" || { echo; echo "Reports (scores, confusion matrices, notebooks): $(REPORT)/"; }
@@ -31,6 +31,11 @@ test: .venv/dev  ## lint, format, types and tests
 
 fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged weights files
 	$(BIN)/python -m tests.fuzz_evaluate --out results/fuzz.csv
+
+benchmarks: .venv/dev  ## render results/benchmarks.md and the tables of the documents (RUN=name: measure benchmarks/name.py first)
+	$(if $(RUN),$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt)
+	$(if $(RUN),$(BIN)/python -m benchmarks.$(RUN))
+	$(BIN)/python -m benchmarks.documents
 
 data: .venv/run  ## download and unpack class folders into data/training (DATA_URL=...)
 	@test -n "$(DATA_URL)" || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }

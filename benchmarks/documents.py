@@ -1,0 +1,116 @@
+"""Writes recorded measurements into the documents, between marks, and into ``results/benchmarks.md``.
+
+    python -m benchmarks.documents [--check]
+
+In: :mod:`benchmarks.tables` and :mod:`benchmarks.records`. Out: README, CONTRIBUTING and ``docs/``, in which
+the tables between ``<!-- table: NAME -->`` and ``<!-- /table -->`` and the numbers between
+``<!-- value: NAME -->`` and ``<!-- /value -->`` are renewed. ``--check`` writes nothing and names the
+documents that are not up to date.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import records
+from benchmarks.korean import KOREAN
+from benchmarks.tables import TABLES, read, readable, values
+from benchmarks.tree import tree
+from evaluate import atomic_write
+from illus import config
+
+PAGE = config.RESULTS / "benchmarks.md"
+TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+VALUE = re.compile(r"(<!-- value: ([^>]+?) -->).*?(<!-- /value -->)", re.DOTALL)
+PHRASES = "|".join(map(re.escape, sorted(KOREAN, key=len, reverse=True)))
+WORDS = re.compile(rf"(?<![\w-])(?:{PHRASES})(?![\w-])")
+BLOCKS: Mapping[str, Callable[[], pd.DataFrame | str]] = {**TABLES, "renewed": records.renewed, "tree": tree}
+
+
+def documents() -> list[Path]:
+    """The documents that contain marks, or may."""
+    return [*sorted(Path().glob("*.md")), *sorted(Path("docs").glob("*.md"))]
+
+
+def markdown(table: pd.DataFrame, korean: bool = False) -> str:
+    """A table as Markdown; numbers are aligned to the right, words are translated where ``korean``."""
+    shown = readable(table)
+    rows = [list(map(str, table.columns)), *shown.to_numpy().tolist()]
+    if korean:
+        rows = [[WORDS.sub(lambda match: KOREAN[match[0]], text) for text in row] for row in rows]
+    lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
+    marks = ["---:" if pd.api.types.is_numeric_dtype(table[title]) else "---" for title in table]
+    return "\n".join([lines[0], "| " + " | ".join(marks) + " |", *lines[1:]]) + "\n"
+
+
+def renew(text: str, korean: bool = False) -> str:
+    """The same document with its marked tables and numbers rendered anew.
+
+    Raises
+    ------
+    ValueError
+        A mark names a table or a number that does not exist.
+    """
+    numbers = values()
+
+    def known(names: Mapping[str, object], name: str) -> None:
+        if name not in names:
+            raise ValueError(f"no table or value is called {name!r}; there are {', '.join(names)}")
+
+    def table(match: re.Match[str]) -> str:
+        known(BLOCKS, match[2])
+        made = BLOCKS[match[2]]()
+        return f"{match[1]}{made if isinstance(made, str) else markdown(made, korean)}{match[3]}"
+
+    def value(match: re.Match[str]) -> str:
+        known(numbers, match[2])
+        return f"{match[1]}{numbers[match[2]]}{match[3]}"
+
+    return VALUE.sub(value, TABLE.sub(table, text))
+
+
+def benchmarks_page() -> str:
+    """``results/benchmarks.md``: every recorded table."""
+    parts = [records.HEAD]
+    for name in records.recorded():
+        record, table = records.described(name), read(name)
+        machine = f" Machine: {record.machine}." if record.machine else ""
+        renewal = "" if record.command == "nothing" else f" Renewed by `{record.command}`."
+        parts.append(
+            f"## {name}\n\n{record.what}{renewal}{machine} {len(table):,} rows in [{name}.csv]({name}.csv).\n"
+        )
+        if record.summary or len(table) <= records.LONGEST:
+            shown = record.summary(table) if record.summary else table
+            parts.append(markdown(shown.rename(columns=lambda title: str(title).replace("_", " "))))
+    return "\n".join(parts)
+
+
+def rendered() -> dict[Path, str]:
+    """Every document as it should be."""
+    pages = {
+        path: renew(path.read_text(encoding="utf-8"), path.name.endswith(".ko.md")) for path in documents()
+    }
+    return pages | {PAGE: benchmarks_page()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Renew the documents; with ``--check`` only compare. 1 if some differ, 0 otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, name what is not up to date")
+    check = parser.parse_args(arguments).check
+    stale = [path for path, text in rendered().items()
+             if not path.exists() or path.read_text(encoding="utf-8") != text]  # fmt: skip
+    for path in stale:
+        print(f"{path} {'is not up to date: make benchmarks' if check else 'renewed'}")
+        if not check:
+            with atomic_write(path) as partial:
+                Path(partial).write_text(rendered()[path], encoding="utf-8", newline="\n")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
