@@ -9,6 +9,7 @@ documents that are not up to date.
 """
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ from illus import config
 PAGE = config.RESULTS / "benchmarks.md"
 TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 VALUE = re.compile(r"(<!-- value: ([^>]+?) -->).*?(<!-- /value -->)", re.DOTALL)
+SECTION = re.compile(r'<a id="([\w-]+)"></a>\s*#+ (.+)')
+LINK = re.compile(r"\[[^\]]*\]\(((?:\.\./)?([\w.]+\.ipynb)#([\w-]+))\)")
 PHRASES = "|".join(map(re.escape, sorted(KOREAN, key=len, reverse=True)))
 WORDS = re.compile(rf"(?<![\w-])(?:{PHRASES})(?![\w-])")
 BLOCKS: Mapping[str, Callable[[], pd.DataFrame | str]] = {**TABLES, "renewed": records.renewed, "tree": tree}
@@ -47,30 +50,43 @@ def markdown(table: pd.DataFrame, korean: bool = False) -> str:
     return "\n".join([lines[0], "| " + " | ".join(marks) + " |", *lines[1:]]) + "\n"
 
 
+def sections(notebook: str | Path) -> dict[str, str]:
+    """The headings of a notebook's sections, by their anchors."""
+    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    return {anchor: heading.strip() for text in texts for anchor, heading in SECTION.findall(text)}
+
+
 def renew(text: str, korean: bool = False) -> str:
-    """The same document with its marked tables and numbers rendered anew.
+    """The same document with its marked tables and numbers, and headings of notebooks, rendered anew.
 
     Raises
     ------
     ValueError
-        A mark names a table or a number that does not exist.
+        A mark names a table or a number, or a link a section, that does not exist.
     """
     numbers = values()
 
     def known(names: Mapping[str, object], name: str) -> None:
         if name not in names:
-            raise ValueError(f"no table or value is called {name!r}; there are {', '.join(names)}")
+            raise ValueError(f"a document names {name!r}, but there are only {', '.join(names)}")
 
     def table(match: re.Match[str]) -> str:
         known(BLOCKS, match[2])
         made = BLOCKS[match[2]]()
-        return f"{match[1]}{made if isinstance(made, str) else markdown(made, korean)}{match[3]}"
+        text = made if isinstance(made, str) else markdown(made, korean)
+        return f"{match[1]}\n{text}\n{match[3]}"  # blank lines: some readers of Markdown need them
 
     def value(match: re.Match[str]) -> str:
         known(numbers, match[2])
         return f"{match[1]}{numbers[match[2]]}{match[3]}"
 
-    return VALUE.sub(value, TABLE.sub(table, text))
+    def link(match: re.Match[str]) -> str:
+        headings = sections(match[2])
+        known(headings, match[3])
+        return f"[{match[2][:2]} · {headings[match[3]]}]({match[1]})"
+
+    return LINK.sub(link, VALUE.sub(value, TABLE.sub(table, text)))
 
 
 def benchmarks_page() -> str:
