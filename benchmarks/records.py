@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.tree import sentence
 from illus import config
 
 LONGEST = 40  # rows of a table that is shown whole
@@ -181,10 +182,11 @@ RECORDS = {
 
 
 def described(name: str) -> Record:
-    """What is known of ``results/<name>.csv``."""
+    """What is known of ``results/<name>.csv``: or of the benchmark that it is named after."""
     script = Path("benchmarks") / f"{name.split('_')[0]}.py"
-    command = f"python -m benchmarks.{script.stem}" if script.exists() else "see CONTRIBUTING.md"
-    return RECORDS.get(name) or Record(name.replace("_", " ").capitalize() + ".", command)
+    if name in RECORDS or not script.exists():
+        return RECORDS.get(name, Record(f"{name.replace('_', ' ').capitalize()}.", "nothing"))
+    return Record(f"{sentence(script)}.", f"python -m benchmarks.{script.stem}")
 
 
 def recorded() -> list[str]:

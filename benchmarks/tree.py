@@ -12,7 +12,7 @@ WIDTH = 30  # columns of the names
 
 
 def sentence(path: Path) -> str:
-    """First sentence of a module's docstring, without its full stop; a package's stands in ``__init__.py``."""
+    """First sentence of the docstring of a module, or of a package, without its full stop."""
     file = path / "__init__.py" if path.is_dir() else path
     text = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "") if file.exists() else ""
     return text.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip(".").replace("``", "")

@@ -3,12 +3,12 @@
     python -m illus.report.story docs/story.webp docs/story.ko.webp
 
 In: the tables in ``work/<dataset>/`` and the card of the weights. Out: pictures, each labelled in the
-language of its name (``.ko``: Korean). A font with Korean letters must be installed.
+language of its name (``.ko``: Korean, for which a font such as fonts-noto-cjk must be installed).
 """
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +78,9 @@ def choose(
         the file that stays first.
     """
     random = np.random.default_rng(seed)
-    photo = set(photos.path[photos.is_photo])
+    photo = set(photos.path[photos.is_photo.astype(bool)])
     has_copies = duplicates.copy_of.fillna("").ne("")
-    copied = duplicates[has_copies & ~duplicates.conflict]
+    copied = duplicates[has_copies & ~duplicates.conflict.astype(bool)]
     sets = [
         [kept, *rows.path[rows.path != kept]] for kept, rows in copied.groupby("copy_of") if kept not in photo
     ]
@@ -100,14 +100,20 @@ def choose(
 
 
 def mosaic(
-    axes: Axes, paths: Sequence[str], folder: str | Path, frames: Mapping[str, str], crossed: set[str],
-    shown: set[str], faint: set[str],
-) -> None:  # fmt: skip
-    """Images in a square: with frames of a colour, crossed out, faint, or left out if not ``shown``."""
+    axes: Axes,
+    paths: Sequence[str],
+    folder: str | Path,
+    gone: Set[str] = frozenset(),
+    frames: Mapping[str, str] | None = None,
+    crossed: Set[str] = frozenset(),
+    faint: Set[str] = frozenset(),
+) -> None:
+    """Images in a square; those that are ``gone`` leave a gap, ``frames`` gives some a frame of a colour."""
+    frames = frames or {}
     axes.set(xlim=(-0.05, SIDE + 0.05), ylim=(SIDE + 0.05, -0.05), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(False)
     for number, path in enumerate(paths):
-        if path not in shown:
+        if path in gone:
             continue
         x, y = number % SIDE, number // SIDE
         image = fit_image(decode_image(read_file(Path(folder, path))), CELL, "pad")
@@ -119,13 +125,8 @@ def mosaic(
             corner, style = (x + 0.06, y + 0.06), "round,pad=0,rounding_size=0.08"
             axes.add_patch(FancyBboxPatch(corner, 0.88, 0.88, style, fill=False, ec=frames[path], lw=3.2))
         if path in crossed:
-            axes.plot(
-                [x + 0.1, x + 0.9],
-                [y + 0.9, y + 0.1],
-                color=frames[path],
-                linewidth=3.2,
-                solid_capstyle="round",
-            )
+            line = axes.plot([x + 0.1, x + 0.9], [y + 0.9, y + 0.1], color=frames[path], linewidth=3.2)
+            line[0].set_solid_capstyle("round")
 
 
 def bars(
@@ -168,22 +169,19 @@ def draw(folder: Path, work: Path, card: Mapping, language: str) -> Figure:
         panels = [
             panel(figure, *cells) for cells in zip(range(5), [*words[0:7:2], words[9]], notes, strict=True)
         ]
-        everything, left = set(paths), set(paths) - redundant
-        mosaic(panels[0], paths, folder, {}, set(), everything, set())
-        mosaic(panels[1], paths, folder, frames, redundant, everything, everything - set(frames))
-        mosaic(panels[2], paths, folder, dict.fromkeys(photo, RED), photo, left, set())
+        mosaic(panels[0], paths, folder)
+        mosaic(panels[1], paths, folder, set(), frames, redundant, set(paths) - set(frames))
+        mosaic(panels[2], paths, folder, redundant, dict.fromkeys(photo, RED), photo)
         charts(figure, panels[3], panels[4], catalog, data, card, folder)
     return figure
 
 
 def fonts() -> list[str]:
-    """Families of the installed fonts that have Korean, for matplotlib; ValueError if there is none."""
+    """Families of the installed fonts that have Korean, for matplotlib, or its own font if there is none."""
     files = [path for path in sorted(findSystemFonts()) if Path(path).name.startswith(KOREAN_FONTS)]
     for path in files:
         fontManager.addfont(path)
-    if not files:
-        raise ValueError("no font with Korean letters: install one, as fonts-noto-cjk")
-    return [FontProperties(fname=path).get_name() for path in files]
+    return [*(FontProperties(fname=path).get_name() for path in files), "DejaVu Sans"]
 
 
 def panel(figure: Figure, number: int, title: str, notes: Sequence[str]) -> Axes:
