@@ -12,7 +12,7 @@ from illus.report import story
 
 @pytest.fixture
 def tables(tmp_path):
-    """Catalog of 60 images; the first two of each class are copies of one another, the last one is a photo."""
+    """Of 60 images; the first two of each class are copies of one another, the last is a photo."""
     folder = write_class_folders(tmp_path / "images", n=20)
     catalog = scan(folder)
     first = [[f"{name}/0.png", f"{name}/1.png"] for name in COLOURS]

@@ -60,6 +60,11 @@ WORDS = {
 }
 
 
+def filled(column: pd.Series) -> pd.Series:
+    """Which cells of a column of text are not empty, in a table from memory or from a file."""
+    return column.notna() & column.ne("")
+
+
 def choose(
     catalog: pd.DataFrame, duplicates: pd.DataFrame, photos: pd.DataFrame, seed: int = SEED
 ) -> tuple[list[str], list[list[str]]]:
@@ -79,14 +84,14 @@ def choose(
     """
     random = np.random.default_rng(seed)
     photo = set(photos.path[photos.is_photo.astype(bool)])
-    has_copies = duplicates.copy_of.fillna("").ne("")
+    has_copies = filled(duplicates.copy_of)
     copied = duplicates[has_copies & ~duplicates.conflict.astype(bool)]
     sets = [
         [kept, *rows.path[rows.path != kept]] for kept, rows in copied.groupby("copy_of") if kept not in photo
     ]
     sets = [paths for paths in sets if 2 <= len(paths) <= 3]
     sets = [sets[number] for number in random.permutation(len(sets))[:SETS]]
-    readable = catalog[catalog.error.fillna("").eq("")]
+    readable = catalog[~filled(catalog.error)]
     single = readable[~readable.path.isin(set(duplicates.path[has_copies]))]
     chosen = [path for paths in sets for path in paths]
     alone = single.path[single.path.isin(photo)]
@@ -159,7 +164,7 @@ def draw(folder: Path, work: Path, card: Mapping, language: str) -> Figure:
     redundant = {path for kept, *others in sets for path in others}
     photo = set(photos.path[photos.is_photo])
     frames = {path: colour for one, colour in zip(sets, COLOURS, strict=False) for path in one}
-    copies = duplicates[duplicates.copy_of.fillna("").ne("") & duplicates.path.ne(duplicates.copy_of)]
+    copies = duplicates[filled(duplicates.copy_of) & duplicates.path.ne(duplicates.copy_of)]
     numbers = {"files": len(catalog), "copies": len(copies), "photos": int(photos.is_photo.sum()),
                "macro_f1": card["scores"]["test"]["macro_f1"]}  # fmt: skip
     with rc_context({"font.family": fonts()}):
@@ -214,7 +219,7 @@ def charts(
     training = data[data.split == "train"].class_name.value_counts()
     share = training ** card["training"]["sampling_power"]
     shown = share / share.sum() * training.sum()
-    collected = catalog.class_name[catalog.error.fillna("").eq("")].value_counts()
+    collected = catalog.class_name[~filled(catalog.error)].value_counts()
     bars(left, [collected, shown], names, [PALE, BLUE], collected.max())
     f1 = pd.DataFrame(card["scores"]["test"]["per_class"]).T.f1
     bars(right, [pd.Series(1.0, names), f1], names, ["#efefef", BLUE], 1)
