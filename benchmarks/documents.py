@@ -91,8 +91,9 @@ def renew(text: str, korean: bool = False) -> str:
 
 def benchmarks_page() -> str:
     """``results/benchmarks.md``: every recorded table."""
-    parts = [records.HEAD]
-    for name in records.recorded():
+    names = records.recorded()
+    parts = [records.HEAD, " · ".join(f"[{name}](#{name})" for name in names) + "\n"]
+    for name in names:
         record, table = records.described(name), read(name)
         machine = f" Machine: {record.machine}." if record.machine else ""
         renewal = "" if record.command == "nothing" else f" Renewed by `{record.command}`."

@@ -297,7 +297,7 @@ def values() -> dict[str, str]:
         "data": training["data_hash"],
         "parameters": f"{training['parameters']:,}",
         "multiply-adds": f"{adds / 1e6:.1f}",
-        "multiply-adds in Korean": f"{adds // 10**8}억 {adds % 10**8 // 10**4:,}만",
+        "multiply-adds in Korean": f"{adds // 10**8}억 {round(adds % 10**8 / 10**5) * 10:,}만",
         "networks": str(len(training["run_ids"])),
         "epochs": str(training["epochs"]),
         "minutes": f"{training['seconds'] / 60:.0f}",

@@ -194,10 +194,10 @@ def panel(figure: Figure, number: int, title: str, notes: Sequence[str]) -> Axes
     left = 0.008 + number * 0.2
     axes = figure.add_axes((left, 0.02, 0.172, 0.72), anchor="N")
     figure.text(left + 0.002, 0.935, title, fontsize=25, fontweight="bold", color=INK, va="center")
-    for shift, note in enumerate(notes):
-        figure.text(
-            left + 0.002 + 0.075 * shift, 0.82, note, fontsize=19, color=(GRAY, BLUE)[shift], va="center"
-        )
+    first = figure.text(left + 0.002, 0.82, notes[0], fontsize=19, color=GRAY, va="center")
+    for note in notes[1:]:
+        text = axes.annotate(note, (1, 0.5), (14, 0), xycoords=first, textcoords="offset points")
+        text.set(fontsize=19, color=BLUE, va="center", annotation_clip=False)
     if number:
         figure.text(
             left - 0.0155, 0.38, "❯", fontsize=24, color=GRAY, ha="center", va="center", family="DejaVu Sans"
