@@ -1,18 +1,16 @@
 """Writes recorded measurements into the documents, between marks, and into ``results/benchmarks.md``.
 
-    python -m benchmarks.documents [--check]
+    python -m benchmarks.documents
 
 In: :mod:`benchmarks.tables` and :mod:`benchmarks.records`. Out: README, CONTRIBUTING and ``docs/``, in which
-the tables between ``<!-- table: NAME -->`` and ``<!-- /table -->`` and the numbers between
-``<!-- value: NAME -->`` and ``<!-- /value -->`` are renewed. ``--check`` writes nothing and names the
-documents that are not up to date.
+the tables between ``<!-- table: NAME -->`` and ``<!-- /table -->``, the numbers between
+``<!-- value: NAME -->`` and ``<!-- /value -->`` and the texts of links to sections of notebooks are renewed.
 """
 
-import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -114,19 +112,14 @@ def rendered() -> dict[Path, str]:
     return pages | {PAGE: benchmarks_page()}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Renew the documents; with ``--check`` only compare. 1 if some differ, 0 otherwise."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, name what is not up to date")
-    check = parser.parse_args(arguments).check
-    stale = [path for path, text in rendered().items()
-             if not path.exists() or path.read_text(encoding="utf-8") != text]  # fmt: skip
-    for path in stale:
-        print(f"{path} {'is not up to date: make benchmarks' if check else 'renewed'}")
-        if not check:
+def main() -> int:
+    """Write the documents that are not up to date, and name them; 0."""
+    for path, text in rendered().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             with atomic_write(path) as partial:
-                Path(partial).write_text(rendered()[path], encoding="utf-8", newline="\n")
-    return int(check and bool(stale))
+                Path(partial).write_text(text, encoding="utf-8", newline="\n")
+            print(f"{path} renewed")
+    return 0
 
 
 if __name__ == "__main__":
