@@ -27,6 +27,7 @@ TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTAL
 VALUE = re.compile(r"(<!-- value: ([^>]+?) -->).*?(<!-- /value -->)", re.DOTALL)
 SECTION = re.compile(r'<a id="([\w-]+)"></a>\s*#+ (.+)')
 LINK = re.compile(r"\[[^\]]*\]\(((?:\.\./)?([\w.]+\.ipynb)#([\w-]+))\)")
+ABBREVIATIONS = {"f1", "mb", "auc", "auroc", "ap"}
 PHRASES = "|".join(map(re.escape, sorted(KOREAN, key=len, reverse=True)))
 WORDS = re.compile(rf"(?<![\w-])(?:{PHRASES})(?![\w-])")
 BLOCKS: Mapping[str, Callable[[], pd.DataFrame | str]] = {**TABLES, "renewed": records.renewed, "tree": tree}
@@ -87,6 +88,11 @@ def renew(text: str, korean: bool = False) -> str:
     return LINK.sub(link, VALUE.sub(value, TABLE.sub(table, text)))
 
 
+def title(column: str) -> str:
+    """A column of a recorded table as a title: words, abbreviations in capitals."""
+    return " ".join(word.upper() if word in ABBREVIATIONS else word for word in column.split("_"))
+
+
 def benchmarks_page() -> str:
     """``results/benchmarks.md``: every recorded table."""
     names = records.recorded()
@@ -100,7 +106,7 @@ def benchmarks_page() -> str:
         )
         if record.summary or len(table) <= records.LONGEST:
             shown = record.summary(table) if record.summary else table
-            parts.append(markdown(shown.rename(columns=lambda title: str(title).replace("_", " "))))
+            parts.append(markdown(shown.rename(columns=title)))
     return "\n".join(parts)
 
 

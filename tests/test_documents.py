@@ -126,6 +126,7 @@ def test_cells_are_rounded_by_what_they_are():
     table = pd.DataFrame({"seconds": [71.54], "F1": [0.97951], "files": [23543], "slowest, s": [4.391]})
     assert tables.readable(table).iloc[0].tolist() == ["72", "0.980", "23,543", "4.39"]
     assert tables.cell(float("nan"), "seconds") == "–"
+    assert documents.title("test_macro_f1") == "test macro F1"
 
 
 def test_korean_titles_are_translated_as_whole_words():
