@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in a virtual environment of its own, .venv.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-extras fuzz data weights full report
+.PHONY: help run test test-extras fuzz benchmarks data weights full report
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -31,6 +31,11 @@ test-extras: .venv-extras/ready  ## tests with Dask, Spark, JAX, ONNX and LiteRT
 
 fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged weights files
 	$(BIN)/python -m tests.fuzz_evaluate --out results/fuzz.csv
+
+benchmarks: .venv/dev  ## render results/benchmarks.md and the tables of the documents (RUN=name: measure benchmarks/name.py first)
+	$(if $(RUN),$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt)
+	$(if $(RUN),$(BIN)/python -m benchmarks.$(RUN))
+	$(BIN)/python -m benchmarks.documents
 
 data: .venv/run  ## download and unpack class folders into data/training (DATA_URL=...)
 	@test -n "$(DATA_URL)" || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }

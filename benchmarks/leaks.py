@@ -160,7 +160,7 @@ def held_out_pairs(training: Images, truth: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     truth = load_truth(TRAINING)
-    assert truth is not None, "python -m illus.emoji20 builds the data set"
+    assert truth is not None, "python -m illus emoji20 builds the data set"
     print(load(), flush=True)
     training = describe_folder(TRAINING)
     settings = pd.DataFrame(sweep(training, truth)).round({"found": 4})

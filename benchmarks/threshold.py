@@ -1,7 +1,7 @@
 """Varies the settings of the duplicate finder, on another seed of emoji20 than is reported.
 
     python -m pip install -r benchmarks/requirements.txt
-    python -m illus.emoji20 --seed 1 --out data/emoji20-seed1
+    python -m illus emoji20 --seed 1 --out data/emoji20-seed1
     python -m benchmarks.threshold
 
 Writes two tables; seeds share the icons, so files and copies are new there, drawings are not.

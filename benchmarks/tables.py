@@ -1,0 +1,324 @@
+"""What the recorded measurements say, as readable tables and as single numbers.
+
+In: the CSV files in ``results/`` and ``weights/best.json``. Out: data frames with English titles whose cells
+are text (:data:`TABLES`), and numbers as text (:data:`VALUES`). ``benchmarks/documents.py`` puts both into
+the documents. Nothing is measured here.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from illus import config
+
+CARD = Path("weights/best.json")
+CLASSES = Path("illus/emoji20/classes.csv")
+PARTS = {"test": "test", "test_unseen_style": "unseen style"}
+TOOLS = {"illus": "this project", "cleanvision": "CleanVision"}
+WHOLE = {"seconds", "second", "MB"}  # last words of the titles whose numbers have no digits
+PHOTO_SETS = [*(f"emoji20{kind}" for kind in ("", ", real 1%", ", real 5%", ", real 20%")), "vector"]
+PHOTO_SETS += ["cartoon", "scenes", "scenes, 1%"]
+RUNGS = {
+    "whole": "the whole filter",
+    "without autoencoder": "without the autoencoder",
+    "without dbscan": "without DBSCAN",
+    "threshold instead of clusters": "Otsu's threshold instead of clusters",
+    "dbscan on autoencoder code": "DBSCAN on the autoencoder's code",
+    "votes alone": "the votes alone",
+    "autoencoder error alone": "the autoencoder's error alone",
+}
+PHOTO_METHODS = ["this project", "this project, final", "k-means", "Gaussian mixture", "DBSCAN", "HDBSCAN"]
+PHOTO_METHODS += ["isolation forest", "autoencoder, k-means"]
+
+
+def read(name: str) -> pd.DataFrame:
+    """``results/<name>.csv``; hashes of code stay text."""
+    return pd.read_csv(config.RESULTS / f"{name}.csv", dtype={"code": str, "run_id": str, "data_hash": str})
+
+
+def card() -> dict:
+    """``weights/best.json``: how the shipped weights were trained, and their scores."""
+    return json.loads(CARD.read_text(encoding="utf-8"))
+
+
+def cell(value: object, title: str = "") -> str:
+    """A cell as text: seconds and large numbers whole, others with up to three digits."""
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return "–"
+    number = float(value)  # type: ignore[arg-type]
+    last = title.split()[-1] if title else ""
+    if isinstance(value, int) or last in WHOLE or abs(number) >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.3f}" if abs(number) <= 1 else f"{number:.2f}"
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with all cells as text, see :func:`cell`."""
+    cells = {title: [cell(value, str(title)) for value in table[title].tolist()] for title in table}
+    return pd.DataFrame(cells, columns=table.columns)
+
+
+def scores() -> pd.DataFrame:
+    """Macro and micro F1 of the shipped weights and of what one would do otherwise, the best first."""
+    measured, others = card(), read("training")
+    training = measured["training"]
+    name = f"`weights/best.h5` ({training['device'].upper()})"
+    columns = {f"{part}_{kind}": f"{title}: {kind[:5]} F1"
+               for part, title in PARTS.items() for kind in ("macro_f1", "micro_f1")}  # fmt: skip
+    ours = {
+        f"{part}_{kind}": measured["scores"][part][kind]
+        for part in PARTS
+        for kind in ("macro_f1", "micro_f1")
+    }
+    rows = pd.concat(
+        [
+            pd.DataFrame([{"method": name, "seconds": training["seconds"], **ours}]),
+            others.sort_values("test_macro_f1", ascending=False),
+        ]
+    )
+    return rows[["method", "seconds", *columns]].rename(columns=columns)
+
+
+def class_scores() -> pd.DataFrame:
+    """F1 of each class on the test folders."""
+    names = pd.read_csv(CLASSES).set_index("class_name").name_en
+    per_class = {title: card()["scores"][part]["per_class"] for part, title in PARTS.items()}
+    rows = []
+    for name in next(iter(per_class.values())):
+        row = {"class": name, "what it shows": names.get(name, "")}
+        for title, scored in per_class.items():
+            found = scored.get(name, {"f1": float("nan"), "support": 0})
+            row |= {f"{title}: F1": found["f1"], f"{title}: images": found["support"]}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def copies() -> pd.DataFrame:
+    """Recall and precision of redundant files, this project beside other tools."""
+    table = read("duplicates")
+    names = table.tool.replace(TOOLS)
+    plain = table.setting.eq("default")
+    table["tool"] = names.where(plain, names + " (" + table.setting + ")")
+    columns = ["tool", "recall", "precision", "f1", "seconds", "peak_mb"]
+    return table[columns].rename(columns={"f1": "F1", "peak_mb": "peak MB"})
+
+
+def copies_short() -> pd.DataFrame:
+    """:func:`copies` with the best row of each tool."""
+    order = read("duplicates").groupby("tool", sort=False).f1.idxmax()
+    return copies().loc[order].drop(columns="peak MB")
+
+
+def copy_settings() -> pd.DataFrame:
+    """For each setting of the duplicate finder: its value, what else was tried, and what that would gain."""
+    rows = []
+    for name, tried in read("duplicates_settings").groupby("setting", sort=False):
+        chosen, others = tried[tried.chosen].iloc[0], tried[~tried.chosen]
+        best, worst = others.f1.max() - chosen.f1, others.f1.min() - chosen.f1
+        rows.append({"setting": f"`{name}`", "value": f"{chosen.value:g}", "from": f"{tried.value.min():g}",
+                     "to": f"{tried.value.max():g}", "F1": chosen.f1, "best other": f"{best:+.3f}",
+                     "worst other": f"{worst:+.3f}"})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def near_curve() -> pd.DataFrame:
+    """Recall and precision of redundant files over the largest distance of a copy, on another seed."""
+    table = read("duplicates_curve")[["near", "recall", "precision"]].assign(
+        near=lambda t: t.near.map("{:g}".format)
+    )
+    return table.rename(columns={"near": "largest distance"})
+
+
+def photo_scores() -> pd.DataFrame:
+    """F1 of photographs found, mean over seeds: a row for a set, a column for a method."""
+    table = read("photos")
+    means = table.pivot_table(index="set", columns="method", values="f1")
+    means = means.loc[PHOTO_SETS, [name for name in PHOTO_METHODS if name in means]]
+    return means.reset_index().rename(columns={"autoencoder, k-means": "autoencoder + k-means"})
+
+
+def photo_scores_short() -> pd.DataFrame:
+    """:func:`photo_scores` with fewer rows and columns."""
+    table = photo_scores().set_index("set")
+    shown = ["this project", "k-means", "DBSCAN", "HDBSCAN", "isolation forest"]
+    return table.loc[["emoji20", "vector", "cartoon", "scenes", "scenes, 1%"], shown].reset_index()
+
+
+def photo_parts() -> pd.DataFrame:
+    """F1 of photographs found without parts of the filter, mean over seeds."""
+    means = read("photos_ablation").pivot_table(index="rung", columns="set", values="f1")
+    return means.loc[list(RUNGS), [*PHOTO_SETS, "vector, 1%"]].rename(RUNGS).rename_axis("F1").reset_index()
+
+
+def photo_spread() -> pd.DataFrame:
+    """Least and largest F1 over seeds where photographs are rare."""
+    table = read("photos")
+    table = table[table.method.str.startswith("this project") & table.set.str.endswith("1%")]
+    spread = table.groupby(["set", "method"], sort=False).f1.agg(["min", "max"]).unstack("method")
+    titles = {"min": "least", "max": "most"}
+    spread.columns = [f"{method}: {titles[kind]}" for kind, method in spread.columns]
+    photos = table.groupby("set", sort=False).photos.agg(["min", "max"])
+    counts = (
+        photos["min"]
+        .astype(str)
+        .where(
+            photos["min"] == photos["max"], photos.min(axis=1).astype(str) + "–" + photos["max"].astype(str)
+        )
+    )
+    return spread.sort_index(axis=1).assign(photographs=counts).reset_index()
+
+
+def photo_removed() -> pd.DataFrame:
+    """Per cent of the illustrations that is removed from sets without photographs, the largest over seeds."""
+    table = read("photos")
+    table = table[(table.photos == 0) & table.method.str.startswith("this project")]
+    worst = 100 * table.pivot_table(
+        index="set", columns="method", values="removed", aggfunc="max", sort=False
+    )
+    return worst.map("{:.2f} %".format).reset_index()
+
+
+def photo_cost() -> pd.DataFrame:
+    """Seconds, memory and F1 of the photo filter on all files of emoji20."""
+    table = read("photos_cost").dropna(subset="f1")
+    names = {
+        "step": "what",
+        "seed": "seed",
+        "n": "files",
+        "seconds": "seconds",
+        "peak_mb": "peak MB",
+        "f1": "F1",
+    }
+    return table[list(names)].rename(columns=names).astype({"seed": int})
+
+
+def photo_votes() -> pd.DataFrame:
+    """What greedy forward selection would take as votes, without the collection that is named."""
+    table = read("photo_votes")
+    rows = table.groupby("left_out", sort=False).agg(
+        votes=("statistic", lambda s: ", ".join(f"`{name}`" for name in s)),
+        held_out_ap=("held_out_ap", "last"), shipped_ap=("shipped_ap", "last"))  # fmt: skip
+    names = {
+        "left_out": "chosen without",
+        "held_out_ap": "average precision there",
+        "shipped_ap": "of the shipped votes",
+    }
+    return rows.reset_index().rename(columns=names)
+
+
+def grid() -> pd.DataFrame:
+    """Macro F1 on validation by block, augmentation and epochs at the tuned rate, mean over seeds."""
+    tuned = read("grid").query("tuned == 1")
+    means = tuned.pivot_table(
+        index=["block", "budget"], columns="augmentation", values="val_macro_f1", sort=False
+    )
+    return means.reset_index().rename(columns={"budget": "epochs"})
+
+
+def single_runs() -> pd.DataFrame:
+    """Runs on the data of the shipped weights, the best on validation first."""
+    table = read("experiments")
+    table = table[(table.data_hash == card()["training"]["data_hash"]) & table.error.isna()]
+    table = table.sort_values("val_macro_f1", ascending=False)
+    table["multiply_adds"] = (table.multiply_adds / 1e6).map("{:.0f} M".format)
+    names = {"question": "role", "input_size": "input px", "width": "width", "augmentation": "augmentation",
+             "mixing": "mixing", "epochs": "epochs", "seconds": "seconds", "multiply_adds": "multiply-adds",
+             "val_macro_f1": "validation: macro F1", "val_micro_f1": "validation: micro F1"}  # fmt: skip
+    return table[list(names)].rename(columns=names)
+
+
+def augmentation() -> pd.DataFrame:
+    """What random changes of images add to a training step."""
+    table = read("augmentation")
+    table["share"] = (100 * table.share).map("{:+.0f} %".format)
+    wide = table.pivot_table(
+        index="augmentation", columns="backend", values="share", aggfunc="first", sort=False
+    )
+    return wide.reset_index()
+
+
+def scoring() -> pd.DataFrame:
+    """What scoring costs, beside the import, decoding and prediction that cannot be avoided."""
+    table = read("evaluate")
+    names = {
+        "times_the_unavoidable": "times the unavoidable",
+        "files_per_second": "files a second",
+        "peak_mb": "peak MB",
+    }
+    return table[["what", "files", "seconds", *names]].rename(columns=names)
+
+
+def damaged() -> pd.DataFrame:
+    """What happened to seeded damage."""
+    names = {"files": "damaged", "slowest_s": "slowest, s", "memory_mb": "memory, MB"}
+    return read("fuzz").replace({"weights": "weights files"}).rename(columns=names)
+
+
+TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
+    function.__name__: function
+    for function in (
+        scores,
+        class_scores,
+        copies,
+        copies_short,
+        copy_settings,
+        near_curve,
+        photo_scores,
+        photo_scores_short,
+        photo_parts,
+        photo_spread,
+        photo_removed,
+        photo_cost,
+        photo_votes,
+        grid,
+        single_runs,
+        augmentation,
+        scoring,
+        damaged,
+    )
+}
+
+
+def values() -> dict[str, str]:
+    """Single numbers that prose states, by name."""
+    measured, training = card()["scores"], card()["training"]
+    ours = read("duplicates").iloc[0]
+    twins = read("duplicates_twins")
+    alike = int((twins.clean_difference < 1).sum())
+    calibration, adds = training["calibration"], training["multiply_adds"]
+    swept, tools = read("duplicates_settings"), read("duplicates")
+    first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
+    chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
+    return {
+        "data": training["data_hash"],
+        "parameters": f"{training['parameters']:,}",
+        "multiply-adds": f"{adds / 1e6:.1f}",
+        "multiply-adds in Korean": f"{adds // 10**8}억 {round(adds % 10**8 / 10**5) * 10:,}만",
+        "networks": str(len(training["run_ids"])),
+        "epochs": str(training["epochs"]),
+        "minutes": f"{training['seconds'] / 60:.0f}",
+        "validation macro F1": f"{training['val_macro_f1']:.3f}",
+        "validation micro F1": f"{training['val_micro_f1']:.3f}",
+        "ece before": f"{calibration['ece_before']:.3f}",
+        "ece after": f"{calibration['ece_after']:.3f}",
+        **{
+            f"{part} {kind}": f"{measured[part][kind]:.3f}"
+            for part in PARTS
+            for kind in ("macro_f1", "micro_f1")
+        },
+        "redundant": f"{ours.redundant:,}",
+        "copies recall": f"{ours.recall:.3f}",
+        "copies precision": f"{ours.precision:.3f}",
+        "wrong copies": str(len(twins)),
+        "alike copies": str(alike),
+        "precision without alike": f"{ours.right / (ours.flagged - alike):.3f}",
+        "settings swept": str(swept.setting.nunique()),
+        "largest gain": f"{swept.f1.max() - swept.f1[swept.chosen].iloc[0]:.4f}",
+        "memory ratio": f"{tools.peak_mb.iloc[0] / tools.peak_mb.iloc[1:].min():.0f}",
+        "settings of others": f"{(chosen - first[chosen.index]).abs().max():.3f}",
+        "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
+    }

@@ -1,0 +1,245 @@
+"""One picture of the whole: a careless folder, its copies, its photographs, balanced classes, scores.
+
+    python -m illus.report.story docs/story.webp docs/story.ko.webp
+
+In: the tables in ``work/<dataset>/`` and the card of the weights. Out: pictures, each labelled in the
+language of its name (``.ko``: Korean, for which a font such as fonts-noto-cjk must be installed).
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
+from matplotlib.patches import FancyBboxPatch
+
+from evaluate import decode_image, fit_image, natural_key, read_file
+from illus import config
+
+SEED = 2  # of the draw of images: of six draws the one with most colours
+SIDE = 6  # images along a side of the mosaic
+SETS = 5  # of copies in the mosaic
+PHOTOS = 5
+CELL = 96  # pixels of an image
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")  # Okabe and Ito 2008
+INK, GRAY, PALE, RED, BLUE = "#222222", "#6b6b6b", "#d9d9d9", "#c0392b", "#2f6db3"
+KOREAN_FONTS = ("NotoSansCJK", "NotoSansKR", "Nanum")  # beginnings of file names
+WORDS = {
+    "en": (
+        "Collected",
+        "{files:,} files",
+        "Copies",
+        "{copies:,} files left out",
+        "Photographs",
+        "{photos:,} files left out",
+        "Balanced",
+        "collected",
+        "as trained",
+        "Scored",
+        "F1 by class, macro {macro_f1:.2f}",
+    ),
+    "ko": (
+        "수집",
+        "파일 {files:,}개",
+        "중복 제거",
+        "파일 {copies:,}개 제외",
+        "사진 제거",
+        "파일 {photos:,}개 제외",
+        "균형 맞추기",
+        "수집",
+        "학습",
+        "채점",
+        "클래스별 F1, macro {macro_f1:.2f}",
+    ),
+}
+
+
+def filled(column: pd.Series) -> pd.Series:
+    """Which cells of a column of text are not empty, in a table from memory or from a file."""
+    return column.notna() & column.ne("")
+
+
+def choose(
+    catalog: pd.DataFrame, duplicates: pd.DataFrame, photos: pd.DataFrame, seed: int = SEED
+) -> tuple[list[str], list[list[str]]]:
+    """Images for the mosaic: sets of copies and photographs, the rest from all classes in turn.
+
+    Parameters
+    ----------
+    catalog, duplicates, photos : pandas.DataFrame
+        Of the same folder, as the stages write them.
+    seed : int, default 2
+
+    Returns
+    -------
+    (list of str, list of list of str)
+        Paths in the order in which they are shown, at most ``SIDE ** 2``; and the sets of copies among them,
+        the file that stays first.
+    """
+    random = np.random.default_rng(seed)
+    photo = set(photos.path[photos.is_photo.astype(bool)])
+    has_copies = filled(duplicates.copy_of)
+    copied = duplicates[has_copies & ~duplicates.conflict.astype(bool)]
+    sets = [
+        [kept, *rows.path[rows.path != kept]] for kept, rows in copied.groupby("copy_of") if kept not in photo
+    ]
+    sets = [paths for paths in sets if 2 <= len(paths) <= 3]
+    sets = [sets[number] for number in random.permutation(len(sets))[:SETS]]
+    readable = catalog[~filled(catalog.error)]
+    single = readable[~readable.path.isin(set(duplicates.path[has_copies]))]
+    chosen = [path for paths in sets for path in paths]
+    alone = single.path[single.path.isin(photo)]
+    chosen += alone.sample(min(PHOTOS, len(alone)), random_state=seed).tolist()
+    drawings = single[~single.path.isin(photo)].sample(frac=1, random_state=seed)
+    in_turn = drawings.assign(turn=drawings.groupby("class_name").cumcount()).sort_values(
+        "turn", kind="stable"
+    )
+    chosen += in_turn.path.head(SIDE**2 - len(chosen)).tolist()
+    return [chosen[number] for number in random.permutation(len(chosen))], sets
+
+
+def mosaic(
+    axes: Axes,
+    paths: Sequence[str],
+    folder: str | Path,
+    gone: Set[str] = frozenset(),
+    frames: Mapping[str, str] | None = None,
+    crossed: Set[str] = frozenset(),
+    faint: Set[str] = frozenset(),
+) -> None:
+    """Images in a square; those that are ``gone`` leave a gap, ``frames`` gives some a frame of a colour."""
+    frames = frames or {}
+    axes.set(xlim=(-0.05, SIDE + 0.05), ylim=(SIDE + 0.05, -0.05), xticks=[], yticks=[], aspect="equal")
+    axes.spines[:].set_visible(False)
+    for number, path in enumerate(paths):
+        if path in gone:
+            continue
+        x, y = number % SIDE, number // SIDE
+        image = fit_image(decode_image(read_file(Path(folder, path))), CELL, "pad")
+        alpha = 0.18 if path in faint else 1.0
+        axes.imshow(
+            image, extent=(x + 0.07, x + 0.93, y + 0.93, y + 0.07), alpha=alpha, interpolation="lanczos"
+        )
+        if path in frames:
+            corner, style = (x + 0.06, y + 0.06), "round,pad=0,rounding_size=0.08"
+            axes.add_patch(FancyBboxPatch(corner, 0.88, 0.88, style, fill=False, ec=frames[path], lw=3.2))
+        if path in crossed:
+            line = axes.plot([x + 0.1, x + 0.9], [y + 0.9, y + 0.1], color=frames[path], linewidth=3.2)
+            line[0].set_solid_capstyle("round")
+
+
+def bars(
+    axes: Axes, values: Sequence[pd.Series], names: Sequence[str], colours: Sequence[str], limit: float
+) -> None:
+    """Horizontal bars for each class, later series on top of earlier ones, without axes."""
+    for series, colour, height in zip(values, colours, (0.86, 0.42), strict=False):
+        axes.barh(range(len(names)), series.reindex(names).fillna(0), height, color=colour)
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, limit), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.spines["left"].set(visible=True, color=GRAY)
+
+
+def examples(axes: Axes, rows: pd.DataFrame, names: Sequence[str], folder: str | Path) -> None:
+    """One image of each class in a column, beside its bar, drawn from ``rows``."""
+    first = rows.sample(frac=1, random_state=SEED).groupby("class_name").path.first()
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(-0.5, 0.5), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    for row, name in enumerate(names):
+        image = fit_image(decode_image(read_file(Path(folder, first[name]))), CELL, "pad")
+        axes.imshow(image, extent=(-0.5, 0.5, row + 0.5, row - 0.5), aspect="auto", interpolation="lanczos")
+
+
+def draw(folder: Path, work: Path, card: Mapping, language: str) -> Figure:
+    """The picture, from the tables in ``work`` and the card of the weights."""
+    tables = {name: pd.read_csv(work / f"{name}.csv") for name in ("catalog", "duplicates", "photos")}
+    data = pd.read_csv(work / "split_by_cluster.csv")
+    catalog, duplicates, photos = tables.values()
+    paths, sets = choose(**tables)
+    redundant = {path for kept, *others in sets for path in others}
+    photo = set(photos.path[photos.is_photo])
+    frames = {path: colour for one, colour in zip(sets, COLOURS, strict=False) for path in one}
+    copies = duplicates[filled(duplicates.copy_of) & duplicates.path.ne(duplicates.copy_of)]
+    numbers = {"files": len(catalog), "copies": len(copies), "photos": int(photos.is_photo.sum()),
+               "macro_f1": card["scores"]["test"]["macro_f1"]}  # fmt: skip
+    with rc_context({"font.family": fonts()}):
+        figure = Figure(figsize=(16, 3.95))
+        words = [word.format(**numbers) for word in WORDS[language]]
+        notes = [words[1:2], words[3:4], words[5:6], words[7:9], words[10:11]]
+        panels = [
+            panel(figure, *cells) for cells in zip(range(5), [*words[0:7:2], words[9]], notes, strict=True)
+        ]
+        mosaic(panels[0], paths, folder)
+        mosaic(panels[1], paths, folder, set(), frames, redundant, set(paths) - set(frames))
+        mosaic(panels[2], paths, folder, redundant, dict.fromkeys(photo, RED), photo)
+        charts(figure, panels[3], panels[4], catalog, data, card, folder)
+    return figure
+
+
+def fonts() -> list[str]:
+    """Families of the installed fonts that have Korean, for matplotlib, or its own font if there is none."""
+    files = [path for path in sorted(findSystemFonts()) if Path(path).name.startswith(KOREAN_FONTS)]
+    for path in files:
+        fontManager.addfont(path)
+    return [*(FontProperties(fname=path).get_name() for path in files), "DejaVu Sans"]
+
+
+def panel(figure: Figure, number: int, title: str, notes: Sequence[str]) -> Axes:
+    """Axes in a row, with a title, notes below it (the second in the colour of its bars), and an arrow."""
+    left = 0.008 + number * 0.2
+    axes = figure.add_axes((left, 0.02, 0.172, 0.72), anchor="N")
+    figure.text(left + 0.002, 0.935, title, fontsize=25, fontweight="bold", color=INK, va="center")
+    first = figure.text(left + 0.002, 0.82, notes[0], fontsize=19, color=GRAY, va="center")
+    for note in notes[1:]:
+        text = axes.annotate(note, (1, 0.5), (14, 0), xycoords=first, textcoords="offset points")
+        text.set(fontsize=19, color=BLUE, va="center", annotation_clip=False)
+    if number:
+        figure.text(
+            left - 0.0155, 0.38, "❯", fontsize=24, color=GRAY, ha="center", va="center", family="DejaVu Sans"
+        )
+    return axes
+
+
+def charts(
+    figure: Figure,
+    left: Axes,
+    right: Axes,
+    catalog: pd.DataFrame,
+    data: pd.DataFrame,
+    card: Mapping,
+    folder: Path,
+) -> None:
+    """Images of each class as collected (pale) and as shown in training (dark); F1 of each class."""
+    names = sorted(card["scores"]["test"]["per_class"], key=natural_key)
+    training = data[data.split == "train"].class_name.value_counts()
+    share = training ** card["training"]["sampling_power"]
+    shown = share / share.sum() * training.sum()
+    collected = catalog.class_name[~filled(catalog.error)].value_counts()
+    bars(left, [collected, shown], names, [PALE, BLUE], collected.max())
+    f1 = pd.DataFrame(card["scores"]["test"]["per_class"]).T.f1
+    bars(right, [pd.Series(1.0, names), f1], names, ["#efefef", BLUE], 1)
+    for axes in (left, right):
+        box = axes.get_position()
+        beside = figure.add_axes((box.x0, box.y0, box.width * 0.075, box.height))
+        examples(beside, data, names, folder)
+        axes.set_position((box.x0 + box.width * 0.095, box.y0, box.width * 0.905, box.height))
+
+
+def main(paths: Sequence[str]) -> int:
+    """Draw the picture into each of the files; 0."""
+    folder = config.data_dir()
+    work = config.work_dir(folder)
+    card = json.loads(Path("weights/best.json").read_text(encoding="utf-8"))
+    for path in paths:
+        figure = draw(folder, work, card, "ko" if ".ko." in path else "en")
+        figure.savefig(path, dpi=100, pil_kwargs={"quality": 88})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""The picture of the whole: which images it shows, and that it can be drawn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import COLOURS, write_class_folders
+from PIL import Image
+
+from illus.data.catalog import scan
+from illus.report import story
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Of 60 images; the first two of each class are copies of one another, the last is a photo."""
+    folder = write_class_folders(tmp_path / "images", n=20)
+    catalog = scan(folder)
+    first = [[f"{name}/0.png", f"{name}/1.png"] for name in COLOURS]
+    duplicates = pd.DataFrame(
+        [{"path": path, "copy_of": pair[0], "conflict": False} for pair in first for path in pair]
+    )
+    photos = pd.DataFrame({"path": catalog.path, "is_photo": catalog.path.str.endswith("/19.png")})
+    return {"catalog": catalog, "duplicates": duplicates, "photos": photos}
+
+
+def test_copies_and_photographs_are_among_the_images(tables):
+    paths, sets = story.choose(**tables)
+    assert len(paths) == len(set(paths)) == story.SIDE**2
+    assert sorted(sets) == sorted([[f"{name}/0.png", f"{name}/1.png"] for name in COLOURS])
+    assert {path for pair in sets for path in pair} <= set(paths)
+    assert sum(path.endswith("/19.png") for path in paths) == len(COLOURS)
+    assert story.choose(**tables) == (paths, sets)
+
+
+def test_a_folder_without_copies_and_photographs(tables):
+    none = tables["duplicates"].iloc[:0]
+    paths, sets = story.choose(tables["catalog"], none, tables["photos"].assign(is_photo=False))
+    assert not sets
+    assert len(paths) == story.SIDE**2
+
+
+@pytest.mark.parametrize("language", story.WORDS)
+def test_the_picture_is_drawn(tables, tmp_path, language):
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    tables["catalog"].assign(split="train").to_csv(tmp_path / "split_by_cluster.csv", index=False)
+    scores = {"macro_f1": 0.5, "per_class": {name: {"f1": 0.5} for name in COLOURS}}
+    card = {"scores": {"test": scores}, "training": {"sampling_power": 0.5}}
+    figure = story.draw(tmp_path / "images", tmp_path, card, language)
+    figure.savefig(tmp_path / "story.png", dpi=30)
+    assert np.asarray(Image.open(tmp_path / "story.png").convert("L")).std() > 10
+    assert "60" in " ".join(text.get_text() for text in figure.texts)
