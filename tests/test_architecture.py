@@ -17,6 +17,7 @@ BELOW = {
     "report": {"data", "clean", "report"},
     "emoji20": {"report", "emoji20"},
     "pipeline": {"data", "clean", "learn", "report"},
+    "__main__": {"data", "clean", "learn", "report", "emoji20", "pipeline"},
 }
 
 

@@ -312,7 +312,7 @@ def test_a_kept_photo_is_no_photo_and_its_score_stays(drawn, capsys):
 
 def test_the_photo_filter_spares_what_is_kept(drawn, monkeypatch, capsys):
     folder, catalog = drawn
-    monkeypatch.setattr(photos, "photo_statistics", lambda paths: (len(paths), None))
+    monkeypatch.setattr(photos, "kept_statistics", lambda files, *_: (len(files), None))
 
     def all_are_photos(n, patches, seed, settings):
         yes = np.ones(n)
