@@ -313,8 +313,8 @@ def keep_settled(
     Returns
     -------
     pandas.DataFrame
-        Rows and columns of ``duplicates``. ``keep`` is True for the best copy if it is in the chosen class, else
-        for the first copy there; ``reason`` names the class and the score.
+        Rows and columns of ``duplicates``. ``keep`` is True for the best copy if it is in the chosen class,
+        else for the first copy there; ``reason`` names the class and the score.
     """
     sure = settled[settled.score >= min_score].set_index("copy_of")
     table = duplicates.copy()
