@@ -12,7 +12,7 @@ one before the change. ``accuracy`` is the networks', against the labels before 
 the peers' virtual environment.
 
 Label conflicts among copies that no majority decides: how often the networks, trained with the changed
-labels, choose the class of the original, by the score of their choice. ``known``: conflicts with one original.
+labels, choose the class of the original, by its score. ``known`` are the conflicts that have one original.
 
 Networks are trained for minutes and kept in ``work/emoji20/runs``; a stopped benchmark resumes.
 """
