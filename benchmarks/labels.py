@@ -11,9 +11,10 @@ many as were changed. ``flagged`` are those that it calls wrong, with their prec
 one before the change. ``accuracy`` is the networks', against the labels before the change. cleanlab runs in
 the peers' virtual environment.
 
-Label conflicts among copies that no majority decides: how often the mean of the networks, trained with the
-changed labels, chooses the class of the original, by its score. Files whose networks are there are not
-trained again.
+Label conflicts among copies that no majority decides: how often the networks, trained with the changed
+labels, choose the class of the original, by its score. ``known`` are the conflicts that have one original.
+
+Networks are trained for minutes and kept in ``work/emoji20/runs``; a stopped benchmark resumes.
 """
 
 import argparse

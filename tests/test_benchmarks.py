@@ -31,6 +31,8 @@ TABLES = [
     "duplicates_settings",
     "duplicates_twins",
     "evaluate",
+    "label_conflicts",
+    "labels",
     *sorted(path.stem for path in (ROOT / "results").glob("photo*.csv")),
     "training",
     "training_curves",
