@@ -24,7 +24,7 @@ from illus.clean.duplicates import (
     stored_duplicates,
 )
 from illus.data.catalog import scan
-from illus.emoji20.truth import load_truth, recall_by_transform, score_duplicates
+from illus.emoji20.truth import class_names, load_truth, planted_pairs, recall_by_transform, score_duplicates
 
 MIXED = {
     "A/plant.png": plant(),
@@ -484,6 +484,29 @@ def test_recall_of_each_transform_by_hand(truth):
         "natural": {"files": 2, "found": 2, "recall": 1.0},
         "shift": {"files": 2, "found": 0, "recall": 0.0},
     }
+
+
+def test_every_duplicate_is_shown_with_another_file_of_its_drawing(truth):
+    table = copies({"x1": "x1", "x2": "x1", "y1": "y3", "y3": "y3"})
+    pairs = planted_pairs(table, truth).set_index("path")
+    drawing = truth.set_index("path").drawing
+    assert list(pairs.index) == ["x2", "x3", "x4", "y1", "y2", "y3", "z2"]
+    assert (pairs.index.map(drawing) == pairs.other.map(drawing)).all()
+    assert (pairs.index != pairs.other).all()
+    assert pairs.found.to_dict() == {name: name in ("x2", "y1", "y3") for name in pairs.index}
+
+
+def test_only_folders_with_a_truth_have_names_of_classes(tmp_path, truth):
+    (tmp_path / "training").mkdir()
+    assert class_names(tmp_path / "training").empty
+    truth.to_csv(tmp_path / "truth.csv", index=False)
+    names = class_names(tmp_path / "training")
+    assert len(names) == 20
+    assert names.loc["L2_16"].tolist() == [
+        "birds, fish, reptiles, insects",
+        "조류·어류·파충류·곤충",
+        "L2_16 birds",
+    ]
 
 
 def test_the_truth_is_read_from_beside_the_folder(tmp_path, truth):

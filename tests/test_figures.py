@@ -67,6 +67,19 @@ def test_a_sheet_without_images_is_white():
         assert (np.asarray(sheet.images[0].get_array()) == 255).all()
 
 
+def test_longer_rows_stand_under_captions_of_several_lines(class_folder_tree):
+    axes = Figure().subplots()
+    pairs_sheet(axes, [["L2_2/0.png", "L2_10/0.png", "L2_33/0.png"]], class_folder_tree, ["a\nb"], 1, 20)
+    assert np.asarray(axes.images[0].get_array()).shape == (20 + 32 + 4, 3 * 20 + 16, 3)
+
+
+def test_an_empty_path_leaves_its_place_white(class_folder_tree):
+    axes = Figure().subplots()
+    image_rows(axes, [["L2_2/0.png", "", "L2_2/1.png"]], class_folder_tree, ["a"], size=20)
+    sheet = np.asarray(axes.images[0].get_array())
+    assert [(sheet[:, x : x + 20] < 255).any() for x in (0, 20, 40)] == [True, False, True]
+
+
 def test_rows_of_images_are_cut_at_the_number_of_columns(class_folder_tree):
     paths = [f"L2_2/{i}.png" for i in range(3)]
     axes = Figure().subplots()
@@ -89,6 +102,8 @@ def test_mean_images_are_those_of_each_class_in_class_order():
     assert (sheet[8:, :8] == 200).all()
     assert (sheet[8:, 10:18] == 20).all()
     assert [text.get_text() for text in axes.texts] == ["L2_2", "L2_10"]
+    mean_images(axes, images, pd.Series(["L2_10", "L2_10", "L2_2"]), {"L2_2": "L2_2 faces"}, columns=2)
+    assert [text.get_text() for text in axes.texts[2:]] == ["L2_2\nfaces", "L2_10"]
 
 
 def test_input_sizes_are_shown_enlarged_one_row_each(class_folder_tree):
@@ -248,6 +263,11 @@ def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():
     assert len(left.lines) == len(right.lines) == 6
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
     assert right.lines[1].get_ydata().tolist() == [0.2, 0.4]
+    assert [text.get_text() for text in left.get_legend().get_texts()] == [
+        "validation",
+        "changed training images",
+    ]
+    assert [line.get_linestyle() for line in left.get_legend().get_lines()] == ["-", "--"]
 
 
 def test_curves_by_time_are_in_minutes_in_the_order_of_the_table():

@@ -61,3 +61,31 @@ def test_size_and_static_figures(path):
     assert "image/png" in text
     assert "application/vnd.jupyter.widget" not in text
     assert "application/javascript" not in text
+
+
+def text_of(notebook):
+    """What the code cells of a notebook show as text."""
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    shown = [output.get("data", {}) for output in outputs]
+    return " ".join(
+        [str(output.get("text", "")) for output in outputs]
+        + [str(data.get(kind, "")) for data in shown for kind in ("text/markdown", "text/html", "text/plain")]
+    )
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=lambda path: path.name)
+def test_numbers_of_the_short_answer_are_those_that_are_computed_below(path):
+    notebook = nbformat.read(path, as_version=4)
+    bullets = [line for line in notebook.cells[0].source.splitlines() if line.startswith("- ")]
+    assert len(bullets) == 6, "three in English, three in Korean"
+    for bullet in bullets:
+        (number,) = re.findall(r"\*\*\+?([\d.]+)%?\*\*", bullet)
+        assert re.search(rf"(?<![\d.]){re.escape(number)}(?![\d])", text_of(notebook)), bullet
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_links_lead_to_sections_and_notebooks_that_are_there(path):
+    texts = {other.name: other.read_text(encoding="utf-8") for other in NOTEBOOKS}
+    for name, anchor in re.findall(r"\]\(([\w]*(?:\.ipynb)?)#?([\w-]*)\)", texts[path.name]):
+        target = texts[name or path.name]
+        assert not anchor or f'<a id=\\"{anchor}\\"></a>' in target, (name, anchor)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from illus.emoji20.sources import class_table
+
 
 def load_truth(folder: str | Path) -> pd.DataFrame | None:
     """The truth about a folder of class folders, or None if it is not known.
@@ -28,6 +30,43 @@ def load_truth(folder: str | Path) -> pd.DataFrame | None:
     truth = pd.read_csv(table, keep_default_na=False)
     inside = truth.path.str.startswith(f"{folder.name}/")
     return truth[inside].assign(path=truth.path.str.removeprefix(f"{folder.name}/")).reset_index(drop=True)
+
+
+def class_names(folder: str | Path) -> pd.DataFrame:
+    """What the class folders of emoji20 stand for; empty for other data, whose folder names say all there is.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Class folders; of emoji20 if ``truth.csv`` is beside the folder.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by class name: ``english``, ``korean``, and ``label``, the class name with the first words
+        of the English one, for figures.
+
+    Examples
+    --------
+    >>> class_names("a/folder/of/no/truth").columns.tolist()
+    ['english', 'korean', 'label']
+    """
+    known = (Path(folder).resolve().parent / "truth.csv").exists()
+    rows = [
+        (c["class_name"], c["name_en"], c["name_ko"], f"{c['class_name']} {first_words(c['name_en'])}")
+        for c in class_table()
+        if known
+    ]
+    return pd.DataFrame(rows, columns=["class_name", "english", "korean", "label"]).set_index("class_name")
+
+
+def first_words(name: str) -> str:
+    """The first thing of a list of things.
+
+    >>> first_words("birds, fish, reptiles, insects"), first_words("drinks and household")
+    ('birds', 'drinks')
+    """
+    return name.split(",")[0].split(" and ")[0]
 
 
 def score_duplicates(copies: pd.DataFrame, truth: pd.DataFrame) -> dict[str, int | float]:
@@ -61,6 +100,33 @@ def score_duplicates(copies: pd.DataFrame, truth: pd.DataFrame) -> dict[str, int
     }
 
 
+def planted_pairs(copies: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Every duplicate that the truth knows, with another file of its drawing, and whether it is found.
+
+    Parameters
+    ----------
+    copies, truth
+        As for :func:`score_duplicates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``path``; ``other``, another file that shows the same drawing; ``transform``, how it was made,
+        ``natural`` for originals that show the same drawing; ``found``
+        (bool): it shares ``copy_of`` with another file of its drawing.
+    """
+    files = truth[truth.kind.isin(["original", "duplicate"])].copy()
+    files["copy_of"] = files.path.map(copies.set_index("path").copy_of).fillna("")
+    together = files[files.copy_of != ""].groupby(["drawing", "copy_of"]).path.transform("size") > 1
+    files["found"] = together.reindex(files.index, fill_value=False)
+    planted = files.kind == "duplicate"
+    natural = ~planted & files[~planted].drawing.duplicated(keep=False).reindex(files.index, fill_value=False)
+    files["transform"] = files["transform"].str.split().str[0].where(planted, "natural")
+    first, last = (files.groupby("drawing").path.transform(end) for end in ("first", "last"))
+    files["other"] = first.where(first != files.path, last)
+    return files.loc[planted | natural, ["path", "other", "transform", "found"]]
+
+
 def recall_by_transform(copies: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """How many duplicates of each kind are found: they share ``copy_of`` with another file of their drawing.
 
@@ -75,12 +141,5 @@ def recall_by_transform(copies: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFra
         Index: the planted transforms, and ``natural`` for originals that show the same drawing;
         ``files`` (int), ``found`` (int), ``recall`` (float).
     """
-    files = truth[truth.kind.isin(["original", "duplicate"])].copy()
-    files["copy_of"] = files.path.map(copies.set_index("path").copy_of).fillna("")
-    together = files[files.copy_of != ""].groupby(["drawing", "copy_of"]).path.transform("size") > 1
-    files["found"] = together.reindex(files.index, fill_value=False)
-    natural = files.kind.eq("original") & files[files.kind == "original"].drawing.duplicated(keep=False)
-    kind = files["transform"].str.split().str[0].where(files.kind == "duplicate", "natural")
-    shown = files[natural | (files.kind == "duplicate")]
-    table = shown.groupby(kind).found.agg(files="size", found="sum")
-    return table.assign(recall=table.found / table.files).rename_axis("transform")
+    found = planted_pairs(copies, truth).groupby("transform").found
+    return found.agg(files="size", found="sum").assign(recall=found.mean())

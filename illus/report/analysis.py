@@ -1,4 +1,4 @@
-"""Errors of a scored classifier, its calibration, and the evidence in an image for a class.
+"""Errors of a scored classifier, its calibration, the evidence for a class; changes between runs.
 
 In: the rows that :func:`evaluate.evaluate` returns, or a model and images. Out: tables and arrays.
 """
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops
+from scipy import stats
 from scipy.sparse import csr_array
 
 from illus.calibration import calibration_error
@@ -181,3 +182,48 @@ def _cut_at_map(
         with suppress(ValueError):  # where a shortcut goes round the map
             return keras.Model(model.input, features), keras.Model(features, scores)
     raise ValueError(f"{model.name} has no feature map that all of its evidence goes through")
+
+
+def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.DataFrame:
+    """Changes of the mean against a control, with intervals that hold for all of them together.
+
+    The test of Dunnett (1955): the spread between seeds is pooled over all candidates, so that one whose
+    few seeds agree by chance gets no narrow interval, and comparing several with one control is allowed for.
+
+    Parameters
+    ----------
+    samples : mapping of str to sequence of float
+        Candidate to its value with each seed; at least two candidates, and two seeds in all but one.
+    control : str
+        The candidate that the others are compared with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the other candidates: ``change``, and ``low`` and ``high`` of the 95 % interval.
+    """
+    others = [name for name in samples if name != control]
+    test = stats.dunnett(*(samples[name] for name in others), control=samples[control], rng=0)
+    interval = test.confidence_interval(0.95)
+    change = [np.mean(samples[name]) - np.mean(samples[control]) for name in others]
+    return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
+
+
+def provenance(table: pd.DataFrame, source: str) -> str:
+    """One line on where recorded rows come from: the file, their number, their code and machine.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of a table in ``results/``; ``code``, ``device``, ``backend`` and ``seconds`` if it has them.
+    source : str
+        The file, as it is shown.
+    """
+    known = [str(code) for code in table.get("code", pd.Series(dtype=str)).fillna("").unique()]
+    codes = ", ".join(sorted(code for code in known if code))
+    older = "older than the column code" if "" in known or not known else ""
+    parts = [f"{len(table)} rows of {source}", " and ".join(filter(None, [codes and f"code {codes}", older]))]
+    if {"device", "backend"} <= set(table):
+        parts.append(", ".join(sorted({f"{row.backend} on {row.device}" for row in table.itertuples()})))
+        parts.append(f"{table.seconds.sum() / 60:.0f} minutes in all")
+    return "; ".join(filter(None, parts)) + "."

@@ -10,29 +10,40 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from evaluate import natural_key
 from illus.clean.clusters import knee
 
+WIDTH = 11.0  # inches, of a figure as wide as the text of a report on a screen of 1280 px
+PALETTE = "colorblind"  # of seaborn, in all figures
+BLUE, ORANGE, GREEN, RED, _, _, _, GRAY = sns.color_palette(PALETTE).as_hex()[:8]
+
 
 def use_style() -> None:
-    """Set the style of all figures in the notebooks."""
-    sns.set_theme(context="notebook", style="white", font_scale=0.85)
+    """Set the style of all figures in the notebooks: one palette, one width, no text under 8 points.
+
+    At 96 dots an inch a point of matplotlib is a point of the page.
+    """
+    sns.set_theme(context="notebook", style="white", palette=PALETTE, font_scale=0.85)
     matplotlib.rcParams.update(
         {
-            "figure.dpi": 80,
+            "figure.dpi": 96,
+            "figure.figsize": (WIDTH, 3.4),
+            "figure.constrained_layout.use": True,
             "savefig.bbox": "tight",
             "axes.titlesize": "medium",
             "axes.spines.top": False,
             "axes.spines.right": False,
+            "legend.frameon": False,
         }
     )
 
 
 def class_bars(
-    axes: Axes, counts: pd.Series, labels: Mapping[str, str] | None = None, color: str | None = None
+    axes: Axes, counts: pd.Series, labels: Mapping[str, str] | None = None, color: str = BLUE
 ) -> None:
     """Horizontal bars of images per class, in class order, with the numbers at their ends.
 
@@ -43,8 +54,7 @@ def class_bars(
         Indexed by class name.
     labels : mapping of str to str, optional
         Text that is shown for a class instead of its name.
-    color : str, optional
-        As matplotlib has it.
+    color : str, default ``BLUE``
     """
     names = sorted(counts.index, key=natural_key)[::-1]
     bars = axes.barh([(labels or {}).get(n, n) for n in names], counts[names], color=color)
@@ -96,7 +106,7 @@ def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clu
     max_clusters : int, default 6
         Limit of clusters that are shown.
     """
-    colours = sns.color_palette("colorblind", max_clusters)
+    colours = sns.color_palette(PALETTE, max_clusters)
     x, y = points.T
     noise = cluster < 0
     axes.scatter(x[noise], y[noise], s=4, color="silver", label=f"noise ({noise.sum():,})")
@@ -109,11 +119,11 @@ def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clu
 
 def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
     """The k-distance curve: distances ``gaps`` in ascending order, their knee, and DBSCAN's ``eps``."""
-    axes.plot(gaps, color="steelblue")
+    axes.plot(gaps, color=BLUE)
     found = knee(gaps)
     for value, name, line in ((found, "the knee", ":"), (eps, "eps", "--")):
-        axes.axhline(value, color="firebrick", linestyle=line)
-        axes.text(0, value, f" {name} {value:.2f}", color="firebrick", va="bottom")
+        axes.axhline(value, color=RED, linestyle=line)
+        axes.text(0, value, f" {name} {value:.2f}", color=RED, va="bottom")
     axes.set(xlabel="points, by distance", ylabel="distance to the 20th neighbour")
 
 
@@ -133,9 +143,9 @@ def score_histogram(
     bins : int, default 80
     """
     edges = np.linspace(scores.min(), scores.max(), bins + 1)
-    for (name, rows), colour in zip(kinds.items(), ("steelblue", "darkorange"), strict=False):
+    for (name, rows), colour in zip(kinds.items(), (BLUE, ORANGE), strict=False):
         axes.hist(scores[rows], edges.tolist(), alpha=0.6, label=name, color=colour)
-    axes.axvline(threshold, color="firebrick", linestyle="--", label="threshold")
+    axes.axvline(threshold, color=RED, linestyle="--", label="threshold")
     axes.set(yscale="log", ylim=(0.5, None), xlabel="score", ylabel="images")
     axes.legend(frameon=False, fontsize=8)
 
@@ -152,7 +162,7 @@ def bars_of_seeds(axes: Axes, table: pd.DataFrame, value: str, group: str, kind:
         Columns: what is shown, what lies along the axis, what has a colour.
     """
     settings = {"data": table, "x": group, "y": value, "hue": kind, "ax": axes}
-    sns.barplot(**settings, errorbar=None, palette="colorblind", alpha=0.8)
+    sns.barplot(**settings, errorbar=None, palette=PALETTE, alpha=0.8)
     sns.stripplot(**settings, dodge=True, jitter=False, size=2.5, palette="dark:black", legend=False)
     axes.set(xlabel="", ylabel=value)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), title="")
@@ -171,14 +181,19 @@ def sweep_lines(axes: Axes, table: pd.DataFrame, setting: str, chosen: float) ->
     """
     rows = table[(table.setting == setting) & table.f1.notna()]
     for (name, line), colour in zip(
-        rows.groupby("set", sort=False), sns.color_palette("colorblind"), strict=False
+        rows.groupby("set", sort=False), sns.color_palette(PALETTE), strict=False
     ):
         axes.plot(line.value, line.f1, ".-", label=name, color=colour)
-    axes.axvline(chosen, color="firebrick", linestyle="--", linewidth=1)
+    axes.axvline(chosen, color=RED, linestyle="--", linewidth=1)
     axes.set(xlabel=setting, ylabel="F1", ylim=(-0.02, 1.02))
 
 
-def roc_curves(axes: Axes, truth: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
+def roc_curves(
+    axes: Axes,
+    truth: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    kinds: tuple[str, str] = ("drawings removed", "photographs found"),
+) -> None:
     """Receiver operating characteristics, with a logarithmic false positive rate, and their areas.
 
     Parameters
@@ -188,13 +203,15 @@ def roc_curves(axes: Axes, truth: np.ndarray, scores: Mapping[str, np.ndarray]) 
         bool, shape (n,), with both kinds.
     scores : mapping of str to numpy.ndarray
         Name to float, shape (n,).
+    kinds : (str, str), optional
+        What is wrongly and what is rightly called positive, for the axes' names.
     """
-    for (name, score), colour in zip(scores.items(), sns.color_palette("colorblind"), strict=False):
+    for (name, score), colour in zip(scores.items(), sns.color_palette(PALETTE), strict=False):
         false, true, _ = roc_curve(truth, score)
         area = roc_auc_score(truth, score)
         axes.plot(false, true, color=colour, label=f"{name} ({area:.4f})", drawstyle="steps-post")
     axes.set(xscale="log", xlim=(1 / (~truth).sum(), 1), ylim=(0, 1.01))
-    axes.set(xlabel="share of drawings removed", ylabel="share of photographs found")
+    axes.set(xlabel=f"share of {kinds[0]}", ylabel=f"share of {kinds[1]}")
     axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="lower right")
 
 
@@ -208,12 +225,15 @@ def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.Da
         Name of a candidate to the history of each seed: ``epoch``, ``loss``, ``macro_f1``, ``val_loss``,
         ``val_macro_f1``.
     """
-    for (name, histories), colour in zip(curves.items(), sns.color_palette("colorblind"), strict=False):
+    for (name, histories), colour in zip(curves.items(), sns.color_palette(PALETTE), strict=False):
         for number, history in enumerate(histories):
             label = None if number else name
             for axes, value in ((left, "loss"), (right, "macro_f1")):
                 axes.plot(history.epoch, history[value], "--", color=colour, linewidth=0.8)
                 axes.plot(history.epoch, history[f"val_{value}"], color=colour, linewidth=1.3, label=label)
+    solid = Line2D([], [], color=GRAY, linestyle="-", label="validation")
+    dashed = Line2D([], [], color=GRAY, linestyle="--", label="changed training images")
+    left.legend(handles=[solid, dashed], fontsize=8)
     left.set(xlabel="epoch", ylabel="loss")
     right.set(xlabel="epoch", ylabel="macro F1")
     right.legend(frameon=False, fontsize=8)
@@ -250,8 +270,8 @@ def architecture(axes: Axes, shapes: Sequence[tuple[str, int, int]]) -> None:
         box = Rectangle((x, -height / 2), width, height, fc="lightsteelblue", ec="black", lw=0.8)
         axes.add_patch(box)
         size = f"{side} × {side} × {channels}" if side > 1 else f"{channels}"
-        axes.text(x + width / 2, -height / 2 - 0.1, size, ha="center", va="top", fontsize=7)
-        axes.text(x + width / 2, height / 2 + 0.1, name, ha="center", va="bottom", fontsize=7)
+        axes.text(x + width / 2, -height / 2 - 0.1, size, ha="center", va="top", fontsize=8)
+        axes.text(x + width / 2, height / 2 + 0.1, name, ha="center", va="bottom", fontsize=8)
         x += width + 0.6
         axes.annotate("", (x, 0), (x - 0.6, 0), arrowprops={"arrowstyle": "->", "linewidth": 0.8})
     axes.set(xlim=(-0.2, x - 0.55), ylim=(-2.3, 2.3))
@@ -269,7 +289,7 @@ def class_f1_bars(axes: Axes, f1: pd.Series, low: pd.Series, high: pd.Series, co
     """
     names = sorted(f1.index, key=natural_key)[::-1]
     errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
-    axes.barh(names, f1[names], xerr=errors, color="steelblue", error_kw={"elinewidth": 1, "capsize": 2})
+    axes.barh(names, f1[names], xerr=errors, color=BLUE, error_kw={"elinewidth": 1, "capsize": 2})
     axes.set_yticks(names, [f"{name} ({counts[name]:,})" for name in names])
     axes.set(xlabel="F1 and its 95 % interval", xlim=(0, 1))
     axes.margins(y=0.01)
@@ -286,7 +306,7 @@ def reliability(axes: Axes, curve: pd.DataFrame, error: float, name: str) -> Non
     name : str
         Of the curve, in the legend.
     """
-    axes.plot([0, 1], [0, 1], color="gray", linewidth=0.8)
+    axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.8)
     axes.plot(curve.probability, curve.accuracy, "o-", label=f"{name} (mean difference {error:.3f})")
     axes.set(
         xlabel="probability of the predicted class",

@@ -62,7 +62,7 @@ def image_rows(
     ----------
     axes : matplotlib.axes.Axes
     rows : sequence of sequence of str
-        Paths of images.
+        Paths of images; an empty one leaves its place white.
     folder : str or Path
         What the paths are relative to.
     labels : sequence of str
@@ -77,7 +77,8 @@ def image_rows(
     for row, paths in enumerate(rows):
         for column, path in enumerate(paths[:columns]):
             top, left = row * size + 2, column * size + 2
-            sheet[top : top + size - 4, left : left + size - 4] = _read(folder, path, size - 4)
+            if path:
+                sheet[top : top + size - 4, left : left + size - 4] = _read(folder, path, size - 4)
     show_sheet(axes, sheet, labels)
 
 
@@ -103,23 +104,25 @@ def pairs_sheet(
     columns: int = 6,
     size: int = 72,
 ) -> None:
-    """Pairs of images, each with a caption above; the word ``none`` if there are no pairs.
+    """Pairs or longer rows of images, each under its caption; the word ``none`` if there are none.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    pairs : sequence of (str, str)
+    pairs : sequence of sequence of str
         Paths of images.
     folder : str or Path
         What the paths are relative to.
     captions : sequence of str
-        One per pair.
+        One per pair, of one or more lines.
     columns : int, default 6
-        Pairs in a row.
+        Pairs beside one another.
     size : int, default 72
         Side of an image in pixels.
     """
-    width, height, head = 2 * size + 16, size + 22, 18
+    width = max(map(len, pairs), default=2) * size + 16
+    head = 4 + 14 * max((caption.count("\n") + 1 for caption in captions), default=1)
+    height = size + head + 4
     sheet = np.full((max(1, -(-len(pairs) // columns)) * height, columns * width, 3), 255, np.uint8)
     if not pairs:
         axes.text(columns * width / 2, height / 2, "none", ha="center")
@@ -128,11 +131,36 @@ def pairs_sheet(
         for side, path in enumerate(pair):
             x = left + side * size
             sheet[top + head : top + head + size - 4, x : x + size - 4] = _read(folder, path, size - 4)
-        axes.text(left, top + head - 5, caption, fontsize=7)
+        axes.text(left, top + head - 5, caption, fontsize=8)
     show_sheet(axes, sheet, [])
 
 
-def mean_images(axes: Axes, images: np.ndarray, class_names: pd.Series, columns: int = 10) -> None:
+def unlike(features: np.ndarray, count: int) -> np.ndarray:
+    """Positions of ``count`` rows that differ: each is the farthest from those before it (Gonzalez 1985).
+
+    For sheets that should not show one thing many times. The first row comes first.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        float, shape (n, d).
+    count : int
+        At most n are returned.
+    """
+    chosen = [0][: len(features)]
+    while 0 < len(chosen) < min(count, len(features)):
+        gaps = [np.linalg.norm(features - features[row], axis=1) for row in chosen]
+        chosen.append(int(np.min(gaps, axis=0).argmax()))
+    return np.array(chosen, int)
+
+
+def mean_images(
+    axes: Axes,
+    images: np.ndarray,
+    class_names: pd.Series,
+    labels: Mapping[str, str] | None = None,
+    columns: int = 10,
+) -> None:
     """The mean image of each class, in class order, with its name above.
 
     Parameters
@@ -142,15 +170,19 @@ def mean_images(axes: Axes, images: np.ndarray, class_names: pd.Series, columns:
         uint8, shape (n, side, side, 3).
     class_names : pandas.Series
         Of str, shape (n,).
+    labels : mapping of str to str, optional
+        Text that is shown for a class instead of its name.
     columns : int, default 10
         Means in a row.
     """
-    names, side, head = sorted(class_names.unique(), key=natural_key), images.shape[1], 8
+    names, side = sorted(class_names.unique(), key=natural_key), images.shape[1]
+    captions = [(labels or {}).get(name, name).replace(" ", "\n", 1) for name in names]
+    head = 12 if any("\n" in caption for caption in captions) else 8
     sheet = np.full((-(-len(names) // columns) * (side + head), columns * (side + 2), 3), 255, np.uint8)
     for number, name in enumerate(names):
         top, left = number // columns * (side + head) + head, number % columns * (side + 2)
         sheet[top : top + side, left : left + side] = images[(class_names == name).to_numpy()].mean(0)
-        axes.text(left + side / 2, top - 1, name, fontsize=8, ha="center")
+        axes.text(left + side / 2, top - 1, captions[number], fontsize=8, ha="center")
     show_sheet(axes, sheet, [])
 
 
@@ -232,4 +264,4 @@ def activation_sheet(
     below = [cv2.addWeighted(a, 0.45, b, 0.55, 0) for a, b in zip(shown, heat, strict=True)]
     show_sheet(axes, np.vstack([np.hstack(shown), np.hstack(below)]), ["image", "evidence"])
     for number, caption in enumerate(captions):
-        axes.text((number + 0.5) * size, -4, caption, ha="center", va="bottom", fontsize=7)
+        axes.text((number + 0.5) * size, -4, caption, ha="center", va="bottom", fontsize=8)

@@ -1,0 +1,147 @@
+"""Charts that compare: classes before and after a stage, runs by seed, intervals of a change.
+
+In: tables. Out: drawings on matplotlib axes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from evaluate import natural_key
+from illus.report.figures import BLUE, GRAY, ORANGE, PALETTE, RED
+
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+
+
+def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
+    """Images of each class after each stage, as points on a logarithmic scale, one line a class.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    stages : pandas.DataFrame
+        Indexed by class name, one column per stage, numbers of images.
+    labels : mapping of str to str, optional
+        Text that is shown for a class instead of its name.
+    """
+    names = sorted(stages.index, key=natural_key)[::-1]
+    rows, shown = np.arange(len(names)), stages.loc[names]
+    axes.hlines(rows, shown.min(axis=1), shown.max(axis=1), color=GRAY, linewidth=0.8)
+    for marker, (stage, colour) in zip(
+        MARKERS, zip(shown, [GRAY, *sns.color_palette(PALETTE)], strict=False), strict=False
+    ):
+        axes.plot(shown[stage], rows, marker, color=colour, label=stage, markersize=6)
+    axes.set_yticks(rows, [(labels or {}).get(name, name) for name in names])
+    axes.set(xscale="log", xlabel="images (logarithmic)")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(axis="x", color=GRAY, alpha=0.3)
+    axes.margins(y=0.02)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(shown.columns))
+
+
+def shown_images(axes: Axes, before: pd.Series, shown: pd.Series) -> None:
+    """How often a class is shown in a pass: its images once, repetitions on top, and its size before.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    before, shown : pandas.Series
+        Indexed by class name: images there are, images that are shown in a pass. Drawn from the top in
+        the order of ``before``.
+    """
+    rows, once = np.arange(len(before)), np.minimum(before, shown[before.index])
+    axes.barh(rows, once, color=BLUE, label="shown once")
+    axes.barh(rows, shown[before.index] - once, left=once, color=ORANGE, label="repetitions")
+    axes.plot(before, rows, "|", color="black", markersize=8, label="images there are")
+    axes.set_yticks(rows, before.index)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def seed_points(axes: Axes, table: pd.DataFrame, value: str, name: str = "name") -> None:
+    """One row per candidate: a point for each seed, and a bar at their mean.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    table : pandas.DataFrame
+        One row per candidate and seed; candidates are drawn from the top in their order.
+    value, name : str
+        Columns: what is shown, and the candidate.
+    """
+    values = table.groupby(name, sort=False)[value]
+    rows = {key: row for row, key in enumerate(values.groups)}
+    axes.plot(table[value], table[name].map(rows), "o", color=BLUE, alpha=0.6, label="a seed")
+    axes.plot(values.mean(), np.arange(len(rows)), "|", color="black", markersize=14, label="mean")
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="x", color=GRAY, alpha=0.3)
+
+
+def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
+    """Changes against a control with their intervals, and a dashed line at no change.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    changes : pandas.DataFrame
+        From :func:`illus.report.analysis.against_control`, drawn from the top.
+    """
+    rows = np.arange(len(changes))
+    error = [changes.change - changes.low, changes.high - changes.change]
+    axes.errorbar(
+        changes.change, rows, xerr=error, fmt="o", color=BLUE, capsize=3, label="mean, 95 % interval"
+    )
+    axes.axvline(0, color=RED, linestyle="--", linewidth=1, label="no change")
+    axes.set_yticks(rows, changes.index)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="x", color=GRAY, alpha=0.3)
+
+
+def class_seeds(axes: Axes, class_f1: Mapping[str, Sequence[np.ndarray]], labels: Sequence[str]) -> None:
+    """F1 of each class as a point for each run, in colours by candidate, a line from lowest to highest.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    class_f1 : mapping of str to sequence of numpy.ndarray
+        Candidate to the F1 of the classes in each of its runs.
+    labels : sequence of str
+        Of the classes, in their order; drawn from the left.
+    """
+    colours = sns.color_palette(PALETTE)[: len(class_f1)]
+    for place, (runs, colour) in enumerate(zip(class_f1.values(), colours, strict=True)):
+        x = np.arange(len(labels)) + 0.2 * (place - (len(class_f1) - 1) / 2)
+        axes.vlines(x, np.min(runs, axis=0), np.max(runs, axis=0), color=colour, linewidth=1)
+        for run in runs:
+            axes.plot(x, run, "o", color=colour, markersize=4)
+    handles = [Line2D([], [], marker="o", color=colour) for colour in colours]
+    axes.legend(handles, list(class_f1), title="each point is a seed", loc="upper right")
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set(ylabel="F1 on validation", ylim=(0, 1.02))
+    axes.grid(axis="y", color=GRAY, alpha=0.3)
+
+
+def pair_distances(axes: Axes, distances: np.ndarray, kinds: Mapping[str, np.ndarray], near: float) -> None:
+    """Histograms of the distances of candidate pairs up to 60, and the limit up to which they are copies.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    distances : numpy.ndarray
+        float, shape (n,).
+    kinds : mapping of str to numpy.ndarray
+        Name to bool, shape (n,): the pairs of one histogram.
+    near : float
+        See :class:`illus.clean.descriptors.DuplicateSettings`.
+    """
+    values = [distances[rows] for rows in kinds.values()]
+    axes.hist(
+        values, np.arange(0, 61).tolist(), stacked=True, color=[BLUE, ORANGE][: len(kinds)], label=list(kinds)
+    )
+    axes.axvline(near, color=RED, linestyle="--", label=f"copies up to {near:g}")
+    axes.set(xlabel="distance of a candidate pair", ylabel="pairs", xlim=(0, 60))
+    axes.legend()
