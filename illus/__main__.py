@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from illus import config
@@ -47,7 +48,7 @@ def data(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     """All stages, the scores and the notebooks."""
     folder = class_folders_of(options)
-    from illus import pipeline
+    pipeline = load_pipeline()
     from illus.report import assemble
 
     if options.recipe:
@@ -90,7 +91,7 @@ def leaks(options: argparse.Namespace) -> None:
 def labels(options: argparse.Namespace) -> None:
     """Which labels a network that was trained on the other images rejects."""
     folder = class_folders_of(options)
-    from illus import pipeline
+    pipeline = load_pipeline()
 
     print(pipeline.check_labels(folder))
 
@@ -98,14 +99,14 @@ def labels(options: argparse.Namespace) -> None:
 def review(options: argparse.Namespace) -> None:
     """A page on which a person decides about copies, photos and labels."""
     folder = class_folders_of(options)
-    from illus import pipeline
+    pipeline = load_pipeline()
 
     print(f"review page: {pipeline.write_review_page(folder)}")
 
 
 def clean(options: argparse.Namespace) -> None:
     """A folder of what is kept."""
-    from illus import pipeline
+    pipeline = load_pipeline()
 
     print(pipeline.write_cleaned_folder(Path(options.folder), options.out, options.link))
 
@@ -120,6 +121,16 @@ def predict(options: argparse.Namespace) -> None:
         write_table(table, options.csv)
     else:
         print(table.to_string(index=False))
+
+
+def load_pipeline() -> ModuleType:
+    """The stages, imported without the notices that TensorFlow prints while it loads."""
+    from evaluate import import_keras
+
+    import_keras()
+    from illus import pipeline
+
+    return pipeline
 
 
 def class_folders_of(options: argparse.Namespace) -> Path:
