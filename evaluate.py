@@ -98,7 +98,7 @@ PathLike = Path | str
 Shape = tuple[int, ...]
 Fitted = np.ndarray | str  # an image, or the reason why it is unreadable
 Row = dict[str, str]
-decoding_large_image = threading.Lock()
+decoding_large_image, redirecting_stderr = threading.Lock(), threading.Lock()
 
 
 class ImageDecodeError(ValueError):
@@ -131,9 +131,7 @@ def open_image(data: bytes) -> Image.Image:
             check_tiff(image, len(data))
     except ImageDecodeError:
         raise
-    except struct.error:
-        raise ImageDecodeError("damaged: the file is cut short") from None
-    except Image.UnidentifiedImageError:
+    except (Image.UnidentifiedImageError, struct.error):
         kind = "a TIFF of a kind that is not read, or damaged" if data[:4] in TIFF_STARTS else ""
         raise ImageDecodeError(kind or f"not a {', '.join(FORMATS)} image") from None
     except Image.DecompressionBombError:
@@ -173,12 +171,12 @@ def check_tiff(image: tiff.TiffImageFile, n_bytes: int) -> None:
 def to_rgb(image: Image.Image) -> np.ndarray:
     """Decode an image from :func:`open_image` to uint8 RGB, shape (height, width, 3).
 
-    EXIF orientation is applied, transparency is composited on white, CMYK, palette, gray and 16-bit images
-    are converted, and an animation or a TIFF of many pages gives the first. Raises :class:`ImageDecodeError`
-    where the pixel data are truncated or damaged.
+    EXIF orientation is applied, transparency is composited on white, other modes are converted, and of frames
+    or pages the first counts. Raises :class:`ImageDecodeError` where the pixel data are damaged.
     """
     try:
-        image.load()
+        with without_stderr() if image.format == "TIFF" else contextlib.nullcontext():
+            image.load()
         with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
             image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):  # 16 bits, of which Pillow would clip the upper ones
@@ -191,6 +189,19 @@ def to_rgb(image: Image.Image) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
     except Exception as error:
         raise ImageDecodeError(f"damaged: {error}") from None
+
+
+@contextlib.contextmanager
+def without_stderr() -> Iterator[None]:
+    """Inside it, what libraries in C print on stderr is lost: notices, and errors that are raised, too."""
+    with redirecting_stderr, open(os.devnull, "w") as nowhere:
+        stderr = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def decode_image(data: bytes) -> np.ndarray:
@@ -329,10 +340,7 @@ def read_description(weights: PathLike) -> Description:
 
 
 def inspect_weights(weights: PathLike) -> tuple[Description, list[Shape]]:
-    """Run :func:`read_weights_file` in a child process, which a hostile file may crash, stall or take over.
-
-    The child gets limited time, and its answer is checked like a file. Raises :class:`EvaluationError`.
-    """
+    """Run :func:`read_weights_file` in a child process of limited time, as a hostile file may crash it."""
     command = [sys.executable, "-P", __file__, DESCRIBE_MODE, str(weights)]
     with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as child:
         assert child.stdout is not None
@@ -569,14 +577,8 @@ def check_model(model: "keras.Model", description: Description) -> None:
 def import_keras() -> ModuleType:
     """Import Keras without the notices that TensorFlow's C++ code prints on stderr while it loads."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
+    with without_stderr():
         import keras
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns when many models are in use
     return keras
 
@@ -850,8 +852,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    description = "Print per-class and average F1 of a classifier on a folder of class folders."
-    parser = Parser(prog="python evaluate.py", description=description)
+    parser = Parser(prog="python evaluate.py", description="Score a classifier on a folder of class folders.")
     parser.add_argument("test_folder", help="folder with one sub-folder per class")
     parser.add_argument("weights", help="HDF5 file that notebook 04 exports")
     parser.add_argument("--json", metavar="FILE", help="write the scores")

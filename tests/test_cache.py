@@ -181,8 +181,8 @@ def compared(monkeypatch):
 
 def collection(folder):
     """Drawings with copies, byte for byte and encoded again, and a file that cannot be read."""
-    write_class_folders(folder, n=6)
-    for i in range(4):
+    write_class_folders(folder, n=3)
+    for i in range(2):
         original = folder / "L2_2" / f"{i}.png"
         (folder / "L2_10" / f"copy {i}.png").write_bytes(original.read_bytes())
         draw((220, 30, 30), i).save(folder / "L2_33" / f"again {i}.jpg", quality=85)
@@ -192,11 +192,11 @@ def collection(folder):
 
 
 def add_files(folder):
-    """Five files of contents that were not there, and a copy of one that was."""
-    for i in range(5):
+    """Three files of contents that were not there, and a copy of one that was."""
+    for i in range(3):
         draw((30, 30, 220), 500 + i).save(folder / "L2_33" / f"new {i}.png")
-    (folder / "L2_33" / "moved.png").write_bytes((folder / "L2_2" / "5.png").read_bytes())
-    return 5
+    (folder / "L2_33" / "moved.png").write_bytes((folder / "L2_2" / "2.png").read_bytes())
+    return 3
 
 
 def tables(folder, cache):

@@ -207,7 +207,7 @@ def test_an_animation_gives_its_first_frame(format):
         (encoded(draw(RED), "WEBP")[:-60], "damaged"),
         (encoded(draw(RED))[:30], "damaged|not a PNG"),
         (encoded(draw(RED), "TIFF")[:-40], "damaged"),
-        (encoded(draw(RED), "TIFF")[:6], "damaged: the file is cut short"),
+        (encoded(draw(RED), "TIFF")[:6], "or damaged"),
         (encoded(draw(RED), "JPEG2000"), "not a PNG, JPEG"),
     ],
     ids=[

@@ -48,7 +48,7 @@ def draw_groups(
 
     A group counts for the class of most of its members. Groups are tried in random order and drawn while
     the class exceeds its share by at most ``TOLERANCE``; if all are too large for that, the smallest is
-    drawn, so that no class is left out.
+    drawn, so that no class of two groups or more is left out.
 
     Parameters
     ----------
@@ -71,6 +71,6 @@ def draw_groups(
             if taken + sizes[group] <= (1 + TOLERANCE) * wanted:
                 drawn.append(group)
                 taken += sizes[group]
-        if not taken and wanted >= 1 and len(members) > 1:
+        if not taken and wanted and len(members) > 1:
             drawn.append(min(members, key=lambda group: (sizes[group], group)))
     return groups.isin(drawn).to_numpy()

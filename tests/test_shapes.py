@@ -1,0 +1,141 @@
+"""Any class folders go through the stages: few and many classes, odd encodings and names, nothing to find."""
+
+import unicodedata
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+from conftest import COLOURS, draw, write_class_folders
+from drawings import flat_drawing, noisy_image
+from PIL import Image
+
+from illus import config, pipeline
+from illus.clean import autoencoder
+from illus.clean.balance import resample, split
+from illus.clean.duplicates import find_duplicates
+from illus.clean.photos import find_photos
+from illus.data.catalog import scan
+
+
+@pytest.fixture(autouse=True)
+def short_training(monkeypatch):
+    """What the autoencoder learns decides nothing here."""
+    monkeypatch.setattr(autoencoder, "STEPS", 20)
+
+
+HANGUL = ["웃는 얼굴", "화남", "강아지"]
+
+
+def through_the_stages(folder, fractions=None):
+    """Tables of all stages; whether photographs could be looked for is left to the tests that ask."""
+    catalog = scan(folder)
+    duplicates = find_duplicates(catalog, folder)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "too few distinct images")
+        photos = find_photos(catalog, folder, 0, duplicates)
+    return catalog, duplicates, photos, split(catalog, duplicates, photos, fractions)
+
+
+@pytest.mark.parametrize("n_classes", [2, 8, 76])
+def test_any_number_of_classes(tmp_path, n_classes):
+    colours = {
+        f"L2_{i}": tuple(np.random.default_rng(i).integers(0, 200, 3).tolist()) for i in range(n_classes)
+    }
+    folder = write_class_folders(tmp_path / "images", colours, n=max(3, 24 // n_classes))
+    catalog, _, photos, dataset = through_the_stages(folder)
+    assert dataset.class_name.unique().tolist() == list(colours)
+    assert sorted(dataset.class_id.unique()) == list(range(n_classes))
+    assert len(photos) == len(catalog)
+    assert not photos.is_photo.any()
+    parts = dataset.groupby("class_name").split.unique()
+    assert all({"train", "validation"} <= set(names) for names in parts)
+
+
+def test_16_bit_gray_png_and_tiff(tmp_path):
+    folder = write_class_folders(tmp_path / "images", n=4)
+    for i, name in enumerate(COLOURS):
+        levels = np.asarray(draw((40, 40, 40), 900 + i).convert("L"), np.uint16) * 257
+        Image.fromarray(levels).save(folder / name / "gray.png")
+        Image.fromarray(levels).save(folder / name / "same.tif", compression="tiff_lzw")
+        Image.fromarray((levels >> 8).astype(np.uint8)).save(folder / name / "eight.bmp")
+        assert cv2.imwrite(str(folder / name / "float.tif"), (levels / 65535).astype(np.float32))
+    catalog, duplicates, _, dataset = through_the_stages(folder)
+    assert catalog.error[catalog.error != ""].str.contains("white is unknown").tolist() == [True] * 3
+    found = catalog.set_index("path")
+    assert found.loc["L2_2/gray.png", "mode"] == found.loc["L2_2/same.tif", "mode"] == "I;16"
+    assert found.loc["L2_2/same.tif", "format"] == "TIFF"
+    copies = duplicates[duplicates.path.str.contains("gray|same|eight")]
+    assert (copies.relation == "exact").all()
+    assert (len(copies), copies.keep.sum(), len(dataset)) == (9, 3, 15)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_korean_class_names(tmp_path, form):
+    names = [unicodedata.normalize(form, name) for name in HANGUL]
+    folder = write_class_folders(tmp_path / "그림", dict(zip(names, COLOURS.values(), strict=True)), n=4)
+    (folder / names[0] / unicodedata.normalize(form, "사본.png")).write_bytes(
+        (folder / names[0] / "1.png").read_bytes()
+    )
+    catalog, duplicates, _, dataset = through_the_stages(folder)
+    assert set(dataset.class_name) == set(HANGUL), "composed, however the folder spells them"
+    assert all((folder / path).exists() for path in dataset.path)
+    assert duplicates.keep.tolist().count(False) == 1
+    assert len(dataset) == len(catalog) - 1
+
+
+def test_three_images_a_class_are_split_and_the_photo_filter_says_what_it_cannot_do(tmp_path):
+    folder = write_class_folders(tmp_path / "images", n=3)
+    catalog = scan(folder)
+    duplicates = find_duplicates(catalog, folder)
+    with pytest.warns(
+        UserWarning, match=r"too few distinct images .*\(9 of the 50 needed\); nothing is removed"
+    ):
+        photos = find_photos(catalog, folder, 0, duplicates)
+    dataset = split(catalog, duplicates, photos)
+    counts = dataset.groupby(["class_name", "split"]).size().unstack(fill_value=0)
+    assert counts.train.tolist() == [2, 2, 2]
+    assert counts.validation.tolist() == [1, 1, 1]
+
+
+def test_no_duplicates_no_photographs_and_no_imbalance(tmp_path):
+    folder = tmp_path / "images"
+    for number in range(60):
+        path = folder / "abc"[number % 3] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flat_drawing(number).save(path)
+    _, duplicates, photos, dataset = through_the_stages(folder)
+    assert duplicates.keep.all()
+    assert (duplicates.copy_of == "").all()
+    assert photos.attrs["verdict"].startswith("no photographs")
+    assert len(dataset) == 60
+    for strategy in ("none", "oversample"):
+        assert (resample(dataset, strategy, 0).copies == dataset.copies).all()
+
+
+def test_nothing_but_photographs_are_not_removed(tmp_path):
+    folder = tmp_path / "images"
+    for number in range(60):
+        path = folder / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noisy_image(number).save(path)
+    catalog = scan(folder)
+    with pytest.warns(UserWarning, match="not rare strangers; nothing is removed"):
+        assert not find_photos(catalog, folder).is_photo.any()
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_run_on_very_few_images_ends_in_a_model_or_one_sentence(tmp_path, monkeypatch, capsys, n):
+    folder = write_class_folders(tmp_path / "images", n=n)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    monkeypatch.setattr(config, "profile", lambda: config.Profile("tiny", 5, 1, 1, (0,)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code = pipeline.main([])
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert (code, len(errors)) == ((0, 0) if n == 3 else (2, 1))
+    assert n == 3 or "too few images to give the part" in errors[0]
+    written = {path.name for path in (tmp_path / "work/images").iterdir()}
+    assert {"catalog.csv", "duplicates.csv", "photos.csv"} <= written
+    assert ("model.h5" in written) == (n == 3)
