@@ -74,7 +74,7 @@ function save() {
   link.href = URL.createObjectURL(new Blob([toCsv()], { type: "text/csv" }));
   link.download = "overrides.csv";
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000); // a busy machine may start the download late
   saved = true;
   remember();
   showCounts();
