@@ -101,8 +101,7 @@ def progress(browser):
 def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser, tmp_path):
     page = tmp_path / "review.html"
     catalog, before, _ = run_stages(folder, page)
-    assert before.keep.to_dict() == {"A/clock.jpg": False, "A/clock.png": True, "A/fish.png": False,
-                                     "A/plant.bmp": True, "A/plant.png": False, "B/fish.bmp": False}  # fmt: skip
+    assert before.index[before.keep].tolist() == ["A/clock.png", "A/plant.bmp"]
     browser.open(page)
     assert progress(browser) == "6 open of 6"
     browser.press("ArrowRight", "k")  # the plant that would be removed
@@ -131,8 +130,7 @@ def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser, tmp_
         ("B/face.png", "label", "A"),
     ]
     _, after, dataset = run_stages(folder, page, overrides)
-    assert after.keep.to_dict() == {"A/clock.jpg": True, "A/clock.png": True, "A/fish.png": False,
-                                    "A/plant.bmp": False, "A/plant.png": True, "B/fish.bmp": True}  # fmt: skip
+    assert after.index[after.keep].tolist() == ["A/clock.jpg", "A/clock.png", "A/plant.png", "B/fish.bmp"]
     assert dataset.set_index("path").class_name["B/face.png"] == "A"
     assert not browser.problems()
 
