@@ -74,7 +74,7 @@ function save() {
   link.href = URL.createObjectURL(new Blob([toCsv()], { type: "text/csv" }));
   link.download = "overrides.csv";
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000); // a busy machine may start the download late
   saved = true;
   remember();
   showCounts();
@@ -230,7 +230,7 @@ function drawMember(card, member, chosen) {
     box.append(image);
   } else box.textContent = "no picture";
   const figure = element("figure", chosen ? "chosen" : "", "", box);
-  for (const path of picture.paths.slice(0, 3)) figure.append(element("div", "path", "", element("bdi", "", path)));
+  for (const path of picture.paths.slice(0, 8)) figure.append(element("div", "path", "", element("bdi", "", path)));
   if (picture.paths.length > 1) figure.append(element("div", "soft", `${picture.paths.length} files with the same bytes`));
   figure.append(element("div", "soft", picture.facts), badges(card, member));
   if (member.reason && card.title) figure.append(element("div", "soft reason", "", element("bdi", "", member.reason)));
@@ -327,6 +327,7 @@ function showCounts() {
     return tab;
   });
   byId("tabs").replaceChildren(...tabs);
+  byId("tabs").scrollLeft = tabs.find((tab) => tab.dataset.section === view.section).offsetLeft - 60;
 }
 
 function fillSelect(select, values, all) {

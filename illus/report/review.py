@@ -255,9 +255,8 @@ def thumbnail(path: str | Path) -> str:
         size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     bgr = np.ascontiguousarray(image[..., ::-1])
-    return base64.b64encode(
-        cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
-    ).decode()
+    encoded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1]
+    return base64.b64encode(encoded.tobytes()).decode()
 
 
 def fill_page(data: dict[str, object], thumbnails: list[str]) -> str:

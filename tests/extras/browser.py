@@ -97,10 +97,17 @@ class Browser:
             time.sleep(0.02)
 
     def press(self, *keys):
+        """Press keys one after another; again, where a busy browser lost one before the page saw it."""
+        self.run("window.seen ??= (addEventListener('keydown', () => window.seen++, true), 1)")
         for key in keys:
-            text = {"text": key} if len(key) == 1 else {}
-            self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-            self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+            before, text = self.run("window.seen"), {"text": key} if len(key) == 1 else {}
+            for _ in range(10):
+                self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+                self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+                if self.run("window.seen") > before:
+                    break
+            else:
+                raise RuntimeError(f"the page did not see the key {key!r}")
 
     def click(self, text, within="document"):
         """Click the first button whose text begins so."""

@@ -1,0 +1,309 @@
+"""The review page in a real browser, from disk: opened, decided on, saved, and run again."""
+
+import json
+import time
+from itertools import cycle, islice
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from browser import PATIENCE, Browser, find_chromium
+from conftest import encoded
+from drawings import clock, face, fish, house, plant
+from PIL import Image
+
+from illus.clean.balance import split
+from illus.clean.duplicates import find_duplicates
+from illus.clean.overrides import COLUMNS, read_overrides
+from illus.data.catalog import scan
+from illus.parallel import write_table
+from illus.report import review
+from illus.report.review import write_review
+
+pytest.importorskip("websocket", reason="the DevTools protocol needs websocket-client, which jupyter brings")
+pytestmark = [
+    pytest.mark.extras,
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium or Chrome is installed"),
+]
+GROUPS, SECONDS = 3000, 3.0
+HALVES = {"train": 0.5, "validation": 0.5}
+
+
+@pytest.fixture(autouse=True)
+def in_threads(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with joblib.parallel_config(backend="threading"):
+        yield
+
+
+@pytest.fixture
+def browser(tmp_path):
+    (tmp_path / "downloads").mkdir()
+    with Browser(tmp_path / "downloads") as one:
+        yield one
+
+
+def no_photos(catalog, *photos):
+    table = pd.DataFrame(
+        {"path": catalog.path[catalog.error == ""], "score": -1.0, "cluster": 0, "is_photo": False}
+    )
+    table.loc[table.path.isin(photos), ["score", "is_photo"]] = 1.0, True
+    return table
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two pairs of copies, a label conflict, a file that will be called a photo, one of a wrong class."""
+    files = {
+        "A/clock.png": encoded(clock()),
+        "A/clock.jpg": encoded(clock(), "JPEG", quality=70),
+        "A/fish.png": encoded(fish()),
+        "B/fish.bmp": encoded(fish(), "BMP"),
+        "A/plant.png": encoded(plant()),
+        "A/plant.bmp": encoded(plant(), "BMP"),
+        "B/house.png": encoded(house()),
+        "B/face.png": encoded(face()),
+        "B/broken.png": b"x",
+    }
+    for name, data in files.items():
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / name).write_bytes(data)
+    return tmp_path / "images"
+
+
+def run_stages(folder, page, overrides=None):
+    """The tables, and the page that is written from them."""
+    catalog = scan(folder)
+    duplicates = find_duplicates(catalog, folder, overrides=overrides)
+    photos = no_photos(catalog, "B/house.png")
+    labels = pd.DataFrame({"path": ["B/face.png"], "class_name": "B", "suggested": "A", "score": 0.9})
+    write_review(catalog, duplicates, photos, folder, page, labels, overrides)
+    return catalog, duplicates.set_index("path"), split(catalog, duplicates, None, HALVES, 0, overrides)
+
+
+def wait_for(path):
+    stop = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < stop, f"{path.name} was not saved"
+        time.sleep(0.05)
+    return path
+
+
+def tab(browser, section):
+    browser.run(f"document.querySelector('[data-section={section}]').click()")
+
+
+def progress(browser):
+    return browser.run("document.getElementById('progress').textContent")
+
+
+def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser, tmp_path):
+    page = tmp_path / "review.html"
+    catalog, before, _ = run_stages(folder, page)
+    assert before.index[before.keep].tolist() == ["A/clock.png", "A/plant.bmp"]
+    browser.open(page)
+    assert progress(browser) == "6 open of 6"
+    browser.press("ArrowRight", "k")  # the plant that would be removed
+    browser.press("ArrowDown", "n")  # the clocks are no copies
+    tab(browser, "conflicts")
+    browser.press("1")  # all are B
+    tab(browser, "photos")
+    browser.press("k")
+    tab(browser, "labels")
+    browser.press(" ")
+    assert progress(browser) == "1 open of 6"
+    tab(browser, "unreadable")
+    browser.press("d", "u")
+    assert progress(browser) == "1 open of 6"
+    browser.run("document.getElementById('save').click()")
+    overrides = read_overrides(wait_for(tmp_path / "downloads" / "overrides.csv"))
+    paths = catalog.set_index("sha256").path
+    told = [
+        (paths[row.sha256], row.decision, paths.get(row.value, row.value)) for row in overrides.itertuples()
+    ]
+    assert told == [
+        ("A/plant.png", "keep", ""),
+        ("A/clock.png", "not_copy_of", "A/clock.jpg"),
+        ("A/fish.png", "label", "B"),
+        ("B/house.png", "keep", ""),
+        ("B/face.png", "label", "A"),
+    ]
+    _, after, dataset = run_stages(folder, page, overrides)
+    assert after.index[after.keep].tolist() == ["A/clock.jpg", "A/clock.png", "A/plant.png", "B/fish.bmp"]
+    assert dataset.set_index("path").class_name["B/face.png"] == "A"
+    assert not browser.problems()
+
+    browser.open(page)  # with the decisions of before
+    tab(browser, "earlier")
+    assert browser.run("document.querySelectorAll('.card').length") == 1  # the clocks are in no set any more
+    browser.press("u")
+    (tmp_path / "downloads" / "overrides.csv").unlink()
+    browser.press("s")
+    left = read_overrides(wait_for(tmp_path / "downloads" / "overrides.csv"))
+    assert left.decision.tolist() == ["keep", "label", "keep", "label"]
+
+
+def test_unsaved_decisions_survive_a_reload_and_saved_ones_do_not_come_back(folder, browser, tmp_path):
+    page = tmp_path / "review.html"
+    run_stages(folder, page)
+    browser.open(page)
+    browser.press(" ")
+    assert progress(browser) == "5 open of 6"
+    browser.open(page)
+    assert progress(browser) == "5 open of 6"
+    assert browser.run("document.getElementById('save').textContent") == "Save *"
+    (folder / "A" / "clock.png").rename(folder / "A" / "renamed.png")
+    run_stages(folder, page)  # another page
+    browser.open(page)
+    assert progress(browser) == "5 open of 6"
+    browser.press("s")
+    wait_for(tmp_path / "downloads" / "overrides.csv")
+    browser.open(page)
+    assert progress(browser) == "5 open of 6"
+    (folder / "A" / "renamed.png").rename(folder / "A" / "clock.png")
+    run_stages(folder, page)  # without the saved file: what was saved is left out
+    browser.open(page)
+    assert progress(browser) == "6 open of 6"
+
+
+def test_without_local_storage_everything_but_remembering_works(folder, browser, tmp_path):
+    page = tmp_path / "review.html"
+    run_stages(folder, page)
+    forbid = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('forbidden'); }})"
+    browser.send("Page.addScriptToEvaluateOnNewDocument", source=forbid)
+    browser.open(page)
+    browser.press(" ", "s")
+    assert len(read_overrides(wait_for(tmp_path / "downloads" / "overrides.csv"))) == 1
+    assert not browser.problems()
+
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>.png",
+    "'\"><script>alert(1)<.png",
+    "{{script}}&lt;b&gt;.png",
+    'a,"b\n.png',
+]
+
+
+def test_names_do_not_run_and_come_back_as_they_are(browser, tmp_path):
+    """Names of files and classes, and texts in former decisions, in every section."""
+    rows, images = [], [encoded(draw) for draw in (clock(), fish(), plant(), house())]
+    strange = "<svg onload=alert(2)>"
+    for class_name in (strange, "B"):
+        (tmp_path / "images" / class_name).mkdir(parents=True)
+        for name, data in zip(HOSTILE, images, strict=True):
+            (tmp_path / "images" / class_name / name).write_bytes(data + class_name.encode())
+    catalog = scan(tmp_path / "images")
+    catalog.loc[7, "error"] = "<script>alert(3)</script>"
+    sets = zip(
+        catalog.path[catalog.class_name == strange], catalog.path[catalog.class_name == "B"], strict=True
+    )
+    for kept, other in sets:
+        rows += [(kept, True, f"best {strange}", "near", 1.0, "plant" in kept, kept)]
+        rows += [(other, False, "</script><script>alert(4)</script>", "near", 1.0, True, kept)]
+    duplicates = pd.DataFrame(
+        rows, columns=["path", "keep", "reason", "relation", "distance", "conflict", "copy_of"]
+    )
+    labels = pd.DataFrame(
+        {"path": catalog.path[:2], "class_name": strange, "suggested": strange, "score": 1.0}
+    )
+    old = pd.DataFrame(
+        [("f" * 64, "label", strange, "</script><script>alert(5)</script>", strange)], columns=COLUMNS
+    )
+    page = tmp_path / "review.html"
+    write_review(
+        catalog, duplicates, no_photos(catalog, *catalog.path), tmp_path / "images", page, labels, old
+    )
+    browser.open(page)
+    for section in (*review.SECTIONS, "earlier"):
+        tab(browser, section)
+        browser.press("l", "Escape")
+        browser.run("document.getElementById('classes').close()")
+    tab(browser, "conflicts")
+    browser.press(" ", " ", " ", " ", "s")
+    saved = read_overrides(wait_for(tmp_path / "downloads" / "overrides.csv"))
+    assert set(saved.path) == {*sorted(catalog.path[catalog.class_name == strange]), old.path[0]}
+    made = "document.querySelectorAll('svg, main script, img[src=x], [onload], [onerror]').length"
+    assert browser.run(made) == 0
+    assert not browser.problems()
+    inline = "const made = document.createElement('script'); made.textContent = 'window.ran = true';"
+    browser.run(f"{{ {inline} document.body.append(made); }}")
+    assert browser.run("window.ran") is None, "the policy forbids every other script"
+
+
+def tables_of_groups(n):
+    """A catalog and pairs of copies, of files that are not there."""
+    paths = [f"{name}/{i}.png" for i in range(n) for name in "AB"]
+    catalog = pd.DataFrame({"path": paths, "class_name": [path[0] for path in paths], "format": "PNG"})
+    ids = [f"{i:064x}" for i in range(len(paths))]
+    catalog = catalog.assign(bytes=5000, width=128, height=128, error="", sha256=ids)
+    first = catalog.class_name == "A"
+    duplicates = pd.DataFrame({"path": paths, "keep": first, "reason": "fewer pixels", "relation": "near"})
+    gaps = np.repeat(np.random.default_rng(0).uniform(0, 9, n), 2)
+    return catalog, duplicates.assign(
+        distance=gaps, conflict=False, copy_of=catalog.path.where(first).ffill()
+    )
+
+
+def real_thumbnails(folder, n=40):
+    """Thumbnails of colourful pictures: about as many bytes as those of a collection."""
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        picture = Image.fromarray(rng.integers(0, 255, (24, 24, 3), np.uint8)).resize((160, 160))
+        picture.save(folder / f"{i}.bmp")
+        yield review.thumbnail(folder / f"{i}.bmp")
+
+
+def test_3000_groups_open_within_seconds_and_stay_usable(browser, tmp_path, monkeypatch):
+    """The best of three is timed: tests may run beside other work."""
+    thumbnails = cycle(real_thumbnails(tmp_path))
+    monkeypatch.setattr(review, "in_parallel", lambda _, paths, *__: islice(thumbnails, len(paths)))
+    catalog, duplicates = tables_of_groups(GROUPS)
+    page = write_review(catalog, duplicates, no_photos(catalog), tmp_path, tmp_path / "review.html")
+    assert page.stat().st_size > 10e6
+    seconds = [browser.open(page) for _ in range(3)]
+    size = f"{page.stat().st_size / 1e6:.1f} MB"
+    print(f"\n{GROUPS:,} groups, {size}: open after {min(seconds):.2f} s, the slowest {max(seconds):.2f} s")
+    assert min(seconds) < SECONDS
+    assert progress(browser) == "3,000 open of 3,000"
+    start = time.monotonic()
+    browser.press(*" " * 20, *["ArrowDown"] * 20, "k")
+    each = (time.monotonic() - start) / 41
+    print(f"a key takes {1000 * each:.0f} ms")
+    assert each < 0.5
+    assert progress(browser) == "2,979 open of 3,000"
+    browser.run("document.getElementById('search').value = '/2999.'")
+    browser.run("document.getElementById('search').dispatchEvent(new Event('input'))")
+    assert browser.run("document.getElementById('shown').textContent") == "1 card"
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_nothing_is_wider_than_the_window(folder, browser, tmp_path, width):
+    (folder / "A" / "fish.png").rename(
+        folder / "A" / ("a very long name without any break" * 4).replace(" ", "")
+    )
+    page = tmp_path / "review.html"
+    run_stages(folder, page)
+    browser.resize(width, 850)
+    browser.open(page)
+    for section in review.SECTIONS:
+        tab(browser, section)
+        assert browser.run("document.documentElement.scrollWidth <= innerWidth"), section
+    browser.press("?")
+    assert browser.run("document.getElementById('help').getBoundingClientRect().right <= innerWidth")
+    assert json.loads(browser.run("JSON.stringify(data.target)")) == "work/images/overrides.csv"
+
+
+def test_the_table_that_the_page_saves_is_what_the_stages_write(folder, browser, tmp_path):
+    """Former decisions come first, whatever they are about; quotes, commas and line ends survive."""
+    rows = [("f" * 64, "label", 'a "b", c', "x\n,y.png", "2026-01-01"), ("e" * 64, "drop", "", "", "")]
+    former = pd.DataFrame(rows, columns=COLUMNS)
+    page = tmp_path / "review.html"
+    run_stages(folder, page, former)
+    browser.open(page)
+    browser.press("s")
+    path = wait_for(tmp_path / "downloads" / "overrides.csv")
+    pd.testing.assert_frame_equal(read_overrides(path), former, check_dtype=False)
+    write_table(former, tmp_path / "expected.csv")
+    assert path.read_bytes() == (tmp_path / "expected.csv").read_bytes()
