@@ -78,7 +78,7 @@ def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAU
 
     Exact copies have the same decoded pixels; near copies a distance (:func:`illus.clean.compare.distance`)
     below ``settings.near``. But the plainer two drawings are, the more alike they can be by chance: where one
-    has less than ``settings.plain`` bytes of :func:`detail`, the distance that is allowed shrinks in proportion.
+    has less than ``settings.plain`` bytes of :func:`detail`, the allowed distance shrinks in proportion.
 
     Parameters
     ----------
