@@ -103,7 +103,7 @@ def test_exact_and_near_copies_are_found_and_everything_else_is_not(leaks_of):
     ]
     assert leaks.relation.tolist() == ["exact"] * 2 + ["near"] * 4
     assert leaks.distance[:2].tolist() == [0, 0]
-    assert (leaks.distance[2:] < LeakSettings().duplicates.near).all()
+    assert (leaks.distance[2:] < LeakSettings().near).all()
     assert (leaks.class_name == leaks.copy_class).all()
 
 
@@ -139,7 +139,7 @@ def test_plain_images_must_be_more_alike(leaks_of, tmp_path):
     )
     assert leaks.relation.to_dict() == {"A/copy.jpg": "near", "A/same.bmp": "exact"}
     pairs = compared_pairs(*(describe_folder(tmp_path / part) for part in ("training", "test")))
-    assert pairs.distance.max() < LeakSettings().duplicates.near, "without the rule all would be leaks"
+    assert pairs.distance.max() < LeakSettings().near, "without the rule all would be leaks"
     assert (pairs.detail < LeakSettings().plain).all()
     assert len(find_leaks(tmp_path / "training", tmp_path / "test", LeakSettings(plain=1))) == 3
 
