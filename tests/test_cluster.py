@@ -22,7 +22,8 @@ distributed = pytest.importorskip("distributed")
 @pytest.fixture(scope="module")
 def cluster():
     """The address of a scheduler with two workers of one thread; lost workers are started again."""
-    patient = dask.config.set({"distributed.comm.timeouts.connect": "120s"})  # on a busy machine
+    limits = {"distributed.comm.timeouts.connect": "2m", "distributed.deploy.lost-worker-timeout": "5m"}
+    patient = dask.config.set(limits)  # a new process takes long to start on a busy machine
     with patient, distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as started:
         yield started.scheduler_address
 
@@ -85,7 +86,7 @@ def test_tables_are_those_of_one_machine_when_each_stage_loses_a_worker(
     with on_cluster(cluster, folder), distributed.Client(cluster) as client:
 
         def with_both_workers(**settings):  # with only one core there, joblib would compute here
-            client.wait_for_workers(2)
+            client.wait_for_workers(2, timeout=300)
             return joblib.Parallel(**settings)
 
         monkeypatch.setattr(parallel, "Parallel", with_both_workers)

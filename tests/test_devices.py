@@ -24,7 +24,8 @@ labels = np.arange(48) % 3
 images = rng.integers(0, 100, (48, 16, 16, 3), np.uint8) + 50 * labels[:, None, None, None].astype(np.uint8)
 dataset = pd.DataFrame({"class_id": labels, "class_name": labels.astype(str), "copies": 1})
 dataset["split"] = ["train"] * 32 + ["validation"] * 16
-config = Config(width=4, blocks=(1, 1), input_size=16, epochs=2, batch_size=8, precision="float32")
+plain = {"precision": "float32", "augmentation": "none"}
+config = Config(width=4, blocks=(1,), input_size=16, epochs=2, batch_size=16, **plain)
 found = {}
 for name, devices in {"one": nullcontext(1), "all": on_all_devices()}.items():
     with devices as used, tempfile.TemporaryDirectory() as folder:
