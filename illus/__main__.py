@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -133,6 +134,24 @@ def load_pipeline() -> ModuleType:
     return pipeline
 
 
+def export(options: argparse.Namespace) -> None:
+    """Weights in the format of another program."""
+    load_pipeline()
+    from illus.learn.interchange import export_to
+
+    description = export_to(options.weights, options.out, options.format)
+    print(f"{options.out}: {len(description.class_names)} classes, {description.input_size} px")
+
+
+def on_workers(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Within the block the stages work on a Dask cluster, if one was named."""
+    if not getattr(options, "scheduler", None):
+        return nullcontext()
+    from illus.parallel import on_cluster
+
+    return on_cluster(options.scheduler, class_folders_of(options))
+
+
 def class_folders_of(options: argparse.Namespace) -> Path:
     """The folder that was named, else ``DATA_DIR``, else emoji20; for notebooks, too."""
     if options.folder:
@@ -198,6 +217,10 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
     to.add_argument("weights", type=Path, metavar="WEIGHTS", help="what notebook 04 or run exported")
     to.add_argument("--csv", type=Path, metavar="FILE", help="write the table instead of printing it")
     to.add_argument("--top", type=int, default=3, metavar="N", help="classes to show (%(default)s)")
+    to = add(export, "write weights for another program", "weights/best.h5 best.onnx --format onnx")
+    to.add_argument("weights", type=Path, metavar="WEIGHTS", help="what notebook 04 or run exported")
+    to.add_argument("out", type=Path, metavar="OUT", help="file to write: .keras, .onnx or .tflite")
+    to.add_argument("--format", required=True, choices=("keras", "onnx", "litert"), help="see docs/growth.md")
 
 
 def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentParser]) -> None:
@@ -221,11 +244,18 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
     to.add_argument(
         "--link", action="store_true", help="hard links instead of copies: editing one edits the original"
     )
+    _add_scheduler(to)
 
 
 def _add_optional_folder(to: argparse.ArgumentParser) -> None:
     text = f"class folders (default: DATA_DIR, else {config.EMOJI20 / 'training'})"
     to.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=text)
+    _add_scheduler(to)
+
+
+def _add_scheduler(to: argparse.ArgumentParser) -> None:
+    text = "spread the work over a Dask cluster, for example tcp://host:8786"
+    to.add_argument("--scheduler", metavar="ADDRESS", help=text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -234,7 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices, not a run's own warnings
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
     try:
-        options.command(options)
+        with on_workers(options):
+            options.command(options)
     except (ValueError, OSError, FloatingPointError) as error:
         from evaluate import on_one_line
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config
+from joblib.parallel import LokyBackend, get_active_backend
 from tqdm import tqdm
 
 from evaluate import EvaluationError, atomic_write
@@ -66,7 +67,8 @@ def in_parallel(
         ``joblib.parallel_config`` names a backend that returns nothing before everything is done.
     """
     count = len(items) if isinstance(items, Sized) else total
-    jobs = 1 if count is not None and count <= 2 * batch_size else jobs
+    starts_processes = isinstance(get_active_backend()[0], LokyBackend)
+    jobs = 1 if starts_processes and count is not None and count <= 2 * batch_size else jobs
     try:
         work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
     except ValueError as error:

@@ -10,7 +10,7 @@ from drawings import BROWN, clock, face, fish, house, plant
 
 from evaluate import EvaluationError
 from illus import parallel
-from illus.clean import descriptors, duplicates, photo_statistics
+from illus.clean import compare, descriptors, duplicates, photo_statistics
 from illus.data import catalog
 from illus.parallel import in_parallel, on_cluster, write_table
 
@@ -78,7 +78,7 @@ def test_tables_are_those_of_one_machine_when_each_stage_loses_a_worker(
     fatal = [
         (catalog, "describe_file"),
         (descriptors, "describe_image"),
-        (duplicates, "_distances"),
+        (compare, "_distances"),
         (photo_statistics, "_measure_file"),
     ]
     for module, name in fatal:

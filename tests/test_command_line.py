@@ -20,7 +20,7 @@ from illus.report.pages import (
 )
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ["emoji20", "data", "run", "report", "leaks", "labels", "review", "clean", "predict"]
+COMMANDS = ["emoji20", "data", "run", "report", "leaks", "labels", "review", "clean", "predict", "export"]
 HEAVY = ("numpy", "pandas", "keras", "cv2", "matplotlib", "sklearn", "evaluate")
 
 
