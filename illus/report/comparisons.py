@@ -38,6 +38,7 @@ def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | N
     axes.set_yticks(rows, [(labels or {}).get(name, name) for name in names])
     axes.set(xscale="log", xlabel="images (logarithmic)")
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter("{x:,.0f}")
     axes.grid(axis="x", color=GRAY, alpha=0.3)
     axes.margins(y=0.02)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(shown.columns))
@@ -119,7 +120,14 @@ def class_seeds(axes: Axes, class_f1: Mapping[str, Sequence[np.ndarray]], labels
         for run in runs:
             axes.plot(x, run, "o", color=colour, markersize=4)
     handles = [Line2D([], [], marker="o", color=colour) for colour in colours]
-    axes.legend(handles, list(class_f1), title="each point is a seed", loc="upper right")
+    axes.legend(
+        handles,
+        list(class_f1),
+        title="each point is a seed",
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        ncols=2,
+    )
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set(ylabel="F1 on validation", ylim=(0, 1.02))
     axes.grid(axis="y", color=GRAY, alpha=0.3)
