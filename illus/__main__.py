@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
     """All stages, the scores and the notebooks."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
+    from evaluate import read_description
     from illus.report import assemble
 
     if options.recipe:
@@ -62,9 +63,9 @@ def run(options: argparse.Namespace) -> None:
             from illus.emoji20.command import build_data_set
 
             build_data_set(config.EMOJI20)
-        assemble.score_folders(
-            config.test_folders(folder), config.SHIPPED_WEIGHTS, assemble.report_dir(folder)
-        )
+        weights, tests = config.SHIPPED_WEIGHTS, config.test_folders(folder)
+        scored = assemble.score_folders(tests, weights, assemble.report_dir(folder))
+        pipeline.tell_leaks(folder, scored, read_description(weights).class_names)
     if not options.no_notebooks:
         assemble.run_notebooks(folder)
     print(f"\nreport: {assemble.write_report(folder)}")
@@ -114,14 +115,16 @@ def clean(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Classes of images without a class."""
-    from illus.parallel import write_table
+    from evaluate import atomic_write, format_csv
+    from illus.predict import format_predictions
     from illus.predict import predict as predict_folder
 
     table = predict_folder(options.folder, options.weights, options.top, progress=True)
-    if options.csv:
-        write_table(table, options.csv)
-    else:
-        print(table.to_string(index=False))
+    if not options.csv:
+        print(format_predictions(table))
+        return
+    with atomic_write(options.csv) as partial:
+        partial.write_bytes(format_csv(table.to_dict("records")))
 
 
 def load_pipeline() -> ModuleType:

@@ -262,7 +262,7 @@ def tell_leaks(folder: Path, scored: Iterable[tuple[Result, list[Row]]], class_n
 
     Writes ``leaks_<test folder>.csv`` to the work folder of the training folder.
     """
-    training = describe_folder(folder)
+    training = describe_folder(folder, cache=config.work_dir(folder) / "cache")
     for result, rows in scored:
         test = Path(result["test_folder"])
         leaks = leaks_between(training, describe_folder(test))

@@ -94,7 +94,8 @@ def test_a_cell_that_fails_is_named_and_what_ran_is_kept(tmp_path, monkeypatch):
 def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
     setup = new_code_cell("import secret_setup", metadata={"tags": ["hide-input"]})
     plain = new_code_cell("x = 1")
-    text = new_markdown_cell("# Title & more\n\n## 1. First part\n\n```\n## no heading\n```\n\n## 2. 둘째")
+    markdown = "# Title & more\n\n## 1. First part\n\n```\n## no heading\n```\n\n## 2. 둘째\n\n[n](b.ipynb#x)"
+    text = new_markdown_cell(markdown)
     paths = [
         write_notebook(tmp_path / f"{name}.ipynb", text, setup, plain, new_code_cell("<script>alert(1)"))
         for name in "ab"
@@ -110,6 +111,7 @@ def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
     assert "no heading</a>" not in page
     assert "a &lt;note&gt;" in page
     assert 'Next: <a href="b.html">' in page
+    assert '<a href="b.html#x">n</a>' in page
     assert "Next:" not in (tmp_path / "out" / "b.html").read_text(encoding="utf-8")
 
 

@@ -149,3 +149,72 @@ def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, ca
     assert "micro F1 1.0000 (with them 0.7500), 3 images" in shown[1]
     assert pd.read_csv(tmp_path / "work/data/leaks_test_leaky.csv").path.tolist() == ["L2_33/copy.png"]
     assert pd.read_csv(tmp_path / "work/data/leaks_test.csv").empty
+
+
+@pytest.fixture
+def quick_stages(tmp_path, monkeypatch):
+    """An own folder in an empty place; photos are not looked for, since that trains a network."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", "")
+    calls = []
+
+    def no_photos(catalog, *_, **__):
+        calls.append(len(catalog))
+        files = catalog[catalog.error == ""]
+        return pd.DataFrame({"path": files.path, "score": 0.0, "cluster": -1, "is_photo": False})
+
+    monkeypatch.setattr(pipeline, "find_photos", no_photos)
+    folder = write_class_folders(tmp_path / "images", n=6)
+    shutil.copy(folder / "L2_2" / "0.png", folder / "L2_2" / "copy.png")
+    (folder / "L2_33" / "bad.png").write_text("text")
+    return folder, calls
+
+
+def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_path, capsys):
+    folder, calls = quick_stages
+    before = snapshot(folder)
+    assert main(["clean", str(folder), str(tmp_path / "out")]) == 0
+    assert "2 left out" in capsys.readouterr().out
+    removed = pd.read_csv(tmp_path / "out" / "removed.csv", keep_default_na=False)
+    assert removed.path.tolist() == ["L2_2/copy.png", "L2_33/bad.png"]
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 18
+    assert main(["review", str(folder)]) == 0
+    assert (tmp_path / "work/images/report/review.html").exists()
+    assert len(calls) == 1
+
+    sha256 = pd.read_csv(tmp_path / "work/images/catalog.csv").set_index("path").sha256["L2_10/0.png"]
+    rows = "sha256,decision,value,path,date\n" + f"{sha256},drop,,L2_10/0.png,2026-11-23\n"
+    (tmp_path / "work/images/overrides.csv").write_text(rows)
+    assert main(["clean", str(folder), str(tmp_path / "again")]) == 0
+    removed = pd.read_csv(tmp_path / "again" / "removed.csv").set_index("path").reason
+    assert removed["L2_10/0.png"] == "dropped by decision of 2026-11-23"
+    assert len(calls) == 2
+    assert snapshot(folder) == before
+
+    pd.read_csv(tmp_path / "work/images/photos.csv").head(3).to_csv(tmp_path / "work/images/photos.csv")
+    main(["review", str(folder)])
+    assert len(calls) == 3, "a table that something else has written is made again"
+
+
+def test_an_out_that_exists_is_refused_before_the_stages(quick_stages, tmp_path, capsys):
+    folder, calls = quick_stages
+    (tmp_path / "out").mkdir()
+    for out in (tmp_path / "out", folder / "cleaned"):
+        assert main(["clean", str(folder), str(out)]) == 2
+    first, second = capsys.readouterr().err.strip().splitlines()
+    assert first.startswith("illus clean: error:") and "exists already" in first
+    assert "inside the data" in second
+    assert calls == []
+
+
+def test_labels_writes_its_table_and_the_review_page_shows_it(quick_stages, tmp_path, monkeypatch, capsys):
+    folder, _ = quick_stages
+    doubted = pd.DataFrame(
+        {"path": ["L2_2/1.png"], "class_name": ["L2_2"], "suggested": ["L2_33"], "score": [0.99]}
+    )
+    monkeypatch.setattr(pipeline, "find_label_errors", lambda dataset, folder, work: doubted)
+    assert main(["labels", str(folder)]) == 0
+    assert "1 of 18 labels are in doubt" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "work/images/labels.csv"), doubted)
+    assert main(["review", str(folder)]) == 0
+    assert "L2_33" in (tmp_path / "work/images/report/review.html").read_text("utf-8")

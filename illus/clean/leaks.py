@@ -68,9 +68,12 @@ def find_leaks(training: str | Path, test: str | Path, settings: LeakSettings = 
     return leaks_between(describe_folder(training, settings), describe_folder(test, settings), settings)
 
 
-def describe_folder(folder: str | Path, settings: LeakSettings = DEFAULTS) -> Images:
-    """Scan a folder of class folders and describe its images."""
-    return Images(*distinct_images(scan(folder), folder, settings.duplicates))
+def describe_folder(
+    folder: str | Path, settings: LeakSettings = DEFAULTS, *, cache: Path | None = None
+) -> Images:
+    """Scan a folder of class folders and describe its images; what ``cache`` knows is not decoded again."""
+    catalog = scan(folder, cache=cache)
+    return Images(*distinct_images(catalog, folder, settings.duplicates, cache=cache))
 
 
 def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:

@@ -4,6 +4,7 @@ In: weights, test folders, the notebooks of this repository, and what the stages
 open in a browser, ``index.html`` first.
 """
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def notebooks() -> list[Path]:
     return sorted(Path().glob("0*.ipynb"))
 
 
-def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> None:
+def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> list[tuple[Result, list[Row]]]:
     """Score test folders as ``evaluate.py`` does, print the scores, and write them to the report.
 
     What is newer than the weights and the scorer is printed again, not computed.
@@ -53,11 +54,17 @@ def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> None:
     report : Path
         Gets ``NAME.txt``, ``NAME.json``, ``NAME.csv`` and ``NAME.png`` for each folder.
 
+    Returns
+    -------
+    list of (evaluate.Result, list of dict)
+        Of each folder, as :func:`evaluate.evaluate` gives them.
+
     Raises
     ------
     evaluate.EvaluationError
         A folder or the weights cannot be used.
     """
+    scored = []
     for test in tests:
         shown = report / f"{test.name}.txt"
         if not _is_current(shown, [weights, Path("evaluate.py")]):
@@ -66,6 +73,11 @@ def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> None:
                 report, test.name, result, rows, description.class_names, trained_on(description.training)
             )
         print(f"\n== {test.name}\n{shown.read_text(encoding='utf-8')}", flush=True)
+        with open(shown.with_suffix(".csv"), encoding="utf-8", newline="") as file:
+            scored.append(
+                (json.loads(shown.with_suffix(".json").read_text("utf-8")), list(csv.DictReader(file)))
+            )
+    return scored
 
 
 def write_scores(

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from evaluate import atomic_write
 
 TEMPLATES = Path(__file__).parent / "templates"
+NOTEBOOK_LINK = re.compile(r'href="([\w-]+)\.ipynb(#[\w-]*)?"')
 HEADING = re.compile(r"^(#{1,2}) +(.+?) *$", re.MULTILINE)
 
 
@@ -160,6 +161,7 @@ def render_notebook(
         "index": index,
     }
     page, _ = exporter.from_notebook_node(notebook, resources)
+    page = NOTEBOOK_LINK.sub(r'href="\1.html\2"', page)
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as partial:
         partial.write_text(page, encoding="utf-8")
