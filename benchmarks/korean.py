@@ -5,6 +5,22 @@ import pandas as pd
 from benchmarks.tables import CLASSES
 
 KOREAN: dict[str, str] = {
+    "rule": "규칙",
+    "right": "정답",
+    "found": "찾은 수",
+    "plain ones less": "단순한 그림은 더 엄격",
+    "distance below": "거리 미만:",
+    "planted": "심은 수",
+    "called copies": "중복으로 판정",
+    "right of these": "그중 정답",
+    "found by these": "그중 찾은 비율",
+    "flagged": "의심",
+    "share of the chosen class": "선택한 클래스의 비율",
+    "conflicts": "충돌",
+    "decided": "판정",
+    "self-confidence": "자기 신뢰도",
+    "normalised margin": "정규화 마진",
+    "confident learning": "confident learning",
     "method": "방법",
     "seconds": "초",
     "test: macro F1": "test: macro F1",

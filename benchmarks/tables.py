@@ -258,9 +258,40 @@ def damaged() -> pd.DataFrame:
     return read("fuzz").replace({"weights": "weights files"}).rename(columns=names)
 
 
+def leaks() -> pd.DataFrame:
+    """Copies of training images in a test folder, planted ones found and false alarms."""
+    rows = read("leaks")[lambda table: table.planted.notna()]
+    rules = [
+        f"distance below {row.near}" + (", plain ones less" if row.plain else "") for row in rows.itertuples()
+    ]
+    found = rows[["planted", "right", "flagged"]].astype(int)
+    found = found.set_axis(["planted", "found", "called copies"], axis=1).assign(precision=rows.precision)
+    found.insert(0, "rule", rules)
+    return found
+
+
+def labels() -> pd.DataFrame:
+    """Changed labels found, this project beside other ways to read the same probabilities."""
+    rows = read("labels")[lambda table: ~table.method.str.contains("from 0")]
+    columns = ["method", "auroc", "precision", "flagged", "flagged_precision", "flagged_recall"]
+    titles = ["method", "AUROC", "precision", "flagged", "right of these", "found by these"]
+    return rows[columns].set_axis(titles, axis=1)
+
+
+def label_conflicts() -> pd.DataFrame:
+    """Label conflicts without a majority: what the label check's networks would decide."""
+    titles = ["share of the chosen class", "conflicts", "decided", "right", "precision"]
+    return read("label_conflicts")[["limit", "known", "decided", "right", "precision"]].set_axis(
+        titles, axis=1
+    )
+
+
 TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     function.__name__: function
     for function in (
+        leaks,
+        labels,
+        label_conflicts,
         scores,
         class_scores,
         copies,
