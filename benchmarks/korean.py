@@ -6,6 +6,12 @@ from benchmarks.tables import CLASSES
 
 KOREAN: dict[str, str] = {
     "rule": "규칙",
+    "condition": "조건",
+    "change of macro F1": "macro F1의 변화",
+    "change of micro F1": "micro F1의 변화",
+    "planted crops": "심어 둔 사진",
+    "real photos, any class": "실제 사진, 무작위 클래스",
+    "real photos, five classes": "실제 사진, 다섯 클래스",
     "right": "정답",
     "found": "찾은 수",
     "plain ones less": "단순한 그림은 더 엄격",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
+from scipy import stats
 
 from illus import config
 
@@ -258,6 +259,25 @@ def damaged() -> pd.DataFrame:
     return read("fuzz").replace({"weights": "weights files"}).rename(columns=names)
 
 
+def photo_harm() -> pd.DataFrame:
+    """What photos among the training images change, against none: mean over seeds, interval by Dunnett."""
+    rows = read("photo_harm")
+    columns = {}
+    for value, title in (("macro_f1", "macro F1"), ("micro_f1", "micro F1")):
+        seeds = {
+            name: part.sort_values("seed")[value] for name, part in rows.groupby("condition", sort=False)
+        }
+        none = seeds.pop("no photos")
+        found = stats.dunnett(*seeds.values(), control=none, rng=0)
+        interval = found.confidence_interval(0.95)
+        means = [f"{part.mean() - none.mean():+.3f}" for part in seeds.values()]
+        limits = zip(interval.low, interval.high, strict=True)
+        columns[f"change of {title}"] = [
+            f"{mean} [{low:+.3f}, {high:+.3f}]" for mean, (low, high) in zip(means, limits, strict=True)
+        ]
+    return pd.DataFrame({"condition": list(seeds), **columns})
+
+
 def leaks() -> pd.DataFrame:
     """Copies of training images in a test folder, planted ones found and false alarms."""
     rows = read("leaks")[lambda table: table.planted.notna()]
@@ -289,6 +309,7 @@ def label_conflicts() -> pd.DataFrame:
 TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     function.__name__: function
     for function in (
+        photo_harm,
         leaks,
         labels,
         label_conflicts,

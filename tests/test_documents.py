@@ -135,7 +135,18 @@ def test_korean_titles_are_translated_as_whole_words():
     assert made.splitlines()[2] == f"| 1 | {KOREAN['to']} |"
 
 
-NAMES = {"k-means", "DBSCAN", "HDBSCAN", "isolation forest", "TensorFlow", "JAX", "F1", "flip", "strong"}
+NAMES = {
+    "k-means",
+    "DBSCAN",
+    "HDBSCAN",
+    "isolation forest",
+    "TensorFlow",
+    "AUROC",
+    "JAX",
+    "F1",
+    "flip",
+    "strong",
+}
 NAMES |= {"vector", "vector, 1%", "cartoon", "scenes", "scenes, 1%", "affine+colour"}
 NAMES |= {"test: F1", "test: macro F1", "test: micro F1"}
 

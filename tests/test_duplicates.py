@@ -233,7 +233,7 @@ def test_a_stored_table_is_read_for_the_same_files_only(mixed, tmp_path, monkeyp
     pd.testing.assert_frame_equal(stored_duplicates(catalog, folder, tmp_path), table)
     calls = []
     monkeypatch.setattr(
-        duplicates, "find_duplicates", lambda rows, _, overrides: calls.append(len(rows)) or table
+        duplicates, "find_duplicates", lambda rows, *_, **__: calls.append(len(rows)) or table
     )
     again = stored_duplicates(catalog, folder, tmp_path)
     assert not calls

@@ -265,9 +265,9 @@ def fake_analysis(monkeypatch, decided=True):
     """Scores 0, 1, 2 and so on for the images that are asked for; their paths are noted."""
     asked = []
 
-    def measure(paths):
-        asked.extend(path.name for path in paths)
-        return pd.DataFrame(index=range(len(paths))), None
+    def measure(files, *_):
+        asked.extend(files.path)
+        return pd.DataFrame(index=range(len(files))), None
 
     def analyse(statistics, patches, seed, settings):
         asked.append((seed, settings))
@@ -276,7 +276,7 @@ def fake_analysis(monkeypatch, decided=True):
             score=numbers / 3, cluster=numbers - 1, is_photo=numbers % 2 == 1, decided=decided, verdict="x"
         )
 
-    monkeypatch.setattr(photos, "photo_statistics", measure)
+    monkeypatch.setattr(photos, "kept_statistics", measure)
     monkeypatch.setattr(photos, "analyse", analyse)
     return asked
 

@@ -115,6 +115,7 @@ def test_two_folders_of_one_name_have_work_folders_of_their_own(tmp_path, monkey
 
 
 def test_test_folders_and_weights_are_found_beside_a_training_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for name in ("training", "test", "test_unseen_style", "images"):
         (tmp_path / name).mkdir()
     (tmp_path / "test.txt").write_text("no folder")

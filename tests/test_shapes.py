@@ -10,7 +10,8 @@ from conftest import COLOURS, draw, write_class_folders
 from drawings import flat_drawing, noisy_image
 from PIL import Image
 
-from illus import config, pipeline
+from illus import config
+from illus.__main__ import main
 from illus.clean import autoencoder
 from illus.clean.balance import resample, split
 from illus.clean.duplicates import find_duplicates
@@ -109,7 +110,7 @@ def test_no_duplicates_no_photographs_and_no_imbalance(tmp_path):
     assert (duplicates.copy_of == "").all()
     assert photos.attrs["verdict"].startswith("no photographs")
     assert len(dataset) == 60
-    for strategy in ("none", "oversample"):
+    for strategy in ("none", "upsample"):
         assert (resample(dataset, strategy, 0).copies == dataset.copies).all()
 
 
@@ -132,7 +133,7 @@ def test_a_run_on_very_few_images_ends_in_a_model_or_one_sentence(tmp_path, monk
     monkeypatch.setattr(config, "profile", lambda: config.Profile("tiny", 5, 1, 1, (0,)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        code = pipeline.main([])
+        code = main(["run", "--no-notebooks"])
     errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert (code, len(errors)) == ((0, 0) if n == 3 else (2, 1))
     assert n == 3 or "too few images to give the part" in errors[0]

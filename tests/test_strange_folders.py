@@ -70,7 +70,7 @@ SCORED = {
 LISTED = {
     "pixel bomb.png": (png_of_size(30_000, 30_000), "more than 50,000,000 pixels"),
     "cut.png": (encoded(draw(RED))[:-40], "damaged"),
-    "cut.tif": (encoded(draw(RED), "TIFF")[:-200], "damaged"),
+    "cut.tif": (encoded(draw(RED), "TIFF")[:-200], "hold more than it can have"),
     "float.tif": (encoded(draw(RED).convert("F"), "TIFF"), "whose white is unknown"),
     "cut.jpg": (encoded(draw(RED), "JPEG")[:-200], "damaged"),
     "empty.png": (b"", "empty file"),
