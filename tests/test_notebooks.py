@@ -73,7 +73,7 @@ def text_of(notebook):
     )
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_numbers_of_the_short_answer_are_those_that_are_computed_below(path):
     notebook = nbformat.read(path, as_version=4)
     bullets = [line for line in notebook.cells[0].source.splitlines() if line.startswith("- ")]
