@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import TypedDict
 
 import nbformat
@@ -86,7 +87,7 @@ def execute_notebook(path: Path, out: Path) -> float:
             on_cell_error=lambda cell, cell_index, execute_reply: failed.append(cells.index(cell_index) + 1),
         )
         try:
-            client.execute()
+            client.execute(stderr=DEVNULL)  # notices of the kernel; what cells print is in the notebook
         except CellExecutionError as error:
             raise NotebookError(
                 f"{path.name}, code cell {failed[0]}: {error.ename}: {error.evalue}"
