@@ -6,6 +6,11 @@ from benchmarks.tables import CLASSES
 
 KOREAN: dict[str, str] = {
     "rule": "규칙",
+    "step": "단계",
+    "share of a fresh run": "처음부터 실행할 때 대비",
+    "cache, MB": "캐시 MB",
+    "tables": "표(목록과 중복)",
+    "photo features": "사진 판정용 특징",
     "condition": "조건",
     "change of macro F1": "macro F1의 변화",
     "change of micro F1": "micro F1의 변화",

@@ -278,6 +278,13 @@ def photo_harm() -> pd.DataFrame:
     return pd.DataFrame({"condition": list(seeds), **columns})
 
 
+def again() -> pd.DataFrame:
+    """Processor time of a run after 100 files were added to emoji20, beside a fresh run, and the cache."""
+    rows = read("again")[lambda table: table.run == "again"]
+    columns = ["step", "cpu_seconds", "share", "cache_mb"]
+    return rows[columns].set_axis(["step", "seconds", "share of a fresh run", "cache, MB"], axis=1)
+
+
 def leaks() -> pd.DataFrame:
     """Copies of training images in a test folder, planted ones found and false alarms."""
     rows = read("leaks")[lambda table: table.planted.notna()]
@@ -310,6 +317,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     function.__name__: function
     for function in (
         photo_harm,
+        again,
         leaks,
         labels,
         label_conflicts,
