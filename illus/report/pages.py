@@ -5,6 +5,7 @@ notebook, readable from disk and without a network.
 """
 
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -149,6 +150,7 @@ def render_notebook(
     notebook = nbformat.read(path, as_version=4)
     # nbconvert gives headings these anchors.
     contents = [(text.replace(" ", "-"), text) for level, text in _headings(notebook) if level == 2]
+    logging.getLogger("traitlets").setLevel(logging.ERROR)  # figures have no alternative text
     exporter = HTMLExporter(
         extra_template_basedirs=[str(TEMPLATES)],
         extra_template_paths=[str(TEMPLATES)],
