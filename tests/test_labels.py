@@ -21,7 +21,6 @@ from illus.learn.labels import (
     checkable,
     draw_folds,
     find_label_errors,
-    keep_settled,
     settle_conflicts,
     suggest,
     undecided_conflicts,
@@ -230,19 +229,6 @@ def test_undecided_conflicts_are_those_without_a_majority(conflicts):
     found = conflicts[1].groupby(conflicts[1].path.str[-9:]).class_name.apply(set).to_dict()
     assert found == {"both0.png": {"L2_2", "L2_10"}, "both1.png": {"L2_33", "L2_2"}}
     assert conflicts[1].copy_of.nunique() == 2
-
-
-def test_settled_conflicts_are_kept_in_the_chosen_class_and_others_are_not(conflicts):
-    duplicates, files = conflicts
-    first, second = sorted(files.copy_of.unique())
-    settled = pd.DataFrame({"copy_of": [first, second], "suggested": ["L2_2", "L2_33"], "score": [0.95, 0.6]})
-    kept = keep_settled(duplicates, settled).set_index("path").loc[files.path]
-    assert kept.index[kept.keep].tolist() == ["L2_2/both0.png"]
-    assert kept.reason["L2_2/both0.png"].endswith(": the networks choose L2_2, score 0.950")
-    assert kept.reason["L2_2/both1.png"].endswith(": undecided")
-    assert not duplicates.set_index("path").keep[files.path].any(), "the table that came in is not changed"
-    both = keep_settled(duplicates, settled, 0.5).set_index("path").loc[files.path]
-    assert set(both.index[both.keep]) == {"L2_2/both0.png", "L2_33/both1.png"}
 
 
 def test_a_second_check_trains_nothing_and_says_the_same(checked, monkeypatch):

@@ -42,7 +42,6 @@ class LabelSettings:
     folds: int = 3  # each network learns from two thirds; more folds cost as many more trainings
     min_groups: int = 10  # of different images in a class that is checked: three or four in each fold
     min_score: float = 0.99  # the label is 99 times less probable; other values: results/labels.csv
-    min_settled: float = 0.9  # of a conflict's score; decides 131 of 142, all right: label_conflicts.csv
     min_steps: int = 30  # of an epoch, so that small collections are learned at all
 
     def __post_init__(self) -> None:
@@ -294,36 +293,3 @@ def settle_conflicts(
             among = by_image.loc[copy_of, classes]
             found.append([copy_of, among.idxmax(), round(among.max() / among.sum(), DIGITS)])
     return pd.DataFrame(found, columns=["copy_of", "suggested", "score"])
-
-
-def keep_settled(
-    duplicates: pd.DataFrame, settled: pd.DataFrame, min_score: float = DEFAULTS.min_settled
-) -> pd.DataFrame:
-    """The table of duplicates with one copy kept of each image whose conflict is settled.
-
-    Parameters
-    ----------
-    duplicates : pandas.DataFrame
-        From :func:`illus.clean.duplicates.find_duplicates`; not changed.
-    settled : pandas.DataFrame
-        From :func:`settle_conflicts`.
-    min_score : float, default ``DEFAULTS.min_settled``
-        Conflicts with a smaller score stay undecided.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows and columns of ``duplicates``. ``keep`` is True for the best copy if it is in the chosen class,
-        else for the first copy there; ``reason`` names the class and the score.
-    """
-    sure = settled[settled.score >= min_score].set_index("copy_of")
-    table = duplicates.copy()
-    rows = table[table.reason.str.endswith(UNDECIDED) & table.copy_of.isin(sure.index)]
-    chosen, score = rows.copy_of.map(sure.suggested), rows.copy_of.map(sure.score).map("{:.3f}".format)
-    table.loc[rows.index, "reason"] = (
-        rows.reason.str.removesuffix(UNDECIDED) + "the networks choose " + chosen + ", score " + score
-    )
-    inside = rows[rows.path.str.split("/").str[0] == chosen]
-    best_first = inside.assign(other=inside.path != inside.copy_of).sort_values(["other", "path"])
-    table.loc[best_first.drop_duplicates("copy_of").index, "keep"] = True
-    return table
