@@ -48,7 +48,6 @@ SOURCES = (
 DEFAULT_BITS, MAX_BITS = 10, 12  # thresholds of imagededup: its default, the largest in hindsight
 CLEANVISION = (("phash", 8), ("phash", 12), ("phash", 16), ("dhash", 8))
 CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
-N_HASHES, RADIUS = (100_000, 1_000_000), 4
 COLUMNS = [
     "tool",
     "setting",
@@ -190,16 +189,6 @@ def report_merges(twins: pd.DataFrame, ours: dict) -> None:
     )
 
 
-def search_cost(out: str) -> None:
-    """Print what the exact search for near hashes costs as their number grows."""
-    rows = []
-    for n in N_HASHES:
-        cost = measure_program("hash_search", n, RADIUS, out)
-        rows.append({"hashes": n, **cost, **json.loads(Path(out).read_text())})
-    print(pd.DataFrame(rows).to_string(index=False))
-    print(f"ratio of the seconds: {rows[1]['seconds'] / rows[0]['seconds']:.1f}", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", default=config.EMOJI20 / "training", type=Path, metavar="DIR")
@@ -212,7 +201,6 @@ def main() -> None:
     print(f"Before the runs: {load()}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         out = str(Path(temporary, "out"))
-        search_cost(out)
         cost = measure_program("illus_duplicates", folder, f"{out}.catalog", out)
         catalog, copies = pd.read_pickle(f"{out}.catalog"), pd.read_pickle(out)
         rows = [row("illus", "default", copies, truth, cost)]

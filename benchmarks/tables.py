@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -285,6 +286,18 @@ def again() -> pd.DataFrame:
     return rows[columns].set_axis(["step", "seconds", "share of a fresh run", "cache, MB"], axis=1)
 
 
+def growth() -> pd.DataFrame:
+    """The search for duplicates over the size of a collection; exponent: of the seconds, over that size."""
+    table = read("growth").sort_values(["what", "stage", "n", "search"], ascending=[True, True, True, False])
+    same = table.groupby(["what", "stage", "search"], sort=False)
+    ratios = table.seconds / same.seconds.shift(), table.n / same.n.shift()
+    table["exponent"] = np.log(ratios[0].clip(lower=1e-3)) / np.log(ratios[1])
+    names = {"what": "what", "n": "number", "search": "neighbours", "stage": "stage", "seconds": "seconds",
+             "exponent": "exponent", "pairs": "pairs", "found": "found", "kept": "copies kept",
+             "peak_mb": "peak MB"}  # fmt: skip
+    return table[list(names)].rename(columns=names)
+
+
 def leaks() -> pd.DataFrame:
     """Copies of training images in a test folder, planted ones found and false alarms."""
     rows = read("leaks")[lambda table: table.planted.notna()]
@@ -318,6 +331,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     for function in (
         photo_harm,
         again,
+        growth,
         leaks,
         labels,
         label_conflicts,

@@ -16,7 +16,7 @@ from conftest import draw, write_class_folders
 from benchmarks import photos, threshold
 from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, mix
-from illus.clean.descriptors import DEFAULTS, DuplicateSettings
+from illus.clean.descriptors import DEFAULTS, DuplicateSettings, describe_images
 from illus.clean.duplicates import find_duplicates
 from illus.clean.photos import DEFAULTS as PHOTO_DEFAULTS
 from illus.clean.photos import PhotoSettings
@@ -51,13 +51,29 @@ def test_memory_of_children_counts():
     assert 0.5 <= alone["seconds"] < 60
 
 
+def test_groups_of_perturbed_images_have_the_planted_copies(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for number, path in enumerate(paths):
+        draw((40 * number, 200 - 40 * number, 90), number).save(path)
+    real = describe_images(paths)
+    np.save(tmp_path / "columns.npy", real.columns)
+    real["thumbnail"].tofile(tmp_path / "thumbnails")
+    measure_program("image_groups", tmp_path, 40, 100_000, 10, tmp_path / "out.json")
+    report = pd.read_json(tmp_path / "out.json", typ="series")
+    assert report.found == 1
+    assert 2 <= report.compared <= min(10, report.pairs)
+    assert {"candidates", "compare", "groups"} <= set(report.index)
+
+
 def test_a_failed_program_says_why():
     with pytest.raises(RuntimeError, match="no such luck"):
         measure_command([sys.executable, "-c", "raise SystemExit('no such luck')"])
 
 
 def test_a_program_of_a_peer_runs(tmp_path):
-    measure_program("hash_search", 1000, 3, tmp_path / "out.json")
+    real = np.random.default_rng(0).integers(0, 2**63, 50, np.uint64)
+    np.save(tmp_path / "hashes.npy", real)
+    measure_program("hash_search", tmp_path / "hashes.npy", 1000, 3, tmp_path / "out.json")
     assert pd.read_json(tmp_path / "out.json", typ="series").found == 1
 
 

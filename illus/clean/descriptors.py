@@ -121,7 +121,7 @@ class Descriptors:
     def __getitem__(self, key):
         if isinstance(key, str):
             return self._thumbnails() if key == "thumbnail" else self.columns[key]
-        images = object.__new__(Descriptors)
+        images = object.__new__(type(self))
         images.columns, images.places, images.file = self.columns[key], self.places[key], self.file
         return images
 

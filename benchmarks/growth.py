@@ -1,0 +1,148 @@
+"""What the search for duplicates costs as a collection grows. Writes results/growth.csv.
+
+    python -m pip install -r benchmarks/requirements.txt
+    python -m benchmarks.growth [--what hashes images files emoji20]
+
+*hashes*: real hashes with flipped bits, the exact search for pairs. *images*: descriptors of real images in
+other colours, with planted copies, from candidates to groups; above a limit only a sample of the pairs is
+compared. *files*: tiny PNG files, from the scan to duplicates.csv. *emoji20*: its own images, neighbours
+searched by faiss instead of exactly. Each but the last is a process of its own; seconds and memory: see
+``benchmarks/measure.py``.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
+from illus import config
+from illus.clean.compare import pair_distances
+from illus.clean.descriptors import DEFAULTS, Descriptors
+from illus.clean.duplicates import candidate_pairs, distinct_images
+from illus.data.catalog import scan
+from illus.hashing import code_of
+from illus.parallel import write_table
+
+HASHES, IMAGES, FILES = (10**4, 10**5, 10**6, 10**7), (10**4, 10**5, 10**6), 200_000
+MOST = 50_000  # pairs that are compared; of more, a sample
+FILE_SIDE, FILE_SHIFT = 32, 40  # px; levels, sd of the change of a file's three channels
+SOURCES = (
+    *DUPLICATE_FINDER,
+    "benchmarks/growth.py",
+    "benchmarks/peers/hash_search.py",
+    "benchmarks/peers/image_groups.py",
+    "benchmarks/peers/illus_duplicates.py",
+)
+COLUMNS = ["what", "n", "search", "stage", "seconds", "pairs", "found", "kept", "peak_mb", "code"]
+Row = dict[str, object]
+
+
+def hashes(real: Descriptors, scratch: Path) -> Iterator[Row]:
+    """Rows of the search among hashes; ``found``: the share of the planted pairs."""
+    source, out = scratch / "hashes.npy", scratch / "out"
+    np.save(source, real["whole"])
+    for n in HASHES:
+        cost = measure_program("hash_search", source, n, DEFAULTS.hash_radius, out)
+        report = {
+            "what": "hashes",
+            "n": n,
+            "search": "exact",
+            "stage": "candidates",
+            "peak_mb": cost["peak_mb"],
+        }
+        yield report | json.loads(out.read_text())
+
+
+def images(real: Descriptors, scratch: Path) -> Iterator[Row]:
+    """Rows of the stages; ``found``: the share of the planted copies, ``kept``: see :func:`kept_copies`."""
+    out, exact = scratch / "out", None
+    np.save(scratch / "columns.npy", real.columns)
+    real["thumbnail"].tofile(scratch / "thumbnails")
+    plan = [(n, DEFAULTS.max_exact) for n in IMAGES]
+    for n, max_exact in sorted([*plan, (DEFAULTS.max_exact, 0)], key=lambda one: (one[0], -one[1])):
+        cost = measure_program("image_groups", scratch, n, max_exact, MOST, out)
+        report = json.loads(out.read_text())
+        with np.load(f"{out}.npz") as found:
+            pairs, distances = found["pairs"], found["distances"]
+        row = {"what": "images", "n": n, "search": "exact" if n <= max_exact else "faiss"}
+        kept = kept_copies(exact, pairs) if max_exact == 0 and exact else None
+        for stage in ("candidates", "compare", "groups"):
+            count = report["compared" if stage == "compare" else "pairs"]
+            yield (
+                row
+                | {"stage": stage, "seconds": report[stage], "pairs": count, "kept": kept}
+                | ({"found": report["found"], "peak_mb": cost["peak_mb"]} if stage == "groups" else {})
+            )
+        exact = pairs, distances
+
+
+def kept_copies(exact: tuple[np.ndarray, np.ndarray], pairs: np.ndarray) -> float:
+    """The share of the pairs that the exact search proposes and that are copies, which these pairs have."""
+    copies = set(map(tuple, exact[0][exact[1] <= DEFAULTS.near].tolist()))
+    return len(copies & set(map(tuple, pairs.tolist()))) / max(1, len(copies))
+
+
+def files(real: Descriptors, scratch: Path) -> Iterator[Row]:
+    """The row of many tiny files, each a real thumbnail in other colours."""
+    rng = np.random.default_rng(0)
+    for number, row in enumerate(rng.integers(0, len(real), FILES)):
+        path = scratch / "files" / f"class {number % 20}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = cv2.resize(real[[row]]["thumbnail"][0], (FILE_SIDE, FILE_SIDE), interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(path), (image + rng.normal(0, FILE_SHIFT, 3)).clip(0, 255).astype(np.uint8))
+    cost = measure_program("illus_duplicates", scratch / "files", scratch / "catalog", scratch / "out")
+    found = len(pd.read_pickle(scratch / "out"))
+    yield {"what": "files", "n": FILES, "search": "faiss", "stage": "whole", "pairs": found, **cost}
+
+
+def emoji20(real: Descriptors, scratch: Path) -> Iterator[Row]:
+    """The row of the images themselves: ``kept`` says which copies faiss leaves, beside the exact search."""
+    pairs = candidate_pairs(real)
+    by_faiss = candidate_pairs(real, replace(DEFAULTS, max_exact=0))
+    kept = kept_copies((pairs, pair_distances(real, pairs)), by_faiss)
+    yield {
+        "what": "emoji20",
+        "n": len(real),
+        "search": "faiss",
+        "stage": "candidates",
+        "pairs": len(by_faiss),
+        "kept": kept,
+    }
+
+
+PARTS: dict[str, Callable[[Descriptors, Path], Iterator[Row]]] = {
+    function.__name__: function for function in (emoji20, hashes, images, files)
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--what", nargs="+", choices=PARTS, default=list(PARTS))
+    wanted = parser.parse_args().what
+    print(load(), flush=True)
+    folder, path, code = config.EMOJI20 / "training", config.RESULTS / "growth.csv", code_of(SOURCES)
+    cache = config.work_dir(folder) / "cache"
+    _, real = distinct_images(scan(folder, cache=cache), folder, cache=cache)
+    table = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame(columns=COLUMNS)
+    for name in wanted:
+        with tempfile.TemporaryDirectory() as scratch:
+            for row in PARTS[name](real, Path(scratch)):
+                print(row, flush=True)
+                same = (
+                    table[["what", "n", "search", "stage"]]
+                    == pd.Series(row)[["what", "n", "search", "stage"]]
+                ).all(axis=1)
+                table = pd.concat([table[~same], pd.DataFrame([row | {"code": code}])])[COLUMNS]
+                write_table(table.round({"seconds": 1, "found": 4, "kept": 4}), path)
+    print(load())
+
+
+if __name__ == "__main__":
+    main()

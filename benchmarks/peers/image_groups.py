@@ -1,0 +1,119 @@
+"""The search for duplicates among perturbed descriptors of real images, with planted copies, by stage.
+
+In: a folder with columns.npy and thumbnails of real images, how many are wanted, the number of images up to
+which neighbours are searched exactly, and how many pairs are compared at most. Out: JSON with the seconds of
+each stage, the number of pairs, of those compared, and found: the share of the planted copies, one for each
+twenty images; and the pairs (.npz) with their distances, ``FAR`` for those that were not compared.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from illus.clean.candidates import ROWS_AT_ONCE
+from illus.clean.compare import pair_distances
+from illus.clean.descriptors import COLUMNS, Descriptors, DuplicateSettings
+from illus.clean.duplicates import candidate_pairs, resolve_duplicates
+
+FLIPPED = 1 / 4  # share of the bits of a hash that are flipped
+SHIFT, NOISE = 40, 12  # levels, sd of the change of an image's three channels, and of each cell
+SHAPE_NOISE = 0.02  # sd, added to each of the 512 numbers of a shape, about half of its length
+FAR = 1e6  # the distance of pairs that are not compared
+PLANTED = 20  # images to one copy, which differs in a level of brightness
+
+
+class Perturbed(Descriptors):
+    """Real images in other colours: their thumbnails are the real ones, changed when they are read."""
+
+    def __init__(self, folder: Path, n_images: int) -> None:
+        rng = np.random.default_rng(0)
+        real, self.file = np.load(folder / "columns.npy"), (folder / "thumbnails").open("rb")
+        self.columns = np.zeros(n_images, COLUMNS)
+        self.places = rng.integers(0, len(real), n_images)
+        self.shifts = rng.normal(0, SHIFT, (n_images, 3)).astype(np.float32)
+        for rows in np.array_split(np.arange(n_images), n_images // ROWS_AT_ONCE + 1):
+            self.columns[rows] = perturbed(real[self.places[rows]], self.shifts[rows], rng)
+        self.columns["pixels"] = [f"{row:064x}" for row in range(n_images)]
+        copies = planted(n_images)
+        self.places[copies], self.shifts[copies] = self.places[-1 - copies], self.shifts[-1 - copies] + 1
+        for name in ("size", "box", "whole", "content", "shape"):
+            self.columns[name][copies] = self.columns[name][-1 - copies]
+        self.columns["colours"][copies] = self.columns["colours"][-1 - copies] + 1
+
+    def __getitem__(self, key):
+        found = super().__getitem__(key)
+        if not isinstance(key, str):
+            found.shifts = self.shifts[key]
+        return found
+
+    def _thumbnails(self) -> np.ndarray:
+        return (super()._thumbnails() + self.shifts[:, None, None]).clip(0, 255).astype(np.uint8)
+
+
+def planted(n_images: int) -> np.ndarray:
+    """Images i that are copies of the images ``n_images - 1 - i``."""
+    return np.arange(n_images // PLANTED)
+
+
+def perturbed(real: np.ndarray, shifts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Columns of real images, dtype ``COLUMNS``, with other hashes, colours and shapes."""
+    columns = real.copy()
+    columns["colours"] += shifts[:, None, None]
+    columns["colours"] += NOISE * rng.standard_normal(columns["colours"].shape, np.float32)
+    columns["shape"] += SHAPE_NOISE * rng.standard_normal(columns["shape"].shape, np.float32)
+    columns["shape"] /= np.linalg.norm(columns["shape"], axis=1, keepdims=True)
+    for name in ("whole", "content"):
+        flips = np.packbits(rng.random((len(real), 64)) < FLIPPED, axis=1)
+        columns[name] ^= flips.view(np.uint64)[:, 0]
+    return columns
+
+
+def sample_pairs(pairs: np.ndarray, n_images: int, most: int) -> np.ndarray:
+    """Which pairs are compared: the planted ones, and others at random up to ``most``; bool."""
+    chosen = (pairs.sum(1) == n_images - 1) & (pairs[:, 0] < n_images // PLANTED)
+    others = np.random.default_rng(0).permutation(np.flatnonzero(~chosen))
+    chosen[others[: max(0, most - int(chosen.sum()))]] = True
+    return chosen
+
+
+def files_of(descriptors: Descriptors) -> pd.DataFrame:
+    """A table as from :func:`illus.clean.duplicates.distinct_images`, one file for each image."""
+    rows = np.arange(len(descriptors))
+    width, height = descriptors["size"].T
+    names = descriptors["pixels"].astype(str)
+    columns = {"path": names, "class_name": "A", "bytes": 1000, "sha256": names, "lossless": True}
+    return pd.DataFrame({**columns, "n_pixels": width * height, "image": rows})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("real", type=Path)
+    parser.add_argument("n", type=int)
+    parser.add_argument("max_exact", type=int)
+    parser.add_argument("most", type=int)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    settings = DuplicateSettings(max_exact=options.max_exact)
+    descriptors = Perturbed(options.real, options.n)
+    times = [time.perf_counter()]
+    pairs = candidate_pairs(descriptors, settings)
+    times.append(time.perf_counter())
+    compared, distances = sample_pairs(pairs, options.n, options.most), np.full(len(pairs), FAR)
+    distances[compared] = pair_distances(descriptors, pairs[compared], settings)
+    times.append(time.perf_counter())
+    table = resolve_duplicates(files_of(descriptors), descriptors, pairs, distances, settings)
+    times.append(time.perf_counter())
+    names, leaders = descriptors["pixels"].astype(str), dict(zip(table.path, table.copy_of, strict=True))
+    found = [leaders.get(names[-1 - i]) == names[i] for i in planted(options.n)]
+    report = dict(zip(("candidates", "compare", "groups"), np.diff(times).tolist(), strict=True))
+    report |= {"pairs": len(pairs), "compared": int(compared.sum()), "found": float(np.mean(found))}
+    options.out.write_text(json.dumps(report))
+    np.savez(f"{options.out}.npz", pairs=pairs, distances=distances)
+
+
+if __name__ == "__main__":
+    main()
