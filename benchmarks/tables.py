@@ -17,7 +17,7 @@ from illus import config
 CARD = Path("weights/best.json")
 CLASSES = Path("illus/emoji20/classes.csv")
 PARTS = {"test": "test", "test_unseen_style": "unseen style"}
-TOOLS = {"illus": "this project", "cleanvision": "CleanVision"}
+TOOLS = {"illus": "this project", "cleanvision": "CleanVision", "dataeval": "DataEval"}
 WHOLE = {"seconds", "second", "MB"}  # last words of the titles whose numbers have no digits
 PHOTO_SETS = [*(f"emoji20{kind}" for kind in ("", ", real 1%", ", real 5%", ", real 20%")), "vector"]
 PHOTO_SETS += ["cartoon", "scenes", "scenes, 1%"]
