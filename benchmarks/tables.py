@@ -297,6 +297,15 @@ def leaks() -> pd.DataFrame:
     return found
 
 
+def interchange() -> pd.DataFrame:
+    """How exported networks predict, beside the weights file."""
+    rows = read("interchange")
+    columns = ["format", "images", "same_class", "largest_difference", "megabytes"]
+    titles = ["format", "images", "same class", "largest difference of a probability", "MB"]
+    shown = rows[columns].assign(largest_difference=rows.largest_difference.map("{:.1e}".format))
+    return shown.set_axis(titles, axis=1)
+
+
 def labels() -> pd.DataFrame:
     """Changed labels found, this project beside other ways to read the same probabilities."""
     rows = read("labels")[lambda table: ~table.method.str.contains("from 0")]
@@ -318,6 +327,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     for function in (
         photo_harm,
         again,
+        interchange,
         leaks,
         labels,
         label_conflicts,

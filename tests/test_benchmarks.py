@@ -32,6 +32,7 @@ TABLES = [
     "duplicates_settings",
     "duplicates_twins",
     "evaluate",
+    "interchange",
     "label_conflicts",
     "labels",
     *sorted(path.stem for path in (ROOT / "results").glob("photo*.csv")),
