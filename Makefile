@@ -27,7 +27,8 @@ test: .venv/dev  ## lint, format, types and tests
 
 test-extras: .venv-extras/ready  ## tests with Dask, Spark, JAX, ONNX and LiteRT, as far as they can be installed
 	.venv-extras/bin/python -m pytest -m extras -rs
-	START_METHOD=spawn .venv-extras/bin/python -m pytest tests/test_parallel.py tests/test_catalog.py tests/test_evaluate.py
+	START_METHOD=spawn .venv-extras/bin/python -m pytest -m "extras or not extras" tests/test_parallel.py \
+		tests/test_catalog.py tests/test_evaluate.py tests/extras/test_start_method.py
 
 fuzz: .venv/dev  ## evaluate.py on 10,000 damaged pictures and 2,000 damaged weights files
 	$(BIN)/python -m tests.fuzz_evaluate --out results/fuzz.csv

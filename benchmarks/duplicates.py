@@ -1,4 +1,4 @@
-"""Duplicates: this project beside imagededup and cleanvision on one folder. Writes results/duplicates*.csv.
+"""Duplicates: this project beside four other tools on one folder. Writes results/duplicates*.csv.
 
     python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.duplicates [--folder data/emoji20/training] [--seed 0]
@@ -6,9 +6,9 @@
 The peers are installed on the first run, into a virtual environment of their own (versions:
 ``benchmarks/peers/requirements.txt``). Seconds and memory: see ``benchmarks/measure.py``.
 
-A peer's pairs are joined to components, of which the best file is kept by this project's own rule
-(``illus.clean.duplicates.best_first``). ``best in hindsight`` is the setting with the best F1 against
-the truth, which nobody has in practice.
+The tools are CleanVision, imagededup, imgeda and DataEval. A peer's pairs are joined to components, of which
+the best file is kept by this project's own rule (``illus.clean.duplicates.best_first``). ``best in
+hindsight`` is the setting with the best F1 against the truth, which nobody has in practice.
 """
 
 import argparse
@@ -18,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from itertools import combinations
+from functools import partial
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import cv2
@@ -43,10 +44,14 @@ SOURCES = (
     *DUPLICATE_FINDER,
     "benchmarks/duplicates.py",
     "benchmarks/peers/cleanvision_sets.py",
+    "benchmarks/peers/dataeval_groups.py",
     "benchmarks/peers/imagededup_pairs.py",
+    "benchmarks/peers/imgeda_groups.py",
 )
 DEFAULT_BITS, MAX_BITS = 10, 12  # thresholds of imagededup: its default, the largest in hindsight
 CLEANVISION = (("phash", 8), ("phash", 12), ("phash", 16), ("dhash", 8))
+IMGEDA_BITS, IMGEDA_OTHERS = 8, (0, 2, 4, 6, 12, 16, 24)  # of 256: its default, others
+DATAEVAL = (("phash", "dhash"), (), ("phash",), ("dhash",), ("phash_d4", "dhash_d4"))  # its default first
 CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
 COLUMNS = [
     "tool",
@@ -123,6 +128,35 @@ def run_cleanvision(folder: str, files: pd.DataFrame, truth: pd.DataFrame, out: 
             for a, b in combinations(one, 2)
         ]
         rows.append(row("cleanvision", f"{kind} {size}", components(files, pairs), truth, cost))
+    return default_and_best(rows)
+
+
+def run_imgeda(folder: str, files: pd.DataFrame, truth: pd.DataFrame, out: str) -> list[dict]:
+    """Rows of imgeda, which skips broken files; those of other thresholds have the default's seconds."""
+    program, rows = partial(measure_program, python=peers_python()), []
+    cost = program("imgeda_groups", folder, out, IMGEDA_BITS)
+    found = json.loads(Path(out).read_text())
+    program("imgeda_groups", folder, out, *IMGEDA_OTHERS)
+    for limit, groups in (found | json.loads(Path(out).read_text())).items():
+        pairs = [
+            (a.removeprefix(f"{folder}/"), b.removeprefix(f"{folder}/"))
+            for group in groups
+            for a, b in pairwise(group)
+        ]
+        rows.append(row("imgeda", f"PHash, {limit} of 256 bits", components(files, pairs), truth, cost))
+    return default_and_best(rows)
+
+
+def run_dataeval(folder: str, files: pd.DataFrame, truth: pd.DataFrame, out: str) -> list[dict]:
+    """Rows of DataEval, which takes decoded images and has hashes to choose, but no threshold."""
+    readable, paths, rows = Path(f"{out}.readable"), files.path.tolist(), []
+    readable.write_text(json.dumps([f"{folder}/{path}" for path in paths]))
+    for hashes in DATAEVAL:
+        cost = measure_program("dataeval_groups", readable, out, *hashes, python=peers_python())
+        groups = json.loads(Path(out).read_text())
+        pairs = [(paths[a], paths[b]) for group in groups for a, b in pairwise(group)]
+        setting = " + ".join(hashes) or "equal pixels"
+        rows.append(row("dataeval", setting, components(files, pairs), truth, cost))
     return default_and_best(rows)
 
 
@@ -207,7 +241,8 @@ def main() -> None:
         twins = false_merges(copies, truth, folder, options.seed)
         report_merges(twins, rows[0])
         files = best_first(catalog[catalog.error == ""])
-        rows += run_cleanvision(folder, files, truth, out) + run_imagededup(folder, files, truth, out)
+        for run_peer in (run_cleanvision, run_imagededup, run_imgeda, run_dataeval):
+            rows += run_peer(folder, files, truth, out)
     print(f"After the runs: {load()}")
     table = pd.DataFrame(rows, columns=COLUMNS).round({"recall": 4, "precision": 4, "f1": 4})
     code = code_of(SOURCES)

@@ -82,6 +82,7 @@ KOREAN: dict[str, str] = {
     "precision": "정밀도",
     "peak MB": "최대 메모리 MB",
     "best in hindsight": "사후에 고른 최선",
+    "equal pixels": "같은 픽셀",
     "largest distance": "최대 거리",
     "setting": "설정",
     "value": "값",

@@ -18,7 +18,7 @@ from illus import config
 CARD = Path("weights/best.json")
 CLASSES = Path("illus/emoji20/classes.csv")
 PARTS = {"test": "test", "test_unseen_style": "unseen style"}
-TOOLS = {"illus": "this project", "cleanvision": "CleanVision"}
+TOOLS = {"illus": "this project", "cleanvision": "CleanVision", "dataeval": "DataEval"}
 WHOLE = {"seconds", "second", "MB"}  # last words of the titles whose numbers have no digits
 PHOTO_SETS = [*(f"emoji20{kind}" for kind in ("", ", real 1%", ", real 5%", ", real 20%")), "vector"]
 PHOTO_SETS += ["cartoon", "scenes", "scenes, 1%"]
@@ -310,6 +310,15 @@ def leaks() -> pd.DataFrame:
     return found
 
 
+def interchange() -> pd.DataFrame:
+    """How exported networks predict, beside the weights file."""
+    rows = read("interchange")
+    columns = ["format", "images", "same_class", "largest_difference", "megabytes"]
+    titles = ["format", "images", "same class", "largest difference of a probability", "MB"]
+    shown = rows[columns].assign(largest_difference=rows.largest_difference.map("{:.1e}".format))
+    return shown.set_axis(titles, axis=1)
+
+
 def labels() -> pd.DataFrame:
     """Changed labels found, this project beside other ways to read the same probabilities."""
     rows = read("labels")[lambda table: ~table.method.str.contains("from 0")]
@@ -332,6 +341,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
         photo_harm,
         again,
         growth,
+        interchange,
         leaks,
         labels,
         label_conflicts,

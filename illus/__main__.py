@@ -40,7 +40,7 @@ def emoji20(options: argparse.Namespace) -> None:
 
 
 def data(options: argparse.Namespace) -> None:
-    """Download and unpack an archive."""
+    """Bring class folders from a URL."""
     from illus.data.archive import fetch
 
     fetch(options.url)
@@ -209,8 +209,9 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
         metavar="N",
         help="another seed gives another collection; needs --out (%(default)s)",
     )
-    to = add(data, f"download an archive of class folders into {config.DOWNLOADED}", "https://…/images.zip")
-    to.add_argument("url", metavar="URL", help="http://, https:// or file://")
+    to = add(data, f"download class folders into {config.DOWNLOADED}", "https://…/images.zip")
+    text = "an archive at http://, https:// or file://; or a folder or an archive at s3://, gs://, … (fsspec)"
+    to.add_argument("url", metavar="URL", help=text)
     to = add(leaks, "list test images that are copies of training images", "images/training images/test")
     to.add_argument("training", type=Path, metavar="TRAINING", help="class folders")
     to.add_argument("test", type=Path, metavar="TEST", help="class folders")

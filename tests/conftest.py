@@ -6,7 +6,10 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "START_METHOD" in os.environ:  # make test-extras: how processes start on macOS and Windows
+    from joblib.externals.loky.backend import context
+
     multiprocessing.set_start_method(os.environ["START_METHOD"])
+    context.set_start_method(os.environ["START_METHOD"])  # of joblib's workers, too
 
 import numpy as np
 import pytest

@@ -1,7 +1,8 @@
-"""make data: download, resume, unpack; every URL is on loopback."""
+"""make data: download, resume, unpack; every URL is on loopback, and every store in memory or on disk."""
 
 import io
 import re
+import sys
 import tarfile
 import threading
 import zipfile
@@ -10,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from illus.__main__ import main
-from illus.data.archive import ArchiveError, download, unpack
+from illus.data import archive
+from illus.data.archive import ArchiveError, copy_from_store, download, unpack
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -221,3 +223,111 @@ def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, m
         "training/L2_10/b.png",
         "training/L2_10/c.png",
     }
+
+
+# --- Stores that fsspec knows ---------------------------------------------------------------------
+
+STORED = {"L2_2/a.png": b"1", "L2_2/b.png": b"22", "L2_10/한글 이름.png": b"333"}
+
+
+@pytest.fixture(params=["memory", "local"])
+def bucket(request, tmp_path):
+    """A function that stores files by name, and gives the URL of their folder."""
+    fsspec = pytest.importorskip("fsspec")
+    root = "/bucket" if request.param == "memory" else (tmp_path / "bucket").as_posix()
+
+    def store(files, name="training"):
+        fs = fsspec.filesystem(request.param)
+        for path, data in files.items():
+            fs.makedirs(f"{root}/{name}/{path}".rpartition("/")[0], exist_ok=True)
+            fs.pipe_file(f"{root}/{name}/{path}", data)
+        return f"{request.param}://{root}/{name}"
+
+    yield store
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("outer", ["", "challenge/train/"])
+def test_class_folders_are_copied_from_a_store(bucket, tmp_path, outer):
+    url = bucket({outer + name: data for name, data in STORED.items()})
+    copy_from_store(url, tmp_path / "data" / "out")
+    assert files_below(tmp_path / "data") == {f"out/{name}": data for name, data in STORED.items()}
+
+
+@pytest.mark.extras
+def test_a_broken_copy_resumes_and_another_url_starts_anew(bucket, tmp_path, monkeypatch):
+    url, other = bucket(STORED), bucket({"L2_2/a.png": b"9", "L2_3/c.png": b"9"}, "other")
+    store, copied = archive._open_store(url)[0], []
+    get = type(store).get
+
+    def break_off(self, paths, targets):
+        if len(copied) == 2:
+            raise TimeoutError("no answer")
+        copied.extend(paths)
+        get(self, paths, targets)
+
+    monkeypatch.setattr(archive, "TOGETHER", 1)
+    monkeypatch.setattr(type(store), "get", break_off)
+    with pytest.raises(ArchiveError, match="no answer; run the same command again to resume"):
+        copy_from_store(url, tmp_path / "data" / "out")
+    assert not (tmp_path / "data" / "out").exists()
+    copied.clear()
+    copy_from_store(url, tmp_path / "data" / "out")
+    assert len(copied) == 1
+    assert files_below(tmp_path / "data" / "out") == STORED
+    copied.clear()
+    copy_from_store(other, tmp_path / "data" / "other")
+    assert files_below(tmp_path / "data" / "other") == {"L2_2/a.png": b"9", "L2_3/c.png": b"9"}
+
+
+@pytest.mark.extras
+def test_a_half_written_file_is_copied_again(bucket, tmp_path, monkeypatch):
+    url = bucket(STORED)
+    monkeypatch.setattr(archive, "_class_folder_root", lambda folder: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        copy_from_store(url, tmp_path / "data" / "out")
+    monkeypatch.undo()
+    (half,) = (tmp_path / "data").rglob("b.png")
+    half.write_bytes(b"2")
+    copy_from_store(url, tmp_path / "data" / "out")
+    assert files_below(tmp_path / "data") == {f"out/{name}": data for name, data in STORED.items()}
+
+
+@pytest.mark.extras
+def test_an_archive_in_a_store_is_unpacked(bucket, tmp_path):
+    packed = make_zip(tmp_path / "a.zip", {f"train/{name}": data for name, data in STORED.items()})
+    url = bucket({"a.zip": packed.read_bytes()})
+    copy_from_store(f"{url}/a.zip", tmp_path / "data" / "out")
+    assert files_below(tmp_path / "data") == {f"out/{name}": data for name, data in STORED.items()}
+
+
+@pytest.mark.extras
+def test_what_a_store_must_not_bring_is_an_error(bucket, tmp_path):
+    url = bucket(STORED)
+    with pytest.raises(ArchiveError, match="holds more than 5 bytes"):
+        copy_from_store(url, tmp_path / "data" / "out", max_bytes=5)
+    with pytest.raises(ArchiveError, match="no files at"):
+        copy_from_store(f"{url}/nothing", tmp_path / "data" / "out")
+    with pytest.raises(FileExistsError, match="exists already"):
+        copy_from_store(url, tmp_path)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.extras
+def test_the_command_copies_from_a_store(bucket, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", bucket(STORED)]) == 0
+    assert "data/training: 2 classes, 3 files" in capsys.readouterr().out
+    assert main(["data", "fly://bucket/training"]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["fsspec", "fsspec.core"])
+def test_a_store_without_its_package_is_one_line(tmp_path, monkeypatch, capsys, package):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["data", "s3://bucket/training"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pip install s3fs" in line
+    assert not (tmp_path / "data").exists()

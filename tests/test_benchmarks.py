@@ -3,6 +3,7 @@
 import ast
 import inspect
 import itertools
+import json
 import re
 import sys
 from dataclasses import fields, replace
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 from conftest import draw, write_class_folders
 
-from benchmarks import photos, threshold
+from benchmarks import duplicates, photos, threshold
 from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, mix
 from illus.clean.descriptors import DEFAULTS, DuplicateSettings, describe_images
@@ -31,6 +32,7 @@ TABLES = [
     "duplicates_settings",
     "duplicates_twins",
     "evaluate",
+    "interchange",
     "label_conflicts",
     "labels",
     *sorted(path.stem for path in (ROOT / "results").glob("photo*.csv")),
@@ -82,6 +84,52 @@ def test_programs_of_peers_say_what_comes_in_and_out(path):
     text = ast.get_docstring(ast.parse(path.read_text("utf-8")))
     assert "In:" in text
     assert "Out:" in text
+
+
+FILES = ["A/a.png", "A/b.png", "B/c.png", "B/d.png", "B/e.png"]
+TRUTH = pd.DataFrame({"path": FILES, "kind": "original", "drawing": [1, 1, 2, 2, 3]})
+RIGHT, ONE_TOO_MANY = [[0, 1], [2, 3]], [[0, 1, 4], [2, 3]]
+
+
+def written_by_a_peer(program, arguments):
+    """What a peer's program writes if its default finds one file too many, and the other settings do not."""
+    if program == "imagededup_pairs":
+        return [("A/a.png", "A/b.png", 2), ("B/c.png", "B/d.png", 2), ("A/a.png", "B/e.png", 9)]
+    if program == "dataeval_groups":
+        return ONE_TOO_MANY if arguments[2:] == ("phash", "dhash") else RIGHT
+    if program == "cleanvision_sets":
+        groups = ONE_TOO_MANY if arguments[1:3] == ("phash", 8) else RIGHT
+        return [[f"images/{FILES[i]}" for i in group] for group in groups]
+    found = {bits: ONE_TOO_MANY if bits == 8 else RIGHT for bits in arguments[2:]}
+    return {
+        bits: [[f"images/{FILES[i]}" for i in group] for group in groups] for bits, groups in found.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("run_peer", "default"),
+    [
+        (duplicates.run_cleanvision, "phash 8"),
+        (duplicates.run_imagededup, "PHash, 10 bits"),
+        (duplicates.run_imgeda, "PHash, 8 of 256 bits"),
+        (duplicates.run_dataeval, "phash + dhash"),
+    ],
+)
+def test_a_peer_has_a_row_for_its_default_and_one_for_the_best(tmp_path, monkeypatch, run_peer, default):
+    out, cost = tmp_path / "out", {"seconds": 1.0, "peak_mb": 2}
+
+    def measure(program, *arguments, python):
+        out.write_text(json.dumps(written_by_a_peer(program, arguments)))
+        return cost
+
+    monkeypatch.setattr(duplicates, "peers_python", lambda: "python")
+    monkeypatch.setattr(duplicates, "measure_program", measure)
+    first, best = run_peer("images", TRUTH, TRUTH, str(out))
+    assert first["setting"] == default
+    assert best["setting"].endswith(", best in hindsight")
+    assert (first["flagged"], first["right"], first["redundant"]) == (3, 2, 2)
+    assert (first["f1"], best["f1"]) == (0.8, 1.0)
+    assert first.items() >= cost.items()
 
 
 def test_code_is_what_runs(tmp_path):

@@ -1,7 +1,8 @@
-"""An archive at a URL -> class folders.
+"""An archive at a URL, or a folder of an object store -> class folders.
 
-In: the URL of a ZIP or TAR archive of class folders. Out: ``data/training/``, complete or not there at
-all; nothing that exists is overwritten.
+In: the URL of a ZIP or TAR archive of class folders, or of the class folders themselves in a store that
+fsspec knows (``s3://``, ``gs://``). Out: ``data/training/``, complete or not there at all; nothing that exists
+is overwritten.
 """
 
 import http.client
@@ -20,12 +21,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from tqdm.auto import tqdm
 
 from evaluate import class_folders, list_files
 from illus import config
+from illus.hashing import digest
 
 DAMAGED = (
     zipfile.BadZipFile,
@@ -39,6 +41,8 @@ DAMAGED = (
 MAX_UNPACKED_BYTES = 20 * 2**30
 CHUNK = 2**20  # bytes, read at a time
 TIMEOUT = 60  # seconds without an answer
+URLLIB = ("", "http", "https", "file")  # schemes of URLs that need no further package
+TOGETHER = 256  # files that a store is asked for at a time
 
 Member = tuple[str, bool, Callable[[], IO[bytes]]]  # name, whether it is a link or a device, how to open it
 
@@ -210,27 +214,108 @@ def _class_folder_root(folder: Path) -> Path:
         return _class_folder_root(inside[0])
     names = ", ".join(sorted(p.name for p in inside)) or "none"
     raise ArchiveError(
-        f"no class folders at the top of the archive, but these folders: {names}; "
-        "repack the one that contains the class folders"
+        f"no class folders at the top of what was downloaded, but these folders: {names}; "
+        "name or repack the one that contains the class folders"
     )
 
 
+def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
+    """Copy class folders, or an archive of them, from a store that fsspec knows; a broken copy resumes.
+
+    Parameters
+    ----------
+    url : str
+        For example ``s3://bucket/training`` or ``gs://bucket/images.zip``. Credentials are those that the
+        store's package finds by itself.
+    folder : Path
+        Must not exist; appears when everything is there. Until then a hidden folder beside it holds what has
+        arrived from that URL.
+    max_bytes : int, default ``MAX_UNPACKED_BYTES``
+        Limit of the size of all files, or of the unpacked archive.
+
+    Raises
+    ------
+    ArchiveError
+        A package is missing, the store cannot be read, the copy broke off (call again to resume), or as
+        :func:`unpack` says.
+    FileExistsError
+        ``folder`` exists.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already; move it away to copy again")
+    copying = folder.with_name(f".{folder.name}.{digest(url)}")
+    try:
+        store, root = _open_store(url)
+        if store.isfile(root):
+            archive = folder.with_name(f"{folder.name}.archive")
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            store.get_file(root, str(archive))
+            unpack(archive, folder, max_bytes)
+            archive.unlink()
+            return
+        _copy_missing(store, root, copying, max_bytes)
+    except ArchiveError:
+        raise
+    except Exception as error:  # the packages of the stores have exceptions of their own
+        again = "; run the same command again to resume" if copying.exists() else ""
+        raise ArchiveError(f"cannot copy {url}: {error}{again}") from None
+    os.replace(_class_folder_root(copying), folder)
+    shutil.rmtree(copying, ignore_errors=True)
+
+
+def _open_store(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it."""
+    try:
+        from fsspec.core import url_to_fs
+
+        return url_to_fs(url)
+    except ImportError as error:
+        raise ArchiveError(
+            f"cannot read {url}: {error}; pip install s3fs for s3://, gcsfs for gs://, fsspec for others"
+        ) from None
+
+
+def _copy_missing(store: Any, root: str, folder: Path, max_bytes: int) -> None:
+    """Copy the files below ``root`` that ``folder`` does not hold in their full size."""
+    found = {
+        path: info["size"] for path, info in store.find(root, detail=True).items() if not path.endswith("/")
+    }
+    if not found:
+        raise ArchiveError(f"no files at {root}")
+    if sum(found.values()) > max_bytes:
+        raise ArchiveError(f"{root} holds more than {max_bytes:,} bytes")
+    targets = {path: folder / _safe_path(path[len(root.rstrip("/")) + 1 :], False) for path in found}
+    missing = [
+        path for path in found if not (targets[path].exists() and targets[path].stat().st_size == found[path])
+    ]
+    with tqdm(desc="copy", total=len(found), initial=len(found) - len(missing), unit="file") as bar:
+        for start in range(0, len(missing), TOGETHER):
+            part = missing[start : start + TOGETHER]
+            for path in part:
+                targets[path].parent.mkdir(parents=True, exist_ok=True)
+            store.get(part, [str(targets[path]) for path in part])
+            bar.update(len(part))
+
+
 def fetch(url: str, folder: Path = config.DOWNLOADED) -> None:
-    """Download an archive of class folders, unpack it into ``folder``, and print what it holds.
+    """Bring class folders from a URL to ``folder``, and print what it holds.
 
     Raises
     ------
     ArchiveError, evaluate.EvaluationError
-        See :func:`download` and :func:`unpack`.
+        See :func:`download`, :func:`unpack` and :func:`copy_from_store`.
     FileExistsError
         ``folder`` exists.
     """
     archive = folder.with_name(f"{folder.name}.archive")
     if folder.exists():
         raise FileExistsError(f"{folder} exists already; move it away to unpack again")
-    download(url, archive)
-    unpack(archive, folder)
-    archive.unlink()
+    if urllib.parse.urlsplit(url).scheme in URLLIB:
+        download(url, archive)
+        unpack(archive, folder)
+        archive.unlink()
+    else:
+        copy_from_store(url, folder)
     folders = class_folders(folder)
     files = sum(len(list_files(sub)) for sub in folders.values())
     print(f"{folder}: {len(folders)} classes, {files:,} files")

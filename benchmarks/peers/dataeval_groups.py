@@ -1,0 +1,67 @@
+"""DataEval's exact and near duplicates; runs in the peers' virtual environment.
+
+In: a JSON list of files, and the perceptual hashes to compute. Out: JSON, a list of groups of positions in
+that list: the same pixels, or the same value of one of the hashes.
+
+DataEval imports torch, which its hashes do not use: here it is an inert stand-in.
+"""
+
+import argparse
+import json
+import sys
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import numpy as np
+import sklearn.metrics.pairwise  # noqa: F401 - before the stand-ins: it asks whether arrays are torch's
+from PIL import Image
+
+EVERY_CORE = -1
+
+
+def stand_in_for_torch() -> None:
+    """Modules without content, but with the classes that DataEval derives from or names in annotations."""
+    torch = MagicMock()
+    for name in ("Tensor", "device", "dtype"):
+        setattr(torch, name, type(name, (), {}))
+    torch.nn.Module = type("Module", (), {})
+    modules = {"": torch, ".nn": torch.nn, ".nn.functional": torch.nn.functional}
+    modules |= {".utils": torch.utils, ".utils.data": torch.utils.data}
+    sys.modules.update({f"torch{name}": module for name, module in modules.items()})
+
+
+class Images:
+    """A dataset as DataEval takes it: item i is the i-th file, uint8 RGB, shape (3, height, width)."""
+
+    def __init__(self, files: list[str]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        with Image.open(self.files[i]) as image:
+            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("hashes", nargs="*", metavar="phash, dhash, phash_d4 or dhash_d4")
+    options = parser.parse_args()
+    stand_in_for_torch()
+    from dataeval import config
+    from dataeval.flags import ImageStats
+    from dataeval.quality import Duplicates
+
+    config.set_max_processes(EVERY_CORE)
+    flags = reduce(or_, (ImageStats[f"HASH_{name.upper()}"] for name in ("xxhash", *options.hashes)))
+    found = Duplicates(flags=flags).evaluate(Images(json.loads(options.files.read_text())))
+    options.out.write_text(json.dumps([*found.exact, *(group for group, _ in found.near)]))
+
+
+if __name__ == "__main__":
+    main()
