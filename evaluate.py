@@ -10,6 +10,7 @@ in which order the classes are. What loads slowly is imported in functions: bad 
 import argparse
 import contextlib
 import csv
+import gc
 import io
 import json
 import logging
@@ -25,15 +26,17 @@ import time
 import unicodedata
 import warnings
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn, TypedDict
 
 if __name__ == "__main__":  # Ctrl-C during the imports below, when main() cannot handle it yet
+    gc.set_threshold(100_000)  # else looking for garbage, of which there is none, is a fifth of the imports
     signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"evaluate.py: interrupted\n"), os._exit(130)))
 
 import cv2
@@ -55,29 +58,26 @@ JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
 # Limits of an image file.
-MAX_FILE_BYTES = 100_000_000
-MAX_PIXELS = 50_000_000
+MAX_FILE_BYTES, MAX_PIXELS = 100_000_000, 50_000_000
 MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans: a progressive JPEG is decoded once for each scan
 MAX_STRIPS = 100_000  # or other numbers in a tag of a TIFF: Pillow makes a Python object of each
 LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, which bounds the memory of all threads
-READ_AHEAD_BYTES = 64_000_000  # decoded images that wait for the network
-MAX_BATCH_SIZE = 4096
+READ_AHEAD_BYTES, READ_AHEAD_FILES = 64_000_000, 8192  # decoded images that wait for the network
+BATCH_SIZE, MAX_BATCH_SIZE = 64, 4096  # what the layers give for 64 images may stay in the processor's cache
 
 # Limits of a weights file. It is read by a child process, because the HDF5 library can hang or crash on it.
 MAX_WEIGHTS_BYTES = 200_000_000
 MAX_TEXT_BYTES = 8_000_000  # everything but the weights: the model's configuration, the tables of HDF5
 MAX_DESCRIPTION_CHARS = 1_000_000
-MAX_OBJECTS = 5_000  # groups and data sets
-MAX_LAYERS = 1_000
+MAX_OBJECTS, MAX_LAYERS = 5_000, 1_000  # an object is a group or a data set
 MAX_NUMBER = 65_536  # in the configuration: units, channels, sizes, ...
 MAX_DILATION = 64  # a convolution may pad its input by as much
 MAX_INPUT_SIZE = 1024  # px
 MAX_ACTIVATION = 16_000_000  # numbers in the output of a layer for one image
-MAX_BATCH_ACTIVATION = 128_000_000  # for a batch: batches become smaller where this would be exceeded
+MAX_BATCH_ACTIVATION = 128_000_000  # for the batches at once, which become smaller where it is exceeded
 CHILD_CPU_SECONDS = 1.2  # processor time: a busy machine or a slow disk does not matter (not on Windows)
 CHILD_SECONDS = 4  # wall time, without imports
-MAX_ANSWER_BYTES = 10_000_000  # more than the longest description and the shapes of MAX_OBJECTS need
-MAX_MESSAGE_CHARS = 1_000
+MAX_ANSWER_BYTES, MAX_MESSAGE_CHARS = 10_000_000, 1_000  # no description with its shapes is as long
 DESCRIBE_MODE = "--describe-weights"  # the hidden argument that makes this file the child process
 
 # What a model may consist of: built-in Keras classes that compute and do nothing else.
@@ -96,6 +96,7 @@ MODULES = (None, "keras", "keras.layers", "keras.initializers", "keras.regulariz
 
 PathLike = Path | str
 Shape = tuple[int, ...]
+Found = tuple["Description", list[Shape]]  # what a weights file says of its model, and its weights' shapes
 Fitted = np.ndarray | str  # an image, or the reason why it is unreadable
 Row = dict[str, str]
 decoding_large_image, redirecting_stderr = threading.Lock(), threading.Lock()
@@ -303,13 +304,9 @@ class Description:
     def __post_init__(self) -> None:
         """Refuse fields that cannot be used: they may come from a stranger's file."""
         names, size = self.class_names, self.input_size
-        right = {
-            "class_names": isinstance(names, list)
-            and all(isinstance(n, str) and n.isprintable() for n in names),
-            "input_size": type(size) is int and 0 < size <= MAX_INPUT_SIZE,
-            "fit": self.fit in FITS,
-            "training": isinstance(self.training, dict),
-        }
+        texts = isinstance(names, list) and all(isinstance(n, str) and n.isprintable() for n in names)
+        right = {"class_names": texts, "input_size": type(size) is int and 0 < size <= MAX_INPUT_SIZE}
+        right |= {"fit": self.fit in FITS, "training": isinstance(self.training, dict)}
         wrong = [name for name in right if not right[name]]
         if wrong or not 0 < len(set(names)) == len(names):
             raise EvaluationError(f"the description is damaged: {[*wrong, 'no class name, or one twice'][0]}")
@@ -320,15 +317,9 @@ def load_classifier(weights: PathLike) -> tuple["keras.Model", Description]:
 
     A child process checks the file first (:func:`inspect_weights`; takes about 0.3 s), then Keras reads it.
     If the file is exchanged in between, the new one gets no other shapes of weights than those checked, but
-    may use layers that are not allowed.
-
-    Returns
-    -------
-    model : maps uint8 (n, size, size, 3) to float32 probabilities (n, n_classes)
-    description : :class:`Description`
-
-    Raises :class:`EvaluationError` where the file is missing, damaged, not by this project or not as it
-    describes itself, or where its model could do more than compute.
+    may use layers that are not allowed. The model maps uint8 (n, size, size, 3) to float32 probabilities
+    (n, n_classes). Raises :class:`EvaluationError` where the file is missing, damaged, not by this project
+    or not as it describes itself, or where its model could do more than compute.
     """
     description, shapes = inspect_weights(weights)
     return build_model(weights, description, shapes), description
@@ -339,7 +330,7 @@ def read_description(weights: PathLike) -> Description:
     return inspect_weights(weights)[0]
 
 
-def inspect_weights(weights: PathLike) -> tuple[Description, list[Shape]]:
+def inspect_weights(weights: PathLike) -> Found:
     """Run :func:`read_weights_file` in a child process of limited time, as a hostile file may crash it."""
     command = [sys.executable, "-P", __file__, DESCRIBE_MODE, str(weights)]
     with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as child:
@@ -359,7 +350,7 @@ def inspect_weights(weights: PathLike) -> tuple[Description, list[Shape]]:
         raise error if isinstance(error, EvaluationError) else EvaluationError(reason) from None
 
 
-def parse_answer(answer: bytes) -> tuple[Description, list[Shape]]:
+def parse_answer(answer: bytes) -> Found:
     """Read what :func:`describe_weights` prints; raises the error in it, or any for what it never prints."""
     found = json.loads(answer)
     if "error" in found:
@@ -381,11 +372,11 @@ def describe_weights(weights: str) -> int:
         answer: dict[str, object] = {"description": asdict(description), "shapes": shapes}
     except EvaluationError as error:
         answer = {"error": str(error)}
-    print(json.dumps(answer))
+    print(json.dumps(answer), flush=True)
     return 0
 
 
-def read_weights_file(weights: PathLike) -> tuple[Description, list[Shape]]:
+def read_weights_file(weights: PathLike) -> Found:
     """Check everything in a weights file but the weights; returns the description and the weights' shapes.
 
     Nothing is executed or deserialised, but the HDF5 library itself may hang on a hostile file: use
@@ -600,39 +591,40 @@ def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
         return str(error)
 
 
-def read_ahead(paths: Iterable[Path], size: int, fit: str, workers: int | None = None) -> Iterator[Fitted]:
-    """Yield :func:`read_fitted` of each path, in order; threads, by default one a core, read ahead."""
-    workers = workers or os.cpu_count() or 1
-    window = max(workers, min(1024, READ_AHEAD_BYTES // (3 * size**2)))
+@contextlib.contextmanager
+def work_ahead(function: Callable, items: Iterable, workers: int, window: int) -> Iterator[Iterator]:
+    """Inside it, threads call ``function`` for ``window`` items ahead; gives an iterator over the answers."""
     pool = ThreadPoolExecutor(workers)
-    pending: deque[Future] = deque()
-    try:
-        for path in paths:
-            pending.append(pool.submit(read_fitted, path, size, fit))
-            if len(pending) >= window:
-                yield pending.popleft().result()
+    calls = (pool.submit(function, item) for item in items)
+
+    def answers() -> Iterator:
         while pending:
+            pending.extend(islice(calls, 1))
             yield pending.popleft().result()
+
+    try:
+        pending = deque(islice(calls, window))
+        yield answers()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def read_ahead(paths: Iterable[Path], size: int, fit: str) -> contextlib.AbstractContextManager:
+    """:func:`work_ahead` with :func:`read_fitted`, by one thread a core; memory for the images is bounded."""
+    window = max(1, min(READ_AHEAD_FILES, READ_AHEAD_BYTES // (3 * size**2)))
+    return work_ahead(lambda path: read_fitted(path, size, fit), paths, os.cpu_count() or 1, window)
 
 
 def predict_files(
-    model: "keras.Model",
-    description: Description,
-    paths: Sequence[Path],
-    batch_size: int = 256,
-    progress: bool = False,
-    workers: int | None = None,
+    weights: PathLike, found: Found, paths: list[Path], batch_size: int = BATCH_SIZE, progress: bool = False
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-    """Predict the classes of image files; threads decode files while the network works on others.
+    """Predict the classes of image files; threads decode ahead while Keras is imported and the network works.
 
     Parameters
     ----------
-    model, description : from :func:`load_classifier`
-    batch_size : images per step of the network; fewer where such a batch would need too much memory
+    weights, found : path, and what :func:`inspect_weights` found there
+    batch_size : images per step of the network; fewer where such batches would need too much memory
     progress : show a progress bar on stderr if it is a terminal
-    workers : threads that decode; by default one per processor core
 
     Returns
     -------
@@ -640,26 +632,37 @@ def predict_files(
     readable : bool, shape (n_paths,)
     reasons : position in ``paths`` to the reason why that file is unreadable
 
-    Raises :class:`EvaluationError` where the network fails or its outputs are not finite.
+    Raises :class:`EvaluationError` where the model cannot be loaded or fails, or its outputs are not finite.
     """
     from tqdm import tqdm
 
-    batch_size = max(1, min(batch_size, int(MAX_BATCH_ACTIVATION // largest_activation(model))))
-    images: list[np.ndarray] = []
-    batches = [np.zeros((0, len(description.class_names)), np.float32)]
+    description, shapes = found
     reasons: dict[int, str] = {}
-    with tqdm(desc="scoring", total=len(paths), unit=" files", disable=None if progress else True) as bar:
-        for i, image in enumerate(read_ahead(paths, description.input_size, description.fit, workers)):
+
+    def readable_images() -> Iterator[np.ndarray]:
+        for i, image in enumerate(decoded):
+            bar.update()
             if isinstance(image, str):
                 reasons[i] = image
             else:
-                images.append(image)
-            if len(images) == batch_size or (images and i + 1 == len(paths)):
-                batches.append(predict_batch(model, images, batch_size))
-                images.clear()
-            bar.update()
-    readable = np.array([i not in reasons for i in range(len(paths))], bool)
-    return np.concatenate(batches), readable, reasons
+                yield image
+
+    with read_ahead(paths, description.input_size, description.fit) as decoded:
+        model = build_model(weights, description, shapes)
+        with tqdm(desc="scoring", total=len(paths), unit=" files", disable=None if progress else True) as bar:
+            probabilities = predict_images(model, readable_images(), batch_size)
+    return probabilities, np.array([i not in reasons for i in range(len(paths))], bool), reasons
+
+
+def predict_images(model: "keras.Model", images: Iterator[np.ndarray], batch_size: int) -> np.ndarray:
+    """Class probabilities, float32 (n_images, n_classes), of fitted images, in order."""
+    # Of two batches at once, each keeps the cores busy that the other leaves idle: safe with TensorFlow only.
+    at_once = 2 if import_keras().config.backend() == "tensorflow" else 1
+    size = max(1, min(batch_size, int(MAX_BATCH_ACTIVATION / at_once / largest_activation(model))))
+    batches = iter(lambda: list(islice(images, size)), [])
+    model.make_predict_function()  # once, and not by each thread
+    with work_ahead(lambda batch: predict_batch(model, batch, size), batches, at_once, at_once) as parts:
+        return np.concatenate([np.zeros((0, model.output_shape[1]), np.float32), *parts])
 
 
 def predict_batch(model: "keras.Model", images: list[np.ndarray], batch_size: int) -> np.ndarray:
@@ -706,14 +709,11 @@ def score(true: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -
 
 
 def evaluate(
-    test_folder: PathLike, weights: PathLike, batch_size: int = 256, progress: bool = False
+    test_folder: PathLike, weights: PathLike, batch_size: int = BATCH_SIZE, progress: bool = False
 ) -> tuple[Result, list[Row], Description]:
     """Score a test folder; the names of its class folders are the labels of the images in them.
 
-    Parameters
-    ----------
-    test_folder, weights : paths; both may come from strangers
-    batch_size, progress : as for :func:`predict_files`
+    Both paths may come from strangers; ``batch_size`` and ``progress`` are as for :func:`predict_files`.
 
     Returns
     -------
@@ -726,7 +726,7 @@ def evaluate(
     """
     start = time.perf_counter()
     folders = class_folders(test_folder)
-    description, shapes = inspect_weights(weights)
+    description, _ = found = inspect_weights(weights)
     class_names = description.class_names
     if unknown := [name for name in folders if name not in class_names]:
         known = f"the model knows {len(class_names)} classes; {test_folder} has {shorten_list(unknown)}"
@@ -734,9 +734,8 @@ def evaluate(
     labelled = [(path, name) for name, folder in folders.items() for path in list_files(folder)]
     if not labelled:
         raise EvaluationError(f"no files in the class folders of {test_folder}")
-    model = build_model(weights, description, shapes)
     paths = [path for path, _ in labelled]
-    probabilities, readable, reasons = predict_files(model, description, paths, batch_size, progress)
+    probabilities, readable, reasons = predict_files(weights, found, paths, batch_size, progress)
     names = [path.relative_to(test_folder).as_posix() for path in paths]
     if not readable.any():
         raise EvaluationError(f"no readable image in {test_folder}; the first file, {names[0]}: {reasons[0]}")
@@ -858,7 +857,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write the scores")
     parser.add_argument("--csv", metavar="FILE", help="write the prediction for every file")
     parser.add_argument("--figure", metavar="FILE", help="draw the confusion matrix (PNG, PDF, SVG)")
-    parser.add_argument("--batch-size", metavar="N", type=int, default=256, help="images per step (256)")
+    parser.add_argument("--batch-size", metavar="N", type=int, default=BATCH_SIZE, help="images per step")
     options = parser.parse_args(arguments)
     if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
         parser.error(f"--batch-size must be from 1 to {MAX_BATCH_SIZE}")
@@ -876,7 +875,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size, True)
         print(trained_on(description.training))
-        print(format_result(result, rows, description.class_names))
+        print(format_result(result, rows, description.class_names), flush=True)
         text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
         contents = {
             options.json: lambda: text.encode("utf-8", "backslashreplace"),
@@ -886,15 +885,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in filter(None, contents):
             with atomic_write(path) as partial:
                 partial.write_bytes(contents[path]())
-    except (EvaluationError, OSError) as error:
-        print(f"evaluate.py: error: {on_one_line(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nevaluate.py: interrupted", file=sys.stderr)
-        return 130
+    except (EvaluationError, OSError, KeyboardInterrupt) as error:
+        stopped = isinstance(error, KeyboardInterrupt)
+        with redirecting_stderr:  # a thread that still decodes may be inside without_stderr
+            line = "\nevaluate.py: interrupted" if stopped else f"evaluate.py: error: {on_one_line(error)}"
+            print(line, file=sys.stderr, flush=True)
+        return 130 if stopped else 2
     return 0
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(describe_weights(sys.argv[2]) if sys.argv[1:-1] == [DESCRIBE_MODE] else main())
+    # At once: threads may still decode a large image, and the end of TensorFlow takes a second.
+    os._exit(describe_weights(sys.argv[2]) if sys.argv[1:-1] == [DESCRIBE_MODE] else main())

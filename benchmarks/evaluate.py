@@ -1,12 +1,13 @@
-"""What evaluate.py costs beside what cannot be avoided, and its memory. Writes results/evaluate.csv.
+"""What evaluate.py costs beside its parts one after the other, and its memory. Writes results/evaluate.csv.
 
     python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.evaluate [--files 25000] [--repeats 3]
 
-Files of emoji20's training folder, linked until there are enough of them. What cannot be avoided: import
-Keras with TensorFlow, read and decode each file (OpenCV from memory, one thread a core), predict the
-decoded images. The peer is ``model.predict`` over ``keras.utils.image_dataset_from_directory``. Repeats
-alternate, and medians are compared. Seconds and memory: see ``benchmarks/measure.py``.
+Files of emoji20's training folder, linked until there are enough of them. The row ``unavoidable`` is the
+parts in turn: import Keras with TensorFlow, read and decode each file (OpenCV from memory, one thread a
+core), predict the decoded images; what runs beside something else may take less. The peer is
+``model.predict`` over ``keras.utils.image_dataset_from_directory``. All predict batches of one size.
+Repeats alternate, and medians are compared. Seconds and memory: see ``benchmarks/measure.py``.
 """
 
 import argparse

@@ -93,9 +93,11 @@ def main() -> None:
     files = [path for folder in class_folders(TEST).values() for path in list_files(folder)]
     drawn = np.random.default_rng(0).choice(len(files), count, replace=False)
     _, description = load_classifier(WEIGHTS)
-    fitted = read_ahead([files[i] for i in sorted(drawn)], description.input_size, description.fit)
+    paths = [files[i] for i in sorted(drawn)]
+    with read_ahead(paths, description.input_size, description.fit) as fitted:
+        images = np.stack(list(fitted))
     with tempfile.TemporaryDirectory() as folder:
-        table = compare(WEIGHTS, np.stack(list(fitted)), Path(folder))
+        table = compare(WEIGHTS, images, Path(folder))
     write_table(table.assign(code=code_of(SOURCES)), config.RESULTS / "interchange.csv")
     print(table.to_string(index=False))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluate import EvaluationError, build_model, inspect_weights, list_files, on_one_line, predict_files
+from evaluate import EvaluationError, inspect_weights, list_files, on_one_line, predict_files
 
 SHOWN_ERRORS = 10  # unreadable files that are named on a terminal; the table has all
 
@@ -47,16 +47,15 @@ def predict(folder: str | Path, weights: str | Path, top: int = 3, progress: boo
         raise EvaluationError(f"top must be at least 1, not {top}")
     if not folder.is_dir():
         raise EvaluationError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}")
-    description, shapes = inspect_weights(weights)
+    found = inspect_weights(weights)
     paths = list_files(folder)
     if not paths:
         raise EvaluationError(f"no files in {folder}")
     names = [path.relative_to(folder).as_posix() for path in paths]
-    model = build_model(weights, description, shapes)
-    probabilities, readable, reasons = predict_files(model, description, paths, progress=progress)
+    probabilities, readable, reasons = predict_files(weights, found, paths, progress=progress)
     if not readable.any():
         raise EvaluationError(f"no readable image in {folder}; the first file, {names[0]}: {reasons[0]}")
-    table = likeliest(probabilities, description.class_names, top)
+    table = likeliest(probabilities, found[0].class_names, top)
     table = table.set_index(np.flatnonzero(readable)).reindex(range(len(names)), fill_value="")
     table.insert(0, "path", names)
     return table.assign(error=[reasons.get(i, "") for i in range(len(names))])

@@ -166,8 +166,8 @@ def try_weights(path, valid, rng):
     else:
         path.write_bytes(damage(valid, rng, 4))
     try:
-        model, description = evaluate.load_classifier(path)
-        evaluate.predict_files(model, description, [path.with_name("good.png")], batch_size=2)
+        found = evaluate.inspect_weights(path)
+        evaluate.predict_files(path, found, [path.with_name("good.png")], batch_size=2)
     except evaluate.EvaluationError as error:
         if len(str(error).splitlines()) != 1:
             raise RuntimeError("not one line") from error

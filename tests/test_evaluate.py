@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import h5py
@@ -213,6 +214,112 @@ def test_interrupted_is_one_line_and_code_130(run, class_folder_tree, colour_wei
     monkeypatch.setattr(evaluate, "predict_files", interrupt)
     code, out, err = run(class_folder_tree, colour_weights)
     assert (code, out, err.strip()) == (130, "", "evaluate.py: interrupted")
+
+
+# --- What runs beside what --------------------------------------------------------------------------
+
+
+def test_work_ahead_gives_answers_in_order_and_takes_only_the_window():
+    taken = []
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    with evaluate.work_ahead(lambda number: number**2, items(), 3, 5) as answers:
+        assert taken == list(range(5)), "before the first answer is asked for"
+        assert next(answers) == 0
+        assert len(taken) == 6
+        assert list(answers) == [number**2 for number in range(1, 20)]
+    with evaluate.work_ahead(str, [], 1, 1) as answers:
+        assert list(answers) == []
+
+
+def test_an_interrupt_waits_for_no_thread_and_begins_nothing_new():
+    begun, release, ended = threading.Semaphore(0), threading.Event(), []
+
+    def wait(number):
+        begun.release()
+        release.wait(60)
+        ended.append(number)
+
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt), evaluate.work_ahead(wait, range(9), 2, 5):
+        assert begun.acquire(timeout=60)
+        assert begun.acquire(timeout=60)
+        raise KeyboardInterrupt
+    assert ended == []
+    release.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+    assert sorted(ended) == [0, 1]
+
+
+def test_images_are_decoded_while_the_model_is_built(class_folder_tree, colour_weights, monkeypatch):
+    build_model, read_fitted, decoded = evaluate.build_model, evaluate.read_fitted, threading.Semaphore(0)
+
+    def read(*arguments):
+        image = read_fitted(*arguments)
+        decoded.release()
+        return image
+
+    def build(*arguments):
+        for _ in range(18):
+            assert decoded.acquire(timeout=60), "no image is decoded before there is a model"
+        return build_model(*arguments)
+
+    monkeypatch.setattr(evaluate, "read_fitted", read)
+    monkeypatch.setattr(evaluate, "build_model", build)
+    assert evaluate.evaluate(class_folder_tree, colour_weights)[0]["macro_f1"] == 1
+
+
+def test_two_batches_are_predicted_at_once(class_folder_tree, colour_weights, monkeypatch):
+    if evaluate.import_keras().config.backend() != "tensorflow":
+        pytest.skip("one batch at a time")
+    predict_batch, both = evaluate.predict_batch, threading.Barrier(2, timeout=60)
+
+    def predict(*arguments):
+        both.wait()
+        return predict_batch(*arguments)
+
+    monkeypatch.setattr(evaluate, "predict_batch", predict)
+    assert evaluate.evaluate(class_folder_tree, colour_weights, 9)[0]["macro_f1"] == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "weights"),
+    [("nowhere", "good.h5"), ("good", "bad.h5"), ("unknown", "good.h5"), ("no files", "good.h5")],
+)
+def test_bad_input_is_reported_before_keras_is_imported(colour_weights, tmp_path, folder, weights):
+    write_class_folders(tmp_path / "good", n=1)
+    write_class_folders(tmp_path / "unknown", {"L2_99": COLOURS["L2_2"]}, n=1)
+    (tmp_path / "no files" / "L2_2").mkdir(parents=True)
+    shutil.copy(colour_weights, tmp_path / "good.h5")
+    (tmp_path / "bad.h5").write_bytes(b"not HDF5")
+    code = "import evaluate, sys; print(evaluate.main(sys.argv[1:]), 'keras' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / folder, tmp_path / weights],
+        cwd=SCRIPT.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr.count("\n")) == ("2 False\n", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_scores_that_cannot_be_printed_are_an_error(class_folder_tree, colour_weights):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, SCRIPT, class_folder_tree, colour_weights],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr.count("\n"), "No space" in done.stderr) == (2, 1, True)
+
+
+# --- Bad input --------------------------------------------------------------------------------------
 
 
 def h5_without_names(path):

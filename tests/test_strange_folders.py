@@ -136,16 +136,16 @@ def test_a_long_list_of_unknown_folders_is_cut_short(colour_weights, tmp_path, c
 
 
 def test_a_folder_that_changes_while_it_is_read(class_folder_tree, colour_weights, monkeypatch):
-    build_model = evaluate.build_model
+    predict_files = evaluate.predict_files
 
     def meanwhile(*arguments):
         (class_folder_tree / "L2_2" / "0.png").unlink()
         (class_folder_tree / "L2_10" / "0.png").write_bytes(b"")
         (class_folder_tree / "L2_33" / "0.png").unlink()
         (class_folder_tree / "L2_33" / "0.png").mkdir()
-        return build_model(*arguments)
+        return predict_files(*arguments)
 
-    monkeypatch.setattr(evaluate, "build_model", meanwhile)
+    monkeypatch.setattr(evaluate, "predict_files", meanwhile)
     result, _, _ = evaluate.evaluate(class_folder_tree, colour_weights)
     assert {u["path"]: u["reason"] for u in result["unreadable"]} == {
         "L2_2/0.png": "cannot be opened: No such file or directory",
@@ -166,13 +166,16 @@ def test_a_file_without_permission_is_listed(class_folder_tree, colour_weights):
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_batches_workers_and_order_change_no_answer(strange, colour_weights, workers, batch_size):
-    model, description = evaluate.load_classifier(colour_weights)
+def test_batches_workers_and_order_change_no_answer(
+    strange, colour_weights, workers, batch_size, monkeypatch
+):
+    found = evaluate.inspect_weights(colour_weights)
     paths = [path for sub in evaluate.class_folders(strange).values() for path in evaluate.list_files(sub)]
-    expected, readable, _ = evaluate.predict_files(model, description, paths)
+    expected, readable, _ = evaluate.predict_files(colour_weights, found, paths)
     order = np.random.default_rng(workers + batch_size).permutation(len(paths))
+    monkeypatch.setattr(os, "cpu_count", lambda: workers)
     shuffled, readable_shuffled, _ = evaluate.predict_files(
-        model, description, [paths[i] for i in order], batch_size, workers=workers
+        colour_weights, found, [paths[i] for i in order], batch_size
     )
     assert np.array_equal(readable_shuffled, readable[order])
     position = np.cumsum(readable) - 1

@@ -8,7 +8,7 @@ import argparse
 import keras
 from tensorflow import cast
 
-BATCH = 256
+BATCH = 64  # as evaluate.py; Keras would take 32
 
 
 def main() -> None:

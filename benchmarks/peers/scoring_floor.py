@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-BATCH = 256
+BATCH = 64  # as evaluate.py
 
 
 def seconds_of_import() -> float:

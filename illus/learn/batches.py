@@ -56,11 +56,11 @@ def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, 
         cache.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
             array = open_memmap(partial, "w+", np.uint8, (len(dataset), size, size, 3))
-            decoded = read_ahead([Path(folder, p) for p in dataset.path], size, fit)
-            for index, image in enumerate(progress(decoded, "decode", len(dataset))):
-                if isinstance(image, str):
-                    raise ValueError(f"{dataset.path.iloc[index]} cannot be read any more: {image}")
-                array[index] = image
+            with read_ahead([Path(folder, p) for p in dataset.path], size, fit) as decoded:
+                for index, image in enumerate(progress(decoded, "decode", len(dataset))):
+                    if isinstance(image, str):
+                        raise ValueError(f"{dataset.path.iloc[index]} cannot be read any more: {image}")
+                    array[index] = image
             array.flush()
     return np.load(path, mmap_mode="r")
 
