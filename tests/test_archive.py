@@ -309,6 +309,8 @@ def test_what_a_store_must_not_bring_is_an_error(bucket, tmp_path):
         copy_from_store(url, tmp_path / "data" / "out", max_bytes=5)
     with pytest.raises(ArchiveError, match="no files at"):
         copy_from_store(f"{url}/nothing", tmp_path / "data" / "out")
+    with pytest.raises(ArchiveError, match="cannot copy fly://"):
+        copy_from_store("fly://bucket/training", tmp_path / "data" / "out")
     with pytest.raises(FileExistsError, match="exists already"):
         copy_from_store(url, tmp_path)
     assert not (tmp_path / "data").exists()

@@ -249,7 +249,7 @@ def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES)
         if store.isfile(root):
             archive = folder.with_name(f"{folder.name}.archive")
             archive.parent.mkdir(parents=True, exist_ok=True)
-            store.get_file(root, str(archive))
+            store.get([root], [str(archive)])
             unpack(archive, folder, max_bytes)
             archive.unlink()
             return
