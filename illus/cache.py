@@ -172,7 +172,7 @@ def _check(key: bytes, packed: bytes) -> bytes:
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path, TIMEOUT)) as database:
+    with closing(sqlite3.connect(path, timeout=TIMEOUT)) as database:
         database.execute("PRAGMA auto_vacuum = FULL")
         database.execute("CREATE TABLE IF NOT EXISTS kept (key BLOB PRIMARY KEY, value BLOB)")
         yield database
