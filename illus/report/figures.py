@@ -278,7 +278,14 @@ def architecture(axes: Axes, shapes: Sequence[tuple[str, int, int]]) -> None:
     axes.set_axis_off()
 
 
-def class_f1_bars(axes: Axes, f1: pd.Series, low: pd.Series, high: pd.Series, counts: pd.Series) -> None:
+def class_f1_bars(
+    axes: Axes,
+    f1: pd.Series,
+    low: pd.Series,
+    high: pd.Series,
+    counts: pd.Series,
+    labels: Mapping[str, str] | None = None,
+) -> None:
     """F1 of each class with its interval, and the number of images beside its name.
 
     Parameters
@@ -286,11 +293,13 @@ def class_f1_bars(axes: Axes, f1: pd.Series, low: pd.Series, high: pd.Series, co
     axes : matplotlib.axes.Axes
     f1, low, high, counts : pandas.Series
         Indexed by class name: F1, the bounds of its 95 % interval, images.
+    labels : mapping of str to str, optional
+        Text that is shown for a class instead of its name.
     """
     names = sorted(f1.index, key=natural_key)[::-1]
     errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
     axes.barh(names, f1[names], xerr=errors, color=BLUE, error_kw={"elinewidth": 1, "capsize": 2})
-    axes.set_yticks(names, [f"{name} ({counts[name]:,})" for name in names])
+    axes.set_yticks(names, [f"{(labels or {}).get(name, name)} ({counts[name]:,})" for name in names])
     axes.set(xlabel="F1 and its 95 % interval", xlim=(0, 1))
     axes.margins(y=0.01)
 
