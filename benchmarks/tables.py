@@ -388,7 +388,7 @@ def values() -> dict[str, str]:
     swept, tools = read("duplicates_settings"), read("duplicates")
     judged = read("photos_cost").query("step == 'find_photos'").n.max()
     files = {"training": judged, **{part: measured[part]["n_images"] for part in PARTS}}
-    experiments = pd.concat([runs_of_the_weights(), read("grid")])
+    experiments = pd.concat([runs_of_the_weights(), read("grid")]).query("device == @training['device']")
     first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
     chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
     return {

@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from evaluate import Row, draw_confusion_matrix, natural_key
 from illus.report.figures import BLUE, GRAY, ORANGE, PALETTE, RED
@@ -37,8 +38,9 @@ def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | N
         axes.plot(shown[stage], rows, marker, color=colour, label=stage, markersize=6)
     axes.set_yticks(rows, [(labels or {}).get(name, name) for name in names])
     axes.set(xscale="log", xlabel="images (logarithmic)")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.xaxis.set_minor_formatter("{x:,.0f}")
+    axes.minorticks_off()
     axes.grid(axis="x", color=GRAY, alpha=0.3)
     axes.margins(y=0.02)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(shown.columns))

@@ -114,7 +114,7 @@ def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clu
         rows = cluster == number
         label = f"cluster {number} ({rows.sum():,})"
         axes.scatter(x[rows], y[rows], s=4, color=colours[number], label=label)
-    axes.legend(frameon=False, markerscale=3, fontsize=8)
+    axes.legend(frameon=True, framealpha=0.8, edgecolor="none", markerscale=3, fontsize=8)
 
 
 def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
@@ -212,7 +212,7 @@ def roc_curves(
         axes.plot(false, true, color=colour, label=f"{name} ({area:.4f})", drawstyle="steps-post")
     axes.set(xscale="log", xlim=(1 / (~truth).sum(), 1), ylim=(0, 1.01))
     axes.set(xlabel=f"share of {kinds[0]}", ylabel=f"share of {kinds[1]}")
-    axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="lower right")
+    axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="best")
 
 
 def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.DataFrame]]) -> None:
