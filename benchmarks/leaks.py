@@ -128,7 +128,7 @@ def planted_duplicates(training: Images, truth: pd.DataFrame) -> pd.DataFrame:
         [image[duplicates.source.str.removeprefix(f"{TRAINING.name}/")], image[duplicates.path]]
     )
     pairs = np.random.default_rng(0).permutation(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1))[:SAMPLE]
-    details = [min(map(detail, training.descriptors["thumbnail"][pair])) for pair in pairs]
+    details = [min(map(detail, training.descriptors[pair]["thumbnail"])) for pair in pairs]
     return pd.DataFrame({"distance": pair_distances(training.descriptors, pairs), "detail": details})
 
 

@@ -26,6 +26,7 @@ LOG_TAIL = 3000  # characters of a failed program's output that the error shows
 DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is scored
     "illus/data/catalog.py",
     "illus/clean/descriptors.py",
+    "illus/clean/candidates.py",
     "illus/clean/compare.py",
     "illus/clean/groups.py",
     "illus/clean/duplicates.py",

@@ -34,7 +34,7 @@ from benchmarks.duplicates import f1_score
 from benchmarks.measure import DUPLICATE_FINDER, load
 from illus import config
 from illus.clean.compare import distance
-from illus.clean.descriptors import DEFAULTS, DuplicateSettings
+from illus.clean.descriptors import DEFAULTS, Descriptors, DuplicateSettings
 from illus.clean.duplicates import (
     assign_copies,
     candidate_pairs,
@@ -111,7 +111,7 @@ class Stages:
     """What the stages of the duplicate finder made of a catalog, and what they took."""
 
     files: pd.DataFrame
-    descriptors: np.ndarray
+    descriptors: Descriptors
     describe_seconds: float
     distances: dict[tuple[int, int], tuple[float, float]]  # of pairs: distance, seconds
     duplicates: pd.DataFrame
@@ -156,7 +156,7 @@ def run_stages(
     return Stages(files, descriptors, describe_seconds, distances, duplicates, seconds)
 
 
-def still_known(base: Stages, descriptors: np.ndarray) -> dict[tuple[int, int], tuple[float, float]]:
+def still_known(base: Stages, descriptors: Descriptors) -> dict[tuple[int, int], tuple[float, float]]:
     """Distances of pairs whose two images are described as in ``base``."""
     same = (base.descriptors["box"] == descriptors["box"]).all(1)
     same &= (base.descriptors["thumbnail"] == descriptors["thumbnail"]).all((1, 2, 3))
@@ -164,7 +164,7 @@ def still_known(base: Stages, descriptors: np.ndarray) -> dict[tuple[int, int], 
 
 
 def compare(
-    descriptors: np.ndarray,
+    descriptors: Descriptors,
     pairs: np.ndarray,
     settings: DuplicateSettings,
     known: dict[tuple[int, int], tuple[float, float]],

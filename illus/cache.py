@@ -1,7 +1,7 @@
 """What was computed about files, or about pairs of images, kept from one run to the next.
 
-In: keys (hashes of contents) and a function that computes arrays for some of them. Out: the arrays for all,
-and a row for each key in ``<folder>/<stage>-<code>.sqlite``. A row is bound to its key by a digest, and the
+In: keys (hashes of contents) and a function that computes rows for some of them. Out: the rows of all, and a
+row for each key in ``<folder>/<stage>-<code>.sqlite``. A row is bound to its key by a digest, and the
 file's name to the code, the settings and the libraries that decide the values, so that no wrong row is used.
 What is damaged, foreign or locked is computed instead.
 """
@@ -11,13 +11,14 @@ import hashlib
 import sqlite3
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ ROWS_AT_ONCE = 1000  # in a transaction
 CHECK_BYTES = 8  # of the digest that binds a row to its key
 LIBRARIES = ("imagehash", "numpy", "opencv-python-headless", "pillow")  # that decide the values, too
 
-Arrays = list[np.ndarray]  # of equal length, a row of each for each key
+Row = Sequence[Any]  # a value, scalar or array, for each field of a stage
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,19 @@ class Stage:
 
     name: str
     modules: tuple[str, ...]  # that decide the values, beside evaluate.py
-    fields: tuple[np.dtype, ...]  # of a row, one for each array
+    fields: tuple[np.dtype, ...]  # of a row
 
 
 def cached(
     cache: Path | None,
     stage: Stage,
     keys: Sequence[bytes],
-    compute: Callable[[list[int]], Arrays],
+    tables: Sequence[Any],
+    compute: Callable[[list[int]], Iterable[Row]],
     settings: object = None,
     files: Sequence[Path] | None = None,
-) -> Arrays:
-    """Arrays with a row for each key: kept ones, and those of new keys, which are computed and then kept.
+) -> None:
+    """Fill in a row for each key: kept rows, and those of new keys, which are computed and then kept.
 
     Parameters
     ----------
@@ -60,39 +62,39 @@ def cached(
     stage : Stage
     keys : sequence of bytes
         Different from each other.
+    tables : sequence of arrays, or of what rows are assigned to like theirs
+        One for each of ``stage.fields``, with a row for each key: filled in.
     compute : callable
-        Takes m positions in ``keys``; returns an array of shape (m, ...) for each of
-        ``stage.fields``.
+        Takes positions in ``keys``; yields for each of them, in their order, a value for each of
+        ``stage.fields``. What it has yielded is kept, even if it then fails.
     settings : object, optional
         What else decides the values; its ``repr`` counts.
     files : sequence of Path, optional
         Files of which the keys are the SHA-256. One that has changed since is not kept.
-
-    Returns
-    -------
-    list of numpy.ndarray
-        One for each of ``stage.fields``, shape (n, ...), the same as ``compute`` gives for all keys.
 
     Warns
     -----
     UserWarning
         The cache is damaged, or cannot be read or written.
     """
-    if cache is None:
-        return compute(list(range(len(keys))))
-    path = Path(cache, f"{stage.name}-{code_key(stage.modules, repr(settings))}.sqlite")
-    arrays = [np.empty(len(keys), field) for field in stage.fields]
-    new = np.flatnonzero(~read_rows(path, keys, arrays)).tolist()
-    if not new:
-        return arrays
-    computed = compute(new)
-    kept = range(len(new)) if files is None else unchanged([files[i] for i in new], [keys[i] for i in new])
-    write_rows(path, ((keys[new[i]], [array[i] for array in computed]) for i in kept))
-    if len(new) == len(keys):  # not a second copy of everything
-        return computed
-    for array, values in zip(arrays, computed, strict=True):
-        array[new] = values
-    return arrays
+    path = cache and Path(cache, f"{stage.name}-{code_key(stage.modules, repr(settings))}.sqlite")
+    known = np.zeros(len(keys), bool)
+    for place, values in read_rows(path, keys, stage.fields) if path else ():
+        _assign(tables, place, values)
+        known[place] = True
+    new = np.flatnonzero(~known).tolist()
+    computed = zip(new, compute(new), strict=True) if new else iter(())
+    while rows := list(islice(computed, ROWS_AT_ONCE)):
+        for place, values in rows:
+            _assign(tables, place, values)
+        if path:
+            kept = [row for row in rows if files is None or hash_file(files[row[0]]) == keys[row[0]].hex()]
+            write_rows(path, [(keys[place], values) for place, values in kept], stage.fields)
+
+
+def _assign(tables: Sequence[Any], place: int, values: Row) -> None:
+    for table, value in zip(tables, values, strict=True):
+        table[place] = value
 
 
 @functools.cache
@@ -116,58 +118,51 @@ def hash_files(paths: Sequence[Path]) -> list[str]:
         return list(progress(pool.map(hash_file, paths), "hash", len(paths)))
 
 
-def unchanged(paths: Sequence[Path], keys: Sequence[bytes]) -> list[int]:
-    """Positions of the files whose SHA-256 is their key."""
-    return [
-        i for i, (key, found) in enumerate(zip(keys, hash_files(paths), strict=True)) if found == key.hex()
-    ]
-
-
-def read_rows(path: Path, keys: Sequence[bytes], arrays: Arrays) -> np.ndarray:
-    """Fill in the rows that are kept; returns which those are, bool, shape (n,)."""
-    known = np.zeros(len(keys), bool)
+def read_rows(path: Path, keys: Sequence[bytes], fields: Sequence[np.dtype]) -> Iterator[tuple[int, Row]]:
+    """The rows that are kept and not damaged: the position of the key, and a value for each field."""
     places = {key: place for place, key in enumerate(keys)}
     if path.exists():
         with _or_a_warning(path), _opened(path) as rows:
             for key, packed in rows.execute("SELECT key, value FROM kept"):
-                place = places.get(key)
-                if place is not None:
-                    known[place] = _unpack(key, packed, [array[place : place + 1] for array in arrays])
-    return known
+                if key in places and (values := _unpack(key, packed, fields)) is not None:
+                    yield places[key], values
 
 
-def write_rows(path: Path, rows: Iterator[tuple[bytes, Arrays]]) -> None:
-    """Keep rows of arrays under their keys, and delete what another version of the code has kept."""
+def write_rows(path: Path, rows: Sequence[tuple[bytes, Row]], fields: Sequence[np.dtype]) -> None:
+    """Keep values of the fields under their keys, and delete what another version of the code has kept."""
     stage = path.stem[: -HASH_DIGITS - 1]
     with _or_a_warning(path), _opened(path) as database:
         for other in path.parent.glob(f"{stage}-{'[0-9a-f]' * HASH_DIGITS}.sqlite"):
             if other != path:
                 _delete(other)
-        while packed := [(key, _pack(key, values)) for key, values in islice(rows, ROWS_AT_ONCE)]:
+        packed = [(key, _pack(key, values, fields)) for key, values in rows]
+        with database:
+            database.executemany("REPLACE INTO kept VALUES (?, ?)", packed)
+        if path.stat().st_size > MAX_BYTES:
+            middle = "SELECT (min(rowid) + max(rowid)) / 2 FROM kept"
             with database:
-                database.executemany("REPLACE INTO kept VALUES (?, ?)", packed)
-            if path.stat().st_size > MAX_BYTES:
-                middle = "SELECT (min(rowid) + max(rowid)) / 2 FROM kept"
-                with database:
-                    database.execute(f"DELETE FROM kept WHERE rowid <= ({middle})")
+                database.execute(f"DELETE FROM kept WHERE rowid <= ({middle})")
 
 
-def _pack(key: bytes, values: Arrays) -> bytes:
-    packed = zlib.compress(b"".join(value.tobytes() for value in values), 1)
+def _pack(key: bytes, values: Row, fields: Sequence[np.dtype]) -> bytes:
+    raw = [np.asarray(value, field.base).tobytes() for value, field in zip(values, fields, strict=True)]
+    packed = zlib.compress(b"".join(raw), 1)
     return _check(key, packed) + packed
 
 
-def _unpack(key: bytes, packed: object, values: Arrays) -> bool:
-    """Fill in one row of each array; False where it is damaged."""
+def _unpack(key: bytes, packed: object, fields: Sequence[np.dtype]) -> Row | None:
+    """A value for each field; None where the row is damaged."""
     if not isinstance(packed, bytes) or packed[:CHECK_BYTES] != _check(key, packed[CHECK_BYTES:]):
-        return False
+        return None
     raw, start = zlib.decompress(packed[CHECK_BYTES:]), 0
-    if len(raw) != sum(value.nbytes for value in values):
-        return False
-    for value in values:
-        value[:] = np.frombuffer(raw, value.dtype, value.size, start).reshape(value.shape)
-        start += value.nbytes
-    return True
+    if len(raw) != sum(field.itemsize for field in fields):
+        return None
+    values = []
+    for field in fields:
+        count = field.itemsize // field.base.itemsize
+        values.append(np.frombuffer(raw, field.base, count, start).reshape(field.shape))
+        start += field.itemsize
+    return values
 
 
 def _check(key: bytes, packed: bytes) -> bytes:

@@ -31,24 +31,23 @@ def in_one_process():
 
 
 class Squares:
-    """Computes arrays of positions, and remembers which were asked for."""
+    """Computes rows of positions, and remembers which were asked for."""
 
     def __init__(self):
         self.asked = []
 
     def __call__(self, new):
         self.asked.append(list(new))
-        numbers = np.array(new, np.int64)
-        return [numbers**2, np.repeat(numbers.astype(np.uint8), 6).reshape(-1, 2, 3)]
+        return ((number**2, np.full((2, 3), number, np.uint8)) for number in new)
 
 
 def squares_of(folder, keys=KEYS, settings=None):
     """What was asked for, after the answer has been checked."""
     compute = Squares()
-    found = cached(folder, PLAIN, keys, compute, settings)
-    for array, expected in zip(found, Squares()(range(len(keys))), strict=True):
-        assert (array.dtype, array.shape) == (expected.dtype, expected.shape)
-        assert np.array_equal(array, expected)
+    numbers, squares = tables = [np.zeros(len(keys), field) for field in PLAIN.fields]
+    cached(folder, PLAIN, keys, tables, compute, settings)
+    assert numbers.tolist() == [number**2 for number in range(len(keys))]
+    assert (squares == np.arange(len(keys))[:, None, None]).all()
     return compute.asked
 
 
@@ -144,12 +143,31 @@ def test_the_file_stays_small(tmp_path, monkeypatch):
     keys = [rng.bytes(32) for _ in range(600)]
     monkeypatch.setattr(cache, "MAX_BYTES", 200_000)
     monkeypatch.setattr(cache, "ROWS_AT_ONCE", 50)
-    cached(tmp_path, noise, keys, lambda new: [rng.integers(0, 256, (len(new), 1000), np.uint8)])
+    table = np.empty((600, 1000), np.uint8)
+    cached(tmp_path, noise, keys, [table], lambda new: ([rng.integers(0, 256, 1000)] for _ in new))
     assert 80_000 < stored(tmp_path).stat().st_size <= 260_000
     asked = []
-    cached(tmp_path, noise, keys, lambda new: [asked.extend(new) or np.zeros((len(new), 1000), np.uint8)])
+    cached(tmp_path, noise, keys, [table], lambda new: [asked.append(i) or np.zeros((1, 1000)) for i in new])
     assert 300 < len(asked) < 550
     assert max(asked) < min(set(range(600)) - set(asked)), "the newest are kept"
+
+
+def test_what_was_computed_before_a_failure_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "ROWS_AT_ONCE", 10)
+
+    def failing(new):
+        for number in new:
+            if number == 25:
+                raise RuntimeError("disk full")
+            yield number, np.zeros((2, 3))
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        cached(tmp_path, PLAIN, KEYS, [np.zeros(40, field) for field in PLAIN.fields], failing)
+    asked = []
+    tables = [np.zeros(40, field) for field in PLAIN.fields]
+    cached(tmp_path, PLAIN, KEYS, tables, lambda new: asked.extend(new) or ((i, 0) for i in new))
+    assert asked == list(range(20, 40))
+    assert tables[0].tolist() == list(range(40))
 
 
 # --- The stages -----------------------------------------------------------------------------------

@@ -65,7 +65,8 @@ def tables(folder, out):
     statistics, patches = photo_statistics.photo_statistics([folder / path for path in files.path])
     write_table(statistics, out / "statistics.csv")
     np.save(out / "patches.npy", patches)
-    np.save(out / "descriptors.npy", descriptors.describe_images([folder / path for path in files.path]))
+    described = descriptors.describe_images([folder / path for path in files.path])
+    np.save(out / "descriptors.npy", np.asarray(described))
     return {path.name: path.read_bytes() for path in out.iterdir()}
 
 

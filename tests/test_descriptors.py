@@ -1,4 +1,4 @@
-"""Descriptors of drawn images, and the search for pairs, compared with a search of all pairs."""
+"""Descriptors of drawn images."""
 
 from itertools import combinations
 
@@ -10,18 +10,14 @@ from PIL import Image
 
 from illus.clean.descriptors import (
     DESCRIPTOR,
-    MAX_RADIUS,
     THUMBNAIL_SIDE,
     content_box,
     describe_image,
-    hash_pairs,
+    describe_images,
     mirrored,
-    near_hashes,
-    neighbour_pairs,
     perceptual_hash,
     shape_of,
     square,
-    unique_pairs,
 )
 
 WHITE = np.array([255, 255, 255], np.uint8)
@@ -138,79 +134,19 @@ def test_a_mirrored_shape_differs_where_the_drawing_is_not_symmetrical():
     np.testing.assert_array_equal(mirrored(mirrored(shape[None]))[0], shape)
 
 
-# --- Pairs ----------------------------------------------------------------------------------------
+# --- Thumbnails on disk ---------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def hashes():
-    """Random ones, and for each of some others with 0 to 7 of its bits flipped, anywhere or in one place."""
-    rng = np.random.default_rng(0)
-    found = list(rng.integers(0, 2**64, 150, np.uint64, endpoint=False))
-    for base in found[:60]:
-        for flips in range(1, 8):
-            for bits in (rng.choice(64, flips, replace=False), rng.integers(0, 57) + np.arange(flips)):
-                found.append(base ^ np.bitwise_or.reduce(np.uint64(1) << bits.astype(np.uint64)))
-    return rng.permutation(np.unique(np.array(found, np.uint64)))
-
-
-def brute_force(hashes, radius):
-    apart = np.bitwise_count(hashes[:, None] ^ hashes)
-    return np.argwhere(np.triu(apart <= radius, 1))
-
-
-@pytest.mark.parametrize("radius", range(MAX_RADIUS + 1))
-def test_near_hashes_are_those_of_all_pairs(hashes, radius):
-    expected = brute_force(hashes, radius)
-    assert len(expected) >= 100 * radius
-    np.testing.assert_array_equal(near_hashes(hashes, radius), expected)
-
-
-def test_a_radius_that_cannot_be_searched_exactly_is_an_error(hashes):
-    with pytest.raises(ValueError, match=f"at most {MAX_RADIUS} bits"):
-        near_hashes(hashes, MAX_RADIUS + 1)
-
-
-def test_fewer_than_two_hashes_give_no_pairs():
-    none = np.array([], np.uint64)
-    assert near_hashes(none, 4).shape == hash_pairs(none, 4).shape == (0, 2)
-    assert near_hashes(np.array([5], np.uint64), 4).shape == (0, 2)
-
-
-def test_files_with_equal_hashes_are_pairs():
-    hashes = np.array([7, 1 << 40, 7, 6, 7, 1 << 63], np.uint64)
-    assert hash_pairs(hashes, 0).tolist() == [[0, 2], [0, 4], [2, 4]]
-    assert hash_pairs(hashes, 1).tolist() == [[0, 2], [0, 3], [0, 4], [2, 3], [2, 4], [3, 4]]
-    assert hash_pairs(hashes, 2).tolist() == [[0, 2], [0, 3], [0, 4], [1, 5], [2, 3], [2, 4], [3, 4]]
-
-
-def test_a_hash_of_too_many_files_pairs_none():
-    hashes = np.array([0, 0, 0, 1, 1, 1 << 50], np.uint64)
-    assert hash_pairs(hashes, 0, largest_bucket=3).tolist() == [[0, 1], [0, 2], [1, 2], [3, 4]]
-    assert hash_pairs(hashes, 0, largest_bucket=2).tolist() == [[3, 4]]
-    assert hash_pairs(hashes, 4, largest_bucket=2).tolist() == [[3, 4], [3, 5], [4, 5]]
-
-
-def test_neighbours_are_the_nearest():
-    points = np.array([[0, 0], [50, 0], [1, 0], [51, 0], [200, 0]], np.float32)
-    assert neighbour_pairs(points, 1).tolist() == [[0, 2], [1, 3], [3, 4]]
-    asked = points[[0, 0, 0, 0, 1]]  # the nearest row of all but the last is the first
-    assert neighbour_pairs(points, 1, asked).tolist() == [[0, 1], [0, 2], [0, 3], [1, 4]]
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 7])
-def test_few_rows_are_all_neighbours(n):
-    points = np.random.default_rng(n).normal(size=(n, 192)).astype(np.float32)
-    for queries in (None, points[::-1]):
-        pairs = neighbour_pairs(points, 20, queries)
-        assert pairs.shape == (n * (n - 1) // 2, 2)
-        assert [tuple(p) for p in pairs] == list(combinations(range(n), 2))
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
-def test_equal_rows_are_neighbours():
-    assert neighbour_pairs(np.ones((2, 192), np.float32), 6).tolist() == [[0, 1]]
-
-
-def test_unique_pairs_are_sorted_without_pairs_of_one():
-    pairs = np.array([[3, 1], [2, 2], [1, 3], [0, 4]])
-    assert unique_pairs(pairs).tolist() == [[0, 4], [1, 3]]
+def test_rows_come_back_in_any_order_with_their_thumbnails(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(paths):
+        Image.fromarray(patchwork(number)).save(path)
+    whole = np.array([describe_image(path) for path in paths])
+    described = describe_images(paths)
+    np.testing.assert_array_equal(np.asarray(described), whole)
+    for rows in ([2, 0, 0], np.array([False, True, True]), []):
+        np.testing.assert_array_equal(np.asarray(described[rows]), whole[rows])
+        np.testing.assert_array_equal(described[rows][::-1]["thumbnail"], whole[rows][::-1]["thumbnail"])
+        np.testing.assert_array_equal(described[rows]["whole"], whole[rows]["whole"])
+    assert len(described[[2, 0, 0]]) == 3
+    assert described.columns.nbytes < 3 * 4000 < whole.nbytes

@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from illus.clean.descriptors import DuplicateSettings, hash_pairs, near_hashes
+from illus.clean.candidates import hash_pairs, near_hashes
+from illus.clean.descriptors import DuplicateSettings
 from illus.clean.groups import connected_components
 from illus.clean.spark import groups_of, hash_pairs_of
 

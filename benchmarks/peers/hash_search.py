@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from illus.clean.descriptors import near_hashes
+from illus.clean.candidates import near_hashes
 
 
 def planted_hashes(n: int, radius: int) -> np.ndarray:

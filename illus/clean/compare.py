@@ -3,14 +3,15 @@
 In: descriptors. Out: a distance, small for duplicates and large for real differences.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from illus.cache import Arrays, Stage, cached
-from illus.clean.descriptors import DEFAULTS, THUMBNAIL_SIDE, DuplicateSettings
+from illus.cache import Stage, cached
+from illus.clean.candidates import ROWS_AT_ONCE
+from illus.clean.descriptors import DEFAULTS, THUMBNAIL_SIDE, Descriptors, DuplicateSettings
 from illus.parallel import in_parallel
 
 MEAN = np.full((1, 3), 1 / 3, np.float32)
@@ -30,14 +31,14 @@ View = tuple[np.ndarray, np.ndarray, np.ndarray]  # two images, and 1 where the 
 
 
 def plausible(
-    descriptors: np.ndarray, pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
+    descriptors: Descriptors | np.ndarray, pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> np.ndarray:
     """Which pairs can be duplicates at all, by the aspect ratio of the content, margins and coarse colours.
 
     Parameters
     ----------
-    descriptors : numpy.ndarray
-        From :func:`illus.clean.descriptors.describe_images`.
+    descriptors : Descriptors or numpy.ndarray
+        Of images; of an array, only columns other than ``thumbnail`` are needed.
     pairs : numpy.ndarray
         int, shape (n, 2).
     settings : DuplicateSettings, optional
@@ -53,14 +54,15 @@ def plausible(
     fill = np.log(content.max(1) / descriptors["size"].max(1))
     alike = np.abs(aspect[first] - aspect[second]) <= settings.max_aspect + rounding[first] + rounding[second]
     alike &= np.abs(fill[first] - fill[second]) <= np.log(settings.max_margin_ratio)
-    rows = np.flatnonzero(alike)
-    cells = np.abs(descriptors["colours"][first[rows]] - descriptors["colours"][second[rows]])
-    alike[rows] = cells.max((1, 2, 3), initial=0) <= settings.max_cell_difference
+    left = np.flatnonzero(alike)
+    for rows in np.array_split(left, len(left) // ROWS_AT_ONCE + 1):
+        cells = np.abs(descriptors["colours"][first[rows]] - descriptors["colours"][second[rows]])
+        alike[rows] = cells.max((1, 2, 3), initial=0) <= settings.max_cell_difference
     return alike
 
 
 def pair_distances(
-    descriptors: np.ndarray,
+    descriptors: Descriptors | np.ndarray,
     pairs: np.ndarray,
     settings: DuplicateSettings = DEFAULTS,
     cache: Path | None = None,
@@ -69,8 +71,8 @@ def pair_distances(
 
     Parameters
     ----------
-    descriptors : numpy.ndarray
-        From :func:`illus.clean.descriptors.describe_images`, of different pixels.
+    descriptors : Descriptors or numpy.ndarray
+        Of images of different pixels.
     pairs : numpy.ndarray
         int, shape (pairs, 2), all different.
     settings : DuplicateSettings, optional
@@ -78,29 +80,33 @@ def pair_distances(
         Folder for the distances of earlier runs, see :mod:`illus.cache`.
     """
 
-    def compare(new: list[int]) -> Arrays:
+    def compare(new: list[int]) -> Iterable[tuple[float]]:
         parts = np.array_split(pairs[new], len(new) // PAIRS_PER_TASK + 1)
         tasks = (_task(descriptors, part) for part in parts)
         work = in_parallel(
             _distances, tasks, "compare", settings, batch_size=1, unit="part", total=len(parts)
         )
-        return [np.concatenate(list(work))]
+        return ((gap,) for part in work for gap in part)
 
+    distances = np.empty(len(pairs))
     keys = [bytes.fromhex((a + b).decode()) for a, b in descriptors["pixels"][pairs].tolist()]
-    return cached(cache, DISTANCES, keys, compare, settings)[0]
+    cached(cache, DISTANCES, keys, [distances], compare, settings)
+    return distances
 
 
-def _task(descriptors: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _task(descriptors: Descriptors | np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The descriptors that some pairs need, and the pairs as positions in them: no worker gets the others."""
     needed, positions = np.unique(pairs, return_inverse=True)
-    return descriptors[needed], positions.reshape(-1, 2)
+    return np.asarray(descriptors[needed]), positions.reshape(-1, 2)
 
 
-def _distances(task: tuple[np.ndarray, np.ndarray], settings: DuplicateSettings) -> np.ndarray:
-    return np.array([distance(task[0], i, j, settings) for i, j in task[1]])
+def _distances(task: tuple[np.ndarray, np.ndarray], settings: DuplicateSettings) -> list[float]:
+    return [distance(task[0], i, j, settings) for i, j in task[1]]
 
 
-def distance(descriptors: np.ndarray, i: int, j: int, settings: DuplicateSettings = DEFAULTS) -> float:
+def distance(
+    descriptors: Descriptors | np.ndarray, i: int, j: int, settings: DuplicateSettings = DEFAULTS
+) -> float:
     """How different two images are.
 
     They are compared at the size of the smaller one: aligned by a small affine map (enhanced
@@ -110,8 +116,8 @@ def distance(descriptors: np.ndarray, i: int, j: int, settings: DuplicateSetting
 
     Parameters
     ----------
-    descriptors : numpy.ndarray
-        From :func:`illus.clean.descriptors.describe_images`.
+    descriptors : Descriptors or numpy.ndarray
+        Descriptors of images, or an array of dtype ``DESCRIPTOR``.
     i, j : int
         Positions of the two images.
     settings : DuplicateSettings, optional

@@ -1,10 +1,11 @@
-"""Images -> descriptors -> candidate pairs of duplicates.
+"""Images -> descriptors: what duplicates are searched and compared by.
 
-In: image files. Out: hashes, a thumbnail of the drawn content and a shape descriptor of each image, and
-the pairs that are similar in any of them. A pair is only a candidate: illus.clean.compare decides.
+In: image files. Out: hashes, mean colours and a shape descriptor of each image, in memory, and a thumbnail of
+the drawn content, on disk.
 """
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,12 @@ import cv2
 import imagehash
 import numpy as np
 from PIL import Image
-from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
 from evaluate import decode_image, read_file
 from illus.parallel import in_parallel
 
 THUMBNAIL_SIDE = 96  # px, of a thumbnail
 GRID = 8  # cells along a side of the colour grid
-BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and width of the parts that a 64-bit hash is cut into
-MAX_RADIUS = 5  # bits: at this distance, one of the three parts differs in at most one bit
 CELLS, ORIENTATIONS = 8, 8  # of the shape descriptor: cells along a side, bins over 180 degrees
 CELL_OF_PIXEL = np.add.outer(
     np.arange(THUMBNAIL_SIDE) * CELLS // THUMBNAIL_SIDE * CELLS,
@@ -47,6 +44,7 @@ class DuplicateSettings:
     hash_radius: int = 4  # bits of 64 in which two pHashes may differ; swept
     largest_bucket: int = 20  # files; a hash that more files share is of images without structure; swept
     colour_neighbours: int = 6  # nearest images by colour grid; swept
+    max_exact: int = 100_000  # images of which all are compared with all: about a minute; of more, by faiss
     max_cell_difference: float = 75.0  # levels, in any cell of the colour grid; swept
     max_margin_ratio: float = 1.19  # padding by 8 % on each side, which emoji20 plants, and rounding
     max_aspect: float = 0.05  # difference of log aspect ratios, on top of a pixel of rounding; swept
@@ -73,21 +71,75 @@ class DuplicateSettings:
 
 DEFAULTS = DuplicateSettings()
 
+THUMBNAIL = np.dtype((np.uint8, (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)))
 DESCRIPTOR = np.dtype(
     [
         ("pixels", "S64"),  # SHA-256 of the decoded image, hex digits
         ("size", np.int32, 2),  # width, height of the image, px
         ("box", np.int32, 4),  # left, top, right, bottom of its content, px
-        ("thumbnail", np.uint8, (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)),  # content on a square of background
+        ("thumbnail", THUMBNAIL),  # content on a square of background
         ("whole", np.uint64),  # pHash of the image
         ("content", np.uint64),  # pHash of its content
         ("colours", np.float32, (GRID, GRID, 3)),  # mean colour of the thumbnail's cells
         ("shape", np.float32, CELLS**2 * ORIENTATIONS),  # oriented gradients of the thumbnail
     ]
 )
+COLUMNS = np.dtype([field for field in DESCRIPTOR.descr if field[0] != "thumbnail"])
 
 
-def describe_images(paths: Sequence[Path], settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
+class Descriptors:
+    """Descriptors of images, like an array of dtype ``DESCRIPTOR``, but with the thumbnails in a file.
+
+    In memory an image takes ``COLUMNS.itemsize`` bytes (about 3 kB). A column is read as ``images["whole"]``,
+    and rows as ``images[rows]``: the same images, or some of them in another order, with the same file.
+    ``images["thumbnail"]`` and ``numpy.asarray(images)`` read the file, 27,648 bytes an image.
+
+    Parameters
+    ----------
+    n_images : int
+        All zeros, until ``images[row] = descriptor`` sets them one by one.
+    folder : Path, optional
+        Where the temporary file lies, if it exists; else in the system's folder for such files.
+    """
+
+    def __init__(self, n_images: int, folder: Path | None = None) -> None:
+        self.columns = np.zeros(n_images, COLUMNS)
+        self.places = np.arange(n_images)  # in the file
+        folder = folder if folder and folder.is_dir() else None
+        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the last of its images
+        self.file.truncate(n_images * THUMBNAIL.itemsize)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __setitem__(self, row: int, descriptor: np.ndarray) -> None:
+        for name in self.columns.dtype.names or ():
+            self.columns[name][row] = descriptor[name]
+        self.file.seek(int(self.places[row]) * THUMBNAIL.itemsize)
+        self.file.write(descriptor["thumbnail"].tobytes())
+
+    def __getitem__(self, key):
+        if isinstance(key, str):
+            return self._thumbnails() if key == "thumbnail" else self.columns[key]
+        images = object.__new__(Descriptors)
+        images.columns, images.places, images.file = self.columns[key], self.places[key], self.file
+        return images
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        whole = np.empty(len(self), DESCRIPTOR)
+        for name in whole.dtype.names or ():
+            whole[name] = self[name]
+        return whole
+
+    def _thumbnails(self) -> np.ndarray:
+        thumbnails = np.empty(len(self), THUMBNAIL)
+        for place, thumbnail in zip(self.places.tolist(), thumbnails, strict=True):
+            self.file.seek(place * THUMBNAIL.itemsize)
+            self.file.readinto(thumbnail.data)
+        return thumbnails
+
+
+def describe_images(paths: Sequence[Path], settings: DuplicateSettings = DEFAULTS) -> Descriptors:
     """Describe images, in parallel (see :func:`illus.parallel.in_parallel`).
 
     Parameters
@@ -98,22 +150,22 @@ def describe_images(paths: Sequence[Path], settings: DuplicateSettings = DEFAULT
 
     Returns
     -------
-    numpy.ndarray
-        dtype ``DESCRIPTOR``, shape (n,): about 31 kB an image.
+    Descriptors
+        Of n images.
 
     Raises
     ------
     evaluate.ImageDecodeError
         A file cannot be read.
     """
-    descriptors = np.zeros(len(paths), DESCRIPTOR)
-    for row, values in enumerate(in_parallel(describe_image, paths, "describe", settings)):
-        descriptors[row] = values
+    descriptors = Descriptors(len(paths))
+    for row, descriptor in enumerate(in_parallel(describe_image, paths, "describe", settings)):
+        descriptors[row] = descriptor
     return descriptors
 
 
-def describe_image(path: str | Path, settings: DuplicateSettings = DEFAULTS) -> tuple:
-    """Read an image and describe it, as a tuple of the fields of ``DESCRIPTOR``.
+def describe_image(path: str | Path, settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
+    """Read an image and describe it; dtype ``DESCRIPTOR``, shape ().
 
     The background is the median colour of the border, the content the bounding box of all that
     differs from it, so that padding and small shifts make no difference.
@@ -124,7 +176,7 @@ def describe_image(path: str | Path, settings: DuplicateSettings = DEFAULTS) -> 
     left, top, right, bottom = box = content_box(rgb, background, settings)
     thumbnail = square(rgb[top:bottom, left:right], background)
     cell = THUMBNAIL_SIDE // GRID
-    return (
+    values = (
         hashlib.sha256(str(rgb.shape).encode() + rgb.tobytes()).hexdigest(),
         rgb.shape[1::-1],
         box,
@@ -134,6 +186,7 @@ def describe_image(path: str | Path, settings: DuplicateSettings = DEFAULTS) -> 
         thumbnail.reshape(GRID, cell, GRID, cell, 3).mean((1, 3)),
         shape_of(thumbnail, settings.faint),
     )
+    return np.array(values, DESCRIPTOR)
 
 
 def content_box(
@@ -216,121 +269,3 @@ def mirrored(shapes: np.ndarray) -> np.ndarray:
     """Shape descriptors of the images flipped left to right; float32, (n, d) to (n, d)."""
     cells = shapes.reshape(-1, CELLS, CELLS, ORIENTATIONS)
     return np.roll(cells[:, :, ::-1, ::-1], 1, axis=3).reshape(shapes.shape)  # 0 degrees stays 0
-
-
-# --- Candidates -----------------------------------------------------------------------------------
-
-
-def near_hashes(hashes: np.ndarray, radius: int) -> np.ndarray:
-    """All pairs of different 64-bit hashes that differ in at most ``radius`` bits.
-
-    Exact, and much faster than comparing all pairs: hashes are cut into three parts, and two near hashes
-    differ in at most one bit of one part, so only such pairs are compared (multi-index hashing, Norouzi
-    et al. 2012, arXiv:1307.2982).
-
-    Parameters
-    ----------
-    hashes : numpy.ndarray
-        uint64, shape (n,), all different.
-    radius : int
-        At most ``MAX_RADIUS``.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (pairs, 2), positions i < j, sorted.
-
-    Raises
-    ------
-    ValueError
-        The radius is too large.
-
-    Examples
-    --------
-    >>> near_hashes(np.array([0, 0b111, 1 << 63], np.uint64), 2).tolist()
-    [[0, 2]]
-    """
-    if radius > MAX_RADIUS:
-        raise ValueError(f"radius {radius}: at most {MAX_RADIUS} bits can be searched exactly")
-    found = [np.empty((0, 2), np.int64)]
-    for start, width in BANDS:
-        keys = (hashes >> np.uint64(start) & np.uint64((1 << width) - 1)).astype(np.int64)
-        order = np.argsort(keys, kind="stable")
-        for flipped in (0, *(1 << bit for bit in range(width))):
-            first, second = _equal_keys(keys[order], keys[order] ^ flipped)
-            first, second = order[first], order[second]
-            near = (first < second) & (np.bitwise_count(hashes[first] ^ hashes[second]) <= radius)
-            found.append(np.column_stack([first[near], second[near]]))
-    return np.unique(np.concatenate(found), axis=0)
-
-
-def _equal_keys(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in ``wanted`` and in ``keys`` of all equal values; ``keys`` is sorted."""
-    left = np.searchsorted(keys, wanted, "left")
-    counts = np.searchsorted(keys, wanted, "right") - left
-    starts = np.repeat(left - (np.cumsum(counts) - counts), counts)
-    return np.repeat(np.arange(len(wanted)), counts), starts + np.arange(counts.sum())
-
-
-def hash_pairs(hashes: np.ndarray, radius: int, largest_bucket: int = DEFAULTS.largest_bucket) -> np.ndarray:
-    """Pairs of files whose hashes differ in at most ``radius`` bits.
-
-    Parameters
-    ----------
-    hashes : numpy.ndarray
-        uint64, shape (n,).
-    radius : int
-        At most ``MAX_RADIUS``.
-    largest_bucket : int
-        Files whose hash is shared by more files than this are not paired.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (pairs, 2), i < j.
-    """
-    values, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    kept = np.flatnonzero(counts <= largest_bucket)
-    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
-    same = np.column_stack([kept, kept])
-    pairs = [np.empty((0, 2), np.int64)]
-    for a, b in np.concatenate([same, kept[near_hashes(values[kept], radius)]]):
-        pairs.append(np.stack(np.meshgrid(members[a], members[b]), -1).reshape(-1, 2))
-    return unique_pairs(np.concatenate(pairs))
-
-
-def neighbour_pairs(
-    vectors: np.ndarray, n_neighbours: int, queries: np.ndarray | None = None, dimensions: int = 32
-) -> np.ndarray:
-    """Pairs of each row with its nearest rows by Euclidean distance, after a principal component analysis.
-
-    Parameters
-    ----------
-    vectors : numpy.ndarray
-        float32, shape (n, d).
-    n_neighbours : int
-    queries : numpy.ndarray, optional
-        float32, shape (n, d): row i is searched for as ``queries[i]`` instead of ``vectors[i]``.
-    dimensions : int, default 32
-        Principal components that are kept.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (pairs, 2), i < j.
-    """
-    if len(vectors) < 2:
-        return np.empty((0, 2), np.int64)
-    with np.errstate(invalid="ignore"):  # all rows equal: no variance to explain
-        pca = PCA(min(dimensions, *vectors.shape), svd_solver="covariance_eigh").fit(vectors)
-    points = pca.transform(vectors)
-    asked = points if queries is None else pca.transform(queries)
-    count = min(n_neighbours + (queries is None), len(points))
-    near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(points).kneighbors(asked)[1]
-    return unique_pairs(np.column_stack([np.repeat(np.arange(len(points)), count), near.ravel()]))
-
-
-def unique_pairs(pairs: np.ndarray) -> np.ndarray:
-    """Pairs of different positions, the smaller one first, sorted, each once; int64, shape (pairs, 2)."""
-    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
-    return np.unique(pairs, axis=0)

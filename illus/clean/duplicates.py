@@ -9,15 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from illus.clean.candidates import ROWS_AT_ONCE, hash_pairs, neighbour_pairs, unique_pairs
 from illus.clean.compare import distance, pair_distances, plausible
-from illus.clean.descriptors import (
-    DEFAULTS,
-    DuplicateSettings,
-    hash_pairs,
-    mirrored,
-    neighbour_pairs,
-    unique_pairs,
-)
+from illus.clean.descriptors import DEFAULTS, Descriptors, DuplicateSettings, mirrored
 from illus.clean.features import kept_descriptors
 from illus.clean.groups import connected_components, group_members
 from illus.clean.overrides import BY_DECISION, relabel, tell
@@ -126,7 +120,7 @@ def distinct_images(
     settings: DuplicateSettings = DEFAULTS,
     *,
     cache: Path | None = None,
-) -> tuple[pd.DataFrame, np.ndarray]:
+) -> tuple[pd.DataFrame, Descriptors]:
     """Order the readable files, best first, and describe each distinct image once.
 
     Parameters
@@ -138,8 +132,8 @@ def distinct_images(
     -------
     files : pandas.DataFrame
         From :func:`best_first`, with ``image``: 0, 1, ... in this order, equal for equal decoded pixels.
-    descriptors : numpy.ndarray
-        dtype ``DESCRIPTOR``, one per image.
+    descriptors : Descriptors
+        One per image.
     """
     files = best_first(catalog[catalog.error == ""])
     once = files.drop_duplicates("sha256")
@@ -156,13 +150,13 @@ def best_first(files: pd.DataFrame) -> pd.DataFrame:
     return files.sort_values([*BETTER, "path"], ascending=order, ignore_index=True)
 
 
-def candidate_pairs(descriptors: np.ndarray, settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
+def candidate_pairs(descriptors: Descriptors, settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
     """Pairs of images worth comparing: near by a hash, or neighbours by colour, and plausible.
 
     Parameters
     ----------
-    descriptors : numpy.ndarray
-        dtype ``DESCRIPTOR``, shape (n,).
+    descriptors : Descriptors
+        Of n images.
     settings : DuplicateSettings, optional
 
     Returns
@@ -173,14 +167,14 @@ def candidate_pairs(descriptors: np.ndarray, settings: DuplicateSettings = DEFAU
     hashes = (descriptors["whole"], descriptors["content"])
     by_hash = [hash_pairs(values, settings.hash_radius, settings.largest_bucket) for values in hashes]
     colours = descriptors["colours"].reshape(len(descriptors), -1)
-    by_colour = neighbour_pairs(colours, settings.colour_neighbours)
+    by_colour = neighbour_pairs(colours, settings.colour_neighbours, max_exact=settings.max_exact)
     pairs = unique_pairs(np.concatenate([*by_hash, by_colour]))
     return pairs[plausible(descriptors, pairs, settings)]
 
 
 def resolve_duplicates(
     files: pd.DataFrame,
-    descriptors: np.ndarray,
+    descriptors: Descriptors,
     pairs: np.ndarray,
     distances: np.ndarray,
     settings: DuplicateSettings = DEFAULTS,
@@ -210,7 +204,7 @@ def resolve_duplicates(
 
 
 def assign_copies(
-    descriptors: np.ndarray, pairs: np.ndarray, distances: np.ndarray, settings: DuplicateSettings = DEFAULTS
+    descriptors: Descriptors, pairs: np.ndarray, distances: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sets of duplicates: images linked by near pairs, as far as they resemble the best one of the set.
 
@@ -219,8 +213,8 @@ def assign_copies(
 
     Parameters
     ----------
-    descriptors : numpy.ndarray
-        dtype ``DESCRIPTOR``, shape (n,), best images first.
+    descriptors : Descriptors
+        Of n images, best images first.
     pairs : numpy.ndarray
         int, shape (m, 2), i < j.
     distances : numpy.ndarray
@@ -234,10 +228,11 @@ def assign_copies(
     to_best : numpy.ndarray
         float, shape (n,): the distance between them.
     """
-    known = dict(zip(map(tuple, pairs.tolist()), distances.tolist(), strict=True))
-    apart = {pair for pair, gap in known.items() if gap == np.inf}
     best, to_best = np.arange(len(descriptors)), np.zeros(len(descriptors))
     chains = connected_components(len(descriptors), pairs[distances <= settings.near])
+    inside = chains[pairs[:, 0]] == chains[pairs[:, 1]]
+    known = dict(zip(map(tuple, pairs[inside].tolist()), distances[inside].tolist(), strict=True))
+    apart = {pair for pair, gap in known.items() if gap == np.inf}
     for chain in group_members(chains):
         while len(chain) > 1:
             first, *others = chain.tolist()
@@ -254,14 +249,14 @@ def assign_copies(
 
 
 def join_variants(
-    descriptors: np.ndarray, near_pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
+    descriptors: Descriptors, near_pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> np.ndarray:
     """Groups that a split must keep together: duplicates, and drawings of one shape, mirrored or not.
 
     Parameters
     ----------
-    descriptors : numpy.ndarray
-        dtype ``DESCRIPTOR``, shape (n,).
+    descriptors : Descriptors
+        Of n images.
     near_pairs : numpy.ndarray
         int, shape (m, 2): pairs of duplicates.
     settings : DuplicateSettings, optional
@@ -271,16 +266,16 @@ def join_variants(
     numpy.ndarray
         int, shape (n,): number of the group.
     """
-    shapes = descriptors["shape"]
-    flipped = mirrored(shapes)
-    same = neighbour_pairs(shapes, settings.shape_neighbours)
-    turned = neighbour_pairs(shapes, settings.mirror_neighbours, flipped)
-    same = same[(shapes[same[:, 0]] * shapes[same[:, 1]]).sum(1) >= settings.min_shape_cosine]
-    turned = turned[(shapes[turned[:, 0]] * flipped[turned[:, 1]]).sum(1) >= settings.min_shape_cosine]
-    return connected_components(len(descriptors), np.concatenate([near_pairs, same, turned]))
+    shapes, links = descriptors["shape"], [near_pairs]
+    for change, count in ((None, settings.shape_neighbours), (mirrored, settings.mirror_neighbours)):
+        pairs = neighbour_pairs(shapes, count, change, max_exact=settings.max_exact)
+        for part in np.array_split(pairs, len(pairs) // ROWS_AT_ONCE + 1):
+            others = shapes[part[:, 1]] if change is None else change(shapes[part[:, 1]])
+            links.append(part[(shapes[part[:, 0]] * others).sum(1) >= settings.min_shape_cosine])
+    return connected_components(len(descriptors), np.concatenate(links))
 
 
-def copies_by_hash(files: pd.DataFrame, descriptors: np.ndarray, radius: int) -> pd.DataFrame:
+def copies_by_hash(files: pd.DataFrame, descriptors: Descriptors, radius: int) -> pd.DataFrame:
     """For comparison: files linked by pHash within ``radius`` bits, as :func:`copies_table` has them."""
     label = connected_components(len(descriptors), hash_pairs(descriptors["whole"], radius))
     return copies_table(files, np.unique(label, return_index=True)[1][label])

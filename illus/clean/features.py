@@ -3,14 +3,16 @@
 In: rows of the catalog. Out: descriptors, photo statistics and patches, the same with and without a cache.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from illus.cache import Arrays, Stage, cached
-from illus.clean.descriptors import DEFAULTS, DESCRIPTOR, DuplicateSettings, describe_images
+from illus.cache import Stage, cached
+from illus.clean.descriptors import DEFAULTS, DESCRIPTOR, Descriptors, DuplicateSettings, describe_image
 from illus.clean.photo_statistics import LEVELS, PATCH, PATCHES, photo_statistics
+from illus.parallel import in_parallel
 
 DESCRIPTORS = Stage("descriptors", ("illus/clean/descriptors.py",), (DESCRIPTOR,))
 PHOTO_FEATURES = Stage(
@@ -25,7 +27,7 @@ def kept_descriptors(
     folder: str | Path,
     settings: DuplicateSettings = DEFAULTS,
     cache: Path | None = None,
-) -> np.ndarray:
+) -> Descriptors:
     """:func:`illus.clean.descriptors.describe_images` of files.
 
     Parameters
@@ -38,11 +40,13 @@ def kept_descriptors(
     cache : Path, optional
     """
     paths, keys = _paths_and_keys(files, folder)
+    descriptors = Descriptors(len(paths), cache)
 
-    def describe(new: list[int]) -> Arrays:
-        return [describe_images([paths[i] for i in new], settings)]
+    def describe(new: list[int]) -> Iterable[tuple[np.ndarray]]:
+        return ((row,) for row in in_parallel(describe_image, [paths[i] for i in new], "describe", settings))
 
-    return cached(cache, DESCRIPTORS, keys, describe, settings, paths)[0]
+    cached(cache, DESCRIPTORS, keys, [descriptors], describe, settings, paths)
+    return descriptors
 
 
 def kept_statistics(
@@ -50,13 +54,14 @@ def kept_statistics(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """:func:`illus.clean.photo_statistics.photo_statistics` of files, as for :func:`kept_descriptors`."""
     paths, keys = _paths_and_keys(files, folder)
+    tables = [np.empty(len(paths), field) for field in PHOTO_FEATURES.fields]
 
-    def measure(new: list[int]) -> Arrays:
-        statistics, patches = photo_statistics([paths[i] for i in new])
-        return [statistics.to_numpy(), patches]
+    def measure(new: list[int]) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        found, cut = photo_statistics([paths[i] for i in new])
+        return zip(found.to_numpy(), cut, strict=True)
 
-    statistics, patches = cached(cache, PHOTO_FEATURES, keys, measure, files=paths)
-    return pd.DataFrame(statistics, columns=list(LEVELS)), patches
+    cached(cache, PHOTO_FEATURES, keys, tables, measure, files=paths)
+    return pd.DataFrame(tables[0], columns=list(LEVELS)), tables[1]
 
 
 def _paths_and_keys(files: pd.DataFrame, folder: str | Path) -> tuple[list[Path], list[bytes]]:

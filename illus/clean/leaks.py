@@ -16,9 +16,10 @@ import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
 from evaluate import Scores, natural_key, on_one_line, score
+from illus.clean.candidates import hash_pairs, unique_pairs
 from illus.clean.compare import plausible
 from illus.clean.descriptors import DEFAULTS as DUPLICATES
-from illus.clean.descriptors import DuplicateSettings, hash_pairs, unique_pairs
+from illus.clean.descriptors import Descriptors, DuplicateSettings
 from illus.clean.duplicates import distinct_images, pair_distances
 from illus.data.catalog import scan
 
@@ -43,7 +44,7 @@ class Images(NamedTuple):
     """The readable files of a folder and their distinct images, see ``distinct_images``."""
 
     files: pd.DataFrame
-    descriptors: np.ndarray
+    descriptors: Descriptors
 
 
 def find_leaks(training: str | Path, test: str | Path, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
@@ -137,17 +138,20 @@ def compared_pairs(training: Images, test: Images, settings: LeakSettings = DEFA
     pandas.DataFrame
         ``training``, ``test`` (numbers of images), ``distance``, and ``detail`` of the plainer one.
     """
+    n = len(training.descriptors)
+    columns = np.concatenate([training.descriptors.columns, test.descriptors.columns])
     proposed = cross_pairs(training.descriptors, test.descriptors, settings.duplicates)
-    (rows, first), (others, second) = (np.unique(side, return_inverse=True) for side in proposed.T)
-    descriptors = np.concatenate([training.descriptors[rows], test.descriptors[others]])
-    pairs = np.column_stack([first, len(rows) + second])
-    pairs = pairs[plausible(descriptors, pairs, settings.duplicates)]
+    pairs = np.add(proposed, [0, n])
+    pairs = pairs[plausible(columns, pairs, settings.duplicates)]
+    needed, places = np.unique(pairs, return_inverse=True)
+    images = [training.descriptors[needed[needed < n]], test.descriptors[needed[needed >= n] - n]]
+    descriptors, places = np.concatenate(images), places.reshape(-1, 2)
     return pd.DataFrame(
         {
-            "training": rows[pairs[:, 0]],
-            "test": others[pairs[:, 1] - len(rows)],
-            "distance": pair_distances(descriptors, pairs, settings.duplicates),
-            "detail": [min(detail(image) for image in descriptors["thumbnail"][pair]) for pair in pairs],
+            "training": pairs[:, 0],
+            "test": pairs[:, 1] - n,
+            "distance": pair_distances(descriptors, places, settings.duplicates),
+            "detail": [min(map(detail, descriptors["thumbnail"][pair])) for pair in places],
         }
     )
 
@@ -159,14 +163,13 @@ def is_copy(pairs: pd.DataFrame, settings: LeakSettings = DEFAULTS) -> pd.Series
 
 
 def cross_pairs(
-    training: np.ndarray, test: np.ndarray, settings: DuplicateSettings = DUPLICATES
+    training: Descriptors, test: Descriptors, settings: DuplicateSettings = DUPLICATES
 ) -> np.ndarray:
     """Pairs of a training and a test image that are near by a hash, or neighbours by colour.
 
     Parameters
     ----------
-    training, test : numpy.ndarray
-        dtype :data:`illus.clean.descriptors.DESCRIPTOR`, shapes (n,) and (m,).
+    training, test : Descriptors
     settings : DuplicateSettings, optional
 
     Returns

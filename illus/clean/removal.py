@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from illus.clean.descriptors import Descriptors
 from illus.clean.overrides import decided, pairs_apart, reasons
 
 Record = Mapping[str, Any]  # a row of the files, see duplicates_table
@@ -114,11 +115,11 @@ def removal_reason(record: Mapping[str, str | int], kept: Mapping[str, str | int
 
 def take_apart(
     files: pd.DataFrame,
-    descriptors: np.ndarray,
+    descriptors: Descriptors,
     pairs: np.ndarray,
     distances: np.ndarray,
     overrides: pd.DataFrame | None,
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[pd.DataFrame, Descriptors, np.ndarray, np.ndarray, np.ndarray]:
     """Mark the pairs of images that a person called no copies; equal pixels become images of their own.
 
     Parameters

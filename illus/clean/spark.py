@@ -1,12 +1,13 @@
 """Hashes -> near pairs -> groups, as SQL on a Spark cluster: for collections that no single machine holds.
 
 In: a Spark table of files and their 64-bit hashes. Out: Spark tables of the pairs that
-:func:`illus.clean.descriptors.hash_pairs` finds, and of their connected components.
+:func:`illus.clean.candidates.hash_pairs` finds, and of their connected components.
 """
 
 from typing import TYPE_CHECKING
 
-from illus.clean.descriptors import BANDS, DEFAULTS, MAX_RADIUS, DuplicateSettings
+from illus.clean.candidates import BANDS, MAX_RADIUS
+from illus.clean.descriptors import DEFAULTS, DuplicateSettings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -5,14 +5,14 @@ In: a folder of class folders. Out: the table that every later stage starts from
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from evaluate import ImageDecodeError, class_folders, list_files, open_image, read_file, to_rgb
-from illus.cache import Arrays, Stage, cached, hash_files
+from illus.cache import Stage, cached, hash_files
 from illus.parallel import in_parallel
 
 COLUMNS = ["path", "class_name", "bytes", "sha256", "format", "mode", "width", "height", "error"]
@@ -73,8 +73,12 @@ def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
 
 def describe_files(paths: Sequence[Path]) -> np.ndarray:
     """:func:`describe_file` of each path, in parallel; dtype ``FACTS``, shape (n,)."""
-    rows = in_parallel(describe_file, paths, "scan")
-    return np.array([tuple(row[name] for name in COLUMNS[2:]) for row in rows], FACTS)
+    return np.fromiter(_facts_of(paths), FACTS, len(paths))
+
+
+def _facts_of(paths: Sequence[Path]) -> Iterator[np.ndarray]:
+    for row in in_parallel(describe_file, paths, "scan"):
+        yield np.array(tuple(row[name] for name in COLUMNS[2:]), FACTS)
 
 
 def known_facts(paths: Sequence[Path], cache: Path) -> np.ndarray:
@@ -87,10 +91,13 @@ def known_facts(paths: Sequence[Path], cache: Path) -> np.ndarray:
     files = [paths[opened[i]] for i in first]
     keys = [bytes.fromhex(content) for content in contents]
 
-    def describe(new: list[int]) -> Arrays:
-        return [describe_files([files[i] for i in new])]
+    known = np.empty(len(keys), FACTS)
 
-    facts[opened] = cached(cache, KEPT, keys, describe, files=files)[0][number]
+    def describe(new: list[int]) -> Iterator[tuple[np.ndarray]]:
+        return ((row,) for row in _facts_of([files[i] for i in new]))
+
+    cached(cache, KEPT, keys, [known], describe, files=files)
+    facts[opened] = known[number]
     return facts
 
 

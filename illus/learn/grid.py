@@ -1,6 +1,6 @@
 """A grid of block x augmentation x budget x seed, at tuned learning rates -> results/grid.csv.
 
-    python -m illus.learn.grid [--part I/N]
+    python -m illus.learn.grid [--part I/N] [--highest RATE]
 
 In: dataset.csv of a folder of class folders. Out: one row per run. The learning rate is tuned for each block
 and augmentation at the short budget, by a seeded random search on validation; the search's runs are rows
@@ -212,14 +212,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 on success."""
     parser = argparse.ArgumentParser(prog="python -m illus.learn.grid", description=__doc__.splitlines()[0])
     parser.add_argument("--part", default="1/1", metavar="I/N", help="only part I of N; from 1")
-    part, parts = map(int, parser.parse_args(arguments).part.split("/"))
+    parser.add_argument("--highest", type=float, default=GRID.highest, help="rate that the search stops at")
+    options = parser.parse_args(arguments)
+    part, parts = map(int, options.part.split("/"))
     folder = paths.data_dir()
     work = paths.work_dir(folder)
     dataset = pd.read_csv(work / "dataset.csv")
     table = paths.RESULTS / "grid.csv"
     remember(table, work)
     own = table if parts == 1 else table.with_name(f"grid-{part}-of-{parts}.csv")
-    run(GRID, dataset, folder, work, own, part - 1, parts)
+    run(replace(GRID, highest=options.highest), dataset, folder, work, own, part - 1, parts)
     if parts > 1:
         merge([own], table)
     return 0
