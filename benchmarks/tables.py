@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from illus import config
+from illus.emoji20.build import PLANTED
 
 CARD = Path("weights/best.json")
 CLASSES = Path("illus/emoji20/classes.csv")
@@ -30,6 +31,12 @@ RUNGS = {
     "dbscan on autoencoder code": "DBSCAN on the autoencoder's code",
     "votes alone": "the votes alone",
     "autoencoder error alone": "the autoencoder's error alone",
+}
+QUESTIONS = {
+    "what do duplicates across the split do?": ("copies that leak", "notebook 02"),
+    "which balance?": ("ways to balance", "notebook 02"),
+    "what do photographs do?": ("what photographs do, short runs", "notebook 03"),
+    "what do photos do?": ("what photographs do, long runs", "notebook 03"),
 }
 PHOTO_METHODS = ["this project", "this project, final", "k-means", "Gaussian mixture", "DBSCAN", "HDBSCAN"]
 PHOTO_METHODS += ["isolation forest", "autoencoder, k-means"]
@@ -223,14 +230,41 @@ def grid() -> pd.DataFrame:
 
 def single_runs() -> pd.DataFrame:
     """Runs on the data of the shipped weights, the best on validation first."""
-    table = read("experiments")
-    table = table[(table.data_hash == card()["training"]["data_hash"]) & table.error.isna()]
-    table = table.sort_values("val_macro_f1", ascending=False)
+    table = runs_of_the_weights().sort_values("val_macro_f1", ascending=False)
     table["multiply_adds"] = (table.multiply_adds / 1e6).map("{:.0f} M".format)
     names = {"question": "role", "input_size": "input px", "width": "width", "augmentation": "augmentation",
              "mixing": "mixing", "epochs": "epochs", "seconds": "seconds", "multiply_adds": "multiply-adds",
              "val_macro_f1": "validation: macro F1", "val_micro_f1": "validation: micro F1"}  # fmt: skip
     return table[list(names)].rename(columns=names)
+
+
+def runs_of_the_weights() -> pd.DataFrame:
+    """Recorded runs on the data of the shipped weights, without the grid's."""
+    table = read("experiments")
+    return table[(table.data_hash == card()["training"]["data_hash"]) & table.error.isna()]
+
+
+def training_times() -> pd.DataFrame:
+    """How long the recorded trainings took that the notebooks show, and on what."""
+    table, single = read("experiments"), runs_of_the_weights()
+    shipped = single.run_id.isin(card()["training"]["run_ids"])
+    parts = [
+        ("the weights", "notebook 04", single[shipped]),
+        ("other networks on the same images", "notebook 04", single[~shipped]),
+        ("block, augmentation and budget", "notebook 04", read("grid")),
+        *((what, where, table[table.question == name]) for name, (what, where) in QUESTIONS.items()),
+        ("other methods", "notebook 04", read("training").assign(device="cpu")),
+    ]
+    return pd.DataFrame(
+        {
+            "trainings": what,
+            "shown in": where,
+            "device": " and ".join(sorted(runs.device.str.upper().unique())),
+            "runs": len(runs),
+            "minutes": round(runs.seconds.sum() / 60),
+        }
+        for what, where, runs in parts
+    )
 
 
 def augmentation() -> pd.DataFrame:
@@ -360,6 +394,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
         photo_votes,
         grid,
         single_runs,
+        training_times,
         augmentation,
         scoring,
         damaged,
@@ -375,6 +410,9 @@ def values() -> dict[str, str]:
     alike = int((twins.clean_difference < 1).sum())
     calibration, adds = training["calibration"], training["multiply_adds"]
     swept, tools = read("duplicates_settings"), read("duplicates")
+    judged = read("photos_cost").query("step == 'find_photos'").n.max()
+    files = {"training": judged, **{part: measured[part]["n_images"] for part in PARTS}}
+    experiments = pd.concat([runs_of_the_weights(), read("grid")]).query("device == @training['device']")
     first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
     chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
     return {
@@ -385,6 +423,7 @@ def values() -> dict[str, str]:
         "networks": str(len(training["run_ids"])),
         "epochs": str(training["epochs"]),
         "minutes": f"{training['seconds'] / 60:.0f}",
+        "minutes with experiments": f"{experiments.seconds.sum() / 60:.0f}",
         "validation macro F1": f"{training['val_macro_f1']:.3f}",
         "validation micro F1": f"{training['val_micro_f1']:.3f}",
         "ece before": f"{calibration['ece_before']:.3f}",
@@ -394,6 +433,9 @@ def values() -> dict[str, str]:
             for part in PARTS
             for kind in ("macro_f1", "micro_f1")
         },
+        "icons": f"{sum(files.values()) - sum(PLANTED.values()):,}",
+        **{f"{part} files": f"{count:,}" for part, count in files.items()},
+        **{f"planted {kind}": f"{count:,}" for kind, count in PLANTED.items()},
         "redundant": f"{ours.redundant:,}",
         "copies recall": f"{ours.recall:.3f}",
         "copies precision": f"{ours.precision:.3f}",

@@ -10,6 +10,7 @@ from illus.report.comparisons import (
     change_intervals,
     class_seeds,
     class_stages,
+    confusion_matrix,
     pair_distances,
     seed_points,
     shown_images,
@@ -76,6 +77,17 @@ def test_pairs_of_both_kinds_are_stacked_and_the_limit_is_dashed():
     assert texts(axes.get_legend().get_texts()) == ["copies", "others", "copies up to 6"]
 
 
+def test_classes_of_the_confusion_matrix_have_their_names_where_they_are_known():
+    axes = Figure().subplots()
+    pairs = [("L2_2", "L2_2"), ("L2_2", "L2_10"), ("L2_10", "L2_10")]
+    rows = [{"class_name": true, "predicted": predicted} for true, predicted in pairs]
+    confusion_matrix(axes, rows, ["L2_2", "L2_10"], {"L2_2": "L2_2 faces"})
+    for axis in (axes.xaxis, axes.yaxis):
+        assert [label.get_text() for label in axis.get_ticklabels()] == ["L2_2 faces", "L2_10"]
+    assert [text.get_text() for text in axes.texts] == ["0.50", "0.50", "0.00", "1.00"]
+    assert {text.get_fontsize() for text in axes.texts} == {8}
+
+
 def test_changes_against_a_control_by_hand():
     """Three candidates, two seeds each: the pooled standard deviation is 0.1 * sqrt(2)."""
     samples = {"none": [0.1, 0.3], "same": [0.1, 0.3], "more": [10.1, 10.3]}
@@ -104,6 +116,8 @@ def test_where_rows_come_from_is_said_with_codes_and_machines():
     )
     assert provenance(rows[["code"]][:1], "y") == "1 rows of y; code abc."
     assert "older" in provenance(rows[["seconds"]], "z")
+    assert provenance(rows[["code"]][:1], "y", "abc") == "1 rows of y; code abc; today's code."
+    assert "; today's code is abc;" in provenance(rows, "x.csv", "abc")  # not all rows are of it
 
 
 @pytest.mark.parametrize("count, expected", [(1, [0]), (3, [0, 3, 2]), (9, [0, 3, 2, 1])])

@@ -42,6 +42,20 @@ def test_prose_states_no_measured_number_without_a_mark(path):
         assert not re.findall(r"(?<!\d)0\.\d{3}(?!\d)", prose)
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_counts_no_files_without_a_mark(name):
+    prose = CODE.sub("", MARKED.sub("", text_of(Path(name))))
+    assert set(re.findall(r"\d+,\d{3}", prose)) <= {"25,000"}, "about so many"
+
+
+def test_icons_are_the_files_without_what_is_planted():
+    numbers = tables.values()
+    files = ["training files", "test files", "test_unseen_style files"]
+    planted = ["planted duplicate", "planted photo", "planted broken"]
+    total, extra = (sum(int(numbers[name].replace(",", "")) for name in names) for names in (files, planted))
+    assert numbers["icons"] == f"{total - extra:,}"
+
+
 @pytest.mark.parametrize("path", PAGES, ids=str)
 def test_marked_numbers_do_not_begin_a_line(path):
     assert not re.search(r"^<!-- value", text_of(path), re.MULTILINE)  # would end the paragraph

@@ -299,6 +299,9 @@ def test_f1_bars_have_intervals_and_counts():
     assert [bar.get_width() for bar in axes.patches] == [0.8, 0.4]
     (bars,) = axes.collections
     np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], [[0.7, 0.9], [0.35, 0.45]])
+    axes = Figure().subplots()
+    class_f1_bars(axes, f1, low, high, pd.Series({"L2_10": 1500, "L2_2": 7}), {"L2_2": "L2_2 faces"})
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["L2_10 (1,500)", "L2_2 faces (7)"]
 
 
 def test_a_reliability_diagram_has_the_diagonal_and_the_curve():

@@ -1,4 +1,4 @@
-"""Charts that compare: classes before and after a stage, runs by seed, intervals of a change.
+"""Charts that compare: classes before and after a stage, true and predicted, runs by seed, changes.
 
 In: tables. Out: drawings on matplotlib axes.
 """
@@ -10,8 +10,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
-from evaluate import natural_key
+from evaluate import Row, draw_confusion_matrix, natural_key
 from illus.report.figures import BLUE, GRAY, ORANGE, PALETTE, RED
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
@@ -37,8 +38,9 @@ def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | N
         axes.plot(shown[stage], rows, marker, color=colour, label=stage, markersize=6)
     axes.set_yticks(rows, [(labels or {}).get(name, name) for name in names])
     axes.set(xscale="log", xlabel="images (logarithmic)")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.xaxis.set_minor_formatter("{x:,.0f}")
+    axes.minorticks_off()
     axes.grid(axis="x", color=GRAY, alpha=0.3)
     axes.margins(y=0.02)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(shown.columns))
@@ -153,3 +155,26 @@ def pair_distances(axes: Axes, distances: np.ndarray, kinds: Mapping[str, np.nda
     axes.axvline(near, color=RED, linestyle="--", label=f"copies up to {near:g}")
     axes.set(xlabel="distance of a candidate pair", ylabel="pairs", xlim=(0, 60))
     axes.legend()
+
+
+def confusion_matrix(
+    axes: Axes, rows: list[Row], class_names: Sequence[str], labels: Mapping[str, str] | None = None
+) -> None:
+    """The confusion matrix of ``evaluate.py`` in the text size of a page, with names at its classes.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    rows : list of dict
+        From :func:`evaluate.evaluate`.
+    class_names : sequence of str
+        In class order.
+    labels : mapping of str to str, optional
+        Text that is shown for a class instead of its name.
+    """
+    draw_confusion_matrix(axes, rows, class_names)
+    for axis in (axes.xaxis, axes.yaxis):
+        names = [label.get_text() for label in axis.get_ticklabels()]
+        axis.set_ticklabels([(labels or {}).get(name, name) for name in names])
+    for text in axes.texts:
+        text.set_fontsize(8)

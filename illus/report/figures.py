@@ -114,7 +114,7 @@ def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clu
         rows = cluster == number
         label = f"cluster {number} ({rows.sum():,})"
         axes.scatter(x[rows], y[rows], s=4, color=colours[number], label=label)
-    axes.legend(frameon=False, markerscale=3, fontsize=8)
+    axes.legend(frameon=True, framealpha=0.8, edgecolor="none", markerscale=3, fontsize=8)
 
 
 def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
@@ -212,7 +212,7 @@ def roc_curves(
         axes.plot(false, true, color=colour, label=f"{name} ({area:.4f})", drawstyle="steps-post")
     axes.set(xscale="log", xlim=(1 / (~truth).sum(), 1), ylim=(0, 1.01))
     axes.set(xlabel=f"share of {kinds[0]}", ylabel=f"share of {kinds[1]}")
-    axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="lower right")
+    axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="best")
 
 
 def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.DataFrame]]) -> None:
@@ -278,7 +278,14 @@ def architecture(axes: Axes, shapes: Sequence[tuple[str, int, int]]) -> None:
     axes.set_axis_off()
 
 
-def class_f1_bars(axes: Axes, f1: pd.Series, low: pd.Series, high: pd.Series, counts: pd.Series) -> None:
+def class_f1_bars(
+    axes: Axes,
+    f1: pd.Series,
+    low: pd.Series,
+    high: pd.Series,
+    counts: pd.Series,
+    labels: Mapping[str, str] | None = None,
+) -> None:
     """F1 of each class with its interval, and the number of images beside its name.
 
     Parameters
@@ -286,11 +293,13 @@ def class_f1_bars(axes: Axes, f1: pd.Series, low: pd.Series, high: pd.Series, co
     axes : matplotlib.axes.Axes
     f1, low, high, counts : pandas.Series
         Indexed by class name: F1, the bounds of its 95 % interval, images.
+    labels : mapping of str to str, optional
+        Text that is shown for a class instead of its name.
     """
     names = sorted(f1.index, key=natural_key)[::-1]
     errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
     axes.barh(names, f1[names], xerr=errors, color=BLUE, error_kw={"elinewidth": 1, "capsize": 2})
-    axes.set_yticks(names, [f"{name} ({counts[name]:,})" for name in names])
+    axes.set_yticks(names, [f"{(labels or {}).get(name, name)} ({counts[name]:,})" for name in names])
     axes.set(xlabel="F1 and its 95 % interval", xlim=(0, 1))
     axes.margins(y=0.01)
 
