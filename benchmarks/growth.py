@@ -31,7 +31,7 @@ from illus.hashing import code_of
 from illus.parallel import write_table
 
 HASHES, IMAGES, FILES = (10**4, 10**5, 10**6, 10**7), (10**4, 10**5, 10**6), 200_000
-MOST = 50_000  # pairs that are compared; of more, a sample
+MOST = 20_000  # pairs that are compared; of more, a sample
 FILE_SIDE, FILE_SHIFT = 32, 40  # px; levels, sd of the change of a file's three channels
 SOURCES = (
     *DUPLICATE_FINDER,

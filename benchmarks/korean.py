@@ -49,6 +49,7 @@ KOREAN: dict[str, str] = {
     "class": "클래스",
     "what it shows": "내용",
     "images": "이미지",
+    "shipped": "제공하는 가중치",
     "tool": "도구",
     "files a second": "초당 파일",
     "times all three in turn": "차례로 할 때의 배수",

@@ -267,6 +267,14 @@ def training_times() -> pd.DataFrame:
     )
 
 
+def ranking() -> pd.DataFrame:
+    """The last networks on validation and on the test folders, the best on validation first."""
+    names = {"role": "role", "val_macro_f1": "validation: macro F1"}
+    names |= {f"{part}_macro_f1": f"{title}: macro F1" for part, title in PARTS.items()}
+    table = read("ranking").sort_values("val_macro_f1", ascending=False)
+    return table[list(names)].rename(columns=names)
+
+
 def augmentation() -> pd.DataFrame:
     """What random changes of images add to a training step."""
     table = read("augmentation")
@@ -394,6 +402,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
         photo_votes,
         grid,
         single_runs,
+        ranking,
         training_times,
         augmentation,
         scoring,
