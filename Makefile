@@ -23,7 +23,7 @@ test: .venv/dev  ## lint, format, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-extras: .venv-extras/ready  ## tests with Dask, Spark, JAX, ONNX and LiteRT, as far as they can be installed
 	.venv-extras/bin/python -m pytest -m extras -rs
