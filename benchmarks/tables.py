@@ -332,8 +332,9 @@ def growth() -> pd.DataFrame:
     """The search for duplicates over the size of a collection; exponent: of the seconds, over that size."""
     table = read("growth").sort_values(["what", "stage", "n", "search"], ascending=[True, True, True, False])
     same = table.groupby(["what", "stage", "search"], sort=False)
-    ratios = table.seconds / same.seconds.shift(), table.n / same.n.shift()
-    table["exponent"] = np.log(ratios[0].clip(lower=1e-3)) / np.log(ratios[1])
+    before = same.seconds.shift().where(lambda seconds: (seconds >= 0.5) & (table.stage != "compare"))
+    table["exponent"] = np.log(table.seconds / before) / np.log(table.n / same.n.shift())
+    table["kept"] = table.kept.where(table.stage == "candidates")
     names = {"what": "what", "n": "number", "search": "neighbours", "stage": "stage", "seconds": "seconds",
              "exponent": "exponent", "pairs": "pairs", "found": "found", "kept": "copies kept",
              "peak_mb": "peak MB"}  # fmt: skip
@@ -422,6 +423,8 @@ def values() -> dict[str, str]:
     judged = read("photos_cost").query("step == 'find_photos'").n.max()
     files = {"training": judged, **{part: measured[part]["n_images"] for part in PARTS}}
     experiments = pd.concat([runs_of_the_weights(), read("grid")]).query("device == @training['device']")
+    million = read("growth").query("what == 'images' and n == 1_000_000").set_index("stage")
+    pair = million.seconds["compare"] / million.pairs["compare"]
     first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
     chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
     return {
@@ -445,6 +448,11 @@ def values() -> dict[str, str]:
         "icons": f"{sum(files.values()) - sum(PLANTED.values()):,}",
         **{f"{part} files": f"{count:,}" for part, count in files.items()},
         **{f"planted {kind}": f"{count:,}" for kind, count in PLANTED.items()},
+        "minutes of a million": f"{(million.seconds['candidates'] + million.seconds['groups']) / 60:.1f}",
+        "gigabytes of a million": f"{million.peak_mb.max() / 1024:.1f}",
+        "pairs of a million": f"{million.pairs['candidates'] / 1e6:.1f}",
+        "milliseconds of a pair": f"{1000 * pair:.1f}",
+        "hours of a million": f"{pair * million.pairs['candidates'] / 3600:.1f}",
         "redundant": f"{ours.redundant:,}",
         "copies recall": f"{ours.recall:.3f}",
         "copies precision": f"{ours.precision:.3f}",
