@@ -1,8 +1,8 @@
 """An archive at a URL, or a folder of an object store -> class folders.
 
 In: the URL of a ZIP or TAR archive of class folders, or of the class folders themselves in a store that
-fsspec knows (``s3://``, ``gs://``). Out: ``data/training/``, complete or not there at all; nothing that exists
-is overwritten.
+fsspec knows (``s3://``, ``gs://``). Out: ``data/training/``, complete or not there at all; nothing that
+exists is overwritten.
 """
 
 import http.client
