@@ -708,7 +708,7 @@ NO_COLOURS = {"hue": 0, "saturation": (1, 1), "gray": 0, "contrast": (1, 1), "br
         ({"contrast": (0.7, 1.3)}, lambda x: np.sign(np.round(x - 127.5, 3)), 0),
         ({"brightness": 0.1}, lambda x: np.diff(x, axis=-1), 0.01),
     ],
-    ids=str,
+    ids=["none", "hue", "saturation", "gray", "contrast", "brightness"],
 )
 def test_each_change_of_colour_keeps_what_it_must(changes, kept, bound):
     keras.utils.set_random_seed(0)
