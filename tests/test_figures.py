@@ -15,6 +15,7 @@ from illus.report.figures import (
     cluster_scatter,
     curves_by_time,
     knee_curve,
+    label_log_axis,
     learning_curves,
     numbered,
     precision_recall,
@@ -325,3 +326,14 @@ def test_the_heat_map_of_evidence_is_over_its_image():
     assert hot[0] > hot[2]
     assert cold[2] > cold[0]
     assert [text.get_text() for text in axes.texts] == ["a", "b"]
+
+
+def test_labels_of_a_logarithmic_axis_do_not_crowd():
+    axes = Figure().subplots()
+    axes.plot([0, 1], [0.015, 0.7])
+    axes.set(yscale="log")
+    label_log_axis(axes.yaxis)
+    axes.figure.draw_without_rendering()
+    shown = [label.get_text() for label in axes.get_yticklabels(which="both")]
+    assert {"0.02", "0.05", "0.1", "0.2", "0.5"} <= set(shown)
+    assert not {"0.03", "0.09", "0.7"} & set(shown)

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from evaluate import natural_key
@@ -213,6 +215,13 @@ def roc_curves(
     axes.set(xscale="log", xlim=(1 / (~truth).sum(), 1), ylim=(0, 1.01))
     axes.set(xlabel=f"share of {kinds[0]}", ylabel=f"share of {kinds[1]}")
     axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="best")
+
+
+def label_log_axis(axis: Axis) -> None:
+    """Label a logarithmic axis at 1, 2 and 5 times powers of ten, so that labels do not overlap."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
 
 
 def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.DataFrame]]) -> None:
