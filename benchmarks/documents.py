@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import records
+from benchmarks import dates, records
 from benchmarks.korean import KOREAN
 from benchmarks.tables import TABLES, read, readable, values
 from benchmarks.tree import tree
 from evaluate import atomic_write
 from illus import config
+from illus.report.records import days
 
 PAGE = config.RESULTS / "benchmarks.md"
 TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
@@ -101,9 +102,9 @@ def benchmarks_page() -> str:
         record, table = records.described(name), read(name)
         machine = f" Machine: {record.machine}." if record.machine else ""
         renewal = "" if record.command == "nothing" else f" Renewed by `{record.command}`."
-        parts.append(
-            f"## {name}\n\n{record.what}{renewal}{machine} {len(table):,} rows in [{name}.csv]({name}.csv).\n"
-        )
+        recorded = f"recorded {days(config.RESULTS / f'{name}.csv')}"
+        place = f"{len(table):,} rows in [{name}.csv]({name}.csv), {recorded}."
+        parts.append(f"## {name}\n\n{record.what}{renewal}{machine} {place}\n")
         if record.summary or len(table) <= records.LONGEST:
             shown = record.summary(table) if record.summary else table
             parts.append(markdown(shown.rename(columns=title)))
@@ -111,20 +112,26 @@ def benchmarks_page() -> str:
 
 
 def rendered() -> dict[Path, str]:
-    """Every document as it should be."""
+    """Every document as it should be, with the dates that are recorded."""
     pages = {
         path: renew(path.read_text(encoding="utf-8"), path.name.endswith(".ko.md")) for path in documents()
     }
     return pages | {PAGE: benchmarks_page()}
 
 
+def write_changed(path: Path, text: str) -> None:
+    """Write a file that is not up to date, and name it."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        with atomic_write(path) as partial:
+            Path(partial).write_text(text, encoding="utf-8", newline="\n")
+        print(f"{path} renewed")
+
+
 def main() -> int:
-    """Write the documents that are not up to date, and name them; 0."""
+    """Write ``results/dates.csv`` and the documents, those that are not up to date; 0."""
+    write_changed(dates.DATES, dates.rendered())
     for path, text in rendered().items():
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            with atomic_write(path) as partial:
-                Path(partial).write_text(text, encoding="utf-8", newline="\n")
-            print(f"{path} renewed")
+        write_changed(path, text)
     return 0
 
 

@@ -25,7 +25,8 @@ measures one anew (`python -m benchmarks.NAME`) and renders again. `code` is the
 a row (syntax trees without docstrings and comments); – means that the row is older than the column. Library
 versions are those pinned in `requirements.txt`, and for other tools those in
 `benchmarks/peers/requirements.txt`, at the commit that recorded the table. Seconds compare only within a
-table.
+table. A table is said to be recorded on the day on which rows of its code were first committed
+([dates.csv](dates.csv)).
 """
 
 
@@ -198,8 +199,8 @@ def described(name: str) -> Record:
 
 
 def recorded() -> list[str]:
-    """Names of the recorded tables: those that are described first, in that order."""
-    found = sorted(path.stem for path in config.RESULTS.glob("*.csv"))
+    """Names of the recorded tables, without that of their dates: those that are described first, in order."""
+    found = sorted(path.stem for path in config.RESULTS.glob("*.csv") if path.stem != "dates")
     return [name for name in RECORDS if name in found] + [name for name in found if name not in RECORDS]
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from illus.report.analysis import against_control, provenance
+from illus.report.analysis import against_control, verdict
 from illus.report.comparisons import (
     change_intervals,
     class_seeds,
@@ -106,18 +106,19 @@ def test_candidates_that_agree_by_chance_get_no_narrow_interval():
     assert steady.high["a"] - steady.low["a"] > 0.5
 
 
-def test_where_rows_come_from_is_said_with_codes_and_machines():
-    rows = pd.DataFrame(
-        {"code": ["abc", None], "device": "cpu", "backend": "tensorflow", "seconds": [60, 90]}
-    )
-    line = provenance(rows, "x.csv")
-    assert line == (
-        "2 rows of x.csv; code abc and older than the column code; tensorflow on cpu; 2 minutes in all."
-    )
-    assert provenance(rows[["code"]][:1], "y") == "1 rows of y; code abc."
-    assert "older" in provenance(rows[["seconds"]], "z")
-    assert provenance(rows[["code"]][:1], "y", "abc") == "1 rows of y; code abc; today's code."
-    assert "; today's code is abc;" in provenance(rows, "x.csv", "abc")  # not all rows are of it
+@pytest.mark.parametrize(
+    ("interval", "expected", "word"),
+    [
+        ((0.01, 0.03), 1, "held"),
+        ((0.01, 0.03), -1, "refuted"),
+        ((-0.03, -0.01), -1, "held"),
+        ((-0.03, -0.01), 1, "refuted"),
+        ((-0.01, 0.03), 1, "cannot be told"),
+        ((-0.03, 0.01), -1, "cannot be told"),
+    ],
+)
+def test_an_expectation_is_judged_by_the_interval_of_the_change(interval, expected, word):
+    assert verdict(*interval, expected) == word
 
 
 @pytest.mark.parametrize("count, expected", [(1, [0]), (3, [0, 3, 2]), (9, [0, 3, 2, 1])])

@@ -209,25 +209,21 @@ def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.
     return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
 
 
-def provenance(table: pd.DataFrame, source: str, today: str = "") -> str:
-    """One line on where recorded rows come from: the file, their number, their code and machine.
+def verdict(low: float, high: float, expected: int) -> str:
+    """Whether an expectation about a change held, by the interval of the change.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        Rows of a table in ``results/``; ``code``, ``device``, ``backend`` and ``seconds`` if it has them.
-    source : str
-        The file, as it is shown.
-    today : str, default ""
-        Hash of the code that would write the table today; empty if it is not asked for.
+    low, high : float
+        Ends of the interval, as from :func:`against_control`.
+    expected : {-1, 1}
+        The sign of the change that was expected.
+
+    Returns
+    -------
+    str
+        ``held``, ``refuted``, or ``cannot be told`` where the interval has zero in it.
     """
-    known = [str(code) for code in table.get("code", pd.Series(dtype=str)).fillna("").unique()]
-    codes = ", ".join(sorted(code for code in known if code))
-    older = "older than the column code" if "" in known or not known else ""
-    parts = [f"{len(table)} rows of {source}", " and ".join(filter(None, [codes and f"code {codes}", older]))]
-    if today:
-        parts.append("today's code" if set(known) == {today} else f"today's code is {today}")
-    if {"device", "backend"} <= set(table):
-        parts.append(", ".join(sorted({f"{row.backend} on {row.device}" for row in table.itertuples()})))
-        parts.append(f"{table.seconds.sum() / 60:.0f} minutes in all")
-    return "; ".join(filter(None, parts)) + "."
+    if low <= 0 <= high:
+        return "cannot be told"
+    return "held" if expected * low > 0 else "refuted"
