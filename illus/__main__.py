@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
     folder = class_folders_of(options)
     pipeline = load_pipeline()
     from evaluate import read_description
+    from illus.emoji20 import truth
     from illus.report import assemble
 
     if options.recipe:
@@ -64,7 +65,8 @@ def run(options: argparse.Namespace) -> None:
 
             build_data_set(config.EMOJI20)
         weights, tests = config.SHIPPED_WEIGHTS, config.test_folders(folder)
-        scored = assemble.score_folders(tests, weights, assemble.report_dir(folder))
+        labels = truth.class_names(folder).label.to_dict()
+        scored = assemble.score_folders(tests, weights, assemble.report_dir(folder), labels)
         pipeline.tell_leaks(folder, scored, read_description(weights).class_names)
     if not options.no_notebooks:
         assemble.run_notebooks(folder)

@@ -5,9 +5,12 @@ open in a browser, ``index.html`` first.
 """
 
 import csv
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from evaluate import (
     Result,
@@ -15,11 +18,11 @@ from evaluate import (
     atomic_write,
     evaluate,
     format_csv,
-    format_figure,
     format_result,
     trained_on,
 )
 from illus import config
+from illus.report.comparisons import confusion_matrix
 from illus.report.pages import Section, execute_notebook, render_notebooks, write_index
 
 REVIEW_PAGE = "review.html"
@@ -40,7 +43,9 @@ def notebooks() -> list[Path]:
     return sorted(Path().glob("0*.ipynb"))
 
 
-def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> list[tuple[Result, list[Row]]]:
+def score_folders(
+    tests: Sequence[Path], weights: Path, report: Path, labels: Mapping[str, str] | None = None
+) -> list[tuple[Result, list[Row]]]:
     """Score test folders as ``evaluate.py`` does, print the scores, and write them to the report.
 
     What is newer than the weights and the scorer is printed again, not computed.
@@ -53,6 +58,8 @@ def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> list[tu
         Weights file.
     report : Path
         Gets ``NAME.txt``, ``NAME.json``, ``NAME.csv`` and ``NAME.png`` for each folder.
+    labels : mapping of str to str, optional
+        What figures call a class.
 
     Returns
     -------
@@ -69,9 +76,8 @@ def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> list[tu
         shown = report / f"{test.name}.txt"
         if not _is_current(shown, [weights, Path("evaluate.py")]):
             result, rows, description = evaluate(test, weights, progress=True)
-            write_scores(
-                report, test.name, result, rows, description.class_names, trained_on(description.training)
-            )
+            head = trained_on(description.training)
+            write_scores(report, test.name, result, rows, description.class_names, head, labels)
         print(f"\n== {test.name}\n{shown.read_text(encoding='utf-8')}", flush=True)
         with open(shown.with_suffix(".csv"), encoding="utf-8", newline="") as file:
             scored.append(
@@ -81,7 +87,13 @@ def score_folders(tests: Sequence[Path], weights: Path, report: Path) -> list[tu
 
 
 def write_scores(
-    report: Path, name: str, result: Result, rows: list[Row], class_names: Sequence[str], head: str = ""
+    report: Path,
+    name: str,
+    result: Result,
+    rows: list[Row],
+    class_names: Sequence[str],
+    head: str = "",
+    labels: Mapping[str, str] | None = None,
 ) -> None:
     """Write the scores of a test folder to a report; the text is written last.
 
@@ -97,17 +109,30 @@ def write_scores(
         In class order.
     head : str, default ""
         First line of the text.
+    labels : mapping of str to str, optional
+        What the figure calls a class.
     """
     text = "\n".join(filter(None, [head, format_result(result, rows, class_names)])) + "\n"
     contents = {
         ".json": json.dumps(result, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"),
         ".csv": format_csv(rows),
-        ".png": format_figure(rows, class_names, f"{name}.png"),
+        ".png": matrix_image(rows, class_names, labels),
         ".txt": text.encode("utf-8", "backslashreplace"),
     }
     for ending, content in contents.items():
         with atomic_write(report / f"{name}{ending}") as partial:
             partial.write_bytes(content)
+
+
+def matrix_image(
+    rows: list[Row], class_names: Sequence[str], labels: Mapping[str, str] | None = None
+) -> bytes:
+    """The confusion matrix as a PNG file, see :func:`illus.report.comparisons.confusion_matrix`."""
+    figure = Figure(figsize=(10, 10), layout="constrained")
+    confusion_matrix(figure.subplots(), rows, class_names, labels)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=130)
+    return content.getvalue()
 
 
 def run_notebooks(folder: Path) -> None:
