@@ -16,7 +16,6 @@ from illus import config
 LONGEST = 40  # rows of a table that is shown whole
 TWO_CORES = "two CPU cores"
 SHARED = "two CPU cores that other work shared"
-H100 = "one NVIDIA H100, Keras on JAX"
 PHOTO_BENCH = "python -m benchmarks.photos --photo-bench FOLDER"
 HEAD = """# Recorded measurements
 
@@ -120,8 +119,13 @@ RECORDS = {
     "grid": Record(
         "Block x augmentation x budget at tuned learning rates: means over seeds.",
         "python -m illus.learn.grid",
-        H100,
+        "in the columns `backend` and `device`",
         cells_of_the_grid,
+    ),
+    "rounds": Record(
+        "One question a round about one network of the grid, two seeds, on validation.",
+        "python -m illus.learn.rounds",
+        TWO_CORES,
     ),
     "augmentation": Record(
         "What random changes of images add to a training step, for each backend.",

@@ -252,6 +252,7 @@ def training_times() -> pd.DataFrame:
         ("the weights", "notebook 04", single[shipped]),
         ("other networks on the same images", "notebook 04", single[~shipped]),
         ("block, augmentation and budget", "notebook 04", read("grid")),
+        ("one question a round", "notebook 04", read("rounds").drop_duplicates("run_ids").query("seeds.str.len() == 1")),
         *((what, where, table[table.question == name]) for name, (what, where) in QUESTIONS.items()),
         ("other methods", "notebook 04", read("training").assign(device="cpu")),
     ]
@@ -302,23 +303,49 @@ def damaged() -> pd.DataFrame:
     return read("fuzz").replace({"weights": "weights files"}).rename(columns=names)
 
 
-def photo_harm() -> pd.DataFrame:
-    """What photos among the training images change, against none: mean over seeds, interval by Dunnett."""
-    rows = read("photo_harm")
+def changes(rows: pd.DataFrame, names: str, control: str, values: Mapping[str, str]) -> pd.DataFrame:
+    """Changes of means over seeds against a control, with intervals by Dunnett's test, as text.
+
+    Indexed by the other values of the column ``names``; a column for each of ``values``, column to title.
+    """
     columns = {}
-    for value, title in (("macro_f1", "macro F1"), ("micro_f1", "micro F1")):
-        seeds = {
-            name: part.sort_values("seed")[value] for name, part in rows.groupby("condition", sort=False)
-        }
-        none = seeds.pop("no photos")
-        found = stats.dunnett(*seeds.values(), control=none, rng=0)
+    for value, title in values.items():
+        seeds = {name: part[value] for name, part in rows.groupby(names, sort=False)}
+        base = seeds.pop(control)
+        found = stats.dunnett(*seeds.values(), control=base, rng=0)
         interval = found.confidence_interval(0.95)
-        means = [f"{part.mean() - none.mean():+.3f}" for part in seeds.values()]
+        means = [f"{part.mean() - base.mean():+.3f}" for part in seeds.values()]
         limits = zip(interval.low, interval.high, strict=True)
         columns[f"change of {title}"] = [
             f"{mean} [{low:+.3f}, {high:+.3f}]" for mean, (low, high) in zip(means, limits, strict=True)
         ]
-    return pd.DataFrame({"condition": list(seeds), **columns})
+    return pd.DataFrame(columns, index=list(seeds))
+
+
+def photo_harm() -> pd.DataFrame:
+    """What photos among the training images change, against none: mean over seeds."""
+    rows = read("photo_harm").sort_values("seed", kind="stable")
+    found = changes(rows, "condition", "no photos", {"macro_f1": "macro F1", "micro_f1": "micro F1"})
+    return found.rename_axis("condition").reset_index()
+
+
+def rounds() -> pd.DataFrame:
+    """One question a round about one network of the grid: changes on validation, mean over seeds."""
+    rows = read("rounds")
+    titles = {"val_macro_f1": "macro F1", "val_micro_f1": "micro F1"}
+    found = changes(rows, "answer", "base", titles).rename_axis("answer").reset_index()
+    adds = rows.groupby("answer").multiply_adds.mean()
+    found.insert(0, "question", found.answer.map(rows.set_index("answer").question.to_dict()))
+    return found.assign(**{"multiply-adds": found.answer.map(adds / 1e6).map("{:.1f} M".format)})
+
+
+def edge_of_the_grid() -> tuple[int, int]:
+    """In how many cells of the grid the best learning rate is the highest that was tried, and of how many."""
+    table = read("grid")
+    search = table[(table.budget == table.budget.min()) & (table.seed == table.seed.min())]
+    cells = search.groupby(["block", "augmentation"])
+    best = search.loc[cells.val_macro_f1.idxmax()].set_index(["block", "augmentation"]).learning_rate
+    return int((best == cells.learning_rate.max()).sum()), len(best)
 
 
 def again() -> pd.DataFrame:
@@ -402,6 +429,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
         photo_cost,
         photo_votes,
         grid,
+        rounds,
         single_runs,
         ranking,
         training_times,
@@ -426,6 +454,7 @@ def values() -> dict[str, str]:
     million = read("growth").query("what == 'images' and n == 1_000_000").set_index("stage")
     pair = million.seconds["compare"] / million.pairs["compare"]
     first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
+    edge, cells = edge_of_the_grid()
     chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
     return {
         "data": training["data_hash"],
@@ -453,6 +482,8 @@ def values() -> dict[str, str]:
         "pairs of a million": f"{million.pairs['candidates'] / 1e6:.1f}",
         "milliseconds of a pair": f"{1000 * pair:.1f}",
         "hours of a million": f"{pair * million.pairs['candidates'] / 3600:.1f}",
+        "cells of the grid": str(cells),
+        "cells at the edge": str(edge),
         "redundant": f"{ours.redundant:,}",
         "copies recall": f"{ours.recall:.3f}",
         "copies precision": f"{ours.precision:.3f}",
