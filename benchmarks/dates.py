@@ -21,6 +21,8 @@ COLUMNS = ["table", "code", "date"]
 
 def codes(table: str) -> set[str]:
     """The values of the column ``code`` of a table that is given as text; one empty value if it has none."""
+    if not table.strip():
+        return set()
     rows = pd.read_csv(io.StringIO(table), dtype=str, keep_default_na=False)
     return set(rows["code"]) if "code" in rows else {""}
 
@@ -41,7 +43,7 @@ def history(path: Path) -> Iterator[tuple[str, str]]:
 
 def git(*words: str, folder: Path) -> str:
     """What a git command prints."""
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, encoding="utf-8", check=True)
     return done.stdout
 
 
@@ -61,7 +63,7 @@ def update(dates: Path) -> pd.DataFrame:
     known: dict[tuple[str, str], str] = {}
     if dates.exists():
         rows = pd.read_csv(dates, dtype=str, keep_default_na=False)
-        known = {(row.table, row.code): row.date for row in rows.itertuples()}
+        known = {(row.table, row.code): row.date for row in rows.itertuples() if row.date}
     found: dict[tuple[str, str], str] = {}
     for path in sorted(set(dates.parent.glob("*.csv")) - {dates}):
         there = {(path.name, code) for code in codes(path.read_text(encoding="utf-8"))}

@@ -1,7 +1,7 @@
 """What the recorded measurements say, as readable tables and as single numbers.
 
-In: the CSV files in ``results/`` and ``weights/best.json``. Out: data frames with English titles whose cells
-are text (:data:`TABLES`), and numbers as text (:data:`VALUES`). ``benchmarks/documents.py`` puts both into
+In: the CSV files in ``results/`` and ``weights/best.json``. Out: data frames with English titles
+(:data:`TABLES`), and numbers as text (:func:`values`). ``benchmarks/documents.py`` puts both into
 the documents. Nothing is measured here.
 """
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from illus import config
 from illus.emoji20.build import PLANTED
+from illus.report.effects import against_control, at_the_edge
 
 CARD = Path("weights/best.json")
 CLASSES = Path("illus/emoji20/classes.csv")
@@ -42,9 +42,12 @@ PHOTO_METHODS = ["this project", "this project, final", "k-means", "Gaussian mix
 PHOTO_METHODS += ["isolation forest", "autoencoder, k-means"]
 
 
+TEXT = dict.fromkeys(("code", "run_id", "run_ids", "seeds", "data_hash"), str)
+
+
 def read(name: str) -> pd.DataFrame:
     """``results/<name>.csv``; hashes of code stay text."""
-    return pd.read_csv(config.RESULTS / f"{name}.csv", dtype={"code": str, "run_id": str, "data_hash": str})
+    return pd.read_csv(config.RESULTS / f"{name}.csv", dtype=TEXT)
 
 
 def card() -> dict:
@@ -252,7 +255,11 @@ def training_times() -> pd.DataFrame:
         ("the weights", "notebook 04", single[shipped]),
         ("other networks on the same images", "notebook 04", single[~shipped]),
         ("block, augmentation and budget", "notebook 04", read("grid")),
-        ("one question a round", "notebook 04", read("rounds").drop_duplicates("run_ids").query("seeds.str.len() == 1")),
+        (
+            "one question a round",
+            "notebook 04",
+            read("rounds").query("not run_ids.str.contains(' ')").drop_duplicates("run_ids"),
+        ),
         *((what, where, table[table.question == name]) for name, (what, where) in QUESTIONS.items()),
         ("other methods", "notebook 04", read("training").assign(device="cpu")),
     ]
@@ -310,16 +317,11 @@ def changes(rows: pd.DataFrame, names: str, control: str, values: Mapping[str, s
     """
     columns = {}
     for value, title in values.items():
-        seeds = {name: part[value] for name, part in rows.groupby(names, sort=False)}
-        base = seeds.pop(control)
-        found = stats.dunnett(*seeds.values(), control=base, rng=0)
-        interval = found.confidence_interval(0.95)
-        means = [f"{part.mean() - base.mean():+.3f}" for part in seeds.values()]
-        limits = zip(interval.low, interval.high, strict=True)
+        found = against_control(rows.groupby(names, sort=False)[value].agg(list).to_dict(), control)
         columns[f"change of {title}"] = [
-            f"{mean} [{low:+.3f}, {high:+.3f}]" for mean, (low, high) in zip(means, limits, strict=True)
+            f"{row.change:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in found.itertuples()
         ]
-    return pd.DataFrame(columns, index=list(seeds))
+    return pd.DataFrame(columns, index=found.index)
 
 
 def photo_harm() -> pd.DataFrame:
@@ -337,15 +339,6 @@ def rounds() -> pd.DataFrame:
     adds = rows.groupby("answer").multiply_adds.mean()
     found.insert(0, "question", found.answer.map(rows.set_index("answer").question.to_dict()))
     return found.assign(**{"multiply-adds": found.answer.map(adds / 1e6).map("{:.1f} M".format)})
-
-
-def edge_of_the_grid() -> tuple[int, int]:
-    """In how many cells of the grid the best learning rate is the highest that was tried, and of how many."""
-    table = read("grid")
-    search = table[(table.budget == table.budget.min()) & (table.seed == table.seed.min())]
-    cells = search.groupby(["block", "augmentation"])
-    best = search.loc[cells.val_macro_f1.idxmax()].set_index(["block", "augmentation"]).learning_rate
-    return int((best == cells.learning_rate.max()).sum()), len(best)
 
 
 def again() -> pd.DataFrame:
@@ -454,7 +447,7 @@ def values() -> dict[str, str]:
     million = read("growth").query("what == 'images' and n == 1_000_000").set_index("stage")
     pair = million.seconds["compare"] / million.pairs["compare"]
     first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
-    edge, cells = edge_of_the_grid()
+    edge, cells = at_the_edge(read("grid"))
     chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
     return {
         "data": training["data_hash"],

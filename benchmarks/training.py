@@ -3,7 +3,7 @@
     python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.training [--seconds 600]
 
-All learn from the same training part (``work/emoji20/cluster_by_shape.csv``, of notebook 04) in the same run
+All learn from the same training part (``work/emoji20/split_by_cluster.csv``, of notebook 04) in the same run
 on the same machine. Networks train for the given seconds and are scored on validation after each epoch;
 HOG features (Dalal and Triggs 2005; gray, 64 px) with a linear support vector machine or the nearest
 neighbour take what they take. Each is scored on the test folders when it is done. Methods that the table
@@ -223,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
     seconds = parser.parse_args().seconds
-    dataset = pd.read_csv(WORK / "cluster_by_shape.csv")
+    dataset = pd.read_csv(WORK / "split_by_cluster.csv")
     names = dataset.groupby("class_id").class_name.first().tolist()
     table, curves = config.RESULTS / "training.csv", config.RESULTS / "training_curves.csv"
     if not table.exists():

@@ -66,7 +66,7 @@ def cached(
         One for each of ``stage.fields``, with a row for each key: filled in.
     compute : callable
         Takes positions in ``keys``; yields for each of them, in their order, a value for each of
-        ``stage.fields``. What it has yielded is kept, even if it then fails.
+        ``stage.fields``. If it fails, whole groups of ``ROWS_AT_ONCE`` that it yielded before are kept.
     settings : object, optional
         What else decides the values; its ``repr`` counts.
     files : sequence of Path, optional

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from illus.clean import candidates
 from illus.clean.candidates import (
     MAX_RADIUS,
     count_within,
@@ -124,3 +125,9 @@ def test_without_faiss_the_search_stays_exact(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.warns(UserWarning, match="pip install faiss-cpu"):
         np.testing.assert_array_equal(neighbour_pairs(points, 3, max_exact=10), exact)
+
+
+def test_a_place_that_faiss_leaves_empty_is_no_neighbour(monkeypatch):
+    found = np.array([[0, 1], [1, -1], [2, -1]])
+    monkeypatch.setattr(candidates, "nearest", lambda *arguments: found)
+    assert neighbour_pairs(np.eye(3, dtype=np.float32), 1).tolist() == [[0, 1]]

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from illus.report.analysis import against_control, verdict
 from illus.report.comparisons import (
     change_intervals,
     class_seeds,
@@ -15,6 +14,7 @@ from illus.report.comparisons import (
     seed_points,
     shown_images,
 )
+from illus.report.effects import against_control, at_the_edge, verdict
 from illus.report.sheets import unlike
 
 RUNS = pd.DataFrame({"name": ["b", "b", "a", "a"], "f1": [0.2, 0.4, 0.5, 0.7]})
@@ -119,6 +119,20 @@ def test_candidates_that_agree_by_chance_get_no_narrow_interval():
 )
 def test_an_expectation_is_judged_by_the_interval_of_the_change(interval, expected, word):
     assert verdict(*interval, expected) == word
+
+
+def test_cells_whose_best_rate_is_the_highest_are_counted():
+    rows = pd.DataFrame(
+        [
+            ("d", "plain", "flip", 0.1, 0),
+            ("d", "plain", "flip", 0.2, 1),
+            ("d", "plain", "strong", 0.1, 1),
+            ("d", "plain", "strong", 0.2, 0),
+            ("e", "plain", "strong", 0.1, 1),
+        ],
+        columns=["data_hash", "block", "augmentation", "learning_rate", "tuned"],
+    )
+    assert at_the_edge(rows) == (2, 3)
 
 
 @pytest.mark.parametrize("count, expected", [(1, [0]), (3, [0, 3, 2]), (9, [0, 3, 2, 1])])

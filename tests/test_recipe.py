@@ -96,6 +96,51 @@ def trained(monkeypatch):
     return seen
 
 
+def test_a_rate_that_diverges_is_the_worst_of_its_cell(trained, tmp_path, monkeypatch):
+    fake, highest = grid.train, max(grid.learning_rates(SMALL))
+
+    def diverging(dataset, folder, config, question, work):
+        if config.learning_rate == highest:
+            raise FloatingPointError("the loss is nan")
+        return fake(dataset, folder, config, question, work)
+
+    monkeypatch.setattr(grid, "train", diverging)
+    rows = list(grid.run_cell(grid.cells(SMALL)[0], SMALL, DATASET, "", tmp_path))
+    assert {row["learning_rate"] for row in rows} == set(grid.learning_rates(SMALL)) - {highest}
+    assert len(rows) == SMALL.rates - 1 + 4, "the search, then two budgets with two seeds"
+
+
+def test_each_data_set_has_its_own_best_rate():
+    rows = pd.DataFrame(
+        [("d", 0.1, 0.5), ("d", 0.2, 0.4), ("e", 0.1, 0.8), ("e", 0.2, 0.9)],
+        columns=["data_hash", "learning_rate", "val_macro_f1"],
+    ).assign(block="plain", augmentation="flip", budget=10, seed=0)
+    assert grid.is_tuned(rows).tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("part", ["0/2", "3/2", "2", "a/b"])
+def test_a_part_that_is_none_is_refused(part, capsys):
+    with pytest.raises(SystemExit) as stop:
+        grid.main(["--part", part])
+    assert stop.value.code == 2
+    assert f"--part {part}" in capsys.readouterr().err
+
+
+def test_the_command_takes_the_data_set_of_notebook_04(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    work = grid.paths.work_dir(tmp_path / "images")
+    DATASET.to_csv(work / "split_by_cluster.csv", index=False)
+    DATASET.assign(split="validation").to_csv(work / "dataset.csv", index=False)
+    (tmp_path / "results").mkdir()
+    monkeypatch.setenv("DATA_DIR", "images")
+    monkeypatch.setattr(grid, "GRID", SMALL)
+    assert grid.main(["--part", "2/2"]) == 0
+    table = pd.read_csv("results/grid.csv")
+    assert set(table.data_hash) == {DATA}
+    assert len(table) == len(trained)
+
+
 def test_rates_are_drawn_from_every_part_of_the_range():
     rates = grid.learning_rates(SMALL)
     edges = np.geomspace(0.01, 0.1, 4)

@@ -54,12 +54,19 @@ def test_known_dates_stay_and_those_of_code_that_is_gone_go(repository):
     assert ("a.csv", "9999") not in found.index
 
 
-def test_what_is_not_committed_is_of_today(repository, monkeypatch):
-    today = dates.datetime.now(dates.UTC).date().isoformat()
+def test_an_empty_version_and_an_empty_date_say_nothing(repository):
+    commit(repository, DAYS[2], d="")
+    commit(repository, DAYS[2], d="x,code\n1,7777\n")
+    (repository / "dates.csv").write_text("table,code,date\nd.csv,7777,\n")
+    found = dates.update(repository / "dates.csv").set_index(["table", "code"]).date
+    assert found["d.csv", "7777"] == DAYS[2]
+
+
+def test_what_is_not_committed_is_of_today(repository):
     (repository / "a.csv").write_text("x,code\n1,4444\n")
     (repository / "new.csv").write_text("x,code\n1,5555\n")
     found = dates.update(repository / "dates.csv").set_index(["table", "code"]).date
-    assert found["a.csv", "4444"] == found["new.csv", "5555"] == today
+    assert found["a.csv", "4444"] == found["new.csv", "5555"] > DAYS[2]
 
 
 def test_without_history_what_is_known_is_enough(tmp_path):

@@ -1,6 +1,8 @@
 """Rounds of experiments, with tiny networks that are really trained on drawn images."""
 
-import numpy as np
+import shutil
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from conftest import write_class_folders
@@ -63,22 +65,20 @@ def test_ways_to_predict_use_the_networks_of_the_base(measured):
 
 
 def test_a_student_has_the_teachers_of_the_plan_and_others_have_none(measured):
-    dataset, folder, root = measured
-    teachers = (run_id(PLAN.teachers[0], data_hash(dataset)),)
-    taught = rounds.configuration(PLAN.answers[-1], PLAN, 1, dataset, folder, root)
+    dataset, _, root = measured
+    data = data_hash(dataset)
+    teachers = (run_id(PLAN.teachers[0], data),)
+    taught = rounds.configuration(PLAN.answers[-1], PLAN, 1, data)
     assert (taught.teachers, taught.seed) == (teachers, 1)
     assert (root / "runs" / teachers[0] / "model.h5").exists()
     larger = rounds.Answer("input size", "20 px", {"input_size": 20})
-    config = rounds.configuration(larger, PLAN, 0, dataset, folder, root)
+    config = rounds.configuration(larger, PLAN, 0, data)
     assert (config.teachers, config.input_size, config.width) == ((), 20, TINY.width)
 
 
-def test_only_what_the_table_lacks_is_measured(measured, monkeypatch):
-    dataset, folder, root = measured
-    table = root / "rounds.csv"
-    whole = table.read_bytes()
-    rows = rounds.load(table)
-    rows.drop(index=1).to_csv(table, index=False)
+@pytest.fixture
+def trainings(monkeypatch):
+    """Questions and seeds of what is trained from now on."""
     seen = []
     real = rounds.train
 
@@ -87,11 +87,57 @@ def test_only_what_the_table_lacks_is_measured(measured, monkeypatch):
         return real(dataset, folder, config, question, work)
 
     monkeypatch.setattr(rounds, "train", counted)
-    rounds.run(PLAN, dataset, folder, root, table)
-    assert seen == [("base", 1), ("base", 0), ("base", 1)]  # again for their networks, which are there
-    again = rounds.load(table)
-    assert sorted(again.answer) == sorted(rows.answer)
-    table.write_bytes(whole)
+    return seen
+
+
+def without_one(root, path):
+    """The table without its row of the base with seed 1, and the whole table."""
+    whole = rounds.load(root / "rounds.csv")
+    whole.drop(index=1).to_csv(path, index=False)
+    return whole
+
+
+def test_a_row_that_is_missing_comes_back_from_the_network_that_is_there(measured, trainings, tmp_path):
+    dataset, folder, root = measured
+    whole = without_one(root, tmp_path / "rounds.csv")
+    rounds.run(PLAN, dataset, folder, root, tmp_path / "rounds.csv")
+    again = rounds.load(tmp_path / "rounds.csv")
+    assert again.columns.tolist() == whole.columns.tolist()
+    order = ["answer", "seeds"]
+    pd.testing.assert_frame_equal(
+        again.sort_values(order, ignore_index=True), whole.sort_values(order, ignore_index=True)
+    )
+    assert trainings == []
+
+
+def test_a_full_table_needs_no_network(measured, trainings, tmp_path):
+    dataset, folder, root = measured
+    shutil.copy(root / "rounds.csv", tmp_path / "rounds.csv")
+    rounds.run(PLAN, dataset, folder, tmp_path / "work", tmp_path / "rounds.csv")
+    assert trainings == []
+    assert (tmp_path / "rounds.csv").read_bytes() == (root / "rounds.csv").read_bytes()
+
+
+def test_rows_of_another_base_are_measured_anew(measured, trainings, tmp_path):
+    dataset, folder, root = measured
+    shutil.copy(root / "rounds.csv", tmp_path / "rounds.csv")
+    other = replace(PLAN, base=replace(TINY, epochs=1), answers=PLAN.answers[:1], seeds=(0,))
+    rounds.run(other, dataset, folder, root, tmp_path / "rounds.csv")
+    assert trainings == [("base", 0)]
+    row = rounds.load(tmp_path / "rounds.csv").set_index(["answer", "seeds"]).loc[("base", "0")]
+    assert row.run_ids == run_id(replace(TINY, epochs=1), data_hash(dataset))
+
+
+def test_an_answer_that_diverges_has_no_row(measured, monkeypatch, tmp_path, capsys):
+    dataset, folder, _ = measured
+
+    def diverging(*arguments):
+        raise FloatingPointError("the loss is nan")
+
+    monkeypatch.setattr(rounds, "train", diverging)
+    rounds.run(PLAN, dataset, folder, tmp_path, tmp_path / "rounds.csv")
+    assert rounds.load(tmp_path / "rounds.csv").empty
+    assert "base: the loss is nan" in capsys.readouterr().out
 
 
 def test_the_plan_changes_settings_that_exist_one_question_at_a_time():
@@ -101,12 +147,3 @@ def test_the_plan_changes_settings_that_exist_one_question_at_a_time():
     assert len(ids) == len(rounds.PLAN.answers) - 1, "the student differs by its teachers"
     assert rounds.BASE.augmentation in AUGMENTATIONS
     assert not any(answer.changes for answer in rounds.PLAN.answers if answer.taught)
-
-
-def test_no_table_has_no_rows(tmp_path):
-    assert rounds.load(tmp_path / "rounds.csv").empty
-    assert not rounds.has_row(tmp_path / "rounds.csv", "base", [0])
-    rounds.add_row({"answer": "a", "seeds": "0 1"}, tmp_path / "rounds.csv")
-    assert rounds.has_row(tmp_path / "rounds.csv", "a", (0, 1))
-    assert not rounds.has_row(tmp_path / "rounds.csv", "a", (0,))
-    assert np.array_equal(pd.read_csv(tmp_path / "rounds.csv").columns, ["answer", "seeds"])

@@ -142,15 +142,16 @@ def neighbour_pairs(
         asked = np.concatenate([pca.transform(change(part)) for part in parts])
     count = min(n_neighbours + (change is None), len(points))
     near = nearest(points, asked, count, max_exact)
-    return unique_pairs(np.column_stack([np.repeat(np.arange(len(points)), count), near.ravel()]))
+    pairs = np.column_stack([np.repeat(np.arange(len(points)), count), near.ravel()])
+    return unique_pairs(pairs[pairs[:, 1] >= 0])
 
 
 def nearest(points: np.ndarray, asked: np.ndarray, count: int, max_exact: int) -> np.ndarray:
     """Positions of the ``count`` points nearest to each of those asked for; int64, shape (m, ``count``).
 
-    Exact up to ``max_exact`` points. Of more, faiss searches the cells of a k-means partition that are
-    nearest (Jegou et al. 2011, "Product quantization for nearest neighbor search", section IV): the share of
-    copies that this misses is in ``results/growth.csv``.
+    Exact up to ``max_exact`` points. Of more, faiss searches the nearest cells of a k-means partition (Jegou
+    et al. 2011, "Product quantization for nearest neighbor search", section IV), and gives -1 where they hold
+    fewer. The share of copies that are candidates nevertheless is in ``results/growth.csv``.
     """
     faiss = import_faiss() if len(points) > max_exact else None
     if faiss is None:

@@ -2,13 +2,15 @@
 
     python -m illus.learn.grid [--part I/N] [--highest RATE]
 
-In: dataset.csv of a folder of class folders. Out: one row per run. The learning rate is tuned for each block
-and augmentation at the short budget, by a seeded random search on validation; the search's runs are rows
-too. A run that the table or the work folder has is not repeated; parts may run side by side.
+In: split_by_cluster.csv of a folder of class folders, which notebook 04 leaves. Out: one row per run. The
+learning rate is tuned for each block and augmentation at the short budget, by a seeded random search on
+validation; the search's runs are rows too. A run that the table or the work folder has is not repeated;
+parts may run side by side.
 """
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -98,9 +100,14 @@ def run_cell(
     rates = learning_rates(grid)
     while rates:
         rate = rates.pop(0)
-        row = run_once(replace(base, learning_rate=rate), name, dataset, folder, work)
-        tried[rate] = float(row["val_macro_f1"] or 0)
-        yield row
+        try:
+            row = run_once(replace(base, learning_rate=rate), name, dataset, folder, work)
+        except FloatingPointError as error:  # the rate is too high
+            print(f"{block} {name} {rate}: {error}", flush=True)
+            tried[rate] = -1.0
+        else:
+            tried[rate] = float(row["val_macro_f1"] or 0)
+            yield row
         best = max(tried, key=lambda rate: tried[rate])
         if not rates and best == max(tried) and 2 * best <= grid.highest:
             rates = [2 * best]
@@ -149,16 +156,18 @@ def remember(table: Path, work: Path) -> None:
         path = work / "runs" / row["run_id"] / "row.json"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(row))
+            with atomic_write(path) as partial:
+                partial.write_text(json.dumps(row))
 
 
 def is_tuned(rows: pd.DataFrame) -> pd.Series:
-    """Whether a row has the best learning rate of its block and augmentation, or is of the search alone.
+    """Whether a row has the best learning rate of its cell, or is of the search alone: 1 or 0.
 
-    The best is that of the search: at the shortest budget, with the first seed. 1 or 0.
+    A cell is a block and an augmentation on one data set. The best rate is that of the search: at the
+    shortest budget, with the first seed.
     """
     search = rows[(rows.budget == rows.budget.min()) & (rows.seed == rows.seed.min())]
-    cell = ["block", "augmentation"]
+    cell = ["data_hash", "block", "augmentation"]
     best = search.loc[search.groupby(cell).val_macro_f1.idxmax()].set_index(cell).learning_rate
     return (rows.learning_rate == rows.set_index(cell).index.map(best)).astype(int)
 
@@ -201,7 +210,7 @@ def run(
 
 
 def merge(tables: Sequence[Path], merged: Path) -> None:
-    """Add the rows of parts to a table, and remove the parts."""
+    """Add the rows of parts to a table, and remove the parts. Two processes must not merge at once."""
     for path in tables:
         for row in pd.read_csv(path, dtype=TEXT).to_dict("records"):
             add_row(row, merged)
@@ -214,12 +223,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", default="1/1", metavar="I/N", help="only part I of N; from 1")
     parser.add_argument("--highest", type=float, default=GRID.highest, help="rate that the search stops at")
     options = parser.parse_args(arguments)
-    part, parts = map(int, options.part.split("/"))
+    found = re.fullmatch(r"(\d+)/(\d+)", options.part)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        parser.error(f"--part {options.part}: I/N, with I from 1 to N")
+    part, parts = int(found[1]), int(found[2])
     folder = paths.data_dir()
     work = paths.work_dir(folder)
-    dataset = pd.read_csv(work / "dataset.csv")
+    dataset = pd.read_csv(work / "split_by_cluster.csv")
     table = paths.RESULTS / "grid.csv"
-    remember(table, work)
+    remember(table, work)  # the part has a table of its own
     own = table if parts == 1 else table.with_name(f"grid-{part}-of-{parts}.csv")
     run(replace(GRID, highest=options.highest), dataset, folder, work, own, part - 1, parts)
     if parts > 1:

@@ -2,15 +2,17 @@
 
     python -m illus.learn.rounds
 
-In: dataset.csv of a folder of class folders. Out: one row per answer and seed, scored on validation. Each
-answer changes one thing in a base, which is a row itself: in how it is trained, or in how the trained network
-predicts. A row that the table has is not measured again, and a training that was stopped resumes.
+In: split_by_cluster.csv of a folder of class folders, which notebook 04 leaves. Out: one row per answer and
+seed, scored on validation. Each answer changes one thing in a base, which is a row itself: in how it is
+trained, or in how the trained network predicts. A row that the table has is not measured again, and a
+training that was stopped resumes.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +25,13 @@ from illus.learn.grid import GRID
 from illus.learn.heads import PREDICTION_BATCH, nearest_features
 from illus.learn.networks import average, multiply_adds
 from illus.learn.plan import RECIPES
-from illus.learn.settings import Changes, Config, Record, Scalar, data_hash, run_id
+from illus.learn.settings import Changes, Config, Scalar, data_hash, run_id
 from illus.learn.training import train
 from illus.parallel import write_table
 
 TEXT = {"run_ids": str, "seeds": str, "code": str, "data_hash": str, "val_class_f1": str}
 Head = Callable[[Model, np.ndarray, np.ndarray], Model]  # a network, training images and labels -> a model
+Network = tuple[Model, dict[str, Any]]  # a trained network, and the summary of its record
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,13 @@ PLAN = Plan(
     ),
     RECIPES["gpu"].members,
 )
+
+
+def as_it_is(model: Model, *training: np.ndarray) -> Model:
+    """The head of a network that predicts as it was trained."""
+    return model
+
+
 HEADS: dict[tuple[str, str], Head] = {  # question and answer to a trained base's other way to predict
     ("mirror image", "mean with the mirror image"): lambda model, *_: average([model], mirrored=True),
     ("head", "nearest training features"): nearest_features,
@@ -81,38 +91,46 @@ def run(plan: Plan, dataset: pd.DataFrame, folder: str | Path, work: Path, table
     dataset, folder, work
         As for :func:`illus.learn.training.train`.
     table : Path
-        CSV file. Networks that are averaged have one row, with the seeds of all.
+        CSV file. Networks that are averaged have one row, with the seeds of all. Rows of other runs, of
+        another plan or other images, are replaced.
     """
-    for tried, seed in product(plan.answers, plan.seeds):
-        if not has_row(table, tried.answer, [seed]):
-            config = configuration(tried, plan, seed, dataset, folder, work)
-            record = train(dataset, folder, config, tried.question, work)
-            model = load_classifier(record.weights)[0]
-            add_row(row_of(tried.question, tried.answer, model, [record], dataset, folder, work), table)
-    bases = [train(dataset, folder, replace(plan.base, seed=seed), "base", work) for seed in plan.seeds]
-    models = [load_classifier(record.weights)[0] for record in bases]
-    training = part_of(dataset, "train", plan.base, folder, work)
-    for (question, answer), head in HEADS.items():
-        for record, model in zip(bases, models, strict=True):
-            if not has_row(table, answer, [record.config.seed]):
-                changed = head(model, *training)
-                add_row(row_of(question, answer, changed, [record], dataset, folder, work), table)
-    if not has_row(table, AVERAGE[1], plan.seeds):
-        add_row(row_of(*AVERAGE, average(models), bases, dataset, folder, work), table)
+    data, known = data_hash(dataset), load(table)
+    base = [replace(plan.base, seed=seed) for seed in plan.seeds]
+    wanted: list[tuple[str, str, list[Config], Head]] = [
+        (tried.question, tried.answer, [configuration(tried, plan, seed, data)], as_it_is)
+        for tried, seed in product(plan.answers, plan.seeds)
+    ]
+    wanted += [(*name, [config], head) for (name, head), config in product(HEADS.items(), base)]
+    for question, answer, configs, head in [*wanted, (*AVERAGE, base, as_it_is)]:
+        runs = " ".join(run_id(config, data) for config in configs)
+        if ((known.answer == answer) & (known.run_ids == runs)).any():
+            continue
+        try:
+            networks = [trained(config, plan, question, dataset, folder, work) for config in configs]
+        except FloatingPointError as error:  # an answer too, but without scores
+            print(f"{answer}: {error}", flush=True)
+            continue
+        row: dict[str, Scalar] = {"question": question, "answer": answer}
+        add_row(row | scores(networks, head, dataset, folder, work), table)
 
 
-def configuration(
-    answer: Answer, plan: Plan, seed: int, dataset: pd.DataFrame, folder: str | Path, work: Path
-) -> Config:
-    """The settings of an answer; teachers whose weights are missing are trained."""
-    config = replace(plan.base, **answer.changes, seed=seed)
-    if not answer.taught:
-        return config
-    teachers = tuple(run_id(teacher, data_hash(dataset)) for teacher in plan.teachers)
-    for name, teacher in zip(teachers, plan.teachers, strict=True):
-        if not (work / "runs" / name / "model.h5").exists():
-            train(dataset, folder, teacher, "teacher", work)
-    return replace(config, teachers=teachers)
+def configuration(tried: Answer, plan: Plan, seed: int, data: str) -> Config:
+    """The settings of an answer, with the ids of its teachers on data of a hash."""
+    teachers = tuple(run_id(teacher, data) for teacher in plan.teachers) if tried.taught else ()
+    return replace(plan.base, **tried.changes, seed=seed, teachers=teachers)
+
+
+def trained(
+    config: Config, plan: Plan, question: str, dataset: pd.DataFrame, folder: str | Path, work: Path
+) -> Network:
+    """The network of a run and what is recorded of it; trained, after its teachers, unless it is there."""
+    teachers = plan.teachers if config.teachers else ()
+    for one, asked in [*((teacher, "teacher") for teacher in teachers), (config, question)]:
+        path = work / "runs" / run_id(one, data_hash(dataset)) / "model.h5"
+        if not path.exists():
+            train(dataset, folder, one, asked, work)
+    model, description = load_classifier(path)
+    return model, description.training
 
 
 def part_of(
@@ -124,58 +142,50 @@ def part_of(
     return images[rows], dataset.class_id.to_numpy()[rows]
 
 
-def row_of(
-    question: str,
-    answer: str,
-    model: Model,
-    records: Sequence[Record],
-    dataset: pd.DataFrame,
-    folder: str | Path,
-    work: Path,
+def scores(
+    networks: Sequence[Network], head: Head, dataset: pd.DataFrame, folder: str | Path, work: Path
 ) -> dict[str, Scalar]:
-    """A row of the table: the validation scores of a model that was made from the networks of records."""
-    first = records[0]
-    images, labels = part_of(dataset, "validation", first.config, folder, work)
+    """The rest of a row: validation scores of a network with a head, or of the average of several."""
+    records = [record for _, record in networks]
+    config = replace(Config(), input_size=records[0]["input_size"], fit=records[0]["fit"])
+    model = head(networks[0][0], *part_of(dataset, "train", config, folder, work))
+    if len(networks) > 1:
+        model = average([model for model, _ in networks])
+    images, labels = part_of(dataset, "validation", config, folder, work)
     predicted = model.predict(images, PREDICTION_BATCH, verbose=0).argmax(1)
     result = score(labels, predicted, dataset.groupby("class_id").class_name.first().tolist())
     return {
-        "question": question,
-        "answer": answer,
-        "seeds": " ".join(str(record.config.seed) for record in records),
+        "seeds": " ".join(str(record["seed"]) for record in records),
         "val_macro_f1": round(result["macro_f1"], 5),
         "val_micro_f1": round(result["micro_f1"], 5),
         "val_class_f1": " ".join(f"{c['f1']:.4f}" for c in result["per_class"].values()),
         "multiply_adds": multiply_adds(model),
-        "seconds": sum(record.seconds for record in records),
-        "backend": first.backend,
-        "device": first.device,
-        "data_hash": first.data_hash,
-        "run_ids": " ".join(record.run_id for record in records),
-        "code": first.code,
+        "seconds": sum(record["seconds"] for record in records),
+        **{key: records[0][key] for key in ("backend", "device", "data_hash")},
+        "run_ids": " ".join(record["run_id"] for record in records),
+        "code": records[0]["code"],
     }
 
 
 def load(table: Path) -> pd.DataFrame:
     """The rows of the table, none where there is no file."""
-    return pd.read_csv(table, dtype=TEXT) if table.exists() else pd.DataFrame(columns=["answer", "seeds"])
-
-
-def has_row(table: Path, answer: str, seeds: Sequence[int]) -> bool:
-    """Whether the table has the answer with these seeds."""
-    rows = load(table)
-    return bool(((rows.answer == answer) & (rows.seeds == " ".join(map(str, seeds)))).any())
+    columns = ["question", "answer", "run_ids", "seeds"]
+    return pd.read_csv(table, dtype=TEXT) if table.exists() else pd.DataFrame(columns=columns)
 
 
 def add_row(row: dict[str, Scalar], table: Path) -> None:
-    """Put a row at the end of the table."""
-    write_table(pd.concat([load(table), pd.DataFrame([row])], ignore_index=True), table)
+    """Put a row at the end of the table, in place of the one of its answer and seeds, and print it."""
+    known = load(table)
+    others = known[(known.answer != row["answer"]) | (known.seeds != row["seeds"])]
+    write_table(pd.concat([others, pd.DataFrame([row])], ignore_index=True), table)
+    print(" | ".join(str(row[name]) for name in ("answer", "seeds", "val_macro_f1")), flush=True)
 
 
 def main() -> int:
     """The command line; 0 on success."""
     folder = paths.data_dir()
     work = paths.work_dir(folder)
-    run(PLAN, pd.read_csv(work / "dataset.csv"), folder, work, paths.RESULTS / "rounds.csv")
+    run(PLAN, pd.read_csv(work / "split_by_cluster.csv"), folder, work, paths.RESULTS / "rounds.csv")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Errors of a scored classifier, its calibration, the evidence for a class; changes between runs.
+"""Errors of a scored classifier, its calibration, the evidence for a class.
 
 In: the rows that :func:`evaluate.evaluate` returns, or a model and images. Out: tables and arrays.
 """
@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops
-from scipy import stats
 from scipy.sparse import csr_array
 
 from illus.calibration import calibration_error
@@ -182,48 +181,3 @@ def _cut_at_map(
         with suppress(ValueError):  # where a shortcut goes round the map
             return keras.Model(model.input, features), keras.Model(features, scores)
     raise ValueError(f"{model.name} has no feature map that all of its evidence goes through")
-
-
-def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.DataFrame:
-    """Changes of the mean against a control, with intervals that hold for all of them together.
-
-    The test of Dunnett (1955): the spread between seeds is pooled over all candidates, so that one whose
-    few seeds agree by chance gets no narrow interval, and comparing several with one control is allowed for.
-
-    Parameters
-    ----------
-    samples : mapping of str to sequence of float
-        Candidate to its value with each seed; at least two candidates, and two seeds in all but one.
-    control : str
-        The candidate that the others are compared with.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by the other candidates: ``change``, and ``low`` and ``high`` of the 95 % interval.
-    """
-    others = [name for name in samples if name != control]
-    test = stats.dunnett(*(samples[name] for name in others), control=samples[control], rng=0)
-    interval = test.confidence_interval(0.95)
-    change = [np.mean(samples[name]) - np.mean(samples[control]) for name in others]
-    return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
-
-
-def verdict(low: float, high: float, expected: int) -> str:
-    """Whether an expectation about a change held, by the interval of the change.
-
-    Parameters
-    ----------
-    low, high : float
-        Ends of the interval, as from :func:`against_control`.
-    expected : {-1, 1}
-        The sign of the change that was expected.
-
-    Returns
-    -------
-    str
-        ``held``, ``refuted``, or ``cannot be told`` where the interval has zero in it.
-    """
-    if low <= 0 <= high:
-        return "cannot be told"
-    return "held" if expected * low > 0 else "refuted"

@@ -1,0 +1,62 @@
+"""What differences between runs mean: against a control, against an expectation, at the edge of a search.
+
+In: scores of runs. Out: changes with their intervals, and verdicts.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+
+def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.DataFrame:
+    """Changes of the mean against a control, with intervals that hold for all of them together.
+
+    The test of Dunnett (1955): the spread between seeds is pooled over all candidates, so that one whose
+    few seeds agree by chance gets no narrow interval, and comparing several with one control is allowed for.
+
+    Parameters
+    ----------
+    samples : mapping of str to sequence of float
+        Candidate to its value with each seed; at least two candidates, and two seeds in all but one.
+    control : str
+        The candidate that the others are compared with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the other candidates: ``change``, and ``low`` and ``high`` of the 95 % interval.
+    """
+    others = [name for name in samples if name != control]
+    test = stats.dunnett(*(samples[name] for name in others), control=samples[control], rng=0)
+    interval = test.confidence_interval(0.95)
+    change = [np.mean(samples[name]) - np.mean(samples[control]) for name in others]
+    return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
+
+
+def verdict(low: float, high: float, expected: int) -> str:
+    """Whether an expectation about a change held, by the interval of the change.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the interval, as from :func:`against_control`.
+    expected : {-1, 1}
+        The sign of the change that was expected.
+
+    Returns
+    -------
+    str
+        ``held``, ``refuted``, or ``cannot be told`` where the interval has zero in it.
+    """
+    if low <= 0 <= high:
+        return "cannot be told"
+    return "held" if expected * low > 0 else "refuted"
+
+
+def at_the_edge(rows: pd.DataFrame) -> tuple[int, int]:
+    """In how many cells of a table the best learning rate is the highest that was tried, and of how many."""
+    cell = ["data_hash", "block", "augmentation"]
+    best = rows[rows.tuned == 1].groupby(cell).learning_rate.first()
+    return int((best == rows.groupby(cell).learning_rate.max()).sum()), len(best)
