@@ -30,6 +30,7 @@ from illus.clean.overrides import NAME as OVERRIDES
 from illus.clean.overrides import decided, read_overrides, reasons, relabel
 from illus.clean.photos import find_photos
 from illus.data.catalog import scan
+from illus.data.tables import read_table
 from illus.hashing import code_of, digest
 from illus.learn import experiments
 from illus.learn.compiling import device_name
@@ -86,7 +87,7 @@ def clean(folder: Path) -> Tables:
         photos = find_photos(catalog, folder, config.SEED, duplicates, overrides=overrides, cache=cache)
         write_table(photos, places[1])
         stamp.write_text(_stamp(made_from, places))
-    duplicates, photos = (pd.read_csv(place, keep_default_na=False) for place in places)
+    duplicates, photos = map(read_table, places)
     return Tables(catalog, duplicates, photos, overrides)
 
 
@@ -145,7 +146,7 @@ def check_labels(folder: Path) -> str:
 def write_review_page(folder: Path) -> Path:
     """Clean a folder and write the page on which a person decides, also about labels that are in doubt."""
     tables, labels = clean(folder), config.work_dir(folder) / "labels.csv"
-    doubted = pd.read_csv(labels, keep_default_na=False) if labels.exists() else None
+    doubted = read_table(labels) if labels.exists() else None
     out = report_dir(folder) / REVIEW_PAGE
     return write_review(
         tables.catalog, tables.duplicates, tables.photos, folder, out, doubted, tables.overrides
@@ -219,7 +220,7 @@ def experiment_data(folder: Path) -> pd.DataFrame:
     without test folders beside ``folder`` a part ``test`` is held out.
     """
     table = config.work_dir(folder) / "dataset.csv"
-    plain = subsample_for_profile(pd.read_csv(table)) if table.exists() else prepare(folder)
+    plain = subsample_for_profile(read_table(table)) if table.exists() else prepare(folder)
     shares = {"validation": VALIDATION_SHARE}
     if not config.test_folders(folder):
         shares = {"test": HELD_OUT} | shares
