@@ -7,9 +7,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import COLOURS, write_class_folders
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from evaluate import Description
 from illus.__main__ import main
+from illus.report import assemble
+from illus.report.assemble import run_notebooks, score_folders, write_report
 from illus.report.pages import (
     NotebookError,
     Section,
@@ -82,13 +86,80 @@ def test_a_notebook_is_executed_into_another_file(tmp_path, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_a_cell_that_fails_is_named_and_what_ran_is_kept(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import os\nos._exit(9)", "the kernel died, perhaps for want of memory"),
+    ],
+)
+def test_a_cell_that_fails_is_named_and_what_ran_is_kept(source, why, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cells = [new_code_cell("print(1)"), new_markdown_cell("text"), new_code_cell("1 / 0")]
+    cells = [new_code_cell("print(1)"), new_markdown_cell("text"), new_code_cell(source)]
     path = write_notebook(tmp_path / "a.ipynb", *cells)
-    with pytest.raises(NotebookError, match=r"a.ipynb, code cell 2: ZeroDivisionError: division by zero"):
-        execute_notebook(path, tmp_path / "b.ipynb")
-    assert nbformat.read(tmp_path / "b.ipynb", 4).cells[0].outputs[0].text == "1\n"
+    with pytest.raises(NotebookError) as stopped:
+        execute_notebook(path, Path("b.ipynb"))
+    assert str(stopped.value) == f"a.ipynb, code cell 2: {why}; see failed/b.ipynb"
+    assert nbformat.read(tmp_path / "failed" / "b.ipynb", 4).cells[0].outputs[0].text == "1\n"
+    assert not (tmp_path / "b.ipynb").exists()
+
+
+def test_a_notebook_that_failed_is_executed_again_and_not_shown(class_folder_tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROFILE", "quick")
+    write_notebook(tmp_path / "01_a.ipynb", new_code_cell("open('wanted.txt').read()"))
+    folder, failed = class_folder_tree, Path("work/images/notebooks/quick/failed/01_a.ipynb")
+    for _ in range(2):
+        with pytest.raises(NotebookError, match=r"code cell 1: FileNotFoundError"):
+            run_notebooks(folder)
+    assert failed.exists()
+    assert "01_a.html" not in write_report(folder).read_text("utf-8")
+    Path("wanted.txt").write_text("there")
+    run_notebooks(folder)
+    assert not failed.exists()
+    assert "01_a.html" in write_report(folder).read_text("utf-8")
+
+
+def test_notebooks_run_again_when_an_image_or_a_decision_changes(class_folder_tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder, ran = class_folder_tree, []
+    write_notebook(tmp_path / "01_a.ipynb", new_code_cell("1"))
+
+    def execute(path, out):
+        ran.append(path.name)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        time.sleep(0.02)  # longer than a tick of the file system's clock
+        out.write_bytes(path.read_bytes())
+        return 0.0
+
+    monkeypatch.setattr(assemble, "execute_notebook", execute)
+    image, decisions = folder / "L2_2" / "0.png", Path("work/images/overrides.csv")
+    for change in (lambda: None, image.touch, image.unlink, decisions.touch):
+        change()
+        for _ in range(2):
+            run_notebooks(folder)
+    assert len(ran) == 4
+
+
+def test_scores_are_kept_until_weights_or_test_folder_change(tmp_path, monkeypatch):
+    test, weights, scored = write_class_folders(tmp_path / "test", n=2), tmp_path / "w.h5", []
+    weights.touch()
+    (test / "L2_2" / "broken.png").symlink_to("nowhere")
+
+    def score(folder, *_, **__):
+        scored.append(folder)
+        rows = [{"path": f"{name}/0.png", "class_name": name, "predicted": name} for name in COLOURS]
+        return {"test_folder": str(folder)}, rows, Description(list(COLOURS), 16, "pad", {})
+
+    monkeypatch.setattr(assemble, "evaluate", score)
+    monkeypatch.setattr(assemble, "format_result", lambda *_: "scores")
+    image, late = test / "L2_2" / "0.png", test / "L2_10" / "late.png"
+    changes = [lambda: None, weights.touch, image.touch, image.unlink, lambda: late.symlink_to("nowhere")]
+    for change in changes:
+        change()
+        first, second = (score_folders([test], weights, tmp_path) for _ in range(2))
+        assert first[0][0] == second[0][0] == {"test_folder": str(test)}
+    assert len(scored) == len(changes)
 
 
 def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
