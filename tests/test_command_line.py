@@ -191,6 +191,15 @@ def test_a_notebook_without_a_title_is_called_by_its_file(tmp_path):
     assert render_notebook(path, tmp_path / "plain.html") == "plain"
 
 
+def test_what_a_killed_process_left_of_a_file_is_not_shown(class_folder_tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report, executed = assemble.report_dir(class_folder_tree), assemble.executed_dir(class_folder_tree)
+    executed.mkdir(parents=True)
+    (report / ".test.7.partial.json").write_text("{")
+    (executed / ".01_a.7.partial.ipynb").write_text("{")
+    assert "partial" not in write_report(class_folder_tree).read_text("utf-8")
+
+
 def test_the_index_escapes_names_and_leaves_empty_sections_out(tmp_path):
     sections = [Section("<b>Notebooks", "note", [("a.html", "<i>A")]), Section("Nothing", "", [])]
     page = write_index(tmp_path, "<script>", sections).read_text(encoding="utf-8")

@@ -179,7 +179,7 @@ def write_report(folder: Path) -> Path:
         The index. For emoji20 it shows the recorded notebooks first.
     """
     report, name = report_dir(folder), config.work_dir(folder).name
-    executed = sorted(executed_dir(folder).glob("*.ipynb"))
+    executed = sorted(executed_dir(folder).glob("[!.]*.ipynb"))
     sections = []
     if folder == config.EMOJI20 / "training":
         sections.append(Section("Notebooks", RECORDED, render_notebooks(notebooks(), report)))

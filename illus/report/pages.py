@@ -195,7 +195,7 @@ def render_notebooks(
 def scores_in(folder: Path) -> list[Score]:
     """What ``evaluate.py --json`` wrote into a folder, one entry a file, with the text beside it as page."""
     found: list[Score] = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("[!.]*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         found.append(
             {
