@@ -11,6 +11,7 @@ from conftest import COLOURS, write_class_folders
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from evaluate import Description
+from illus import config
 from illus.__main__ import main
 from illus.report import assemble
 from illus.report.assemble import run_notebooks, score_folders, write_report
@@ -25,6 +26,7 @@ from illus.report.pages import (
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["emoji20", "data", "run", "report", "leaks", "labels", "review", "clean", "predict", "export"]
+NEED_FOLDER = ("run", "labels", "review", "report")
 HEAVY = ("numpy", "pandas", "keras", "cv2", "matplotlib", "sklearn", "evaluate")
 
 
@@ -60,14 +62,92 @@ def test_wrong_arguments_are_one_line(arguments, message, capsys):
     assert "--help" in line
 
 
-@pytest.mark.parametrize("command", ["run", "labels", "review", "report"])
-def test_a_missing_folder_is_one_line(command, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def empty_place(tmp_path, monkeypatch):
+    """An empty current folder, with no data set named."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", "")
-    assert main([command, "nowhere"]) == 2
+    return tmp_path
+
+
+NAME_ONE = "name a folder that has a sub-folder for each class"
+BUILD_IT = "build it by python -m illus emoji20, or name your own folder"
+EMOJI20 = "no such folder: data/emoji20/training"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *((f"{command} nowhere", f"no such folder: nowhere: {NAME_ONE}") for command in NEED_FOLDER),
+        *((f"{command} file", f"not a folder: file: {NAME_ONE}") for command in NEED_FOLDER),
+        *((command, f"{EMOJI20}: {BUILD_IT}") for command in NEED_FOLDER if command != "run"),
+        ("clean nowhere out", f"no such folder: nowhere: {NAME_ONE}"),
+        ("clean data/emoji20/training out", f"{EMOJI20}: {BUILD_IT}"),
+        ("leaks nowhere .", f"no such folder: nowhere: {NAME_ONE}"),
+        ("leaks . nowhere", f"no such folder: nowhere: {NAME_ONE}"),
+    ],
+)
+def test_a_missing_folder_is_one_line(arguments, message, empty_place, capsys):
+    (empty_place / "file").touch()
+    assert main(arguments.split()) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
-    assert line == f"illus {command}: error: no such folder: nowhere"
-    assert not (tmp_path / "work").exists()
+    assert line == f"illus {arguments.split()[0]}: error: {message}"
+    assert [path.name for path in empty_place.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [("leaks . .", "--csv"), ("predict . w.h5", "--csv"), ("export w.h5 --format keras", "")],
+)
+def test_a_file_that_would_have_no_place_is_refused_before_the_work(arguments, place, empty_place, capsys):
+    for out, message in [
+        ("missing/x", "no such folder: missing: make it, or name another file"),
+        (".", ". is a folder: name a file"),
+    ]:
+        assert main([*arguments.split(), *place.split(), out]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == f"illus {arguments.split()[0]}: error: {message}"
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "--recipe"]])
+def test_run_builds_emoji20_where_it_is_missing(arguments, empty_place, monkeypatch, capsys):
+    def build(out):
+        raise ValueError(f"{out} would be built")
+
+    monkeypatch.setattr("illus.emoji20.command.build_data_set", build)
+    assert main(arguments) == 2
+    assert "data/emoji20 would be built" in capsys.readouterr().err
+
+
+def test_emoji20_is_known_however_its_path_is_written(empty_place, monkeypatch, capsys):
+    folder = write_class_folders(empty_place / "data" / "emoji20" / "training", n=2)
+    Path("link").symlink_to(folder.parent)
+    for spelled in ("data/emoji20/training", "data/../data/emoji20/training/", folder, "link/training"):
+        assert config.is_emoji20(spelled)
+    assert not config.is_emoji20("data/emoji20/test")
+    monkeypatch.setenv("PROFILE", "full")
+    assert config.weights_path(folder) == config.SHIPPED_WEIGHTS
+    write_notebook(empty_place / "01_a.ipynb", new_code_cell("1"))
+    assert "01_a.html" in write_report(folder).read_text("utf-8"), "the recorded notebooks"
+    assert main(["emoji20", "--limit", "5", "--out", str(folder.parent)]) == 2
+    assert "need --out" in capsys.readouterr().err
+
+
+def test_run_scores_emoji20_with_the_shipped_weights_however_it_is_named(empty_place, monkeypatch):
+    from illus import pipeline
+
+    folder = write_class_folders(empty_place / "data" / "emoji20" / "training", n=2)
+    (folder.parent / "truth.csv").touch()
+    scored = []
+
+    def score(tests, weights, *_):
+        scored.append(weights)
+        raise ValueError("stop")
+
+    monkeypatch.setattr(assemble, "score_folders", score)
+    monkeypatch.setattr(pipeline, "run", lambda folder: pytest.fail("emoji20 would be trained on"))
+    assert main(["run", str(folder)]) == 2
+    assert scored == [config.SHIPPED_WEIGHTS]
 
 
 def write_notebook(path, *cells):

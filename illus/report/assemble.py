@@ -181,7 +181,7 @@ def write_report(folder: Path) -> Path:
     report, name = report_dir(folder), config.work_dir(folder).name
     executed = sorted(executed_dir(folder).glob("[!.]*.ipynb"))
     sections = []
-    if folder == config.EMOJI20 / "training":
+    if config.is_emoji20(folder):
         sections.append(Section("Notebooks", RECORDED, render_notebooks(notebooks(), report)))
     check, note = ("This machine", QUICK) if sections else ("Notebooks", OWN.format(config.profile().name))
     pages = render_notebooks(executed, report / "executed", "executed on this machine", index="../index.html")
