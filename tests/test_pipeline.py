@@ -12,6 +12,7 @@ from conftest import COLOURS, write_class_folders
 from illus import config, pipeline
 from illus.__main__ import main
 from illus.clean.balance import split, subsample_for_profile
+from illus.clean.duplicates import stored_duplicates
 from illus.clean.leaks import scores_without
 from illus.data.catalog import scan
 from illus.data.tables import read_table
@@ -220,8 +221,27 @@ def test_labels_writes_its_table_and_the_review_page_shows_it(quick_stages, tmp_
     assert main(["labels", str(folder)]) == 0
     assert "1 of 18 labels are in doubt" in capsys.readouterr().out
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "work/images/labels.csv"), doubted)
+    page = tmp_path / "work/images/report/review.html"
     assert main(["review", str(folder)]) == 0
-    assert "L2_33" in (tmp_path / "work/images/report/review.html").read_text("utf-8")
+    assert "L2_2/1.png" in page.read_text("utf-8")
+    (folder / "L2_2" / "1.png").rename(folder / "L2_33" / "moved.png")
+    assert main(["review", str(folder)]) == 0, "a file was moved to the class that was suggested"
+    assert "L2_2/1.png" not in page.read_text("utf-8")
+
+
+def test_after_an_interruption_old_duplicates_are_not_taken_for_new_ones(quick_stages, tmp_path, monkeypatch):
+    folder, _ = quick_stages
+    assert pipeline.clean(folder).duplicates.path.tolist() == ["L2_2/0.png", "L2_2/copy.png"]
+    shutil.copy(folder / "L2_10" / "1.png", folder / "L2_10" / "copy.png")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "find_duplicates", stop)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.clean(folder)
+    found = stored_duplicates(scan(folder), folder, tmp_path / "work" / "images")
+    assert found.path.tolist() == ["L2_10/1.png", "L2_10/copy.png", "L2_2/0.png", "L2_2/copy.png"]
 
 
 @pytest.mark.parametrize("names", [["1", "2", "10"], ["007", "008"], ["A", "B", "NA"]], ids="-".join)
