@@ -836,7 +836,7 @@ def format_figure(rows: list[Row], class_names: Sequence[str], path: PathLike) -
 @contextlib.contextmanager
 def atomic_write(path: PathLike) -> Iterator[Path]:
     """A path to write to, which replaces ``path`` when the block ends without an error."""
-    partial = Path(path).with_name(f".{Path(path).stem}.partial{Path(path).suffix}")
+    partial = Path(path).with_name(f".{Path(path).stem}.{os.getpid()}.partial{Path(path).suffix}")
     try:
         yield partial
         partial.replace(path)

@@ -57,13 +57,9 @@ def run(options: argparse.Namespace) -> None:
     if options.recipe:
         pipeline.run_weights(folder)
         return
-    if folder != config.EMOJI20 / "training":
+    if not config.is_emoji20(folder):
         pipeline.run(folder)
     else:
-        if not (config.EMOJI20 / "truth.csv").exists():
-            from illus.emoji20.command import build_data_set
-
-            build_data_set(config.EMOJI20)
         weights, tests = config.SHIPPED_WEIGHTS, config.test_folders(folder)
         labels = truth.class_names(folder).label.to_dict()
         scored = assemble.score_folders(tests, weights, assemble.report_dir(folder), labels)
@@ -83,6 +79,9 @@ def report(options: argparse.Namespace) -> None:
 
 def leaks(options: argparse.Namespace) -> None:
     """Which test images are copies of training images."""
+    check_folder(options.training)
+    check_folder(options.test)
+    check_file(options.csv)
     from illus.clean.leaks import find_leaks, format_leaks
     from illus.parallel import write_table
 
@@ -110,13 +109,15 @@ def review(options: argparse.Namespace) -> None:
 
 def clean(options: argparse.Namespace) -> None:
     """A folder of what is kept."""
+    folder = class_folders_of(options)
     pipeline = load_pipeline()
 
-    print(pipeline.write_cleaned_folder(Path(options.folder), options.out, options.link))
+    print(pipeline.write_cleaned_folder(folder, options.out, options.link))
 
 
 def predict(options: argparse.Namespace) -> None:
     """Classes of images without a class."""
+    check_file(options.csv)
     from evaluate import atomic_write, format_csv
     from illus.predict import format_predictions
     from illus.predict import predict as predict_folder
@@ -141,6 +142,7 @@ def load_pipeline() -> ModuleType:
 
 def export(options: argparse.Namespace) -> None:
     """Weights in the format of another program."""
+    check_file(options.out)
     load_pipeline()
     from illus.learn.interchange import export_to
 
@@ -158,15 +160,43 @@ def on_workers(options: argparse.Namespace) -> AbstractContextManager[None]:
 
 
 def class_folders_of(options: argparse.Namespace) -> Path:
-    """The folder that was named, else ``DATA_DIR``, else emoji20; for notebooks, too."""
+    """The folder that was named, else ``DATA_DIR``, else emoji20, which ``run`` builds if it is missing.
+
+    Notebooks learn of it, and of the profile, by the environment.
+
+    Raises
+    ------
+    ValueError
+        There is no such folder.
+    """
     if options.folder:
         os.environ["DATA_DIR"] = str(options.folder)
     if getattr(options, "profile", None):
         os.environ["PROFILE"] = options.profile
     folder = config.data_dir()
-    if not folder.is_dir() and folder != config.EMOJI20 / "training":
-        raise ValueError(f"no such folder: {folder}")
+    if not config.is_emoji20(folder):
+        check_folder(folder)
+    elif options.command is not run:
+        check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
+    elif not (config.EMOJI20 / "truth.csv").exists():
+        from illus.emoji20.command import build_data_set
+
+        build_data_set(config.EMOJI20)
     return folder
+
+
+def check_folder(folder: Path, cure: str = "name a folder that has a sub-folder for each class") -> None:
+    """ValueError if there is no such folder, with what to do about it."""
+    if not folder.is_dir():
+        raise ValueError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}: {cure}")
+
+
+def check_file(path: Path | None) -> None:
+    """ValueError, before the work, if its result could not be written to this file; None is no file."""
+    if path and path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file")
+    if path:
+        check_folder(path.parent, "make it, or name another file")
 
 
 # --- Arguments ------------------------------------------------------------------------------------

@@ -58,6 +58,11 @@ def data_dir() -> Path:
     return Path(os.environ.get("DATA_DIR") or EMOJI20 / "training")
 
 
+def is_emoji20(folder: str | Path) -> bool:
+    """Whether a folder is emoji20's training folder, however its path is written."""
+    return Path(folder).resolve() == (EMOJI20 / "training").resolve()
+
+
 def test_folders(folder: str | Path) -> list[Path]:
     """Folders to score: those beside a training folder whose names begin with ``test``, sorted.
 
@@ -71,7 +76,7 @@ def test_folders(folder: str | Path) -> list[Path]:
 
 def weights_path(folder: str | Path) -> Path:
     """Where the model of a folder goes: ``weights/best.h5`` for all of emoji20, else into its work folder."""
-    shipped = profile().name == "full" and Path(folder) == EMOJI20 / "training"
+    shipped = profile().name == "full" and is_emoji20(folder)
     return SHIPPED_WEIGHTS if shipped else work_dir(folder) / "best.h5"
 
 

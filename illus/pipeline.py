@@ -30,6 +30,7 @@ from illus.clean.overrides import NAME as OVERRIDES
 from illus.clean.overrides import decided, read_overrides, reasons, relabel
 from illus.clean.photos import find_photos
 from illus.data.catalog import scan
+from illus.data.tables import read_table
 from illus.hashing import code_of, digest
 from illus.learn import experiments
 from illus.learn.compiling import device_name
@@ -75,18 +76,22 @@ def clean(folder: Path) -> Tables:
     cache = work / "cache"
     overrides = read_overrides(work / OVERRIDES)
     catalog = scan(folder, cache=cache)
-    write_table(catalog, work / "catalog.csv")
     relabel(catalog, overrides)  # a class that does not exist is an error before the long stages
     places, stamp = [work / "duplicates.csv", work / "photos.csv"], work / "cleaned.txt"
     made_from = [table.to_csv(index=False) for table in (catalog, overrides)]
     made_from.append(code_of(sorted(Path(__file__).parent.glob("clean/*.py"))))
-    if not (stamp.exists() and stamp.read_text() == _stamp(made_from, places)):
+    is_current = stamp.exists() and stamp.read_text() == _stamp(made_from, places)
+    if not is_current:
+        for place in places:
+            place.unlink(missing_ok=True)  # stored_duplicates takes what lies beside this catalog for its own
+    write_table(catalog, work / "catalog.csv")
+    if not is_current:
         duplicates = find_duplicates(catalog, folder, overrides=overrides, cache=cache)
         write_table(duplicates, places[0])
         photos = find_photos(catalog, folder, config.SEED, duplicates, overrides=overrides, cache=cache)
         write_table(photos, places[1])
         stamp.write_text(_stamp(made_from, places))
-    duplicates, photos = (pd.read_csv(place, keep_default_na=False) for place in places)
+    duplicates, photos = map(read_table, places)
     return Tables(catalog, duplicates, photos, overrides)
 
 
@@ -143,9 +148,14 @@ def check_labels(folder: Path) -> str:
 
 
 def write_review_page(folder: Path) -> Path:
-    """Clean a folder and write the page on which a person decides, also about labels that are in doubt."""
+    """Clean a folder and write the page on which a person decides, also about labels that are in doubt.
+
+    What the label check said of files that are no longer there is left out.
+    """
     tables, labels = clean(folder), config.work_dir(folder) / "labels.csv"
-    doubted = pd.read_csv(labels, keep_default_na=False) if labels.exists() else None
+    doubted = read_table(labels) if labels.exists() else None
+    if doubted is not None:  # files may have been moved to the class that was suggested
+        doubted = doubted[doubted.path.isin(tables.catalog.path)]
     out = report_dir(folder) / REVIEW_PAGE
     return write_review(
         tables.catalog, tables.duplicates, tables.photos, folder, out, doubted, tables.overrides
@@ -219,7 +229,7 @@ def experiment_data(folder: Path) -> pd.DataFrame:
     without test folders beside ``folder`` a part ``test`` is held out.
     """
     table = config.work_dir(folder) / "dataset.csv"
-    plain = subsample_for_profile(pd.read_csv(table)) if table.exists() else prepare(folder)
+    plain = subsample_for_profile(read_table(table)) if table.exists() else prepare(folder)
     shares = {"validation": VALIDATION_SHARE}
     if not config.test_folders(folder):
         shares = {"test": HELD_OUT} | shares

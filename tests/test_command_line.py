@@ -7,9 +7,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import COLOURS, write_class_folders
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from evaluate import Description
+from illus import config
 from illus.__main__ import main
+from illus.report import assemble
+from illus.report.assemble import run_notebooks, score_folders, write_report
 from illus.report.pages import (
     NotebookError,
     Section,
@@ -21,6 +26,7 @@ from illus.report.pages import (
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["emoji20", "data", "run", "report", "leaks", "labels", "review", "clean", "predict", "export"]
+NEED_FOLDER = ("run", "labels", "review", "report")
 HEAVY = ("numpy", "pandas", "keras", "cv2", "matplotlib", "sklearn", "evaluate")
 
 
@@ -56,14 +62,92 @@ def test_wrong_arguments_are_one_line(arguments, message, capsys):
     assert "--help" in line
 
 
-@pytest.mark.parametrize("command", ["run", "labels", "review", "report"])
-def test_a_missing_folder_is_one_line(command, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def empty_place(tmp_path, monkeypatch):
+    """An empty current folder, with no data set named."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", "")
-    assert main([command, "nowhere"]) == 2
+    return tmp_path
+
+
+NAME_ONE = "name a folder that has a sub-folder for each class"
+BUILD_IT = "build it by python -m illus emoji20, or name your own folder"
+EMOJI20 = "no such folder: data/emoji20/training"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *((f"{command} nowhere", f"no such folder: nowhere: {NAME_ONE}") for command in NEED_FOLDER),
+        *((f"{command} file", f"not a folder: file: {NAME_ONE}") for command in NEED_FOLDER),
+        *((command, f"{EMOJI20}: {BUILD_IT}") for command in NEED_FOLDER if command != "run"),
+        ("clean nowhere out", f"no such folder: nowhere: {NAME_ONE}"),
+        ("clean data/emoji20/training out", f"{EMOJI20}: {BUILD_IT}"),
+        ("leaks nowhere .", f"no such folder: nowhere: {NAME_ONE}"),
+        ("leaks . nowhere", f"no such folder: nowhere: {NAME_ONE}"),
+    ],
+)
+def test_a_missing_folder_is_one_line(arguments, message, empty_place, capsys):
+    (empty_place / "file").touch()
+    assert main(arguments.split()) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
-    assert line == f"illus {command}: error: no such folder: nowhere"
-    assert not (tmp_path / "work").exists()
+    assert line == f"illus {arguments.split()[0]}: error: {message}"
+    assert [path.name for path in empty_place.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [("leaks . .", "--csv"), ("predict . w.h5", "--csv"), ("export w.h5 --format keras", "")],
+)
+def test_a_file_that_would_have_no_place_is_refused_before_the_work(arguments, place, empty_place, capsys):
+    for out, message in [
+        ("missing/x", "no such folder: missing: make it, or name another file"),
+        (".", ". is a folder: name a file"),
+    ]:
+        assert main([*arguments.split(), *place.split(), out]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == f"illus {arguments.split()[0]}: error: {message}"
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "--recipe"]])
+def test_run_builds_emoji20_where_it_is_missing(arguments, empty_place, monkeypatch, capsys):
+    def build(out):
+        raise ValueError(f"{out} would be built")
+
+    monkeypatch.setattr("illus.emoji20.command.build_data_set", build)
+    assert main(arguments) == 2
+    assert "data/emoji20 would be built" in capsys.readouterr().err
+
+
+def test_emoji20_is_known_however_its_path_is_written(empty_place, monkeypatch, capsys):
+    folder = write_class_folders(empty_place / "data" / "emoji20" / "training", n=2)
+    Path("link").symlink_to(folder.parent)
+    for spelled in ("data/emoji20/training", "data/../data/emoji20/training/", folder, "link/training"):
+        assert config.is_emoji20(spelled)
+    assert not config.is_emoji20("data/emoji20/test")
+    monkeypatch.setenv("PROFILE", "full")
+    assert config.weights_path(folder) == config.SHIPPED_WEIGHTS
+    write_notebook(empty_place / "01_a.ipynb", new_code_cell("1"))
+    assert "01_a.html" in write_report(folder).read_text("utf-8"), "the recorded notebooks"
+    assert main(["emoji20", "--limit", "5", "--out", str(folder.parent)]) == 2
+    assert "need --out" in capsys.readouterr().err
+
+
+def test_run_scores_emoji20_with_the_shipped_weights_however_it_is_named(empty_place, monkeypatch):
+    from illus import pipeline
+
+    folder = write_class_folders(empty_place / "data" / "emoji20" / "training", n=2)
+    (folder.parent / "truth.csv").touch()
+    scored = []
+
+    def score(tests, weights, *_):
+        scored.append(weights)
+        raise ValueError("stop")
+
+    monkeypatch.setattr(assemble, "score_folders", score)
+    monkeypatch.setattr(pipeline, "run", lambda folder: pytest.fail("emoji20 would be trained on"))
+    assert main(["run", str(folder)]) == 2
+    assert scored == [config.SHIPPED_WEIGHTS]
 
 
 def write_notebook(path, *cells):
@@ -82,13 +166,80 @@ def test_a_notebook_is_executed_into_another_file(tmp_path, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_a_cell_that_fails_is_named_and_what_ran_is_kept(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import os\nos._exit(9)", "the kernel died, perhaps for want of memory"),
+    ],
+)
+def test_a_cell_that_fails_is_named_and_what_ran_is_kept(source, why, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cells = [new_code_cell("print(1)"), new_markdown_cell("text"), new_code_cell("1 / 0")]
+    cells = [new_code_cell("print(1)"), new_markdown_cell("text"), new_code_cell(source)]
     path = write_notebook(tmp_path / "a.ipynb", *cells)
-    with pytest.raises(NotebookError, match=r"a.ipynb, code cell 2: ZeroDivisionError: division by zero"):
-        execute_notebook(path, tmp_path / "b.ipynb")
-    assert nbformat.read(tmp_path / "b.ipynb", 4).cells[0].outputs[0].text == "1\n"
+    with pytest.raises(NotebookError) as stopped:
+        execute_notebook(path, Path("b.ipynb"))
+    assert str(stopped.value) == f"a.ipynb, code cell 2: {why}; see failed/b.ipynb"
+    assert nbformat.read(tmp_path / "failed" / "b.ipynb", 4).cells[0].outputs[0].text == "1\n"
+    assert not (tmp_path / "b.ipynb").exists()
+
+
+def test_a_notebook_that_failed_is_executed_again_and_not_shown(class_folder_tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROFILE", "quick")
+    write_notebook(tmp_path / "01_a.ipynb", new_code_cell("open('wanted.txt').read()"))
+    folder, failed = class_folder_tree, Path("work/images/notebooks/quick/failed/01_a.ipynb")
+    for _ in range(2):
+        with pytest.raises(NotebookError, match=r"code cell 1: FileNotFoundError"):
+            run_notebooks(folder)
+    assert failed.exists()
+    assert "01_a.html" not in write_report(folder).read_text("utf-8")
+    Path("wanted.txt").write_text("there")
+    run_notebooks(folder)
+    assert not failed.exists()
+    assert "01_a.html" in write_report(folder).read_text("utf-8")
+
+
+def test_notebooks_run_again_when_an_image_or_a_decision_changes(class_folder_tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder, ran = class_folder_tree, []
+    write_notebook(tmp_path / "01_a.ipynb", new_code_cell("1"))
+
+    def execute(path, out):
+        ran.append(path.name)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        time.sleep(0.02)  # longer than a tick of the file system's clock
+        out.write_bytes(path.read_bytes())
+        return 0.0
+
+    monkeypatch.setattr(assemble, "execute_notebook", execute)
+    image, decisions = folder / "L2_2" / "0.png", Path("work/images/overrides.csv")
+    for change in (lambda: None, image.touch, image.unlink, decisions.touch):
+        change()
+        for _ in range(2):
+            run_notebooks(folder)
+    assert len(ran) == 4
+
+
+def test_scores_are_kept_until_weights_or_test_folder_change(tmp_path, monkeypatch):
+    test, weights, scored = write_class_folders(tmp_path / "test", n=2), tmp_path / "w.h5", []
+    weights.touch()
+    (test / "L2_2" / "broken.png").symlink_to("nowhere")
+
+    def score(folder, *_, **__):
+        scored.append(folder)
+        rows = [{"path": f"{name}/0.png", "class_name": name, "predicted": name} for name in COLOURS]
+        return {"test_folder": str(folder)}, rows, Description(list(COLOURS), 16, "pad", {})
+
+    monkeypatch.setattr(assemble, "evaluate", score)
+    monkeypatch.setattr(assemble, "format_result", lambda *_: "scores")
+    image, late = test / "L2_2" / "0.png", test / "L2_10" / "late.png"
+    changes = [lambda: None, weights.touch, image.touch, image.unlink, lambda: late.symlink_to("nowhere")]
+    for change in changes:
+        change()
+        first, second = (score_folders([test], weights, tmp_path) for _ in range(2))
+        assert first[0][0] == second[0][0] == {"test_folder": str(test)}
+    assert len(scored) == len(changes)
 
 
 def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
@@ -118,6 +269,15 @@ def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
 def test_a_notebook_without_a_title_is_called_by_its_file(tmp_path):
     path = write_notebook(tmp_path / "plain.ipynb", new_code_cell("1"))
     assert render_notebook(path, tmp_path / "plain.html") == "plain"
+
+
+def test_what_a_killed_process_left_of_a_file_is_not_shown(class_folder_tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report, executed = assemble.report_dir(class_folder_tree), assemble.executed_dir(class_folder_tree)
+    executed.mkdir(parents=True)
+    (report / ".test.7.partial.json").write_text("{")
+    (executed / ".01_a.7.partial.ipynb").write_text("{")
+    assert "partial" not in write_report(class_folder_tree).read_text("utf-8")
 
 
 def test_the_index_escapes_names_and_leaves_empty_sections_out(tmp_path):

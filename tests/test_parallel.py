@@ -1,7 +1,9 @@
 """Parallel work in order, and files that are written completely or not at all."""
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import pandas as pd
@@ -80,6 +82,20 @@ def test_a_block_that_fails_before_it_writes_leaves_the_old_file(tmp_path):
         raise ValueError("early")
     assert (tmp_path / "x.h5").read_bytes() == b"old"
     assert names_in(tmp_path) == ["x.h5"]
+
+
+def test_two_processes_that_write_one_file_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "array.npy"
+    code = (
+        "import sys; from evaluate import atomic_write\nwith atomic_write(sys.argv[1]) as partial: partial."
+    )
+    with atomic_write(path) as partial:
+        partial.write_text("first")
+        command = [sys.executable, "-c", f"{code}write_text('second')", str(path)]
+        subprocess.run(command, cwd=Path(__file__).parent.parent, check=True)
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert names_in(tmp_path) == ["array.npy"]
 
 
 def test_a_block_that_writes_nothing_is_an_error_and_the_old_file_stays(tmp_path):

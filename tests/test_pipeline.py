@@ -12,8 +12,12 @@ from conftest import COLOURS, write_class_folders
 from illus import config, pipeline
 from illus.__main__ import main
 from illus.clean.balance import split, subsample_for_profile
+from illus.clean.duplicates import stored_duplicates
 from illus.clean.leaks import scores_without
 from illus.data.catalog import scan
+from illus.data.tables import read_table
+from illus.learn.settings import data_hash
+from illus.parallel import write_table
 
 
 def snapshot(folder):
@@ -217,5 +221,47 @@ def test_labels_writes_its_table_and_the_review_page_shows_it(quick_stages, tmp_
     assert main(["labels", str(folder)]) == 0
     assert "1 of 18 labels are in doubt" in capsys.readouterr().out
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "work/images/labels.csv"), doubted)
+    page = tmp_path / "work/images/report/review.html"
     assert main(["review", str(folder)]) == 0
-    assert "L2_33" in (tmp_path / "work/images/report/review.html").read_text("utf-8")
+    assert "L2_2/1.png" in page.read_text("utf-8")
+    (folder / "L2_2" / "1.png").rename(folder / "L2_33" / "moved.png")
+    assert main(["review", str(folder)]) == 0, "a file was moved to the class that was suggested"
+    assert "L2_2/1.png" not in page.read_text("utf-8")
+
+
+def test_after_an_interruption_old_duplicates_are_not_taken_for_new_ones(quick_stages, tmp_path, monkeypatch):
+    folder, _ = quick_stages
+    assert pipeline.clean(folder).duplicates.path.tolist() == ["L2_2/0.png", "L2_2/copy.png"]
+    shutil.copy(folder / "L2_10" / "1.png", folder / "L2_10" / "copy.png")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "find_duplicates", stop)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.clean(folder)
+    found = stored_duplicates(scan(folder), folder, tmp_path / "work" / "images")
+    assert found.path.tolist() == ["L2_10/1.png", "L2_10/copy.png", "L2_2/0.png", "L2_2/copy.png"]
+
+
+@pytest.mark.parametrize("names", [["1", "2", "10"], ["007", "008"], ["A", "B", "NA"]], ids="-".join)
+def test_class_names_stay_text_from_table_to_table(names, quick_stages, tmp_path, monkeypatch):
+    colours = dict(zip(names, COLOURS.values(), strict=False))
+    folder = write_class_folders(tmp_path / "named", colours, n=24)
+    made, stored = (pipeline.experiment_data(folder) for _ in range(2))
+    assert made.class_name.unique().tolist() == names
+    assert data_hash(made) == data_hash(stored)
+    (test,) = pipeline.folders_to_score(stored, folder)
+    assert sorted(path.name for path in test.iterdir()) == sorted(names)
+    doubted = made.head(1)[["path", "class_name"]].assign(suggested=names[1], score=0.99)
+    monkeypatch.setattr(pipeline, "find_label_errors", lambda dataset, folder, work: doubted)
+    pipeline.check_labels(folder)
+    page = pipeline.write_review_page(folder).read_text("utf-8")
+    assert json.dumps([names[1], names[0]]) in page
+
+
+def test_text_of_a_table_is_read_as_it_was_written(tmp_path):
+    table = pd.DataFrame({"path": ["1/2", "NA/null"], "class_name": ["1", "NA"], "group": ["1e5", ""]})
+    table = table.assign(split="007", sha256="0", copy_of="", suggested="1.0", class_id=[0, 1], score=0.5)
+    write_table(table, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)

@@ -39,6 +39,24 @@ def test_a_folder_without_copies_and_photographs(tables):
     assert len(paths) == story.SIDE**2
 
 
+def test_classes_may_be_called_by_numbers(tmp_path):
+    folder = write_class_folders(tmp_path / "images", {"1": "red", "02": "blue"}, n=2)
+    catalog = scan(folder)
+    tables = {
+        "catalog": catalog,
+        "duplicates": pd.DataFrame(columns=["path", "copy_of", "conflict"]),
+        "photos": pd.DataFrame({"path": catalog.path, "is_photo": False}),
+        "split_by_cluster": catalog.assign(split="train"),
+    }
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    scores = {"macro_f1": 0.5, "per_class": {"1": {"f1": 0.5}, "02": {"f1": 0.5}}}
+    card = {"scores": {"test": scores}, "training": {"sampling_power": 0.5}}
+    figure = story.draw(folder, tmp_path, card, "en")
+    widths = [patch.get_width() for axes in figure.axes for patch in axes.patches]
+    assert widths.count(2) == 4, "two images of each class, collected and shown"
+
+
 @pytest.mark.parametrize("language", story.WORDS)
 def test_the_picture_is_drawn(tables, tmp_path, language):
     for name, table in tables.items():

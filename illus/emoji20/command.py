@@ -39,7 +39,7 @@ def build_data_set(out: Path, seed: int = config.SEED, limit: int | None = None)
     OSError
     """
     published = limit is None and seed == config.SEED
-    if not published and out == config.EMOJI20:
+    if not published and out.resolve() == config.EMOJI20.resolve():
         raise ValueError(f"--limit and --seed need --out: {config.EMOJI20} is for the published build")
     if limit is not None and limit < 1:
         raise ValueError("--limit must be at least 1")

@@ -22,6 +22,8 @@ from evaluate import (
     trained_on,
 )
 from illus import config
+from illus.clean.overrides import NAME as OVERRIDES
+from illus.hashing import ROOT
 from illus.report.comparisons import confusion_matrix
 from illus.report.pages import Section, execute_notebook, render_notebooks, write_index
 
@@ -48,7 +50,8 @@ def score_folders(
 ) -> list[tuple[Result, list[Row]]]:
     """Score test folders as ``evaluate.py`` does, print the scores, and write them to the report.
 
-    What is newer than the weights and the scorer is printed again, not computed.
+    What is newer than the weights, the scorer, the code of the report, and every file and folder of the
+    test folder is printed again, not computed.
 
     Parameters
     ----------
@@ -71,10 +74,10 @@ def score_folders(
     evaluate.EvaluationError
         A folder or the weights cannot be used.
     """
-    scored = []
+    scored, code = [], [ROOT / "evaluate.py", *Path(__file__).parent.glob("*.py")]
     for test in tests:
         shown = report / f"{test.name}.txt"
-        if not _is_current(shown, [weights, Path("evaluate.py")]):
+        if not _is_current(shown, [weights, *code, *_all_of(test)]):
             result, rows, description = evaluate(test, weights, progress=True)
             head = trained_on(description.training)
             write_scores(report, test.name, result, rows, description.class_names, head, labels)
@@ -136,17 +139,23 @@ def matrix_image(
 
 
 def run_notebooks(folder: Path) -> None:
-    """Execute the notebooks on a data set, those left out that ran since code or notebook changed.
+    """Execute the notebooks on a data set.
+
+    One that ran to its end is left out until it, the code, the class folders, the test folders or a person's
+    decisions change.
 
     Raises
     ------
     illus.report.pages.NotebookError
         A cell failed.
     """
-    code = [Path("evaluate.py"), *Path("illus").rglob("*.py")]
+    sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py")]
+    sources += [path for data in (folder, *config.test_folders(folder)) for path in _all_of(data)]
+    decisions = config.work_dir(folder) / OVERRIDES
+    sources += [decisions] if decisions.exists() else []
     for path in notebooks():
         out = executed_dir(folder) / path.name
-        if not _is_current(out, [path, *code]):
+        if not _is_current(out, [path, *sources]):
             seconds = execute_notebook(path, out)
             print(f"{path.name} executed in {seconds:.0f} s", flush=True)
 
@@ -170,9 +179,9 @@ def write_report(folder: Path) -> Path:
         The index. For emoji20 it shows the recorded notebooks first.
     """
     report, name = report_dir(folder), config.work_dir(folder).name
-    executed = sorted(executed_dir(folder).glob("*.ipynb"))
+    executed = sorted(executed_dir(folder).glob("[!.]*.ipynb"))
     sections = []
-    if folder == config.EMOJI20 / "training":
+    if config.is_emoji20(folder):
         sections.append(Section("Notebooks", RECORDED, render_notebooks(notebooks(), report)))
     check, note = ("This machine", QUICK) if sections else ("Notebooks", OWN.format(config.profile().name))
     pages = render_notebooks(executed, report / "executed", "executed on this machine", index="../index.html")
@@ -186,4 +195,15 @@ def write_report(folder: Path) -> Path:
 
 def _is_current(path: Path, sources: Sequence[Path]) -> bool:
     """Whether a file exists and is newer than all its sources."""
-    return path.exists() and path.stat().st_mtime > max(source.stat().st_mtime for source in sources)
+    return path.exists() and path.stat().st_mtime > max(map(_changed, sources))
+
+
+def _changed(path: Path) -> float:
+    """When a file or folder was changed; of a link that, or what it leads to, whichever is later."""
+    own = path.lstat().st_mtime
+    return max(own, path.stat().st_mtime) if path.exists() else own
+
+
+def _all_of(folder: Path) -> list[Path]:
+    """A folder and everything in it: a folder changes where a file is removed or renamed."""
+    return [folder, *folder.rglob("*")]

@@ -17,7 +17,7 @@ from typing import TypedDict
 import nbformat
 from jinja2 import Environment, FileSystemLoader
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
@@ -25,12 +25,13 @@ from tqdm import tqdm
 from evaluate import atomic_write
 
 TEMPLATES = Path(__file__).parent / "templates"
+FAILED = "failed"  # folder of notebooks of which a cell failed, beside those that are shown
 NOTEBOOK_LINK = re.compile(r'href="([\w-]+)\.ipynb(#[\w-]*)?"')
 HEADING = re.compile(r"^(#{1,2}) +(.+?) *$", re.MULTILINE)
 
 
 class NotebookError(ValueError):
-    """A cell of a notebook failed; the message says which one and how."""
+    """A cell of a notebook failed; the message says which one and how, and where the notebook is."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def execute_notebook(path: Path, out: Path) -> float:
     path : Path
         Is not changed.
     out : Path
-        Where the executed notebook goes, also where a cell failed: with the cells until then.
+        Where the executed notebook goes. One that fails or is interrupted is no result: it goes, with the
+        cells until then, to the same name in the folder ``FAILED`` beside, and an older ``out`` stays.
 
     Returns
     -------
@@ -73,36 +75,43 @@ def execute_notebook(path: Path, out: Path) -> float:
     Raises
     ------
     NotebookError
+        A cell raised an error, or ended its kernel.
     """
     notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
     cells = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    failed: list[int] = []  # number of the code cell
+    started: list[int] = []  # positions of code cells
+    failed = out.parent / FAILED / out.name
+    written = failed
     with tqdm(desc=path.stem, total=len(cells), unit="cell", disable=None) as bar:
         client = NotebookClient(
             notebook,
             timeout=None,
             kernel_name="python3",
             resources={"metadata": {"path": "."}},
-            on_cell_start=_show_cell(bar),
+            on_cell_start=_show_cell(bar, started),
             on_cell_executed=lambda **_: bar.update(),
-            on_cell_error=lambda cell, cell_index, execute_reply: failed.append(cells.index(cell_index) + 1),
         )
         try:
             client.execute(stderr=DEVNULL)  # notices of the kernel; what cells print is in the notebook
-        except CellExecutionError as error:
-            raise NotebookError(
-                f"{path.name}, code cell {failed[0]}: {error.ename}: {error.evalue}"
-            ) from None
+            written = out
+        except (CellExecutionError, DeadKernelError) as error:
+            why = "the kernel died, perhaps for want of memory"
+            if isinstance(error, CellExecutionError):
+                why = f"{error.ename}: {error.evalue}"
+            number = cells.index(started[-1]) + 1
+            raise NotebookError(f"{path.name}, code cell {number}: {why}; see {failed}") from None
         finally:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(out) as partial:
+            written.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(written) as partial:
                 nbformat.write(notebook, partial)
+    failed.unlink(missing_ok=True)
     return time.perf_counter() - start
 
 
-def _show_cell(bar: tqdm) -> Callable[..., None]:
+def _show_cell(bar: tqdm, started: list[int]) -> Callable[..., None]:
     def show(cell: NotebookNode, cell_index: int) -> None:
         if cell.cell_type == "code":
+            started.append(cell_index)
             bar.set_postfix_str((cell.source.strip().splitlines() or [""])[0][:50])
 
     return show
@@ -186,7 +195,7 @@ def render_notebooks(
 def scores_in(folder: Path) -> list[Score]:
     """What ``evaluate.py --json`` wrote into a folder, one entry a file, with the text beside it as page."""
     found: list[Score] = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("[!.]*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         found.append(
             {

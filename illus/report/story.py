@@ -21,6 +21,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from evaluate import decode_image, fit_image, natural_key, read_file
 from illus import config
+from illus.data.tables import read_table
 
 SEED = 2  # of the draw of images: of six draws the one with most colours
 SIDE = 6  # images along a side of the mosaic
@@ -157,8 +158,8 @@ def examples(axes: Axes, rows: pd.DataFrame, names: Sequence[str], folder: str |
 
 def draw(folder: Path, work: Path, card: Mapping, language: str) -> Figure:
     """The picture, from the tables in ``work`` and the card of the weights."""
-    tables = {name: pd.read_csv(work / f"{name}.csv") for name in ("catalog", "duplicates", "photos")}
-    data = pd.read_csv(work / "split_by_cluster.csv")
+    tables = {name: read_table(work / f"{name}.csv") for name in ("catalog", "duplicates", "photos")}
+    data = read_table(work / "split_by_cluster.csv")
     catalog, duplicates, photos = tables.values()
     paths, sets = choose(**tables)
     redundant = {path for kept, *others in sets for path in others}
