@@ -34,6 +34,7 @@ from sklearn.svm import LinearSVC  # noqa: E402
 
 from evaluate import class_folders, decode_image, list_files, read_file  # noqa: E402
 from illus import config  # noqa: E402
+from illus.data.tables import read_table  # noqa: E402
 from illus.hashing import code_of  # noqa: E402
 from illus.learn.batches import load_arrays  # noqa: E402
 from illus.learn.export import save_classifier  # noqa: E402
@@ -223,7 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
     seconds = parser.parse_args().seconds
-    dataset = pd.read_csv(WORK / "split_by_cluster.csv")
+    dataset = read_table(WORK / "split_by_cluster.csv")
     names = dataset.groupby("class_id").class_name.first().tolist()
     table, curves = config.RESULTS / "training.csv", config.RESULTS / "training_curves.csv"
     if not table.exists():

@@ -162,7 +162,8 @@ def on_workers(options: argparse.Namespace) -> AbstractContextManager[None]:
 def class_folders_of(options: argparse.Namespace) -> Path:
     """The folder that was named, else ``DATA_DIR``, else emoji20, which ``run`` builds if it is missing.
 
-    Notebooks learn of it, and of the profile, by the environment.
+    ``report`` does without, as the recorded notebooks are there. Notebooks learn of the folder, and of the
+    profile, by the environment.
 
     Raises
     ------
@@ -176,9 +177,9 @@ def class_folders_of(options: argparse.Namespace) -> Path:
     folder = config.data_dir()
     if not config.is_emoji20(folder):
         check_folder(folder)
-    elif options.command is not run:
+    elif options.command is not run and not (options.command is report and any(Path().glob("0*.ipynb"))):
         check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
-    elif not (config.EMOJI20 / "truth.csv").exists():
+    elif options.command is run and not (config.EMOJI20 / "truth.csv").exists():
         from illus.emoji20.command import build_data_set
 
         build_data_set(config.EMOJI20)

@@ -22,6 +22,7 @@ import pandas as pd
 
 from evaluate import atomic_write
 from illus import config as paths
+from illus.data.tables import read_table
 from illus.learn.plan import SCREENING
 from illus.learn.settings import Config, Record, Scalar, data_hash, run_id
 from illus.learn.training import train
@@ -229,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     part, parts = int(found[1]), int(found[2])
     folder = paths.data_dir()
     work = paths.work_dir(folder)
-    dataset = pd.read_csv(work / "split_by_cluster.csv")
+    dataset = read_table(work / "split_by_cluster.csv")
     table = paths.RESULTS / "grid.csv"
     remember(table, work)  # the part has a table of its own
     own = table if parts == 1 else table.with_name(f"grid-{part}-of-{parts}.csv")

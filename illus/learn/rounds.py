@@ -20,6 +20,7 @@ from keras import Model
 
 from evaluate import load_classifier, score
 from illus import config as paths
+from illus.data.tables import read_table
 from illus.learn.batches import load_arrays
 from illus.learn.grid import GRID
 from illus.learn.heads import PREDICTION_BATCH, nearest_features
@@ -185,7 +186,7 @@ def main() -> int:
     """The command line; 0 on success."""
     folder = paths.data_dir()
     work = paths.work_dir(folder)
-    run(PLAN, pd.read_csv(work / "split_by_cluster.csv"), folder, work, paths.RESULTS / "rounds.csv")
+    run(PLAN, read_table(work / "split_by_cluster.csv"), folder, work, paths.RESULTS / "rounds.csv")
     return 0
 
 
