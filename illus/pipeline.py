@@ -2,7 +2,7 @@
 
 In: a folder of class folders. Out, under ``work/<dataset>/``: the tables of scan, duplicates, photos and
 split. :func:`run` trains ``plan.CHOSEN`` with one seed and writes ``model.h5`` and ``model.json``, its card
-with scores; :func:`run_weights` trains the networks of ``plan.RECIPES`` for hours and exports their average
+with scores; :func:`run_weights` trains the networks of ``plan.RECIPE`` for hours and exports their average
 where :func:`illus.config.weights_path` says. Resampling and experiments are in the notebooks only.
 """
 
@@ -36,7 +36,7 @@ from illus.learn import experiments
 from illus.learn.compiling import device_name
 from illus.learn.export import ExportOptions, install, installed_runs, score_all
 from illus.learn.labels import find_label_errors
-from illus.learn.plan import CHOSEN, RECIPES
+from illus.learn.plan import CHOSEN, RECIPE
 from illus.learn.recipe import planned_members, run_recipe
 from illus.learn.settings import Record, data_hash, run_id
 from illus.parallel import write_table
@@ -204,22 +204,17 @@ def run(folder: Path) -> None:
 
 
 def run_weights(folder: Path) -> None:
-    """Train the recipe for the device on a folder, in runs that resume; export the average and score it."""
+    """Train the recipe on a folder, in runs that resume; export the average and score it."""
     work = config.work_dir(folder)
     dataset = experiment_data(folder)
     tests = folders_to_score(dataset, folder)
-    recipe, weights, options = (
-        RECIPES[device_name()],
-        config.weights_path(folder),
-        ExportOptions(temperature=True),
-    )
-    numbers = f"{len(recipe.teachers)} teachers, {len(recipe.members)} networks that are averaged"
-    print(f"the recipe for {device_name()}: {numbers}", flush=True)
+    weights, options = config.weights_path(folder), ExportOptions(temperature=True)
+    print(f"{len(RECIPE.members)} networks that are averaged, on the {device_name()}", flush=True)
     data = data_hash(dataset)
-    if installed_runs(weights, options) == [run_id(member, data) for member in planned_members(recipe, data)]:
+    if installed_runs(weights, options) == [run_id(member, data) for member in planned_members(RECIPE, data)]:
         print(f"it was trained before: {weights}")
         return
-    export(run_recipe(recipe, dataset, folder, work), weights, dataset, folder, tests, options)
+    export(run_recipe(RECIPE, dataset, folder, work), weights, dataset, folder, tests, options)
 
 
 def experiment_data(folder: Path) -> pd.DataFrame:

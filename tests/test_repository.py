@@ -12,7 +12,7 @@ from evaluate import read_description
 from illus.learn.augmentation import AUGMENTATIONS
 from illus.learn.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS
 from illus.learn.optimizers import LOSSES, OPTIMIZERS
-from illus.learn.plan import RECIPES
+from illus.learn.plan import RECIPE
 from illus.learn.settings import run_id
 
 ROOT = Path(__file__).parent.parent
@@ -95,5 +95,5 @@ def test_recorded_runs_can_be_run_again(setting, known):
 
 def test_the_runs_of_the_weights_are_those_of_the_recipe_and_are_recorded():
     card = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))["training"]
-    assert card["run_ids"] == [run_id(member, card["data_hash"]) for member in RECIPES["gpu"].members]
+    assert card["run_ids"] == [run_id(member, card["data_hash"]) for member in RECIPE.members]
     assert set(card["run_ids"]) <= {row["run_id"] for row in recorded_runs() if not row["error"]}

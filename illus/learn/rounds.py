@@ -25,11 +25,13 @@ from illus.learn.batches import load_arrays
 from illus.learn.grid import GRID
 from illus.learn.heads import PREDICTION_BATCH, nearest_features
 from illus.learn.networks import average, multiply_adds
-from illus.learn.plan import RECIPES
+from illus.learn.plan import RECIPE
 from illus.learn.settings import Changes, Config, Scalar, data_hash, run_id
 from illus.learn.training import train
 from illus.parallel import write_table
 
+COLUMNS = ["question", "answer", "seeds", "val_macro_f1", "val_micro_f1", "val_class_f1", "multiply_adds"]
+COLUMNS += ["seconds", "backend", "device", "data_hash", "run_ids", "code"]
 TEXT = {"run_ids": str, "seeds": str, "code": str, "data_hash": str, "val_class_f1": str}
 Head = Callable[[Model, np.ndarray, np.ndarray], Model]  # a network, training images and labels -> a model
 Network = tuple[Model, dict[str, Any]]  # a trained network, and the summary of its record
@@ -67,7 +69,7 @@ PLAN = Plan(
         Answer("input size", "64 px", {"input_size": 64}),
         Answer("distillation", "taught by the shipped networks", taught=True),
     ),
-    RECIPES["gpu"].members,
+    RECIPE.members,
 )
 
 
@@ -170,8 +172,7 @@ def scores(
 
 def load(table: Path) -> pd.DataFrame:
     """The rows of the table, none where there is no file."""
-    columns = ["question", "answer", "run_ids", "seeds"]
-    return pd.read_csv(table, dtype=TEXT) if table.exists() else pd.DataFrame(columns=columns)
+    return pd.read_csv(table, dtype=TEXT) if table.exists() else pd.DataFrame(columns=COLUMNS)
 
 
 def add_row(row: dict[str, Scalar], table: Path) -> None:
