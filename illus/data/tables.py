@@ -1,7 +1,7 @@
 """Tables that the stages have written -> data frames, in which names stay text.
 
-In: catalog.csv, duplicates.csv, photos.csv, labels.csv, dataset.csv or a split of it. Out: the table as it was
-before it was written.
+In: catalog.csv, duplicates.csv, photos.csv, labels.csv, dataset.csv or a split of it. Out: the table as it
+was before it was written.
 """
 
 from pathlib import Path
