@@ -37,7 +37,6 @@ from illus.learn.compiling import device_name
 from illus.learn.export import ExportOptions, install, installed_runs, score_all
 from illus.learn.labels import find_label_errors
 from illus.learn.plan import CHOSEN, RECIPE
-from illus.learn.recipe import planned_members, run_recipe
 from illus.learn.settings import Record, data_hash, run_id
 from illus.parallel import write_table
 from illus.report.assemble import REVIEW_PAGE, report_dir, write_scores
@@ -209,12 +208,12 @@ def run_weights(folder: Path) -> None:
     dataset = experiment_data(folder)
     tests = folders_to_score(dataset, folder)
     weights, options = config.weights_path(folder), ExportOptions(temperature=True)
-    print(f"{len(RECIPE.members)} networks that are averaged, on the {device_name()}", flush=True)
-    data = data_hash(dataset)
-    if installed_runs(weights, options) == [run_id(member, data) for member in planned_members(RECIPE, data)]:
+    print(f"{len(RECIPE)} networks that are averaged, on the {device_name()}", flush=True)
+    planned = [run_id(experiments.limit_to_profile(member), data_hash(dataset)) for member in RECIPE]
+    if installed_runs(weights, options) == planned:
         print(f"it was trained before: {weights}")
         return
-    export(run_recipe(RECIPE, dataset, folder, work), weights, dataset, folder, tests, options)
+    export(experiments.run_members(RECIPE, dataset, folder, work), weights, dataset, folder, tests, options)
 
 
 def experiment_data(folder: Path) -> pd.DataFrame:

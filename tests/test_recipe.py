@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from illus.learn import experiments, grid, recipe
+from illus.learn import experiments, grid
 from illus.learn.augmentation import AUGMENTATIONS
 from illus.learn.networks import BLOCKS
-from illus.learn.plan import RECIPE, Recipe
+from illus.learn.plan import RECIPE
 from illus.learn.settings import Config, data_hash, run_id
 
 DATASET = pd.DataFrame({"path": ["a/1.png"], "class_name": "a", "split": "train", "copies": 1, "sha256": "0"})
 DATA = data_hash(DATASET)
-TWO = Recipe((Config(width=2, epochs=9),), (Config(width=4, epochs=50), Config(width=8, epochs=50)))
+TWO = (Config(width=4, epochs=50), Config(width=8, epochs=50))
 
 
 @pytest.fixture
@@ -30,41 +30,30 @@ def runs(monkeypatch):
         weights.touch()
         return SimpleNamespace(run_id=weights.parent.name, config=config, weights=weights)
 
-    monkeypatch.setattr(recipe, "run", fake_run)
+    monkeypatch.setattr(experiments, "run", fake_run)
     return seen
 
 
-def test_a_student_is_trained_after_its_teachers_and_resumes_where_it_was(runs, tmp_path, monkeypatch):
-    monkeypatch.setenv("PROFILE", "full")
-    (record,) = recipe.run_recipe(TWO, DATASET, "", tmp_path)
-    ids = tuple(run_id(teacher, DATA) for teacher in TWO.teachers)
-    student = replace(TWO.members[0], teachers=ids)
-    assert [config for config, _, _ in runs] == [*TWO.teachers, student]
-    assert all(with_weights for _, _, with_weights in runs)
-    assert record.config == student
-    runs.clear()
-    recipe.run_recipe(TWO, DATASET, "", tmp_path)
-    assert [config for config, _, _ in runs] == [student], "teachers of a finished student are not needed"
-
-
-def test_the_profile_limits_a_recipe_too(runs, tmp_path, monkeypatch):
-    monkeypatch.setenv("PROFILE", "quick")
-    recipe.run_recipe(TWO, DATASET, "", tmp_path)
-    limit = experiments.limit_to_profile(TWO.members[0]).epochs
-    assert {config.epochs for config, _, _ in runs} == {limit}
-    limited = tuple(run_id(replace(teacher, epochs=limit), DATA) for teacher in TWO.teachers)
-    assert runs[-1][0].teachers == limited
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_the_networks_of_an_average_are_trained_within_the_profile_with_their_weights(
+    runs, tmp_path, monkeypatch, profile
+):
+    monkeypatch.setenv("PROFILE", profile)
+    records = experiments.run_members(TWO, DATASET, "", tmp_path)
+    planned = [experiments.limit_to_profile(config) for config in TWO]
+    assert runs == [(config, "member", True) for config in planned]
+    assert [record.config for record in records] == planned
+    assert {config.epochs for config in planned} == {6 if profile == "quick" else 50}
 
 
 def test_the_recipe_has_settings_that_exist_and_differ():
-    configs = RECIPE.members
-    assert len({run_id(config, "") for config in configs}) == len(configs)
-    for config in configs:
+    assert len({run_id(config, "") for config in RECIPE}) == len(RECIPE)
+    for config in RECIPE:
         assert config.augmentation in AUGMENTATIONS
         assert config.block in BLOCKS
         assert config.mixing in ("none", "mixup", "cutmix", "either")
         assert not config.teachers
-    assert len({(config.input_size, config.fit) for config in configs}) == 1, "or they have no average"
+    assert len({(config.input_size, config.fit) for config in RECIPE}) == 1, "or they have no average"
 
 
 SMALL = grid.Grid(

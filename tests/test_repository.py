@@ -95,5 +95,5 @@ def test_recorded_runs_can_be_run_again(setting, known):
 
 def test_the_runs_of_the_weights_are_those_of_the_recipe_and_are_recorded():
     card = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))["training"]
-    assert card["run_ids"] == [run_id(member, card["data_hash"]) for member in RECIPE.members]
+    assert card["run_ids"] == [run_id(member, card["data_hash"]) for member in RECIPE]
     assert set(card["run_ids"]) <= {row["run_id"] for row in recorded_runs() if not row["error"]}

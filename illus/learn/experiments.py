@@ -3,7 +3,7 @@
 In: a data set and configurations. Out: records, one row each in ``experiments.csv``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -98,6 +98,16 @@ def limit_to_profile(config: Config) -> Config:
     epochs = min(config.epochs, profile.max_epochs or config.epochs)
     steps = config.steps_per_epoch
     return replace(config, epochs=epochs, steps_per_epoch=steps and min(steps, profile.max_steps or steps))
+
+
+def run_members(
+    configs: Sequence[Config], dataset: pd.DataFrame, folder: str | Path, work: Path
+) -> list[Record]:
+    """Train the networks of an average within the profile, each unless it is there, with its weights file."""
+    return [
+        run(dataset, folder, limit_to_profile(config), "member", work, with_weights=True)
+        for config in configs
+    ]
 
 
 def compare_candidates(

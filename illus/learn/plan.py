@@ -3,7 +3,7 @@
 In: nothing. Out: configurations, which :mod:`illus.learn.experiments` runs. Imports no Keras.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from illus.learn.settings import Config
 
@@ -18,15 +18,6 @@ SCREENING = Config(
     learning_rate=4e-3,
 )
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """What is trained for the weights that are shipped: networks that are averaged, and their teachers."""
-
-    members: tuple[Config, ...]  # their ``teachers`` are filled in when they are trained
-    teachers: tuple[Config, ...] = ()
-
-
 # fmt: off
 # Keras decays weights by rate x weight_decay, without momentum: 5e-3 is the usual 5e-4 in the gradient.
 MEMBER = Config(width=28, blocks=(1, 2, 2, 2), stem_stride=2, input_size=64, epochs=90,
@@ -34,8 +25,8 @@ MEMBER = Config(width=28, blocks=(1, 2, 2, 2), stem_stride=2, input_size=64, epo
 
 # What weights/best.h5 was made with, in two minutes of one H100 a network. Networks that see different
 # changes make different mistakes; in results/rounds.csv a student gains less than an average.
-RECIPE = Recipe((replace(MEMBER, augmentation="mild", mixing="either", mixing_share=0.5),
-                 replace(MEMBER, augmentation="strong", seed=1)))
+RECIPE = (replace(MEMBER, augmentation="mild", mixing="either", mixing_share=0.5),
+          replace(MEMBER, augmentation="strong", seed=1))
 # fmt: on
 
 # For other data sets on a CPU: the best of recorded runs that two cores finish in half an hour.

@@ -69,7 +69,7 @@ PLAN = Plan(
         Answer("input size", "64 px", {"input_size": 64}),
         Answer("distillation", "taught by the shipped networks", taught=True),
     ),
-    RECIPE.members,
+    RECIPE,
 )
 
 
