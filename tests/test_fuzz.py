@@ -1,7 +1,7 @@
 """The short version of the fuzzing; ``make fuzz`` runs all of it."""
 
 import numpy as np
-from fuzz_evaluate import damage, draw, encode, main, with_checksums
+from fuzz_evaluate import damage, draw, encode, main, valid_weights, with_checksums
 
 import evaluate
 
@@ -11,6 +11,11 @@ def test_damaged_files_are_read_or_refused():
     assert images["read"] + images["refused"] == images["cases"] == 300
     assert weights["read"] + weights["refused"] == weights["cases"] == 60
     assert min(images["read"], images["refused"], weights["read"], weights["refused"]) > 3
+
+
+def test_valid_weights_are_the_same_bytes_whatever_ran_before(tmp_path):
+    first = list(valid_weights(tmp_path))
+    assert list(valid_weights(tmp_path)) == first
 
 
 def test_damage_is_damage_and_repeats():
