@@ -5,9 +5,9 @@
 
 *hashes*: real hashes with flipped bits, the exact search for pairs. *images*: descriptors of real images in
 other colours, with planted copies, from candidates to groups; above a limit only a sample of the pairs is
-compared. *files*: tiny PNG files, from the scan to duplicates.csv. *emoji20*: its own images, neighbours
-searched by faiss instead of exactly. Each but the last is a process of its own; seconds and memory: see
-``benchmarks/measure.py``.
+compared. *files*: tiny PNG files, one in a hundred copied, from the scan to duplicates.csv. *emoji20*: its
+own images, neighbours searched by faiss instead of exactly. Each but the last is a process of its own;
+seconds and memory: see ``benchmarks/measure.py``.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from illus.parallel import write_table
 
 HASHES, IMAGES, FILES = (10**4, 10**5, 10**6, 10**7), (10**4, 10**5, 10**6), 200_000
 MOST = 20_000  # pairs that are compared; of more, a sample
-FILE_SIDE, FILE_SHIFT = 32, 40  # px; levels, sd of the change of a file's three channels
+FILE_SIDE, COPY_SHIFT = 32, 6  # px; levels
 SOURCES = (
     *DUPLICATE_FINDER,
     "benchmarks/growth.py",
@@ -90,16 +90,38 @@ def kept_copies(exact: tuple[np.ndarray, np.ndarray], pairs: np.ndarray) -> floa
 
 
 def files(real: Descriptors, scratch: Path) -> Iterator[Row]:
-    """The row of many tiny files, each a real thumbnail in other colours."""
-    rng = np.random.default_rng(0)
-    for number, row in enumerate(rng.integers(0, len(real), FILES)):
-        path = scratch / "files" / f"class {number % 20}" / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image = cv2.resize(real[[row]]["thumbnail"][0], (FILE_SIDE, FILE_SIDE), interpolation=cv2.INTER_AREA)
-        cv2.imwrite(str(path), (image + rng.normal(0, FILE_SHIFT, 3)).clip(0, 255).astype(np.uint8))
-    cost = measure_program("illus_duplicates", scratch / "files", scratch / "catalog", scratch / "out")
-    found = len(pd.read_pickle(scratch / "out"))
-    yield {"what": "files", "n": FILES, "search": "faiss", "stage": "whole", "pairs": found, **cost}
+    """The row of many tiny files: collages of four real thumbnails; ``found``: the share of their copies.
+
+    A copy has another name and is lighter, as a re-encoded file may be.
+    """
+    rng, folder, copies = np.random.default_rng(0), scratch / "files", []
+    for number in range(FILES // 101):
+        names = [f"class {number % 20}/{number}-{part}.png" for part in range(101)]
+        (folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
+        for name in names[:-1]:
+            image = collage(real[rng.integers(0, len(real), 4)]["thumbnail"])
+            cv2.imwrite(str(folder / name), image)
+        cv2.imwrite(str(folder / names[-1]), image.clip(0, 255 - COPY_SHIFT) + COPY_SHIFT)
+        copies.append(names[-2:])
+    cost = measure_program("illus_duplicates", folder, scratch / "catalog", scratch / "out")
+    duplicates = pd.read_pickle(scratch / "out").set_index("path").group
+    found = np.mean([duplicates.get(one, -1) == duplicates.get(other, -2) for one, other in copies])
+    yield {
+        "what": "files",
+        "n": FILES // 101 * 101,
+        "search": "faiss",
+        "stage": "whole",
+        "pairs": len(duplicates),
+        "found": found,
+        **cost,
+    }
+
+
+def collage(thumbnails: np.ndarray) -> np.ndarray:
+    """Four uint8 images, two beside two, ``FILE_SIDE`` pixels a side."""
+    side = FILE_SIDE // 2
+    a, b, c, d = (cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in thumbnails)
+    return np.vstack([np.hstack([a, b]), np.hstack([c, d])])
 
 
 def emoji20(real: Descriptors, scratch: Path) -> Iterator[Row]:

@@ -41,6 +41,8 @@ KOREAN: dict[str, str] = {
     "unseen style": "처음 보는 화풍",
     "this project, one network": "이 프로젝트, 신경망 하나",
     "this project, a quarter of the seconds": "이 프로젝트, 시간의 4분의 1",
+    "this project, mixed images": "이 프로젝트, 이미지 혼합",
+    "this project, mixed images, a quarter of the seconds": "이 프로젝트, 이미지 혼합, 시간의 4분의 1",
     "this project, final": "이 프로젝트, 최종",
     "this project": "이 프로젝트",
     "HOG + nearest neighbour": "HOG + 최근접 이웃",
