@@ -3,8 +3,8 @@
     python -m pip install -r benchmarks/requirements.txt
     KERAS_BACKEND=jax python -m benchmarks.augmentation [--size 64] [--repeats 7]
 
-For each backend and key of ``AUGMENTATIONS``: milliseconds of a training step of the recipe's network (width
-32, blocks 1-2-2-2, 128 images) with and without the changes, and the seconds from the beginning to the end
+For each backend and key of ``AUGMENTATIONS``: milliseconds of a training step of the recipe's networks (width
+28, blocks 1-2-2-2, 128 images) with and without the changes, and the seconds from the beginning to the end
 of the first step, in which the step is compiled. Rows of other backends stay in the table. The changes are
 in turn, so that other work on the machine slows all of them; a step's time is the median.
 """
@@ -29,7 +29,7 @@ from illus.learn.compiling import (  # noqa: E402
     dtype_policy,
     with_fused_batch_norm,
 )
-from illus.learn.plan import STUDENT  # noqa: E402
+from illus.learn.plan import MEMBER  # noqa: E402
 from illus.learn.settings import DECIDING_MODULES  # noqa: E402
 from illus.learn.training import build_network  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
@@ -40,7 +40,7 @@ SOURCES = (*(f"illus/learn/{name}.py" for name in DECIDING_MODULES), "benchmarks
 
 def compiled(augmentation: str, size: int) -> keras.Model:
     """The recipe's network with changes before it, ready for training."""
-    settings = replace(STUDENT, augmentation=augmentation, input_size=size)
+    settings = replace(MEMBER, augmentation=augmentation, input_size=size)
     with dtype_policy(settings.precision):
         network = with_fused_batch_norm(build_network(settings, 20))
         return compile_for_training(network, settings, 100, np.ones(20))
@@ -56,11 +56,11 @@ def milliseconds(model: keras.Model, batch: tuple[np.ndarray, np.ndarray], steps
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=STUDENT.input_size)
+    parser.add_argument("--size", type=int, default=MEMBER.input_size)
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (STUDENT.batch_size, options.size, options.size, 3), np.uint8)
+    images = rng.integers(0, 256, (MEMBER.batch_size, options.size, options.size, 3), np.uint8)
     batch = images, np.eye(20, dtype="float32")[rng.integers(0, 20, len(images))]
     models, first = {}, {}
     for name in COMPARED:

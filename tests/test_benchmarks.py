@@ -1,6 +1,7 @@
 """The benchmarks' own parts: how cost is measured, which code a table is of, and what the sweep reuses."""
 
 import ast
+import importlib.util
 import inspect
 import itertools
 import json
@@ -84,6 +85,18 @@ def test_programs_of_peers_say_what_comes_in_and_out(path):
     text = ast.get_docstring(ast.parse(path.read_text("utf-8")))
     assert "In:" in text
     assert "Out:" in text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda path: path.stem)
+def test_benchmarks_import_what_the_package_has(path):
+    imports = [
+        node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)
+    ]
+    for node in imports:
+        if node.module.split(".")[0] in ("illus", "evaluate"):
+            module = importlib.import_module(node.module)
+            for name in node.names:
+                assert hasattr(module, name.name) or importlib.util.find_spec(f"{node.module}.{name.name}")
 
 
 FILES = ["A/a.png", "A/b.png", "B/c.png", "B/d.png", "B/e.png"]
