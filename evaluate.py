@@ -71,12 +71,10 @@ MAX_TEXT_BYTES = 8_000_000  # everything but the weights: the model's configurat
 MAX_DESCRIPTION_CHARS = 1_000_000
 MAX_OBJECTS, MAX_LAYERS = 5_000, 1_000  # an object is a group or a data set
 MAX_NUMBER = 65_536  # in the configuration: units, channels, sizes, ...
-MAX_DILATION = 64  # a convolution may pad its input by as much
-MAX_INPUT_SIZE = 1024  # px
+MAX_DILATION, MAX_INPUT_SIZE = 64, 1024  # px: a convolution may pad its input by its dilation
 MAX_ACTIVATION = 16_000_000  # numbers in the output of a layer for one image
 MAX_BATCH_ACTIVATION = 128_000_000  # for the batches at once, which become smaller where it is exceeded
-CHILD_CPU_SECONDS = 1.2  # processor time: a busy machine or a slow disk does not matter (not on Windows)
-CHILD_SECONDS = 4  # wall time, without imports
+CHILD_CPU_SECONDS, CHILD_SECONDS = 1.2, 4  # processor time (not on Windows); wall time, without imports
 MAX_ANSWER_BYTES, MAX_MESSAGE_CHARS = 10_000_000, 1_000  # no description with its shapes is as long
 DESCRIBE_MODE = "--describe-weights"  # the hidden argument that makes this file the child process
 
@@ -478,6 +476,8 @@ def check_config(config: dict) -> None:
         node = left.pop()
         if isinstance(node, dict):
             left += node.values()
+            if node.get("training") or any(axis == 0 or axis < -1 for axis in np.ravel(node.get("axis", -1))):
+                raise EvaluationError("a layer of the model computes across the images of a batch")
             if "class_name" in node:
                 # A network may see the image and its mirror image. Deeper down, uses would multiply.
                 check_class(node, 2 if id(node) in outermost and node["class_name"] == "Functional" else 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import COLOURS, write_class_folders
+from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from evaluate import Description
@@ -182,6 +183,16 @@ def test_a_cell_that_fails_is_named_and_what_ran_is_kept(source, why, tmp_path, 
     assert str(stopped.value) == f"a.ipynb, code cell 2: {why}; see failed/b.ipynb"
     assert nbformat.read(tmp_path / "failed" / "b.ipynb", 4).cells[0].outputs[0].text == "1\n"
     assert not (tmp_path / "b.ipynb").exists()
+
+
+def test_a_kernel_that_dies_before_the_first_cell_is_told(tmp_path, monkeypatch):
+    def die(self, **settings):
+        raise DeadKernelError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr("illus.report.pages.NotebookClient.execute", die)
+    path = write_notebook(tmp_path / "a.ipynb", new_code_cell("print(1)"))
+    with pytest.raises(NotebookError, match=r"a\.ipynb, code cell 1: the kernel died"):
+        execute_notebook(path, tmp_path / "b.ipynb")
 
 
 def test_a_notebook_that_failed_is_executed_again_and_not_shown(class_folder_tree, tmp_path, monkeypatch):

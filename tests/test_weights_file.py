@@ -447,6 +447,57 @@ def test_a_sequence_of_layers_is_accepted(colour_weights, tmp_path):
     assert np.allclose(loaded(images), model(images), atol=1e-6)
 
 
+def in_a_row(*steps):
+    """A network of these calls between its convolution and its classes."""
+    import keras
+
+    inputs = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    for step in steps:
+        x = step(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x))
+
+
+def across_the_batch():
+    from keras import layers
+
+    return {
+        "softmax": in_a_row(layers.Softmax(axis=0)),
+        "softmax, counted from the end": in_a_row(layers.Softmax(axis=-4)),
+        "softmax of two axes": in_a_row(layers.Softmax(axis=(0, 3))),
+        "unit norm": in_a_row(layers.UnitNormalization(axis=0)),
+        "batch norm in training": in_a_row(lambda x: layers.BatchNormalization()(x, training=True)),
+        "dropout in training": in_a_row(lambda x: layers.Dropout(0.5)(x, training=True)),
+    }
+
+
+def along_the_channels():
+    from keras import layers
+
+    return {
+        "softmax": in_a_row(layers.Softmax(axis=3)),
+        "softmax of two axes": in_a_row(layers.Softmax(axis=(1, 2))),
+        "unit norm": in_a_row(layers.UnitNormalization(axis=-1)),
+        "batch norm": in_a_row(lambda x: layers.BatchNormalization(axis=3)(x, training=False)),
+        "concatenation": in_a_row(lambda x: layers.Concatenate()([x, x])),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax")
+def test_a_prediction_must_not_depend_on_the_other_images(colour_weights, tmp_path):
+    description = replace(read_description(colour_weights), input_size=16)
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    for model in along_the_channels().values():
+        save_classifier(model, description, tmp_path / "w.h5")
+        loaded, _ = load_classifier(tmp_path / "w.h5")
+        assert np.allclose(loaded(images)[:1], loaded(images[:1]), atol=1e-6)
+    for name, model in across_the_batch().items():
+        assert not np.allclose(model(images)[:1], model(images[:1]), atol=1e-6), name
+        with pytest.raises(EvaluationError, match="computes across the images of a batch"):  # reads it again
+            save_classifier(model, description, tmp_path / "w.h5")
+
+
 def test_every_allowed_class_is_one_of_keras():
     import keras
 

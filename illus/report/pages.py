@@ -98,7 +98,7 @@ def execute_notebook(path: Path, out: Path) -> float:
             why = "the kernel died, perhaps for want of memory"
             if isinstance(error, CellExecutionError):
                 why = f"{error.ename}: {error.evalue}"
-            number = cells.index(started[-1]) + 1
+            number = cells.index(started[-1]) + 1 if started else 1
             raise NotebookError(f"{path.name}, code cell {number}: {why}; see {failed}") from None
         finally:
             written.parent.mkdir(parents=True, exist_ok=True)
