@@ -95,6 +95,12 @@ def scores() -> pd.DataFrame:
     return rows[["method", "seconds", *columns]].rename(columns=columns)
 
 
+def scores_short() -> pd.DataFrame:
+    """:func:`scores` without the variants of one configuration."""
+    table = scores()
+    return table[~table.method.str.contains("mixed images")]
+
+
 def class_scores() -> pd.DataFrame:
     """F1 of each class on the test folders."""
     names = pd.read_csv(CLASSES).set_index("class_name").name_en
@@ -156,7 +162,7 @@ def photo_scores() -> pd.DataFrame:
 def photo_scores_short() -> pd.DataFrame:
     """:func:`photo_scores` with fewer rows and columns."""
     table = photo_scores().set_index("set")
-    shown = ["this project", "k-means", "DBSCAN", "HDBSCAN", "isolation forest"]
+    shown = ["this project", "this project, final", "k-means", "DBSCAN", "HDBSCAN", "isolation forest"]
     return table.loc[["emoji20", "vector", "cartoon", "scenes", "scenes, 1%"], shown].reset_index()
 
 
@@ -290,7 +296,7 @@ def augmentation() -> pd.DataFrame:
     wide = table.pivot_table(
         index="augmentation", columns="backend", values="share", aggfunc="first", sort=False
     )
-    return wide.reset_index()
+    return wide.reset_index().replace({"affine+colour": "affine+colour, layer by layer"})
 
 
 def scoring() -> pd.DataFrame:
@@ -409,6 +415,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
         labels,
         label_conflicts,
         scores,
+        scores_short,
         class_scores,
         copies,
         copies_short,
@@ -449,6 +456,7 @@ def values() -> dict[str, str]:
     first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
     edge, cells = at_the_edge(read("grid"))
     chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
+    parts = read("photos_ablation").groupby("rung").f1.mean()
     return {
         "data": training["data_hash"],
         "parameters": f"{training['parameters']:,}",
@@ -486,6 +494,7 @@ def values() -> dict[str, str]:
         "settings swept": str(swept.setting.nunique()),
         "largest gain": f"{swept.f1.max() - swept.f1[swept.chosen].iloc[0]:.4f}",
         "memory ratio": f"{tools.peak_mb.iloc[0] / tools.peak_mb.iloc[1:].min():.0f}",
+        **{f"f1 {rung}": f"{parts[rung]:.3f}" for rung in ("whole", "without autoencoder", "without dbscan")},
         "settings of others": f"{(chosen - first[chosen.index]).abs().max():.3f}",
         "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
     }

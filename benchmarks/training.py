@@ -38,7 +38,7 @@ from illus.data.tables import read_table  # noqa: E402
 from illus.hashing import code_of  # noqa: E402
 from illus.learn.batches import load_arrays  # noqa: E402
 from illus.learn.export import save_classifier  # noqa: E402
-from illus.learn.plan import CHOSEN  # noqa: E402
+from illus.learn.plan import CHOSEN, LABEL_CHECK  # noqa: E402
 from illus.learn.settings import DECIDING_MODULES  # noqa: E402
 from illus.learn.training import train  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
@@ -104,6 +104,7 @@ OURS = {  # with the share of the seconds
     "this project, a quarter of the seconds": (CHOSEN, 1 / 4),
     "this project, mixed images": (MIXED, 1),
     "this project, mixed images, a quarter of the seconds": (MIXED, 1 / 4),
+    "this project, small network, a quarter of the seconds": (LABEL_CHECK, 1 / 4),
 }
 PEERS = {
     "tutorial CNN, 180 px": (tutorial, 180),

@@ -67,6 +67,8 @@ PLAN = Plan(
         Answer("mixing", "mixup or CutMix in half of the batches", {"mixing": "either", "mixing_share": 0.5}),
         Answer("learning rate", "twice the rate", {"learning_rate": 2 * BASE.learning_rate}),
         Answer("input size", "64 px", {"input_size": 64}),
+        Answer("depth", "two blocks in each stage after the first", {"blocks": (1, 2, 2, 2)}),
+        Answer("width", "half as many channels again", {"width": 24}),
         Answer("distillation", "taught by the shipped networks", taught=True),
     ),
     RECIPE,

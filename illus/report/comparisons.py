@@ -91,7 +91,7 @@ def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
     ----------
     axes : matplotlib.axes.Axes
     changes : pandas.DataFrame
-        From :func:`illus.report.analysis.against_control`, drawn from the top.
+        From :func:`illus.report.effects.against_control`, drawn from the top.
     """
     rows = np.arange(len(changes))
     error = [changes.change - changes.low, changes.high - changes.change]
@@ -104,7 +104,12 @@ def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
     axes.grid(axis="x", color=GRAY, alpha=0.3)
 
 
-def class_seeds(axes: Axes, class_f1: Mapping[str, Sequence[np.ndarray]], labels: Sequence[str]) -> None:
+def class_seeds(
+    axes: Axes,
+    class_f1: Mapping[str, Sequence[np.ndarray]],
+    labels: Sequence[str],
+    title: str = "each point is a seed",
+) -> None:
     """F1 of each class as a point for each run, in colours by candidate, a line from lowest to highest.
 
     Parameters
@@ -114,6 +119,8 @@ def class_seeds(axes: Axes, class_f1: Mapping[str, Sequence[np.ndarray]], labels
         Candidate to the F1 of the classes in each of its runs.
     labels : sequence of str
         Of the classes, in their order; drawn from the left.
+    title : str, default "each point is a seed"
+        Of the legend.
     """
     colours = sns.color_palette(PALETTE)[: len(class_f1)]
     for place, (runs, colour) in enumerate(zip(class_f1.values(), colours, strict=True)):
@@ -125,7 +132,7 @@ def class_seeds(axes: Axes, class_f1: Mapping[str, Sequence[np.ndarray]], labels
     axes.legend(
         handles,
         list(class_f1),
-        title="each point is a seed",
+        title=title,
         loc="lower center",
         bbox_to_anchor=(0.5, 1),
         ncols=2,
