@@ -476,7 +476,7 @@ def check_config(config: dict) -> None:
         node = left.pop()
         if isinstance(node, dict):
             left += node.values()
-            if node.get("training") or any(axis == 0 or axis < -1 for axis in np.ravel(node.get("axis", -1))):
+            if any(axis == 0 or axis < -1 for axis in np.ravel(node.get("axis", -1))):
                 raise EvaluationError("a layer of the model computes across the images of a batch")
             if "class_name" in node:
                 # A network may see the image and its mirror image. Deeper down, uses would multiply.

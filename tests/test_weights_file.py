@@ -467,8 +467,6 @@ def across_the_batch():
         "softmax, counted from the end": in_a_row(layers.Softmax(axis=-4)),
         "softmax of two axes": in_a_row(layers.Softmax(axis=(0, 3))),
         "unit norm": in_a_row(layers.UnitNormalization(axis=0)),
-        "batch norm in training": in_a_row(lambda x: layers.BatchNormalization()(x, training=True)),
-        "dropout in training": in_a_row(lambda x: layers.Dropout(0.5)(x, training=True)),
     }
 
 
@@ -481,6 +479,10 @@ def along_the_channels():
         "unit norm": in_a_row(layers.UnitNormalization(axis=-1)),
         "batch norm": in_a_row(lambda x: layers.BatchNormalization(axis=3)(x, training=False)),
         "concatenation": in_a_row(lambda x: layers.Concatenate()([x, x])),
+        # Keras's predict overrides what a call asks for, as a random layer does by default
+        "batch norm in training": in_a_row(lambda x: layers.BatchNormalization()(x, training=True)),
+        "dropout in training": in_a_row(lambda x: layers.Dropout(0.5)(x, training=True)),
+        "random layer": in_a_row(lambda x: layers.RandomFlip()(x)),
     }
 
 
@@ -491,9 +493,11 @@ def test_a_prediction_must_not_depend_on_the_other_images(colour_weights, tmp_pa
     for model in along_the_channels().values():
         save_classifier(model, description, tmp_path / "w.h5")
         loaded, _ = load_classifier(tmp_path / "w.h5")
-        assert np.allclose(loaded(images)[:1], loaded(images[:1]), atol=1e-6)
+        alone = loaded.predict_on_batch(images[:1])
+        assert np.allclose(loaded.predict_on_batch(images)[:1], alone, atol=1e-6)
     for name, model in across_the_batch().items():
-        assert not np.allclose(model(images)[:1], model(images[:1]), atol=1e-6), name
+        alone = model.predict_on_batch(images[:1])
+        assert not np.allclose(model.predict_on_batch(images)[:1], alone, atol=1e-6), name
         with pytest.raises(EvaluationError, match="computes across the images of a batch"):  # reads it again
             save_classifier(model, description, tmp_path / "w.h5")
 
