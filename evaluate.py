@@ -54,7 +54,7 @@ TIFF_STARTS = (b"II*\0", b"MM\0*")  # no BigTIFF: it is for files larger than an
 TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg")
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
-JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "icon\r"})
 FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
 # Limits of an image file.

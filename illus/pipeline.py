@@ -205,7 +205,7 @@ def run(folder: Path) -> None:
 def run_weights(folder: Path) -> None:
     """Train the recipe on a folder, in runs that resume; export the average and score it."""
     work = config.work_dir(folder)
-    dataset = experiment_data(folder)
+    dataset = experiment_data(folder, anew=True)
     tests = folders_to_score(dataset, folder)
     weights, options = config.weights_path(folder), ExportOptions(temperature=True)
     print(f"{len(RECIPE)} networks that are averaged, on the {device_name()}", flush=True)
@@ -216,14 +216,24 @@ def run_weights(folder: Path) -> None:
     export(experiments.run_members(RECIPE, dataset, folder, work), weights, dataset, folder, tests, options)
 
 
-def experiment_data(folder: Path) -> pd.DataFrame:
+def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
     """The data set that notebook 03 leaves, or that :func:`prepare` makes, parted for experiments.
 
     Clusters of look-alikes are on one side of the split, see :func:`illus.clean.balance.split_by_cluster`;
     without test folders beside ``folder`` a part ``test`` is held out.
+
+    Parameters
+    ----------
+    folder : Path
+        Class folders.
+    anew : bool, default False
+        Do not take the table that is there: it may be of fewer files, as of the quick profile, or from before
+        a person's decisions. One from which a part ``test`` is held out is never taken.
     """
     table = config.work_dir(folder) / "dataset.csv"
-    plain = subsample_for_profile(read_table(table)) if table.exists() else prepare(folder)
+    before = read_table(table) if table.exists() and not anew else None
+    left = before is not None and "test" not in set(before.split)
+    plain = subsample_for_profile(before) if left else prepare(folder)
     shares = {"validation": VALIDATION_SHARE}
     if not config.test_folders(folder):
         shares = {"test": HELD_OUT} | shares
@@ -266,11 +276,12 @@ def tell_leaks(folder: Path, scored: Iterable[tuple[Result, list[Row]]], class_n
 
     Writes ``leaks_<test folder>.csv`` to the work folder of the training folder.
     """
-    training = describe_folder(folder, cache=config.work_dir(folder) / "cache")
+    work = config.work_dir(folder)
+    training = describe_folder(folder, cache=work / "cache", overrides=read_overrides(work / OVERRIDES))
     for result, rows in scored:
         test = Path(result["test_folder"])
         leaks = leaks_between(training, describe_folder(test))
-        table = config.work_dir(folder) / f"leaks_{test.name}.csv"
+        table = work / f"leaks_{test.name}.csv"
         write_table(leaks, table)
         print(f"\n{test}: {format_leaks(leaks)}")
         if len(leaks):

@@ -77,6 +77,13 @@ def test_the_content_of_an_empty_or_faint_image_is_the_whole_image():
     assert content_box(white_with((30, 40, 90, 80), 250), WHITE) == (0, 0, 120, 100)
 
 
+def test_a_long_strip_takes_no_more_memory_than_a_large_square():
+    strip = np.zeros((2, 400_000, 3), np.uint8)  # its square would be 480 GB
+    thumbnail = square(strip, WHITE)
+    assert thumbnail.shape == (96, 96, 3)
+    assert (thumbnail[:40] == 255).all() and (thumbnail[56:] == 255).all()
+
+
 def test_square_centres_on_the_background():
     wide = np.zeros((THUMBNAIL_SIDE // 2, THUMBNAIL_SIDE, 3), np.uint8)
     expected = np.zeros((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8)

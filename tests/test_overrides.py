@@ -215,6 +215,27 @@ def test_a_label_settles_a_conflict(drawn):
     assert after.reason["B/fish.bmp"] == f"best of 2 copies; labelled A by decision of {DAY}"
 
 
+def test_a_label_counts_for_all_copies(drawn):
+    """Though two of three copies lie in another folder, or one of two."""
+    found = find(drawn, ("A/clock.bmp", "label", "B")).loc[CLOCKS]
+    assert found.keep.tolist() == [True, False, False]
+    assert found.reason["A/clock.png"] == "copy of A/clock.bmp, whose class a person decided"
+    two = find(drawn, ("A/clock.png", "drop", ""), ("A/clock.jpg", "label", "B")).loc[CLOCKS]
+    assert two.keep.tolist() == [False, True, False]
+    torn = find(drawn, ("A/clock.bmp", "label", "A"), ("A/clock.jpg", "label", "B")).loc[CLOCKS]
+    assert not torn.keep.any(), "labels that contradict each other settle nothing"
+
+
+def test_of_the_same_bytes_the_file_of_the_majority_is_kept(tmp_path):
+    data = encoded(clock())
+    names = ["A/1.png", "B/1.png", "B/2.png", "A/other.png"]
+    folder = write(tmp_path / "images", dict(zip(names, [data] * 3 + [encoded(plant())], strict=True)))
+    keep = table((hashlib.sha256(data).hexdigest(), "keep", ""))
+    for overrides in (None, keep):
+        found = find_duplicates(scan(folder), folder, overrides=overrides)
+        assert found.path[found.keep].tolist() == ["B/1.png"]
+
+
 @pytest.mark.parametrize(
     ("decision", "kept"),
     [(("A/fish.png", "keep", ""), "A/fish.png"), (("A/fish.png", "drop", ""), "B/fish.bmp")],

@@ -1,5 +1,6 @@
 """From class folders to a scored classifier, in the quick profile, in an empty folder."""
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -154,6 +155,12 @@ def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, ca
     assert "micro F1 1.0000 (with them 0.7500), 3 images" in shown[1]
     assert pd.read_csv(tmp_path / "work/data/leaks_test_leaky.csv").path.tolist() == ["L2_33/copy.png"]
     assert pd.read_csv(tmp_path / "work/data/leaks_test.csv").empty
+    sha256 = hashlib.sha256((folder / "L2_2" / "0.png").read_bytes()).hexdigest()
+    rows = f"sha256,decision,value,path,date\n{sha256},drop,,L2_2/0.png,2026-11-23\n"
+    (tmp_path / "work/data/overrides.csv").write_text(rows)
+    with joblib.parallel_config(backend="threading"):
+        pipeline.tell_leaks(folder, scored, names)
+    assert "no test file is a copy" in capsys.readouterr().out.strip().split("\n\n")[1]
 
 
 @pytest.fixture
@@ -242,6 +249,19 @@ def test_after_an_interruption_old_duplicates_are_not_taken_for_new_ones(quick_s
         pipeline.clean(folder)
     found = stored_duplicates(scan(folder), folder, tmp_path / "work" / "images")
     assert found.path.tolist() == ["L2_10/1.png", "L2_10/copy.png", "L2_2/0.png", "L2_2/copy.png"]
+
+
+def test_a_table_with_fewer_files_or_a_held_out_part_is_not_taken_for_all(quick_stages, monkeypatch):
+    monkeypatch.setenv("PROFILE", "full")
+    folder = write_class_folders(quick_stages[0].parent / "more", n=24)
+    whole = pipeline.experiment_data(folder)
+    table = config.work_dir(folder) / "dataset.csv"
+    write_table(read_table(table).groupby("class_name").head(20), table)
+    assert len(pipeline.experiment_data(folder)) == 60, "what a notebook left is read"
+    assert data_hash(pipeline.experiment_data(folder, anew=True)) == data_hash(whole)
+    pipeline.prepare(folder, held_out=0.2)
+    assert "test" in set(read_table(table).split)
+    assert data_hash(pipeline.experiment_data(folder)) == data_hash(whole)
 
 
 @pytest.mark.parametrize("names", [["1", "2", "10"], ["007", "008"], ["A", "B", "NA"]], ids="-".join)

@@ -108,12 +108,9 @@ def test_every_section_lists_its_own_the_surest_first(tables, tmp_path):
     assert (
         list(data["sections"]) == list(SECTIONS) == ["copies", "conflicts", "photos", "labels", "unreadable"]
     )
-    near, far = cards(data, "copies")
+    (near,) = cards(data, "copies")
     assert near["paths"] == [["A/2.png"], ["A/3.png"]]
     assert near["measure"] == "largest distance 1.50"
-    assert far["paths"] == [["A/0.png", "B/same bytes.png"], ["A/1.png"]]
-    assert [member["keep"] for member in far["members"]] == [True, False]
-    assert far["members"][1]["reason"] == "fewer pixels than A/0.png"
     (conflict,) = cards(data, "conflicts")
     assert (conflict["title"], conflict["kind"], conflict["choices"]) == (
         "A: 1, B: 1",
@@ -134,6 +131,27 @@ def test_every_section_lists_its_own_the_surest_first(tables, tmp_path):
         "work/images/overrides.csv",
         ["A", "B"],
     )
+
+
+def test_copies_of_suspected_photos_are_decided_about_as_photos(tables, tmp_path):
+    """To keep the first of a set of copies would also say that it is no photo."""
+    _, data, _ = read(write(tables, tmp_path))
+    assert all(["A/1.png"] not in card["paths"] for card in data["cards"])
+    catalog, duplicates, photos, labels = tables
+    photos = photos.assign(is_photo=photos.path == "B/2.png")
+    _, data, _ = read(write((catalog, duplicates, photos, labels), tmp_path))
+    near, far = cards(data, "copies")
+    assert near["paths"] == [["A/2.png"], ["A/3.png"]]
+    assert far["paths"] == [["A/0.png", "B/same bytes.png"], ["A/1.png"]]
+    assert [member["keep"] for member in far["members"]] == [True, False]
+    assert far["members"][1]["reason"] == "fewer pixels than A/0.png"
+
+
+def test_a_folder_without_readable_images_has_a_page(tables, tmp_path):
+    catalog, duplicates, photos, _ = tables
+    broken, empty = catalog.tail(1), photos.head(0).astype(object)
+    _, data, _ = read(write((broken, duplicates.head(0), empty, None), tmp_path))
+    assert [card["section"] for card in data["cards"]] == ["unreadable"]
 
 
 def test_tables_as_they_are_read_from_csv_give_the_same_page(tables, tmp_path):

@@ -72,7 +72,7 @@ def split(
         rows["group"] = [group_of.get(path, group) for path, group in zip(rows.path, rows.group, strict=True)]
         rows = rows[~rows.path.isin(duplicates.path[~duplicates.keep.astype(bool)])]
     if photos is not None:
-        rows = rows[~rows.path.isin(photos.path[photos.is_photo])]
+        rows = rows[~rows.path.isin(photos.path[photos.is_photo.astype(bool)])]
     classes = _classes_left(catalog, rows)
     rows["class_id"] = rows.class_name.map({name: i for i, name in enumerate(classes)})
     first, *others = fractions

@@ -19,6 +19,7 @@ from evaluate import decode_image, read_file
 from illus.parallel import in_parallel
 
 THUMBNAIL_SIDE = 96  # px, of a thumbnail
+MAX_SQUARE = 8_000  # px, side of the square in which an image is centred
 GRID = 8  # cells along a side of the colour grid
 CELLS, ORIENTATIONS = 8, 8  # of the shape descriptor: cells along a side, bins over 180 degrees
 CELL_OF_PIXEL = np.add.outer(
@@ -219,6 +220,10 @@ def square(rgb: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Centre a uint8 RGB image on a square of the background colour, ``THUMBNAIL_SIDE`` pixels wide."""
     height, width = rgb.shape[:2]
     side = max(height, width)
+    if side > MAX_SQUARE:  # a strip, whose square would need more memory than there is
+        scale, side = MAX_SQUARE / side, MAX_SQUARE
+        height, width = max(1, round(scale * height)), max(1, round(scale * width))
+        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     canvas = np.full((side, side, 3), background, np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
     canvas[top : top + height, left : left + width] = rgb

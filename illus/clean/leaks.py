@@ -21,6 +21,7 @@ from illus.clean.compare import plausible
 from illus.clean.descriptors import DEFAULTS as DUPLICATES
 from illus.clean.descriptors import Descriptors, DuplicateSettings
 from illus.clean.duplicates import distinct_images, pair_distances
+from illus.clean.overrides import decided, relabel
 from illus.data.catalog import scan
 
 COLUMNS = ["path", "copy_of", "relation", "distance", "class_name", "copy_class"]
@@ -70,10 +71,18 @@ def find_leaks(training: str | Path, test: str | Path, settings: LeakSettings = 
 
 
 def describe_folder(
-    folder: str | Path, settings: LeakSettings = DEFAULTS, *, cache: Path | None = None
+    folder: str | Path,
+    settings: LeakSettings = DEFAULTS,
+    *,
+    cache: Path | None = None,
+    overrides: pd.DataFrame | None = None,
 ) -> Images:
-    """Scan a folder of class folders and describe its images; what ``cache`` knows is not decoded again."""
-    catalog = scan(folder, cache=cache)
+    """Scan a folder of class folders and describe its images; what ``cache`` knows is not decoded again.
+
+    Files that a person dropped (``overrides``) are left out, and labels are those that a person decided on.
+    """
+    catalog = relabel(scan(folder, cache=cache), overrides)
+    catalog = catalog[decided(catalog, overrides) != "drop"]
     return Images(*distinct_images(catalog, folder, settings.duplicates, cache=cache))
 
 

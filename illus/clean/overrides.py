@@ -141,6 +141,11 @@ def decided(files: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.Series:
     return pd.Series([fates.get(sha256, "") for sha256 in files.sha256], files.index, dtype=str)
 
 
+def labelled(files: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.Series:
+    """Whether a person decided on the class of each file; bool, with the index of ``files`` (``sha256``)."""
+    return files.sha256.isin(_of_kind(overrides, "label").sha256)
+
+
 def reasons(files: pd.DataFrame, overrides: pd.DataFrame | None, *kinds: str) -> pd.Series:
     """What a person decided on each of the files, in words: ``kept by decision of 2026-11-23``.
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from illus.clean.descriptors import Descriptors
-from illus.clean.overrides import decided, pairs_apart, reasons
+from illus.clean.overrides import decided, labelled, pairs_apart, reasons
 
 Record = Mapping[str, Any]  # a row of the files, see duplicates_table
 COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
@@ -39,6 +39,7 @@ def duplicates_table(
         group=group,
         alone=~pd.Series(group, files.index).duplicated(keep=False),
         decided=decided(files, overrides),
+        labelled=labelled(files, overrides),
         fate=reasons(files, overrides, "keep", "drop"),
         note=reasons(files, overrides, "label", "not_copy_of"),
     )
@@ -73,19 +74,25 @@ def _set_rows(duplicates: pd.DataFrame) -> Iterator[dict[str, object]]:
 def choose_kept(records: Sequence[Record]) -> tuple[list[Record], Counter[str]]:
     """Which files of a set of duplicates are kept, and how many of its files each class has.
 
-    Those that a person keeps, else the best one of the class that more than half of them have. Files that a
-    person dropped do not count; of files with the same bytes the first one is kept.
+    Those that a person keeps, else the best one of the class that more than half of them have; where a person
+    labelled some of them, only these vote. Files that a person dropped do not count. Of files with the same
+    bytes the first one of that class is kept, or the first one.
 
     Parameters
     ----------
     records : sequence of mappings
-        Best file first: ``class_name``, ``sha256`` and ``decided`` (``keep``, ``drop`` or empty).
+        Best file first: ``class_name``, ``sha256``, ``decided`` (``keep``, ``drop`` or empty), ``labelled``.
     """
     left = [record for record in records if record["decided"] != "drop"]
-    chosen = {record["sha256"]: record for record in reversed(left) if record["decided"] == "keep"}
     votes = Counter(record["class_name"] for record in left)
-    best = [record for record in left if votes[record["class_name"]] > len(left) / 2]
-    return list(chosen.values())[::-1] or best[:1], votes
+    voters = [record["class_name"] for record in left if record["labelled"]] or list(votes.elements())
+    best = [record for record in left if voters.count(record["class_name"]) > len(voters) / 2]
+    chosen: dict[str, Record] = {}
+    for record in [*best, *left]:
+        if record["decided"] == "keep":
+            chosen.setdefault(record["sha256"], record)
+    kept = [record for record in left if record is chosen.get(record["sha256"])]
+    return kept or best[:1], votes
 
 
 def _reason(record: Record, records: list[Record], kept: list[Record], votes: Counter[str]) -> str:
@@ -97,6 +104,8 @@ def _reason(record: Record, records: list[Record], kept: list[Record], votes: Co
         return "only copy; its variants are in the group"
     if kept and kept[0]["decided"]:
         return f"copy of {kept[0]['path']}, which is {kept[0]['fate']}"
+    if kept and kept[0]["class_name"] != record["class_name"] and any(one["labelled"] for one in records):
+        return f"copy of {kept[0]['path']}, whose class a person decided"
     if not kept or record["class_name"] != kept[0]["class_name"]:
         labels = ", ".join(f"{name}: {n}" for name, n in sorted(votes.items()))
         return f"label conflict, {labels}: {'outvoted' if kept else 'undecided'}"

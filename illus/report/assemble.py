@@ -23,7 +23,7 @@ from evaluate import (
 )
 from illus import config
 from illus.clean.overrides import NAME as OVERRIDES
-from illus.hashing import ROOT
+from illus.hashing import ROOT, digest
 from illus.report.comparisons import confusion_matrix
 from illus.report.pages import Section, execute_notebook, render_notebooks, write_index
 
@@ -152,11 +152,13 @@ def run_notebooks(folder: Path) -> None:
     sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py")]
     sources += [path for data in (folder, *config.test_folders(folder)) for path in _all_of(data)]
     decisions = config.work_dir(folder) / OVERRIDES
-    sources += [decisions] if decisions.exists() else []
+    decided = digest(decisions.read_text("utf-8-sig") if decisions.exists() else "")
     for path in notebooks():
         out = executed_dir(folder) / path.name
-        if not _is_current(out, [path, *sources]):
+        stamp = out.with_suffix(".decisions")  # by content: the file may be deleted, or older than it looks
+        if not (stamp.exists() and stamp.read_text() == decided and _is_current(out, [path, *sources])):
             seconds = execute_notebook(path, out)
+            stamp.write_text(decided)
             print(f"{path.name} executed in {seconds:.0f} s", flush=True)
 
 

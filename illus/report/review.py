@@ -78,7 +78,7 @@ def write_review(
             strange = table.path[~table.path.isin(files.index)].iloc[0]
             raise ValueError(f"{strange!r} of the {name} table is not in the catalog: run the stages again")
     cards = [
-        *copy_cards(files, duplicates),
+        *copy_cards(files, duplicates[~_of_photos(duplicates, photos)]),
         *photo_cards(files, photos, duplicates),
         *label_cards(files, labels),
         *unreadable_cards(files),
@@ -100,6 +100,13 @@ def write_review(
     with atomic_write(out) as partial:
         partial.write_text(fill_page(data, thumbnails), encoding="utf-8", newline="\n")
     return out
+
+
+def _of_photos(duplicates: pd.DataFrame, photos: pd.DataFrame) -> pd.Series:
+    """Which rows are copies of suspected photos; to keep one of them would call it no photo."""
+    suspected = set(photos.path[photos.is_photo.astype(bool)])
+    sets = duplicates.copy_of[duplicates.path.isin(suspected) & (duplicates.copy_of != "")]
+    return duplicates.copy_of.isin(sets)
 
 
 def copy_cards(files: pd.DataFrame, duplicates: pd.DataFrame) -> list[Card]:
@@ -147,7 +154,7 @@ def photo_cards(files: pd.DataFrame, photos: pd.DataFrame, duplicates: pd.DataFr
     sets = duplicates[duplicates.copy_of != ""].sort_values("keep", ascending=False, kind="stable")
     shown = sets.drop_duplicates("copy_of").set_index("copy_of").path
     stands = {path: shown[best] for path, best in zip(sets.path, sets.copy_of, strict=True)}
-    rows = photos[photos.is_photo].sort_values(["score", "path"], ascending=[False, True])
+    rows = photos[photos.is_photo.astype(bool)].sort_values(["score", "path"], ascending=[False, True])
     rows = rows.assign(path=[stands.get(path, path) for path in rows.path]).drop_duplicates("path")
     rows = rows.assign(picture=_keys(files, rows.path)).drop_duplicates("picture")
     return [
