@@ -80,7 +80,7 @@ def test_a_folder_without_permission_is_reported(tmp_path, monkeypatch):
 
 
 def test_files_in_natural_order_with_nested_ones_and_without_junk(tmp_path):
-    for name in ("10.png", "2.png", "sub/3.PNG", ".DS_Store", "Thumbs.db", "._2.png", ".git/x.png"):
+    for name in ("10.png", "2.png", "sub/3.PNG", ".DS_Store", "Thumbs.db", "Icon\r", "._2.png", ".git/x.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     found = [p.relative_to(tmp_path).as_posix() for p in list_files(tmp_path)]
