@@ -63,6 +63,14 @@ def is_emoji20(folder: str | Path) -> bool:
     return Path(folder).resolve() == (EMOJI20 / "training").resolve()
 
 
+def is_work_of_emoji20(work: Path) -> bool:
+    """Whether a work folder belongs to emoji20's training folder, see :func:`work_dir`."""
+    owner = work / "folder.txt"
+    if not owner.exists():
+        return False
+    return is_emoji20(owner.read_bytes().decode("utf-8", "surrogateescape").removesuffix("\n"))
+
+
 def test_folders(folder: str | Path) -> list[Path]:
     """Folders to score: those beside a training folder whose names begin with ``test``, sorted.
 
