@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from pathlib import Path
 
 import joblib
 import pandas as pd
@@ -116,6 +117,41 @@ def test_two_folders_of_one_name_have_work_folders_of_their_own(tmp_path, monkey
         assert config.work_dir("b/images").as_posix() == "work/images-2"
         assert config.work_dir(tmp_path / "b" / "images").as_posix() == "work/images-2"
         assert config.work_dir("c/images/train").as_posix() == "work/images-3"
+
+
+@pytest.mark.parametrize(
+    "name", ["images ", " images", "a\rb", "a\nb", b"\xb1\xd7".decode("utf-8", "surrogateescape")]
+)
+def test_a_work_folder_is_found_again_whatever_the_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert config.work_dir(name) == Path("work", name)
+    assert [path.name for path in Path("work").iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("inside", "folder"), [(".", "."), ("L2_2", ".."), (".", "../images")])
+def test_nothing_is_written_into_the_class_folders(inside, folder, class_folder_tree, monkeypatch, capsys):
+    before = snapshot(class_folder_tree)
+    monkeypatch.chdir(class_folder_tree / inside)
+    monkeypatch.setenv("DATA_DIR", "")
+    out = class_folder_tree.parent / "out"
+    assert main(["clean", folder, str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"illus clean: error: the stages would write into {class_folder_tree}")
+    assert snapshot(class_folder_tree) == before
+
+
+@pytest.mark.parametrize("names", [("Training", "Test", "TEST_2"), ("train", "test", "Testing")])
+def test_test_folders_are_found_in_any_case_and_from_inside(names, tmp_path, monkeypatch):
+    for name in names:
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(names[0])
+    for folder in (names[0], "link", f"{names[0]}/../{names[0]}/"):
+        monkeypatch.chdir(tmp_path)
+        assert {path.name for path in config.test_folders(folder)} == set(names[1:])
+    assert not any(path.is_absolute() for path in config.test_folders(names[0])), "they are recorded"
+    monkeypatch.chdir(tmp_path / names[0])
+    assert {path.name for path in config.test_folders(".")} == set(names[1:])
 
 
 def test_test_folders_and_weights_are_found_beside_a_training_folder(tmp_path, monkeypatch):
