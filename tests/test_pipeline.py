@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -294,6 +295,36 @@ def test_class_names_stay_text_from_table_to_table(names, quick_stages, tmp_path
     pipeline.check_labels(folder)
     page = pipeline.write_review_page(folder).read_text("utf-8")
     assert json.dumps([names[1], names[0]]) in page
+
+
+def test_a_part_is_copied_to_folders_of_class_names_and_no_file_replaces_another(tmp_path):
+    folder, decomposed = tmp_path / "images", unicodedata.normalize("NFD", "한글")
+    dataset = pd.DataFrame(
+        [
+            ("A/1.png", "B", "test"),
+            (f"{decomposed}/1.png", "한글", "test"),
+            ("B/A/1.png", "B", "test"),
+            ("A/2.png", "한글", "test"),
+            ("A/3.png", "A", "train"),
+        ],
+        columns=["path", "class_name", "split"],
+        index=[3, 1, 1, 2, 0],
+    )
+    for path in dataset.path:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    (tmp_path / "test" / "old").mkdir(parents=True)
+    pipeline.copy_part(dataset, folder, "test", tmp_path / "test")
+    copied = {
+        p.relative_to(tmp_path / "test").as_posix(): p.read_text() for p in tmp_path.glob("test/*/**/*.*")
+    }
+    assert copied == {
+        "B/A-2/1.png": "A/1.png",
+        "B/A/1.png": "B/A/1.png",
+        "한글/1.png": f"{decomposed}/1.png",
+        "한글/A/2.png": "A/2.png",
+    }
+    assert sorted(path.name for path in (tmp_path / "test").iterdir()) == ["B", "한글"]
 
 
 def test_text_of_a_table_is_read_as_it_was_written(tmp_path):
