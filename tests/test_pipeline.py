@@ -1,6 +1,7 @@
 """From class folders to a scored classifier, in the quick profile, in an empty folder."""
 
 import json
+import os
 import shutil
 import unicodedata
 import warnings
@@ -236,6 +237,20 @@ def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_pa
     pd.read_csv(tmp_path / "work/images/photos.csv").head(3).to_csv(tmp_path / "work/images/photos.csv")
     main(["review", str(folder)])
     assert len(calls) == 3, "a table that something else has written is made again"
+
+
+def test_a_file_name_that_is_not_utf8_is_told_also_after_a_run_without_it(quick_stages, tmp_path, capsys):
+    folder, calls = quick_stages
+    assert main(["clean", str(folder), str(tmp_path / "out")]) == 0
+    try:
+        shutil.copy(folder / "L2_2" / "1.png", os.fsencode(folder / "L2_2") + "/그림.png".encode("cp949"))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert main(["clean", str(folder), str(tmp_path / "again")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("illus clean: error: the name 'L2_2/\\udcb1")
+    assert line.endswith(".png' is not in UTF-8: rename the file or folder")
+    assert len(calls) == 1
 
 
 def test_an_out_that_exists_is_refused_before_the_stages(quick_stages, tmp_path, capsys):
