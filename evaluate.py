@@ -807,8 +807,8 @@ def draw_confusion_matrix(axes: "Axes", rows: list[Row], class_names: Sequence[s
     display = ConfusionMatrixDisplay(shares, display_labels=labels)
     style = {"cmap": "Blues", "values_format": ".2f", "xticks_rotation": "vertical", "colorbar": False}
     display.plot(ax=axes, text_kw={"fontsize": 6}, im_kw={"vmin": 0, "vmax": 1}, **style)
-    for text in display.text_.ravel():
-        text.set_visible(text.get_text() != "0.00")
+    for text in (*display.text_.ravel(), *axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set(visible=text.get_text() != "0.00", parse_math=False)  # a class may be called $_$
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.set_title("Share of each true class (row) predicted as each class")
 

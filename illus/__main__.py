@@ -5,6 +5,7 @@ or raises an error whose message is one sentence.
 """
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -203,6 +204,13 @@ def check_file(path: Path | None) -> None:
 # --- Arguments ------------------------------------------------------------------------------------
 
 
+def path_of(text: str) -> Path:
+    """The path that an argument names; not of an empty one, as of an unset variable, which would be ``.``."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return Path(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     top = Parser(
@@ -231,7 +239,7 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
     """Commands that bring data, or use finished weights."""
     to = add(emoji20, "build the open data set emoji20, in which the truth is known", "--out data/emoji20")
     to.add_argument(
-        "--out", default=config.EMOJI20, type=Path, metavar="FOLDER", help="must not exist (%(default)s)"
+        "--out", default=config.EMOJI20, type=path_of, metavar="FOLDER", help="must not exist (%(default)s)"
     )
     to.add_argument("--limit", type=int, metavar="N", help="draw about N icons only; needs --out")
     to.add_argument("--image", metavar="FILE", help="draw a sheet of the built data set and stop")
@@ -246,17 +254,17 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
     text = "an archive at http://, https:// or file://; or a folder or an archive at s3://, gs://, … (fsspec)"
     to.add_argument("url", metavar="URL", help=text)
     to = add(leaks, "list test images that are copies of training images", "images/training images/test")
-    to.add_argument("training", type=Path, metavar="TRAINING", help="class folders")
-    to.add_argument("test", type=Path, metavar="TEST", help="class folders")
-    to.add_argument("--csv", type=Path, metavar="FILE", help="write the table")
+    to.add_argument("training", type=path_of, metavar="TRAINING", help="class folders")
+    to.add_argument("test", type=path_of, metavar="TEST", help="class folders")
+    to.add_argument("--csv", type=path_of, metavar="FILE", help="write the table")
     to = add(predict, "predict the classes of images that have none", "new_images weights/best.h5 --top 3")
-    to.add_argument("folder", type=Path, metavar="FOLDER", help="images at any depth")
-    to.add_argument("weights", type=Path, metavar="WEIGHTS", help="what notebook 04 or run exported")
-    to.add_argument("--csv", type=Path, metavar="FILE", help="write the table instead of printing it")
+    to.add_argument("folder", type=path_of, metavar="FOLDER", help="images at any depth")
+    to.add_argument("weights", type=path_of, metavar="WEIGHTS", help="what notebook 04 or run exported")
+    to.add_argument("--csv", type=path_of, metavar="FILE", help="write the table instead of printing it")
     to.add_argument("--top", type=int, default=3, metavar="N", help="classes to show (%(default)s)")
     to = add(export, "write weights for another program", "weights/best.h5 best.onnx --format onnx")
-    to.add_argument("weights", type=Path, metavar="WEIGHTS", help="what notebook 04 or run exported")
-    to.add_argument("out", type=Path, metavar="OUT", help="file to write: .keras, .onnx or .tflite")
+    to.add_argument("weights", type=path_of, metavar="WEIGHTS", help="what notebook 04 or run exported")
+    to.add_argument("out", type=path_of, metavar="OUT", help="file to write: .keras, .onnx or .tflite")
     to.add_argument("--format", required=True, choices=("keras", "onnx", "litert"), help="see docs/growth.md")
 
 
@@ -276,8 +284,8 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
     to = add(report, "put notebooks, review page and scores into one folder", "path/to/class/folders")
     _add_optional_folder(to)
     to = add(clean, "copy what is kept to a new folder of class folders", "path/to/class/folders cleaned")
-    to.add_argument("folder", type=Path, metavar="FOLDER", help="class folders; they are not changed")
-    to.add_argument("out", type=Path, metavar="OUT", help="must not exist")
+    to.add_argument("folder", type=path_of, metavar="FOLDER", help="class folders; they are not changed")
+    to.add_argument("out", type=path_of, metavar="OUT", help="must not exist")
     to.add_argument(
         "--link", action="store_true", help="hard links instead of copies: editing one edits the original"
     )
@@ -286,7 +294,7 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
 
 def _add_optional_folder(to: argparse.ArgumentParser) -> None:
     text = f"class folders (default: DATA_DIR, else {config.EMOJI20 / 'training'})"
-    to.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=text)
+    to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=text)
     _add_scheduler(to)
 
 
@@ -297,6 +305,9 @@ def _add_scheduler(to: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 on success, 2 on an error, after one line that says it (130 for Ctrl-C)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     options = parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices, not a run's own warnings
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same

@@ -63,15 +63,24 @@ def is_emoji20(folder: str | Path) -> bool:
     return Path(folder).resolve() == (EMOJI20 / "training").resolve()
 
 
+def is_work_of_emoji20(work: Path) -> bool:
+    """Whether a work folder belongs to emoji20's training folder, see :func:`work_dir`."""
+    owner = work / "folder.txt"
+    if not owner.exists():
+        return False
+    return is_emoji20(owner.read_bytes().decode("utf-8", "surrogateescape").removesuffix("\n"))
+
+
 def test_folders(folder: str | Path) -> list[Path]:
     """Folders to score: those beside a training folder whose names begin with ``test``, sorted.
 
-    Empty if ``folder`` has none of the names in ``TRAINING_NAMES``.
+    Upper and lower case are the same. Empty if ``folder`` has none of the names in ``TRAINING_NAMES``.
     """
-    folder = Path(folder)
-    if folder.name.lower() not in TRAINING_NAMES:
+    folder, resolved = Path(folder), Path(folder).resolve()
+    if resolved.name.casefold() not in TRAINING_NAMES:
         return []
-    return sorted(path for path in folder.parent.glob("test*") if path.is_dir())
+    parent = folder.parent if folder.name == resolved.name else resolved.parent  # of "." only the latter
+    return sorted(p for p in parent.glob("*") if p.name.casefold().startswith("test") and p.is_dir())
 
 
 def weights_path(folder: str | Path) -> Path:
@@ -90,20 +99,23 @@ def work_dir(folder: str | Path) -> Path:
     Raises
     ------
     ValueError
-        The folder is inside ``work/``.
+        The folder is inside ``work/``, or ``work/`` would be inside the folder.
     """
     root, folder = Path.cwd(), Path(folder).resolve()
     if folder.is_relative_to(root / "work"):
         raise ValueError(f"{folder} is inside work/, where the stages write: move it elsewhere")
-    name = (folder.parent.name if folder.name.lower() in TRAINING_NAMES else folder.name) or "data"
+    if root.is_relative_to(folder):
+        raise ValueError(f"the stages would write into {folder}, as it contains {root}: run from elsewhere")
+    name = (folder.parent.name if folder.name.casefold() in TRAINING_NAMES else folder.name) or "data"
     place = folder.relative_to(root) if folder.is_relative_to(root) else folder  # a clone can be moved
+    mark = f"{place.as_posix()}\n".encode("utf-8", "surrogateescape")  # a name may hold any bytes, "\r" too
     number = 1
     while True:
         work = Path("work", name if number == 1 else f"{name}-{number}")
         owner = work / "folder.txt"
         if not owner.exists():
             work.mkdir(parents=True, exist_ok=True)
-            owner.write_text(f"{place.as_posix()}\n", encoding="utf-8")
-        if owner.read_text(encoding="utf-8").strip() == place.as_posix():
+            owner.write_bytes(mark)
+        if owner.read_bytes() == mark:
             return work
         number += 1

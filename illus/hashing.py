@@ -16,8 +16,8 @@ READER = ("open_image", "check_tiff", "to_rgb", "decode_image", "read_file", "fi
 
 
 def digest(text: str) -> str:
-    """``HASH_DIGITS`` hexadecimal digits of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+    """``HASH_DIGITS`` hexadecimal digits of a text, which may hold file names that are not UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:HASH_DIGITS]
 
 
 def code_of(paths: Iterable[str | Path]) -> str:

@@ -4,6 +4,7 @@ In: a function and its items, or a table. Out: a generator of results, or a CSV 
 work over the cores of this machine or, within :func:`on_cluster`, over the workers of a Dask cluster.
 """
 
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from tqdm import tqdm
 
 from evaluate import EvaluationError, atomic_write
 
+NOT_UTF8 = re.compile("[\ud800-\udfff]")  # how Python holds the bytes of a file name that are not UTF-8
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -123,6 +125,17 @@ def _listing(folder: str | Path) -> list[str]:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a data frame as CSV, without its index, as a whole; the folder of ``path`` must exist."""
-    with atomic_write(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+    """Write a data frame as CSV, without its index, as a whole; the folder of ``path`` must exist.
+
+    Raises
+    ------
+    ValueError
+        A text is not UTF-8, as the name of a file whose letters are in another encoding.
+    """
+    try:
+        with atomic_write(path) as partial:
+            table.to_csv(partial, index=False, lineterminator="\n")
+    except UnicodeEncodeError as error:
+        texts = (cell for column in table for cell in table[column] if isinstance(cell, str))
+        name = next(filter(NOT_UTF8.search, texts), error.object)
+        raise ValueError(f"the name {name!r} is not in UTF-8: rename the file or folder") from None

@@ -7,17 +7,16 @@ where :func:`illus.config.weights_path` says. Resampling and experiments are in 
 """
 
 import shutil
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from evaluate import Result, Row, format_result
+from evaluate import Result, Row, class_folders, format_result
 from illus import config
 from illus.clean.balance import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
-from illus.clean.cleaned import check_out, format_cleaned, keep_or_remove, write_cleaned
+from illus.clean.cleaned import check_out, format_cleaned, free_places, keep_or_remove, write_cleaned
 from illus.clean.duplicates import find_duplicates
 from illus.clean.leaks import (
     describe_folder,
@@ -34,7 +33,7 @@ from illus.data.tables import read_table
 from illus.hashing import code_of, digest
 from illus.learn import experiments
 from illus.learn.compiling import device_name
-from illus.learn.export import ExportOptions, install, installed_runs, score_all
+from illus.learn.export import ExportOptions, check_class_names, install, installed_runs, score_all
 from illus.learn.labels import find_label_errors
 from illus.learn.plan import CHOSEN, RECIPE
 from illus.learn.settings import Record, data_hash, run_id
@@ -119,8 +118,9 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     evaluate.EvaluationError
         There are no class folders.
     ValueError
-        Too few images or classes are left.
+        Too few images or classes are left, or no weights file could hold the name of a class.
     """
+    check_class_names(class_folders(folder))
     tables = clean(folder)
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
     fractions |= {"test": held_out} if held_out else {}
@@ -177,15 +177,14 @@ def write_cleaned_folder(folder: Path, out: Path, link: bool = False) -> str:
 def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path) -> None:
     """Copy one part of a data set to class folders in ``target``, which is replaced, to score them.
 
-    A file that a person gave another class keeps its whole path in the folder of that class.
+    A file that a person gave another class keeps its whole path in the folder of that class, with a number
+    where that is taken.
     """
     shutil.rmtree(target, ignore_errors=True)
-    rows = dataset[dataset.split == part]
-    for path, class_name in zip(rows.path, rows.class_name, strict=True):
-        at_home = unicodedata.normalize("NFC", path.split("/")[0]) == class_name
-        copy = target / path if at_home else target / class_name / path
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(folder, path), copy)
+    target.mkdir(parents=True)
+    rows = dataset[dataset.split == part].reset_index(drop=True)
+    for row, copy in free_places(rows, target):
+        shutil.copyfile(Path(folder, rows.path[row]), copy)
 
 
 def run(folder: Path) -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from evaluate import class_folders
 from illus.__main__ import main
 from illus.data import archive
 from illus.data.archive import ArchiveError, copy_from_store, download, unpack
@@ -123,6 +124,25 @@ def test_a_note_beside_the_top_folder_does_not_make_it_a_class(tmp_path):
     files = {"README.txt": b"", "train/L2_2/a.png": b"1", "train/L2_10/b.png": b"2"}
     unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
     assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1", "L2_10/b.png": b"2"}
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "._x", "README.txt", "__MACOSX/._x", ".git/x"])
+def test_what_lies_beside_class_folders_does_not_make_the_outer_folder_a_class(tmp_path, name):
+    files = {
+        f"images/{name}": b"",
+        "images/A/1.png": b"1",
+        "images/B/deep/2.png": b"2",
+        "rest/.DS_Store": b"",
+    }
+    unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
+    assert set(files_below(tmp_path / "out")) == {name, "A/1.png", "B/deep/2.png"}
+    assert sorted(class_folders(tmp_path / "out")) == ["A", "B"]
+
+
+def test_junk_in_folders_of_class_folders_does_not_make_them_classes(tmp_path):
+    files = {"c/train/A/1.png": b"1", "c/test/A/2.png": b"2", "c/train/.DS_Store": b"", "c/note.txt": b""}
+    with pytest.raises(ArchiveError, match="but these folders: test, train;"):
+        unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
 
 
 def test_two_folders_of_class_folders_are_not_taken_for_classes(tmp_path):

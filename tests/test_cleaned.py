@@ -208,6 +208,26 @@ def test_a_place_that_exists_or_lies_inside_the_data_is_refused(tmp_path, out, m
     assert not (tmp_path / "nothing").exists()
 
 
+def test_names_that_would_be_one_are_refused_before_anything_is_written(tmp_path, monkeypatch):
+    folders = {name: write(tmp_path / name, f"{name}/1.png", "B/1.png") for name in ("removed.csv", "b")}
+    folders["Removed.CSV"] = write(tmp_path / "other", "Removed.CSV/1.png")
+    with pytest.raises(
+        ValueError, match=r"the class folder removed\.csv and the table .* rename the folder$"
+    ):
+        check_out(folders.pop("removed.csv"), tmp_path / "out")
+    if cleaned._ignores_case(tmp_path):
+        pytest.skip("this file system ignores case")
+    for folder in folders.values():
+        check_out(folder, tmp_path / "out")
+    before = snapshot(tmp_path)
+    monkeypatch.setattr(cleaned, "_ignores_case", lambda folder: True)
+    with pytest.raises(ValueError, match="the class folder b and the class folder B would be one"):
+        check_out(folders["b"], tmp_path / "out")
+    with pytest.raises(ValueError, match=r"the class folder Removed\.CSV and the table removed\.csv"):
+        check_out(folders["Removed.CSV"], tmp_path / "out")
+    assert snapshot(tmp_path) == before
+
+
 def test_the_data_are_seen_through_a_link_and_a_neighbour_is_allowed(tmp_path):
     data = write(tmp_path / "data", "A/1.png")
     (tmp_path / "link").symlink_to(data)

@@ -1,5 +1,6 @@
 """python -m illus: help that comes at once, errors in one line, and the report of a data set."""
 
+import io
 import os
 import subprocess
 import sys
@@ -54,6 +55,9 @@ def test_help_comes_at_once():
         (["fly"], "invalid choice"),
         (["run", "--profile", "fast"], "invalid choice"),
         (["predict", "x", "y", "--top", "many"], "invalid int"),
+        *(([command, ""], "argument FOLDER: the name is empty") for command in NEED_FOLDER),
+        (["clean", "", "out"], "argument FOLDER: the name is empty"),
+        (["clean", "folder", ""], "argument OUT: the name is empty"),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments, message, capsys):
@@ -63,6 +67,18 @@ def test_wrong_arguments_are_one_line(arguments, message, capsys):
     assert stop.value.code == 2
     assert message in line
     assert "--help" in line
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch):
+    written = [io.BytesIO(), io.BytesIO()]
+    for name, stream in zip(("stdout", "stderr"), written, strict=True):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(stream, "cp1252", write_through=True))
+    monkeypatch.setattr("illus.report.assemble.write_report", lambda folder: "표정")
+    monkeypatch.setattr("illus.__main__.class_folders_of", lambda options: Path("x"))
+    assert main(["leaks", "없음", "."]) == 2
+    assert main(["report", "x"]) == 0
+    assert written[0].getvalue().strip() == b"report: \\ud45c\\uc815"
+    assert b"\\uc5c6\\uc74c" in written[1].getvalue()
 
 
 @pytest.fixture

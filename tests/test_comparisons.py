@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from illus.report.assemble import matrix_image
 from illus.report.comparisons import (
     change_intervals,
     class_seeds,
@@ -15,7 +16,8 @@ from illus.report.comparisons import (
     shown_images,
 )
 from illus.report.effects import against_control, at_the_edge, verdict
-from illus.report.sheets import unlike
+from illus.report.figures import class_bars, class_f1_bars
+from illus.report.sheets import mean_images, pairs_sheet, show_sheet, unlike
 
 RUNS = pd.DataFrame({"name": ["b", "b", "a", "a"], "f1": [0.2, 0.4, 0.5, 0.7]})
 
@@ -86,6 +88,29 @@ def test_classes_of_the_confusion_matrix_have_their_names_where_they_are_known()
         assert [label.get_text() for label in axis.get_ticklabels()] == ["L2_2 faces", "L2_10"]
     assert [text.get_text() for text in axes.texts] == ["0.50", "0.50", "0.00", "1.00"]
     assert {text.get_fontsize() for text in axes.texts} == {8}
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_a_class_between_dollar_signs_is_no_formula():
+    names = ["$_$", "a$b$", r"\$"]
+    rows = [{"class_name": name, "predicted": name} for name in names]
+    assert matrix_image(rows, names)[1:4] == b"PNG"
+    numbers = pd.Series(5, names)
+    draw = [
+        lambda axes: confusion_matrix(axes, rows, names),
+        lambda axes: class_stages(axes, pd.DataFrame({"raw": numbers, "cleaned": numbers})),
+        lambda axes: shown_images(axes, numbers, numbers),
+        lambda axes: class_seeds(axes, {"a": [np.ones(3)]}, names),
+        lambda axes: class_bars(axes, numbers),
+        lambda axes: class_f1_bars(axes, numbers / 9, numbers / 10, numbers / 8, numbers),
+        lambda axes: show_sheet(axes, np.zeros((9, 9, 3), np.uint8), names),
+        lambda axes: mean_images(axes, np.zeros((3, 8, 8, 3), np.uint8), pd.Series(names)),
+        lambda axes: pairs_sheet(axes, [[], [], []], "", names),
+    ]
+    for function in draw:
+        figure = Figure()
+        function(figure.subplots())
+        figure.draw_without_rendering()
 
 
 def test_changes_against_a_control_by_hand():

@@ -439,7 +439,7 @@ def truth():
         ("w1", "original", "", "w"),
         ("b1", "broken", "cut", "w"),
     ]
-    return pd.DataFrame(rows, columns=["path", "kind", "transform", "drawing"])
+    return pd.DataFrame(rows, columns=["path", "kind", "transform", "drawing"]).assign(concept="")
 
 
 def copies(pairs):
@@ -521,6 +521,14 @@ def test_the_truth_is_read_from_beside_the_folder(tmp_path, truth):
     assert read["transform"].tolist() == ["", "jpeg 75"]
 
 
+@pytest.mark.parametrize("text", ["", "file,label\ntraining/A/1.png,A\n", "path\nA/1.png\n", "\xff\0"])
+def test_another_table_of_that_name_is_no_truth(tmp_path, text):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "truth.csv").write_bytes(text.encode("latin-1"))
+    assert load_truth(tmp_path / "training") is None
+    assert class_names(tmp_path / "training").empty
+
+
 def test_all_duplicates_of_drawn_files_are_found_and_nothing_else(tmp_path):
     """From files to the score, each drawing with one duplicate of every kind."""
     drawings = {"clock": clock(2), "fish": fish(), "house": house(), "plant": plant(), "late": clock(6)}
@@ -539,6 +547,7 @@ def test_all_duplicates_of_drawn_files_are_found_and_nothing_else(tmp_path):
                 "kind": "duplicate" if kind else "original",
                 "transform": kind,
                 "drawing": name,
+                "concept": "",
             }
             for kind in files
         ]

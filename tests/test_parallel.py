@@ -105,6 +105,14 @@ def test_a_block_that_writes_nothing_is_an_error_and_the_old_file_stays(tmp_path
     assert (tmp_path / "x.h5").read_bytes() == b"old"
 
 
+def test_a_name_that_is_not_utf8_is_told_and_nothing_is_written(tmp_path):
+    name = os.fsdecode("A/그림.png".encode("cp949"))
+    table = pd.DataFrame({"path": ["A/1.png", name], "keep": [True, False]})
+    with pytest.raises(ValueError, match=r"^the name 'A/\\udcb1.*\.png' is not in UTF-8: rename the file"):
+        write_table(table, tmp_path / "t.csv")
+    assert names_in(tmp_path) == []
+
+
 def test_a_table_is_written_without_its_index_with_unix_line_ends(tmp_path):
     table = pd.DataFrame({"path": ["가.png", "b,c.png"], "keep": [True, False]}, index=[5, 7])
     write_table(table, tmp_path / "t.csv")

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
 import shutil
+import unicodedata
 import warnings
+from pathlib import Path
 
 import joblib
 import pandas as pd
@@ -119,6 +122,41 @@ def test_two_folders_of_one_name_have_work_folders_of_their_own(tmp_path, monkey
         assert config.work_dir("c/images/train").as_posix() == "work/images-3"
 
 
+@pytest.mark.parametrize(
+    "name", ["images ", " images", "a\rb", "a\nb", b"\xb1\xd7".decode("utf-8", "surrogateescape")]
+)
+def test_a_work_folder_is_found_again_whatever_the_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert config.work_dir(name) == Path("work", name)
+    assert [path.name for path in Path("work").iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("inside", "folder"), [(".", "."), ("L2_2", ".."), (".", "../images")])
+def test_nothing_is_written_into_the_class_folders(inside, folder, class_folder_tree, monkeypatch, capsys):
+    before = snapshot(class_folder_tree)
+    monkeypatch.chdir(class_folder_tree / inside)
+    monkeypatch.setenv("DATA_DIR", "")
+    out = class_folder_tree.parent / "out"
+    assert main(["clean", folder, str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"illus clean: error: the stages would write into {class_folder_tree}")
+    assert snapshot(class_folder_tree) == before
+
+
+@pytest.mark.parametrize("names", [("Training", "Test", "TEST_2"), ("train", "test", "Testing")])
+def test_test_folders_are_found_in_any_case_and_from_inside(names, tmp_path, monkeypatch):
+    for name in names:
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(names[0])
+    for folder in (names[0], "link", f"{names[0]}/../{names[0]}/"):
+        monkeypatch.chdir(tmp_path)
+        assert {path.name for path in config.test_folders(folder)} == set(names[1:])
+    assert not any(path.is_absolute() for path in config.test_folders(names[0])), "they are recorded"
+    monkeypatch.chdir(tmp_path / names[0])
+    assert {path.name for path in config.test_folders(".")} == set(names[1:])
+
+
 def test_test_folders_and_weights_are_found_beside_a_training_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("training", "test", "test_unseen_style", "images"):
@@ -208,6 +246,20 @@ def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_pa
     assert len(calls) == 3, "a table that something else has written is made again"
 
 
+def test_a_file_name_that_is_not_utf8_is_told_also_after_a_run_without_it(quick_stages, tmp_path, capsys):
+    folder, calls = quick_stages
+    assert main(["clean", str(folder), str(tmp_path / "out")]) == 0
+    try:
+        shutil.copy(folder / "L2_2" / "1.png", os.fsencode(folder / "L2_2") + "/그림.png".encode("cp949"))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert main(["clean", str(folder), str(tmp_path / "again")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("illus clean: error: the name 'L2_2/\\udcb1")
+    assert line.endswith(".png' is not in UTF-8: rename the file or folder")
+    assert len(calls) == 1
+
+
 def test_an_out_that_exists_is_refused_before_the_stages(quick_stages, tmp_path, capsys):
     folder, calls = quick_stages
     (tmp_path / "out").mkdir()
@@ -278,6 +330,36 @@ def test_class_names_stay_text_from_table_to_table(names, quick_stages, tmp_path
     pipeline.check_labels(folder)
     page = pipeline.write_review_page(folder).read_text("utf-8")
     assert json.dumps([names[1], names[0]]) in page
+
+
+def test_a_part_is_copied_to_folders_of_class_names_and_no_file_replaces_another(tmp_path):
+    folder, decomposed = tmp_path / "images", unicodedata.normalize("NFD", "한글")
+    dataset = pd.DataFrame(
+        [
+            ("A/1.png", "B", "test"),
+            (f"{decomposed}/1.png", "한글", "test"),
+            ("B/A/1.png", "B", "test"),
+            ("A/2.png", "한글", "test"),
+            ("A/3.png", "A", "train"),
+        ],
+        columns=["path", "class_name", "split"],
+        index=[3, 1, 1, 2, 0],
+    )
+    for path in dataset.path:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    (tmp_path / "test" / "old").mkdir(parents=True)
+    pipeline.copy_part(dataset, folder, "test", tmp_path / "test")
+    copied = {
+        p.relative_to(tmp_path / "test").as_posix(): p.read_text() for p in tmp_path.glob("test/*/**/*.*")
+    }
+    assert copied == {
+        "B/A-2/1.png": "A/1.png",
+        "B/A/1.png": "B/A/1.png",
+        "한글/1.png": f"{decomposed}/1.png",
+        "한글/A/2.png": "A/2.png",
+    }
+    assert sorted(path.name for path in (tmp_path / "test").iterdir()) == ["B", "한글"]
 
 
 def test_text_of_a_table_is_read_as_it_was_written(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from conftest import write_class_folders
 
 from evaluate import Description, EvaluationError, evaluate, fit_image, load_classifier, read_description
+from illus import config as paths
 from illus.clean.balance import split
 from illus.data.catalog import scan
 from illus.learn import augmentation, experiments, optimizers, training
@@ -359,6 +360,35 @@ def test_a_finished_run_is_not_trained_again(images, tmp_path, monkeypatch):
     assert not table.columns.str.contains(r"\.").any(), "a column is there twice"
     assert table.val_macro_f1.tolist() == [r.val_macro_f1 for r in (other, first, fewer)]
     assert table.width.tolist() == [4, 4, 4]
+
+
+def test_runs_of_an_own_folder_are_recorded_in_its_work_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own, emoji20 = paths.work_dir("images"), paths.work_dir(paths.EMOJI20 / "training")
+    recorded = {"quick": emoji20 / "experiments.csv", "full": paths.RESULTS / "experiments.csv"}
+    for profile, expected in recorded.items():
+        monkeypatch.setenv("PROFILE", profile)
+        assert experiments.table_path(emoji20) == expected
+        assert experiments.table_path(own) == own / "experiments.csv"
+        assert experiments.table_path(tmp_path) == tmp_path / "experiments.csv"
+
+
+@pytest.mark.parametrize("name", ["a\u200db", "a\xa0b", "a\u3000b", "a\tb"])
+def test_a_class_name_that_no_weights_file_can_hold_is_refused_before_training(
+    images, tmp_path, monkeypatch, name
+):
+    folder, dataset = images
+    monkeypatch.setenv("PROFILE", "quick")
+    monkeypatch.setattr(experiments, "train", lambda *_: pytest.fail("trained"))
+    renamed = dataset.assign(class_name=dataset.class_name.where(dataset.class_id != 1, name))
+    with pytest.raises(
+        ValueError, match=r"the class name .* has a character that is not shown \(U\+"
+    ) as told:
+        experiments.run(renamed, folder, TINY, "q", tmp_path)
+    assert repr(name) in str(told.value)
+    assert not (tmp_path / "experiments.csv").exists()
+    with pytest.raises(EvaluationError):
+        Description([name], 16, "pad")
 
 
 def test_a_failed_run_is_in_the_table_and_is_tried_again(images, tmp_path, monkeypatch):

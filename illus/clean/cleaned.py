@@ -8,14 +8,14 @@ import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from evaluate import natural_key, on_one_line, shorten_list
+from evaluate import class_folders, natural_key, on_one_line, shorten_list
 from illus.parallel import progress, write_table
 
 REMOVED = "removed.csv"
@@ -81,7 +81,8 @@ def check_out(folder: str | Path, out: str | Path) -> None:
     Raises
     ------
     ValueError
-        ``out`` exists, or lies inside ``folder`` (links resolved), or its parent does not exist.
+        ``out`` exists, or lies inside ``folder`` (links resolved), or its parent does not exist, or the
+        names of the classes cannot be beside one another there.
     """
     out = Path(out)
     if os.path.lexists(out):
@@ -91,6 +92,22 @@ def check_out(folder: str | Path, out: str | Path) -> None:
     parent = out.parent.resolve()
     if any(outer.samefile(folder) for outer in (parent, *parent.parents)):
         raise ValueError(f"{out} lies inside the data, {folder}: name a folder outside it")
+    _check_names(class_folders(folder), out)
+
+
+def _check_names(class_names: Iterable[str], out: Path) -> None:
+    """Refuse names of which the file system would make one, as one does that ignores case."""
+    taken = {REMOVED: f"the table {REMOVED}"}  # by names without case
+    for name in class_names:
+        other = taken.get(name.casefold())
+        if other and (name == REMOVED or _ignores_case(out.parent)):
+            raise ValueError(f"the class folder {name} and {other} would be one in {out}: rename the folder")
+        taken[name.casefold()] = f"the class folder {name}"
+
+
+def _ignores_case(folder: Path) -> bool:
+    with tempfile.TemporaryDirectory(prefix=".case-", dir=folder) as probe:
+        return Path(folder, Path(probe).name.swapcase()).exists()
 
 
 def write_cleaned(
@@ -133,23 +150,41 @@ def write_cleaned(
     check_out(folder, out)
     if kept.empty:
         raise ValueError(f"nothing is kept of {folder}, so {out} is not made")
-    home = [unicodedata.normalize("NFC", path.split("/")[0]) for path in kept.path]
-    moved = kept.class_name.ne(home)
     copies = pd.Series("", kept.index, dtype=object)
     with tempfile.TemporaryDirectory(prefix=".cleaned-", dir=out.parent) as temporary:
         building = Path(temporary, "out")  # the folder around it cannot be read by others
         building.mkdir()
         write_table(removed, building / REMOVED)
-        order = kept[~moved].index.append(kept[moved].index)  # those that stay keep their names
-        for row in progress(order, "clean", len(order)):
-            path, class_name = kept.path[row], kept.class_name[row]
-            inside = path if moved[row] else path.split("/", 1)[1]
-            target = _free_place(building / class_name, inside)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _put(folder / path, target, link)
+        for row, target in progress(free_places(kept, building), "clean", len(kept)):
+            _put(folder / kept.path[row], target, link)
             copies[row] = target.relative_to(building).as_posix()
         building.rename(out)
     return kept.assign(copy=copies)
+
+
+def free_places(files: pd.DataFrame, out: Path) -> Iterator[tuple[Hashable, Path]]:
+    """Where each file goes in class folders, see :func:`write_cleaned`, those that stay in their class first.
+
+    Each file is to be written before the next place is asked for; the folder of a place is made.
+
+    Parameters
+    ----------
+    files : pandas.DataFrame
+        ``path`` and ``class_name``; no label of the index twice.
+    out : Path
+
+    Yields
+    ------
+    label, place : (hashable, Path)
+        Of the index; below ``out``.
+    """
+    home = [unicodedata.normalize("NFC", path.split("/")[0]) for path in files.path]
+    moved = files.class_name.ne(home)
+    for row in files[~moved].index.append(files[moved].index):  # those that stay keep their names
+        path = files.path[row]
+        target = _free_place(out / files.class_name[row], path if moved[row] else path.split("/", 1)[1])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield row, target
 
 
 def _free_place(class_folder: Path, inside: str) -> Path:

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from tqdm.auto import tqdm
 
-from evaluate import class_folders, list_files
+from evaluate import JUNK_NAMES, class_folders, list_files
 from illus import config
 from illus.hashing import digest
 
@@ -206,17 +206,34 @@ def _safe_path(name: str, is_link: bool) -> PurePosixPath:
 
 
 def _class_folder_root(folder: Path) -> Path:
-    """The topmost folder whose sub-folders contain files."""
-    inside = [p for p in folder.iterdir() if p.is_dir() and p.name != "__MACOSX" and p.name[0] != "."]
-    if any(p.is_file() for sub in inside for p in sub.iterdir()):
-        return folder
-    if len(inside) == 1:
+    """The topmost folder whose sub-folders contain files; a lone folder of folders is an outer one."""
+    inside = _folders_with_files(folder)
+    if len(inside) == 1 and _folders_with_files(inside[0]):
         return _class_folder_root(inside[0])
+    if any(p.is_file() and _is_visible(p) for sub in inside for p in sub.iterdir()):
+        return folder
     names = ", ".join(sorted(p.name for p in inside)) or "none"
     raise ArchiveError(
         f"no class folders at the top of what was downloaded, but these folders: {names}; "
         "name or repack the one that contains the class folders"
     )
+
+
+def _folders_with_files(folder: Path) -> list[Path]:
+    """The sub-folders with a file at some depth, without what operating systems leave there."""
+    subs = [p for p in folder.iterdir() if p.is_dir() and _is_visible(p)]
+    return [sub for sub in subs if any(p.is_file() for p in _visible_below(sub))]
+
+
+def _visible_below(folder: Path) -> Iterator[Path]:
+    for path in filter(_is_visible, folder.iterdir()):
+        yield path
+        if path.is_dir():
+            yield from _visible_below(path)
+
+
+def _is_visible(path: Path) -> bool:
+    return path.name[0] != "." and path.name.casefold() not in JUNK_NAMES | {"__macosx"}
 
 
 def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:

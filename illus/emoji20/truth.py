@@ -9,9 +9,13 @@ import pandas as pd
 
 from illus.emoji20.sources import class_table
 
+COLUMNS = ("path", "kind", "transform", "concept", "drawing")  # that measurements read
+
 
 def load_truth(folder: str | Path) -> pd.DataFrame | None:
     """The truth about a folder of class folders, or None if it is not known.
+
+    Another table of that name, without the columns that measurements read, is left alone.
 
     Parameters
     ----------
@@ -24,12 +28,19 @@ def load_truth(folder: str | Path) -> pd.DataFrame | None:
         Columns of ``truth.csv``; ``path`` relative to ``folder``.
     """
     folder = Path(folder).resolve()
-    table = folder.parent / "truth.csv"
-    if not table.exists():
+    if not _is_known(folder):
         return None
-    truth = pd.read_csv(table, keep_default_na=False)
+    truth = pd.read_csv(folder.parent / "truth.csv", keep_default_na=False)
     inside = truth.path.str.startswith(f"{folder.name}/")
     return truth[inside].assign(path=truth.path.str.removeprefix(f"{folder.name}/")).reset_index(drop=True)
+
+
+def _is_known(folder: Path) -> bool:
+    """Whether the builder's table is beside a folder."""
+    try:
+        return set(COLUMNS) <= set(pd.read_csv(folder.parent / "truth.csv", nrows=0).columns)
+    except (OSError, ValueError):  # there is none, or none that pandas can read
+        return False
 
 
 def class_names(folder: str | Path) -> pd.DataFrame:
@@ -51,7 +62,7 @@ def class_names(folder: str | Path) -> pd.DataFrame:
     >>> class_names("a/folder/of/no/truth").columns.tolist()
     ['english', 'korean', 'label']
     """
-    known = (Path(folder).resolve().parent / "truth.csv").exists()
+    known = _is_known(Path(folder).resolve())
     rows = [
         (c["class_name"], c["name_en"], c["name_ko"], f"{c['class_name']} {first_words(c['name_en'])}")
         for c in class_table()

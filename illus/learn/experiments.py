@@ -12,14 +12,16 @@ import pandas as pd
 
 from illus import config as paths
 from illus.clean import balance
+from illus.learn.export import check_class_names
 from illus.learn.settings import Config, Record, Scalar, data_hash, run_id, summary
 from illus.learn.training import train
 from illus.parallel import write_table
 
 
 def table_path(work: Path) -> Path:
-    """Where records are stored: in ``results/`` in the full profile, otherwise in the work folder."""
-    return paths.RESULTS / "experiments.csv" if paths.profile().name == "full" else work / "experiments.csv"
+    """Where records are stored: in ``results/`` those of emoji20 in the full profile, others in ``work``."""
+    recorded = paths.profile().name == "full" and paths.is_work_of_emoji20(work)
+    return (paths.RESULTS if recorded else work) / "experiments.csv"
 
 
 def load_table(path: Path) -> pd.DataFrame:
@@ -57,6 +59,8 @@ def run(
 
     Raises
     ------
+    ValueError
+        A weights file could not hold the name of a class.
     Exception
         What training raised. Before that, a row without scores is written, with the message in ``error``;
         such a run is not finished, and the next call tries it again.
@@ -71,6 +75,7 @@ def run(
         row = known.iloc[0]
         recorded = {f.name: row[f.name] for f in fields(Record) if f.name in row}
         return Record(config=config, weights=weights, **recorded)
+    check_class_names(dataset.class_name.unique())
     try:
         record = train(dataset, folder, config, question, work)
     except Exception as error:

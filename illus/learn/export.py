@@ -5,7 +5,7 @@ In: records whose networks are averaged, and test folders. Out: ``best.h5`` and 
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -180,6 +180,19 @@ def score_all(
     with atomic_write(weights.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return {name: (result, rows) for name, (result, rows, _) in scored.items()}
+
+
+def check_class_names(class_names: Iterable[str]) -> None:
+    """ValueError if a weights file could not hold the name of a class; call it before training.
+
+    >>> check_class_names(["고양이", "two words"])
+    """
+    for name in class_names:
+        if not name.isprintable():  # as evaluate.Description asks
+            hidden = ", ".join(sorted({f"U+{ord(c):04X}" for c in name if not c.isprintable()}))
+            raise ValueError(
+                f"the class name {name!r} has a character that is not shown ({hidden}): rename it"
+            )
 
 
 def save_classifier(model: keras.Model, description: Description, path: str | Path) -> None:

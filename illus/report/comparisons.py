@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from evaluate import Row, draw_confusion_matrix, natural_key
-from illus.report.figures import BLUE, GRAY, ORANGE, PALETTE, RED
+from illus.report.figures import BLUE, GRAY, ORANGE, PALETTE, RED, literal
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
@@ -36,7 +36,7 @@ def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | N
         MARKERS, zip(shown, [GRAY, *sns.color_palette(PALETTE)], strict=False), strict=False
     ):
         axes.plot(shown[stage], rows, marker, color=colour, label=stage, markersize=6)
-    axes.set_yticks(rows, [(labels or {}).get(name, name) for name in names])
+    axes.set_yticks(rows, [literal((labels or {}).get(name, name)) for name in names])
     axes.set(xscale="log", xlabel="images (logarithmic)")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -60,7 +60,7 @@ def shown_images(axes: Axes, before: pd.Series, shown: pd.Series) -> None:
     axes.barh(rows, once, color=BLUE, label="shown once")
     axes.barh(rows, shown[before.index] - once, left=once, color=ORANGE, label="repetitions")
     axes.plot(before, rows, "|", color="black", markersize=8, label="images there are")
-    axes.set_yticks(rows, before.index)
+    axes.set_yticks(rows, list(map(literal, before.index)))
     axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
@@ -137,7 +137,9 @@ def class_seeds(
         bbox_to_anchor=(0.5, 1),
         ncols=2,
     )
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_xticks(
+        range(len(labels)), list(map(literal, labels)), rotation=45, ha="right", rotation_mode="anchor"
+    )
     axes.set(ylabel="F1 on validation", ylim=(0, 1.02))
     axes.grid(axis="y", color=GRAY, alpha=0.3)
 

@@ -44,6 +44,11 @@ def use_style() -> None:
     )
 
 
+def literal(text: str) -> str:
+    """Text that matplotlib shows as it is; between two dollar signs it would be taken for a formula."""
+    return text.replace("$", r"\$")
+
+
 def class_bars(
     axes: Axes, counts: pd.Series, labels: Mapping[str, str] | None = None, color: str = BLUE
 ) -> None:
@@ -59,7 +64,7 @@ def class_bars(
     color : str, default ``BLUE``
     """
     names = sorted(counts.index, key=natural_key)[::-1]
-    bars = axes.barh([(labels or {}).get(n, n) for n in names], counts[names], color=color)
+    bars = axes.barh([literal((labels or {}).get(n, n)) for n in names], counts[names], color=color)
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12, y=0.01)
@@ -308,7 +313,7 @@ def class_f1_bars(
     names = sorted(f1.index, key=natural_key)[::-1]
     errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
     axes.barh(names, f1[names], xerr=errors, color=BLUE, error_kw={"elinewidth": 1, "capsize": 2})
-    axes.set_yticks(names, [f"{(labels or {}).get(name, name)} ({counts[name]:,})" for name in names])
+    axes.set_yticks(names, [f"{literal((labels or {}).get(n, n))} ({counts[n]:,})" for n in names])
     axes.set(xlabel="F1 and its 95 % interval", xlim=(0, 1))
     axes.margins(y=0.01)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from evaluate import decode_image, fit_image, natural_key, read_file
+from illus.report.figures import literal
 
 
 def class_gallery(
@@ -91,7 +92,7 @@ def show_sheet(axes: Axes, sheet: np.ndarray, labels: Sequence[str]) -> None:
     height = len(sheet) / max(1, len(labels))
     axes.imshow(sheet)
     axes.set_xticks([])
-    axes.set_yticks((np.arange(len(labels)) + 0.5) * height, labels)
+    axes.set_yticks((np.arange(len(labels)) + 0.5) * height, list(map(literal, labels)))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
@@ -131,7 +132,7 @@ def pairs_sheet(
         for side, path in enumerate(pair):
             x = left + side * size
             sheet[top + head : top + head + size - 4, x : x + size - 4] = _read(folder, path, size - 4)
-        axes.text(left, top + head - 5, caption, fontsize=8)
+        axes.text(left, top + head - 5, literal(caption), fontsize=8)
     show_sheet(axes, sheet, [])
 
 
@@ -182,7 +183,7 @@ def mean_images(
     for number, name in enumerate(names):
         top, left = number // columns * (side + head) + head, number % columns * (side + 2)
         sheet[top : top + side, left : left + side] = images[(class_names == name).to_numpy()].mean(0)
-        axes.text(left + side / 2, top - 1, captions[number], fontsize=8, ha="center")
+        axes.text(left + side / 2, top - 1, literal(captions[number]), fontsize=8, ha="center")
     show_sheet(axes, sheet, [])
 
 
@@ -264,4 +265,4 @@ def activation_sheet(
     below = [cv2.addWeighted(a, 0.45, b, 0.55, 0) for a, b in zip(shown, heat, strict=True)]
     show_sheet(axes, np.vstack([np.hstack(shown), np.hstack(below)]), ["image", "evidence"])
     for number, caption in enumerate(captions):
-        axes.text((number + 0.5) * size, -4, caption, ha="center", va="bottom", fontsize=8)
+        axes.text((number + 0.5) * size, -4, literal(caption), ha="center", va="bottom", fontsize=8)
