@@ -356,25 +356,27 @@ def test_a_file_that_is_too_large_or_no_file_is_refused(colour_weights, tmp_path
 
 
 def test_refused_fast_and_in_little_memory(hostile):
-    """Beyond what importing Keras takes: under 2 s and 300 MB for each, as the promise in the README says."""
+    """Beyond what importing Keras takes: under 2 s of processor time and 300 MB for each, as is promised."""
     files = [
         hostile(change, f"{number}.h5")
         for number, (change, _) in enumerate([*BEFORE_LOADING.values(), *AT_LOADING.values()])
     ]
     script = """if True:
-        import resource, sys, time
+        import resource, sys
         import evaluate
         evaluate.import_keras()
         evaluate.load_classifier(sys.argv[1])
         used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        both = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+        seconds = lambda: sum(sum(resource.getrusage(who)[:2]) for who in both)
         before, slowest = used(), 0
         for path in sys.argv[2:]:
-            start = time.perf_counter()
+            start = seconds()
             try:
                 evaluate.load_classifier(path)
                 sys.exit(f"{path} was loaded")
             except evaluate.EvaluationError as error:
-                slowest = max(slowest, time.perf_counter() - start)
+                slowest = max(slowest, seconds() - start)
         print(slowest, used() - before)
     """
     good = files[0].with_name("good.h5")
@@ -387,7 +389,7 @@ def test_refused_fast_and_in_little_memory(hostile):
     )
     assert done.returncode == 0, done.stderr
     slowest, megabytes = map(float, done.stdout.split())
-    assert slowest < 2
+    assert 0.01 < slowest < 2
     assert megabytes < 300
 
 
