@@ -1,12 +1,13 @@
 """What random changes of images cost, as a share of a training step. Writes results/augmentation.csv.
 
     python -m pip install -r benchmarks/requirements.txt
-    KERAS_BACKEND=jax python -m benchmarks.augmentation [--size 64] [--repeats 7]
+    KERAS_BACKEND=jax python -m benchmarks.augmentation [--size 64] [--rounds 20]
 
 For each backend and key of ``AUGMENTATIONS``: milliseconds of a training step of the recipe's networks (width
 28, blocks 1-2-2-2, 128 images) with and without the changes, and the seconds from the beginning to the end
-of the first step, in which the step is compiled. Rows of other backends stay in the table. The changes are
-in turn, so that other work on the machine slows all of them; a step's time is the median.
+of the first step, in which the step is compiled. Rows of other backends stay in the table. Each round times
+all of them in a random order; ``step_ms`` is the median of the rounds, ``share`` that of the shares within a
+round, with its quartiles, so that other work on the machine matters little.
 """
 
 import argparse
@@ -54,41 +55,49 @@ def milliseconds(model: keras.Model, batch: tuple[np.ndarray, np.ndarray], steps
     return (time.perf_counter() - start) / steps * 1000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=MEMBER.input_size)
-    parser.add_argument("--repeats", type=int, default=7)
-    options = parser.parse_args()
+def measure(size: int, rounds: int) -> pd.DataFrame:
+    """One row per key of ``AUGMENTATIONS``, for the backend that runs."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (MEMBER.batch_size, options.size, options.size, 3), np.uint8)
+    images = rng.integers(0, 256, (MEMBER.batch_size, size, size, 3), np.uint8)
     batch = images, np.eye(20, dtype="float32")[rng.integers(0, 20, len(images))]
     models, first = {}, {}
     for name in COMPARED:
         start = time.perf_counter()
-        models[name] = compiled(name, options.size)
+        models[name] = compiled(name, size)
         milliseconds(models[name], batch, 1)
         first[name] = time.perf_counter() - start
     times = pd.DataFrame(
-        [{n: milliseconds(models[n], batch) for n in COMPARED} for _ in range(options.repeats)]
-    )
-    step = times.median()
-    rows = pd.DataFrame(
+        [{n: milliseconds(models[n], batch) for n in rng.permutation(COMPARED)} for _ in range(rounds)]
+    )[list(COMPARED)]
+    shares = 1 - times.rdiv(times["none"], axis=0)
+    low, middle, high = (shares.quantile(q).round(3).to_list() for q in (0.25, 0.5, 0.75))
+    return pd.DataFrame(
         {
             "backend": keras.backend.backend(),
             "device": f"{device_name()}, {os.cpu_count()} cores",
-            "size": options.size,
+            "size": size,
             "augmentation": COMPARED,
-            "step_ms": step.round(1).to_list(),
-            "share": (1 - step["none"] / step).round(3).to_list(),
+            "step_ms": times.median().round(1).to_list(),
+            "share": middle,
+            "share_low": low,
+            "share_high": high,
             "first_step_s": [round(first[name], 1) for name in COMPARED],
             "code": code_of(SOURCES),
         }
     )
-    table = config.RESULTS / "augmentation.csv"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=MEMBER.input_size)
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    rows, table = measure(options.size, options.rounds), config.RESULTS / "augmentation.csv"
     if table.exists():
+        keys = ["backend", "device", "size"]
         before = pd.read_csv(table, dtype={"code": str})
-        same = (before.backend == rows.backend[0]) & (before.device == rows.device[0])
-        rows = pd.concat([before[~(same & (before["size"] == options.size))], rows])
+        again = before.set_index(keys).index.isin(rows.set_index(keys).index)
+        rows = pd.concat([before[~again], rows])[rows.columns]
     write_table(rows, table)
     print(rows.to_string(index=False))
 

@@ -128,7 +128,7 @@ RECORDS = {
         TWO_CORES,
     ),
     "augmentation": Record(
-        "What random changes of images add to a training step, for each backend.",
+        "The share of a training step that random changes of images take, with quartiles; the first step.",
         "python -m benchmarks.augmentation",
         TWO_CORES,
     ),

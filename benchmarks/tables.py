@@ -290,9 +290,13 @@ def ranking() -> pd.DataFrame:
 
 
 def augmentation() -> pd.DataFrame:
-    """What random changes of images add to a training step."""
+    """The share of a training step that random changes of images take, with quartiles."""
     table = read("augmentation")
-    table["share"] = (100 * table.share).map("{:+.0f} %".format)
+    table["share"] = [
+        f"{100 * row.share:z.0f} % [{100 * row.share_low:.0f}, {100 * row.share_high:.0f}]"
+        for row in table.itertuples()
+    ]
+    table = table[table.augmentation != "none"]
     wide = table.pivot_table(
         index="augmentation", columns="backend", values="share", aggfunc="first", sort=False
     )
@@ -442,21 +446,13 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
 
 def values() -> dict[str, str]:
     """Single numbers that prose states, by name."""
+    return {**values_of_weights(), **values_of_training(), **values_of_cleaning(), **values_of_growth()}
+
+
+def values_of_weights() -> dict[str, str]:
+    """Size, validation and test scores of ``weights/best.h5``."""
     measured, training = card()["scores"], card()["training"]
-    ours = read("duplicates").iloc[0]
-    twins = read("duplicates_twins")
-    alike = int((twins.clean_difference < 1).sum())
     calibration, adds = training["calibration"], training["multiply_adds"]
-    swept, tools = read("duplicates_settings"), read("duplicates")
-    judged = read("photos_cost").query("step == 'find_photos'").n.max()
-    files = {"training": judged, **{part: measured[part]["n_images"] for part in PARTS}}
-    experiments = pd.concat([runs_of_the_weights(), read("grid")]).query("device == @training['device']")
-    million = read("growth").query("what == 'images' and n == 1_000_000").set_index("stage")
-    pair = million.seconds["compare"] / million.pairs["compare"]
-    first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
-    edge, cells = at_the_edge(read("grid"))
-    chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
-    parts = read("photos_ablation").groupby("rung").f1.mean()
     return {
         "data": training["data_hash"],
         "parameters": f"{training['parameters']:,}",
@@ -465,7 +461,7 @@ def values() -> dict[str, str]:
         "networks": str(len(training["run_ids"])),
         "epochs": str(training["epochs"]),
         "minutes": f"{training['seconds'] / 60:.0f}",
-        "minutes with experiments": f"{experiments.seconds.sum() / 60:.0f}",
+        "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
         "validation macro F1": f"{training['val_macro_f1']:.3f}",
         "validation micro F1": f"{training['val_micro_f1']:.3f}",
         "ece before": f"{calibration['ece_before']:.3f}",
@@ -475,16 +471,38 @@ def values() -> dict[str, str]:
             for part in PARTS
             for kind in ("macro_f1", "micro_f1")
         },
+    }
+
+
+def values_of_training() -> dict[str, str]:
+    """What experiments and single training steps took."""
+    experiments = pd.concat([runs_of_the_weights(), read("grid")])
+    experiments = experiments[experiments.device == card()["training"]["device"]]
+    edge, cells = at_the_edge(read("grid"))
+    on_jax = read("augmentation").query("backend == 'jax'").set_index("augmentation").first_step_s
+    return {
+        "minutes with experiments": f"{experiments.seconds.sum() / 60:.0f}",
+        "cells of the grid": str(cells),
+        "cells at the edge": str(edge),
+        "first step on jax": f"{on_jax['strong']:.0f}",
+        "first step on jax, layers": f"{on_jax['affine+colour']:.0f}",
+    }
+
+
+def values_of_cleaning() -> dict[str, str]:
+    """What emoji20 holds, and how well copies and photographs are found."""
+    ours, tools = read("duplicates").iloc[0], read("duplicates")
+    twins, swept = read("duplicates_twins"), read("duplicates_settings")
+    alike = int((twins.clean_difference < 1).sum())
+    judged = read("photos_cost").query("step == 'find_photos'").n.max()
+    files = {"training": judged, **{part: card()["scores"][part]["n_images"] for part in PARTS}}
+    first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
+    chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
+    parts = read("photos_ablation").groupby("rung").f1.mean()
+    return {
         "icons": f"{sum(files.values()) - sum(PLANTED.values()):,}",
         **{f"{part} files": f"{count:,}" for part, count in files.items()},
         **{f"planted {kind}": f"{count:,}" for kind, count in PLANTED.items()},
-        "minutes of a million": f"{(million.seconds['candidates'] + million.seconds['groups']) / 60:.1f}",
-        "gigabytes of a million": f"{million.peak_mb.max() / 1024:.1f}",
-        "pairs of a million": f"{million.pairs['candidates'] / 1e6:.1f}",
-        "milliseconds of a pair": f"{1000 * pair:.1f}",
-        "hours of a million": f"{pair * million.pairs['candidates'] / 3600:.1f}",
-        "cells of the grid": str(cells),
-        "cells at the edge": str(edge),
         "redundant": f"{ours.redundant:,}",
         "copies recall": f"{ours.recall:.3f}",
         "copies precision": f"{ours.precision:.3f}",
@@ -496,5 +514,22 @@ def values() -> dict[str, str]:
         "memory ratio": f"{tools.peak_mb.iloc[0] / tools.peak_mb.iloc[1:].min():.0f}",
         **{f"f1 {rung}": f"{parts[rung]:.3f}" for rung in ("whole", "without autoencoder", "without dbscan")},
         "settings of others": f"{(chosen - first[chosen.index]).abs().max():.3f}",
-        "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
+    }
+
+
+def values_of_growth() -> dict[str, str]:
+    """What a million descriptors and 200,000 files take."""
+    growth = read("growth")
+    million = growth.query("what == 'images' and n == 1_000_000").set_index("stage")
+    pair = million.seconds["compare"] / million.pairs["compare"]
+    files = growth.query("what == 'files'").iloc[0]
+    return {
+        "minutes of a million": f"{(million.seconds['candidates'] + million.seconds['groups']) / 60:.1f}",
+        "gigabytes of a million": f"{million.peak_mb.max() / 1024:.1f}",
+        "pairs of a million": f"{million.pairs['candidates'] / 1e6:.1f}",
+        "milliseconds of a pair": f"{1000 * pair:.1f}",
+        "hours of a million": f"{pair * million.pairs['candidates'] / 3600:.1f}",
+        "tiny files": f"{files.n:,}",
+        "minutes of tiny files": f"{files.seconds / 60:.0f}",
+        "gigabytes of tiny files": f"{files.peak_mb / 1024:.1f}",
     }
