@@ -97,6 +97,30 @@ def show_sheet(axes: Axes, sheet: np.ndarray, labels: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
+def series_sheet(axes: Axes, rows: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Rows of images, each row of several series, with a name above the first image of a series.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    rows : mapping of str to mapping of str to numpy.ndarray
+        Label of a row to its series; name of a series to uint8 images, shape (k, side, side, 3). At least one
+        row, all images of one size.
+    """
+    head, gap, strips = 18, 10, []
+    for number, series in enumerate(rows.values()):
+        strip, left = [], 0
+        for name, images in series.items():
+            side = images.shape[1]
+            strip += [*images, np.full((side, gap, 3), 255, np.uint8)]
+            axes.text(left, number * (side + head) + head - 5, literal(name), fontsize=8)
+            left += len(images) * side + gap
+        strips.append(np.pad(np.hstack(strip), ((head, 0), (0, 0), (0, 0)), constant_values=255))
+    width = max(strip.shape[1] for strip in strips)
+    wide = [np.pad(s, ((0, 0), (0, width - s.shape[1]), (0, 0)), constant_values=255) for s in strips]
+    show_sheet(axes, np.vstack(wide), list(rows))
+
+
 def pairs_sheet(
     axes: Axes,
     pairs: Sequence[Sequence[str]],
