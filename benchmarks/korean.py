@@ -93,6 +93,7 @@ KOREAN: dict[str, str] = {
     "average of the seeds": "두 시드의 평균",
     "one question a round": "한 번에 한 요인만 바꾼 실험",
     "trainings": "학습",
+    "shipped: macro F1": "제공하는 신경망: macro F1",
     "shown in": "수록 위치",
     "device": "장치",
     "runs": "실행 수",

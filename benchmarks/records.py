@@ -91,6 +91,22 @@ def runs(table: pd.DataFrame) -> pd.DataFrame:
         most_val_macro_f1=("val_macro_f1", "max")).reset_index()  # fmt: skip
 
 
+def runs_of_the_recipe(table: pd.DataFrame) -> pd.DataFrame:
+    """The recipe's runs, without the settings that they share."""
+    columns = [
+        "augmentation",
+        "mixing",
+        "backend",
+        "device",
+        "epochs",
+        "seconds",
+        "val_macro_f1",
+        "shipped",
+        "code",
+    ]
+    return table[columns]
+
+
 def cells_of_the_grid(table: pd.DataFrame) -> pd.DataFrame:
     """The grid's runs at the tuned learning rate, mean over seeds."""
     keys = ["block", "augmentation", "budget"]
@@ -114,6 +130,12 @@ RECORDS = {
         "make weights",
         "in the columns `backend` and `device`",
         runs,
+    ),
+    "recipe": Record(
+        "The recipe of the weights, trained anew; `shipped` is the macro F1 of the run that ships.",
+        "PROFILE=full python -m benchmarks.recipe",
+        "in the columns `backend` and `device`, while other work ran beside it at times",
+        runs_of_the_recipe,
     ),
     "curves": Record("Learning curves of the recorded trainings, one row an epoch.", "make weights"),
     "grid": Record(
