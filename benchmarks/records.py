@@ -93,18 +93,8 @@ def runs(table: pd.DataFrame) -> pd.DataFrame:
 
 def runs_of_the_recipe(table: pd.DataFrame) -> pd.DataFrame:
     """The recipe's runs, without the settings that they share."""
-    columns = [
-        "augmentation",
-        "mixing",
-        "backend",
-        "device",
-        "epochs",
-        "seconds",
-        "val_macro_f1",
-        "shipped",
-        "code",
-    ]
-    return table[columns]
+    columns = "augmentation mixing backend device epochs seconds val_macro_f1 shipped code"
+    return table[columns.split()]
 
 
 def cells_of_the_grid(table: pd.DataFrame) -> pd.DataFrame:
