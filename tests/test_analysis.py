@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import save_colour_network
+from drawings import clock, face
 
 from evaluate import evaluate, load_classifier
 from illus.learn.heads import nearest_features, with_temperature
@@ -49,6 +50,25 @@ def test_groups_that_are_right_or_wrong_together_widen_the_interval():
     np.testing.assert_array_equal(each, alone)
     one = analysis.bootstrap_f1(rows, ["a", "b"], ["same"] * len(rows))
     assert np.ptp(one, axis=0).max() == 0
+
+
+def test_the_interval_holds_the_middle_of_the_draws():
+    draws = np.arange(101)[:, None] + [0, 100, np.nan]
+    assert analysis.interval(draws) == (52.5, 147.5)
+    assert analysis.interval(draws, coverage=0.5) == (75, 125)
+
+
+def test_look_alikes_of_a_class_are_clusters(tmp_path):
+    rows = []
+    for number in range(8):
+        for name, image in (("face", face(side=100 + number)), ("clock", clock(side=100 + number))):
+            image.save(tmp_path / f"{name}{number}.png")
+            rows.append({"path": f"{name}{number}.png", "class_name": "a"})
+    found = analysis.look_alikes(pd.DataFrame(rows), tmp_path)
+    assert found.tolist() == [0, 1] * 8
+    face().save(tmp_path / "other.png")
+    rows.append({"path": "other.png", "class_name": "b"})
+    assert analysis.look_alikes(pd.DataFrame(rows), tmp_path).tolist() == [*found, 2]
 
 
 def test_confused_pairs_count_both_directions_and_confident_errors_come_first():

@@ -5,6 +5,7 @@ In: the rows that :func:`evaluate.evaluate` returns, or a model and images. Out:
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +14,8 @@ from keras import layers, ops
 from scipy.sparse import csr_array
 
 from illus.calibration import calibration_error
+from illus.clean.balance import cluster_by_shape
+from illus.clean.descriptors import describe_images
 
 
 def scored_rows(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
@@ -61,6 +64,40 @@ def bootstrap_f1(
     drawn = (outcomes.T @ weights.T).T.reshape(draws, k, k)
     with np.errstate(invalid="ignore"):
         return 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))
+
+
+def interval(values: np.ndarray, coverage: float = 0.95) -> tuple[float, float]:
+    """The interval that holds the middle of resampled macro F1.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        float, shape (draws, k): F1 of classes, from :func:`bootstrap_f1`.
+    coverage : float, default 0.95
+        Share of the draws that lie in it.
+    """
+    tail = 100 * (1 - coverage) / 2
+    low, high = np.nanpercentile(np.nanmean(values, axis=1), [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def look_alikes(table: pd.DataFrame, folder: str | Path) -> np.ndarray:
+    """The cluster of look-alikes of each image, for :func:`bootstrap_f1` where no concepts are known.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``path``, ``class_name`` of readable images.
+    folder : str or Path
+        What its paths are relative to.
+
+    Returns
+    -------
+    numpy.ndarray
+        int, shape (n,), see :func:`illus.clean.balance.cluster_by_shape`.
+    """
+    shapes = describe_images([Path(folder, path) for path in table.path])["shape"]
+    return cluster_by_shape(shapes, pd.factorize(table.class_name)[0], table.path)
 
 
 def most_confused(table: pd.DataFrame, max_pairs: int = 10) -> pd.DataFrame:

@@ -104,6 +104,30 @@ def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
     axes.grid(axis="x", color=GRAY, alpha=0.3)
 
 
+def learning_rates(axes: Axes, search: pd.DataFrame) -> None:
+    """Scores over the learning rate, a line for each block and augmentation.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    search : pandas.DataFrame
+        One row per run: ``block``, ``augmentation``, ``budget`` (the same for all), ``learning_rate``,
+        ``val_macro_f1``.
+    """
+    search = search.sort_values("learning_rate", kind="stable")
+    for names, rows in search.groupby(["block", "augmentation"]):
+        axes.plot(rows.learning_rate, rows.val_macro_f1, ".-", label=", ".join(names))
+    axes.set(
+        xscale="log",
+        xlabel="learning rate, thousandths",
+        ylabel=f"macro F1 after {search.budget.iloc[0]} epochs",
+    )
+    axes.minorticks_off()
+    rates = search.learning_rate.unique()
+    axes.set_xticks(rates, [f"{1000 * rate:.2g}" for rate in rates])
+    axes.legend(frameon=False, fontsize=8, bbox_to_anchor=(1, 1))
+
+
 def class_seeds(
     axes: Axes,
     class_f1: Mapping[str, Sequence[np.ndarray]],

@@ -5,6 +5,7 @@ In: paths or arrays of images. Out: drawings on matplotlib axes.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from matplotlib.axes import Axes
 
 from evaluate import decode_image, fit_image, natural_key, read_file
 from illus.report.figures import literal
+
+CAPTION = 12  # characters in a line above an image
 
 
 def class_gallery(
@@ -268,7 +271,7 @@ def reconstruction_sheet(
 
 
 def activation_sheet(
-    axes: Axes, images: np.ndarray, maps: np.ndarray, captions: Sequence[str], size: int = 96
+    axes: Axes, images: np.ndarray, maps: np.ndarray, captions: Sequence[str], title: str = "", size: int = 96
 ) -> None:
     """Images in a row, with captions above, and below them the same images under their heat maps.
 
@@ -280,6 +283,9 @@ def activation_sheet(
     maps : numpy.ndarray
         float, shape (n, h, w), 0 to 1, from :func:`illus.report.analysis.class_activation`.
     captions : sequence of str, length n
+        Long lines are wrapped.
+    title : str, default ""
+        Above the captions.
     size : int, default 96
         Side of an image in pixels.
     """
@@ -288,5 +294,7 @@ def activation_sheet(
     heat = [cv2.applyColorMap(level, cv2.COLORMAP_JET)[..., ::-1] for level in levels]  # BGR to RGB
     below = [cv2.addWeighted(a, 0.45, b, 0.55, 0) for a, b in zip(shown, heat, strict=True)]
     show_sheet(axes, np.vstack([np.hstack(shown), np.hstack(below)]), ["image", "evidence"])
-    for number, caption in enumerate(captions):
+    wrapped = ["\n".join(fill(line, CAPTION) for line in caption.splitlines()) for caption in captions]
+    for number, caption in enumerate(wrapped):
         axes.text((number + 0.5) * size, -4, literal(caption), ha="center", va="bottom", fontsize=8)
+    axes.set_title(title, pad=16 + 10 * max(caption.count("\n") for caption in wrapped))
