@@ -229,10 +229,10 @@ def parts_of_the_filter(ablation: pd.DataFrame, shown: Sequence[str]) -> str:
     held = {"autoencoder": gains["autoencoder"]["scenes"] > 0, "dbscan": gains["dbscan"].mean() > 0}
     names = {"autoencoder": ("the autoencoder", "오토인코더"), "dbscan": ("DBSCAN", "DBSCAN")}
     failed = [names[part] for part in gains if not held[part]]
-    answer, korean_answer = AS_EXPECTED[not failed]
+    answer, korean_answer = "As expected", "예상대로입니다"
     if failed:
-        answer += f" for {' and '.join(name for name, _ in failed)}"
-        korean_answer = f"{', '.join(name for _, name in failed)}: {korean_answer}"
+        answer = f"Not as expected for {' and '.join(name for name, _ in failed)}"
+        korean_answer = f"예상과 다른 부분은 {', '.join(name for _, name in failed)}입니다"
     parts = [
         f"{names[part][0]} {gain[shown].mean():+.3f} and {gain.mean():+.3f}, from {gain.min():+.3f} "
         f"({gain.idxmin()}) to {gain.max():+.3f} ({gain.idxmax()})"
