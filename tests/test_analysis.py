@@ -52,6 +52,14 @@ def test_groups_that_are_right_or_wrong_together_widen_the_interval():
     assert np.ptp(one, axis=0).max() == 0
 
 
+def test_a_class_of_few_groups_is_in_every_draw():
+    rows = table(*[("a", "a", 1.0)] * 50, *[("b", "b", 1.0)] * 4, *[("a", "b", 1.0)] * 2)
+    groups = [f"{place}" for place in range(50)] + ["few"] * 4 + ["x", "y"]
+    drawn = analysis.bootstrap_f1(rows, ["a", "b"], groups)
+    assert drawn[:, 1].min() > 0.4  # 0 where only what is called b by mistake was drawn
+    np.testing.assert_allclose(drawn.mean(0), [100 / 102, 8 / 10], atol=0.02)
+
+
 def test_the_interval_holds_the_middle_of_the_draws():
     draws = np.arange(101)[:, None] + [0, 100, np.nan]
     assert analysis.interval(draws) == (52.5, 147.5)

@@ -51,6 +51,7 @@ def test_a_grid_of_one_block_in_which_one_augmentation_is_always_best():
     text = runs.grid(grid_runs(cells), noise=0.01)
     assert "Not as expected, flip is best at both budgets." in text
     assert "What parts of the block" not in text
+    assert "Between blocks" not in text
     assert "두 학습량 모두 가장 좋은 증강은 flip" in text
 
 
@@ -144,6 +145,7 @@ def test_overfitting_is_the_gap_at_the_end(mixed, word):
     assert text.startswith(f"**Result.** {word}")
     assert "mild, none: gap +0.300 to +0.300, below until epoch 1 to 1" in text
     assert "No curves" in runs.overfitting({})
+    assert "All runs are alike in mixing" in runs.overfitting({"mild, none": history(0.9)})
 
 
 def test_hardest_and_easiest_classes():

@@ -31,10 +31,12 @@ def bootstrap_f1(
     draws: int = 2000,
     seed: int = 0,
 ) -> np.ndarray:
-    """F1 of each class on resampled groups of images: the cluster bootstrap (Field and Welsh 2007).
+    """F1 of each class on resampled groups of images: the cluster bootstrap (Field and Welsh 2007), by class.
 
     Variants of one drawing are right or wrong together. Resampling them one by one, as if they were
-    independent, gives intervals that are too narrow; so whole groups are drawn with replacement.
+    independent, gives intervals that are too narrow; so whole groups are drawn with replacement. Each class
+    draws as many of its groups as it has: drawn from all classes together, a small class would often be
+    missing, and what is predicted as it would make its F1 zero.
 
     Parameters
     ----------
@@ -42,7 +44,8 @@ def bootstrap_f1(
         ``class_name``, ``predicted``.
     class_names : sequence of str, length k
     groups : sequence of str, optional
-        What each row of ``table`` belongs to; without it each image is a group of its own.
+        What each row of ``table`` belongs to; without it each image is a group of its own. A group with
+        images of several classes is one in each.
     draws : int, default 2000
     seed : int, default 0
 
@@ -56,11 +59,13 @@ def bootstrap_f1(
     true, predicted = (
         pd.Categorical(table[c], class_names).codes.astype(np.int64) for c in ("class_name", "predicted")
     )
-    group = pd.factorize(np.arange(len(table)) if groups is None else np.asarray(groups))[0]
-    n_groups = group.max() + 1
+    names = pd.factorize(np.arange(len(table)) if groups is None else np.asarray(groups))[0]
+    members = pd.DataFrame({"true": true, "name": names}).groupby(["true", "name"])
+    group, n_groups = members.ngroup().to_numpy(), members.ngroups
     outcomes = csr_array((np.ones(len(table)), (group, true * k + predicted)), shape=(n_groups, k * k))
     rng = np.random.default_rng(seed)
-    weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), draws)
+    of_class = members.size().groupby("true").size()  # groups of each class, in the order of their numbers
+    weights = np.hstack([rng.multinomial(n, np.full(n, 1 / n), draws) for n in of_class])
     drawn = (outcomes.T @ weights.T).T.reshape(draws, k, k)
     with np.errstate(invalid="ignore"):
         return 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))

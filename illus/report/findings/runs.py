@@ -41,16 +41,13 @@ def grid(tuned: pd.DataFrame, noise: float) -> str:
     least = NOISE_FACTOR * noise  # of means of two seeds
     answer, korean = _best_at_both(score, short, long, least)
     parts, korean_parts = _parts_of_the_block(tuned)
-    span = tuned[tuned.budget == long].pivot_table("val_macro_f1", "augmentation", "block")
-    span = span.max(axis=1) - span.min(axis=1)
+    spans, korean_spans = _spans_between_blocks(tuned[tuned.budget == long])
     return finding(
-        f"{short}-epoch budget: {order[short]}; {long}-epoch budget: {order[long]}. {answer}.{parts} "
-        f"Between blocks macro F1 after {long} epochs differs most with {span.idxmax()}, by "
-        f"{span.max():.3f}, and least with {span.idxmin()}, by {span.min():.3f}. Differences between two "
-        f"cells of two seeds below about {least:.3f} may be noise.",
-        f"{short}에폭: {order[short]}. {long}에폭: {order[long]}. {korean}. {korean_parts}블록 사이의 "
-        f"차이가 가장 큰 것은 {span.idxmax()}({span.max():.3f})이며, 시드 2개의 평균 사이에서 "
-        f"{least:.3f}보다 작은 차이는 노이즈일 수 있습니다.",
+        f"{short}-epoch budget: {order[short]}; {long}-epoch budget: {order[long]}. {answer}.{parts}{spans} "
+        f"Differences between two cells of two seeds below about {least:.3f} may be noise.",
+        f"{short}에폭: {order[short]}. {long}에폭: {order[long]}. {korean}. "
+        f"{korean_parts}{korean_spans}시드 2개의 평균 사이에서 {least:.3f}보다 작은 차이는 노이즈일 수 "
+        "있습니다.",
     )
 
 
@@ -93,6 +90,20 @@ def _parts_of_the_block(tuned: pd.DataFrame) -> tuple[str, str]:
     return (
         f" What parts of the block change, over augmentations and budgets: {', '.join(parts)}.",
         f"블록 구성의 효과: {', '.join(korean)}. ",
+    )
+
+
+def _spans_between_blocks(longest: pd.DataFrame) -> tuple[str, str]:
+    """How much the block matters after the longest budget, where several were run."""
+    if longest.block.nunique() < 2:
+        return "", ""
+    scores = longest.pivot_table("val_macro_f1", "augmentation", "block")
+    span = scores.max(axis=1) - scores.min(axis=1)
+    most, least = span.idxmax(), span.idxmin()
+    return (
+        f" Between blocks macro F1 after {longest.budget.max()} epochs differs most with {most}, by "
+        f"{span[most]:.3f}, and least with {least}, by {span[least]:.3f}.",
+        f"{longest.budget.max()}에폭 후 블록 사이의 차이가 가장 큰 것은 {most}({span[most]:.3f})입니다. ",
     )
 
 
@@ -299,7 +310,10 @@ def overfitting(histories: Mapping[str, pd.DataFrame]) -> str:
         f"{t.below.min():.0f}~{t.below.max():.0f}에폭까지 아래"
         for kind, t in kinds
     )
-    if end.gap[end.kind.str.endswith("either")].max() < end.gap[end.kind.str.endswith("none")].min():
+    mixed = end.kind.str.endswith("either")
+    if mixed.all() or not mixed.any():
+        answer, korean_answer = "All runs are alike in mixing", "모든 실행의 혼합 여부가 같습니다"
+    elif end.gap[mixed].max() < end.gap[~mixed].min():
         answer = "As expected, every run with mixed images overfits less than every run without"
         korean_answer = "예상대로 이미지를 혼합한 실행은 모두 혼합하지 않은 실행보다 과적합이 적습니다"
     else:
