@@ -72,11 +72,15 @@ def test_look_alikes_of_a_class_are_clusters(tmp_path):
         for name, image in (("face", face(side=100 + number)), ("clock", clock(side=100 + number))):
             image.save(tmp_path / f"{name}{number}.png")
             rows.append({"path": f"{name}{number}.png", "class_name": "a"})
-    found = analysis.look_alikes(pd.DataFrame(rows), tmp_path)
+    found = analysis.look_alikes(pd.DataFrame(rows), tmp_path, least=2)
     assert found.tolist() == [0, 1] * 8
-    face().save(tmp_path / "other.png")
-    rows.append({"path": "other.png", "class_name": "b"})
-    assert analysis.look_alikes(pd.DataFrame(rows), tmp_path).tolist() == [*found, 2]
+
+
+def test_a_class_of_few_clusters_keeps_its_images_apart(tmp_path):
+    for number in range(8):
+        face(side=100 + number).save(tmp_path / f"{number}.png")
+    table = pd.DataFrame({"path": [f"{number}.png" for number in range(8)], "class_name": list("aaaabbbb")})
+    assert len(set(analysis.look_alikes(table, tmp_path))) == 8
 
 
 def test_confused_pairs_count_both_directions_and_confident_errors_come_first():

@@ -86,7 +86,7 @@ def interval(values: np.ndarray, coverage: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def look_alikes(table: pd.DataFrame, folder: str | Path) -> np.ndarray:
+def look_alikes(table: pd.DataFrame, folder: str | Path, least: int = 5) -> np.ndarray:
     """The cluster of look-alikes of each image, for :func:`bootstrap_f1` where no concepts are known.
 
     Parameters
@@ -95,6 +95,9 @@ def look_alikes(table: pd.DataFrame, folder: str | Path) -> np.ndarray:
         ``path``, ``class_name`` of readable images.
     folder : str or Path
         What its paths are relative to.
+    least : int, default 5
+        Number of clusters that a class must have. In one with fewer each image gets a number of its own:
+        drawn as one cluster, the class would not vary at all.
 
     Returns
     -------
@@ -102,7 +105,9 @@ def look_alikes(table: pd.DataFrame, folder: str | Path) -> np.ndarray:
         int, shape (n,), see :func:`illus.clean.balance.cluster_by_shape`.
     """
     shapes = describe_images([Path(folder, path) for path in table.path])["shape"]
-    return cluster_by_shape(shapes, pd.factorize(table.class_name)[0], table.path)
+    clusters = pd.Series(cluster_by_shape(shapes, pd.factorize(table.class_name)[0], table.path), table.index)
+    few = clusters.groupby(table.class_name).transform("nunique") < least
+    return np.where(few, len(table) + np.arange(len(table)), clusters)
 
 
 def most_confused(table: pd.DataFrame, max_pairs: int = 10) -> pd.DataFrame:
