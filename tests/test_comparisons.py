@@ -11,6 +11,7 @@ from illus.report.comparisons import (
     class_seeds,
     class_stages,
     confusion_matrix,
+    learning_rates,
     pair_distances,
     seed_points,
     shown_images,
@@ -60,6 +61,25 @@ def test_intervals_are_around_their_changes_and_no_change_is_dashed():
     np.testing.assert_allclose(bars.get_segments()[0][:, 0], [0.1, 0.4])
     assert axes.lines[-1].get_linestyle() == "--"
     assert set(axes.lines[-1].get_xdata()) == {0}
+
+
+def test_rates_are_in_order_with_a_line_for_each_cell():
+    search = pd.DataFrame({
+        "block": ["plain", "plain", "residual", "residual"],
+        "augmentation": "flip",
+        "budget": 10,
+        "learning_rate": [0.004, 0.001, 0.001, 0.004],
+        "val_macro_f1": [0.3, 0.1, 0.2, 0.4],
+    })  # fmt: skip
+    axes = Figure().subplots()
+    learning_rates(axes, search)
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert lines == {
+        "plain, flip": [[0.001, 0.1], [0.004, 0.3]],
+        "residual, flip": [[0.001, 0.2], [0.004, 0.4]],
+    }
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "4"]
+    assert axes.get_ylabel() == "macro F1 after 10 epochs"
 
 
 def test_classes_have_a_point_for_each_run_of_each_candidate():

@@ -326,6 +326,9 @@ def test_the_heat_map_of_evidence_is_over_its_image():
     assert hot[0] > hot[2]
     assert cold[2] > cold[0]
     assert [text.get_text() for text in axes.texts] == ["a", "b"]
+    activation_sheet(axes, images, maps, ["a", "people in action\n→ flags"], "evidence")
+    assert axes.texts[-1].get_text() == "people in\naction\n→ flags"
+    assert axes.get_title() == "evidence"
 
 
 def test_labels_of_a_logarithmic_axis_do_not_crowd():

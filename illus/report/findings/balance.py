@@ -115,20 +115,7 @@ def strategies(
     raised, clear = (changes["macro_f1"].change > 0).sum(), (changes["macro_f1"].low > 0).sum()
     paid = mean.micro_f1.drop("none") - mean.micro_f1["none"]
     second = mean.macro_f1.drop(best)
-    text, korean = "Nothing is better than doing nothing", "균형을 맞추지 않는 것보다 나은 방법은 없습니다"
-    if best != "none":
-        macro, without, micro = (
-            change(*changes[value].loc[best, ["change", "low", "high"]])
-            for value in ("macro_f1", "without_unsteady", "micro_f1")
-        )
-        text = (
-            f"**{best}** has the best macro F1, {macro} against doing nothing, {without} without "
-            f"{unsteady}; micro F1 changes by {micro}"
-        )
-        korean = (
-            f"macro F1이 가장 높은 방법은 **{best}**입니다(균형을 맞추지 않을 때보다 "
-            f"{mean.macro_f1[best] - mean.macro_f1['none']:+.3f}, micro F1은 {paid[best]:+.3f})"
-        )
+    text, korean = _best_strategy(best, changes, unsteady)
     cost = paid[others.index]
     mixed = ("", "")
     if len(set(codes)) > 1:
@@ -149,6 +136,20 @@ def strategies(
         f"구별됩니다. {korean}. 나머지 방법의 micro F1 변화는 {cost.min():+.3f}에서 "
         f"{cost.max():+.3f}입니다. 신뢰구간은 시드만 고려하며 검증 집합의 선택은 고려하지 "
         f"않습니다.{mixed[1]}",
+    )
+
+
+def _best_strategy(best: str, changes: Mapping[str, pd.DataFrame], unsteady: str) -> tuple[str, str]:
+    """What the best strategy changes against doing nothing, unless it is that."""
+    if best == "none":
+        return "Nothing is better than doing nothing", "균형을 맞추지 않는 것보다 나은 방법은 없습니다"
+    rows = [changes[value].loc[best] for value in ("macro_f1", "without_unsteady", "micro_f1")]
+    macro, without, micro = (change(row.change, row.low, row.high) for row in rows)
+    return (
+        f"**{best}** has the best macro F1, {macro} against doing nothing, {without} without {unsteady}; "
+        f"micro F1 changes by {micro}",
+        f"macro F1이 가장 높은 방법은 **{best}**입니다(균형을 맞추지 않을 때보다 {rows[0].change:+.3f}, "
+        f"micro F1은 {rows[2].change:+.3f})",
     )
 
 

@@ -137,12 +137,12 @@ def repeated(copies: int, conflicts: int, near: Mapping[int, int]) -> str:
         f"{as_expected[0]}: {copies:,} files are byte copies of another; {conflicts} images stand in more "
         f"than one class, where at most one label can be right. pHash calls {near[0]:,} pairs equal and "
         f"{near[4]:,} near, but flat drawings have so little structure that different ones can share a "
-        "hash, as in the largest groups above. To delete by hash would delete good drawings; notebook 02 "
+        "hash (see the largest groups above). To delete by hash can delete good drawings; notebook 02 "
         "measures this and does better.",
         f"{as_expected[1]} {copies:,}개 파일은 다른 파일과 바이트까지 같고, {conflicts}장은 둘 이상의 "
         f"클래스에 있어 라벨이 모순됩니다. pHash가 같다고 보는 쌍은 {near[0]:,}개지만, 평면적인 그림은 "
-        "구조가 단순해서 위의 가장 큰 묶음처럼 서로 다른 그림도 해시가 같을 수 있습니다. 해시만으로 지우면 "
-        "멀쩡한 그림을 잃게 되므로 노트북 02에서 더 나은 방법을 씁니다.",
+        "구조가 단순해서 서로 다른 그림도 해시가 같을 수 있습니다(위의 가장 큰 묶음 참고). 해시만으로 지우면 "
+        "멀쩡한 그림을 잃을 수 있으므로 노트북 02에서 더 나은 방법을 씁니다.",
     )
 
 
