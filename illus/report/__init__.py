@@ -1,1 +1,1 @@
-"""Scored images and tables -> figures and analyses."""
+"""Scored images and tables -> figures, analyses and findings."""
