@@ -21,9 +21,9 @@ import pandas as pd
 
 from benchmarks.measure import load, measure_command
 from illus import config
-from illus.clean.duplicates import find_duplicates
-from illus.clean.features import kept_statistics
-from illus.data.catalog import scan
+from illus.copies.duplicates import find_duplicates
+from illus.files.catalog import scan
+from illus.files.reading import kept_statistics
 from illus.hashing import code_of
 from illus.parallel import write_table
 
@@ -31,13 +31,13 @@ ADDED = 100  # files
 STEPS = ("tables", "photo features")
 SOURCES = (
     "illus/parallel.py",
-    "illus/cache.py",
-    "illus/data/catalog.py",
-    "illus/clean/descriptors.py",
-    "illus/clean/compare.py",
-    "illus/clean/duplicates.py",
-    "illus/clean/features.py",
-    "illus/clean/photo_statistics.py",
+    "illus/files/cache.py",
+    "illus/files/catalog.py",
+    "illus/files/descriptors.py",
+    "illus/copies/compare.py",
+    "illus/copies/duplicates.py",
+    "illus/files/reading.py",
+    "illus/files/photo_statistics.py",
     "benchmarks/again.py",
 )
 

@@ -7,7 +7,7 @@ The peers are installed on the first run, into a virtual environment of their ow
 ``benchmarks/peers/requirements.txt``). Seconds and memory: see ``benchmarks/measure.py``.
 
 The tools are CleanVision, imagededup, imgeda and DataEval. A peer's pairs are joined to components, of which
-the best file is kept by this project's own rule (``illus.clean.duplicates.best_first``). ``best in
+the best file is kept by this project's own rule (``illus.copies.duplicates.best_first``). ``best in
 hindsight`` is the setting with the best F1 against the truth, which nobody has in practice.
 """
 
@@ -28,13 +28,13 @@ import pandas as pd
 
 from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
 from illus import config
-from illus.clean.compare import _aligned, distance
-from illus.clean.descriptors import DEFAULTS, content_box, describe_images, square
-from illus.clean.duplicates import best_first
-from illus.clean.groups import connected_components
+from illus.copies.compare import _aligned, distance
+from illus.copies.duplicates import best_first
+from illus.copies.groups import connected_components
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
 from illus.emoji20.truth import load_truth, score_duplicates
+from illus.files.descriptors import DEFAULTS, content_box, describe_images, square
 from illus.hashing import code_of
 from illus.parallel import write_table
 

@@ -23,10 +23,10 @@ import pandas as pd
 
 from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
 from illus import config
-from illus.clean.compare import pair_distances
-from illus.clean.descriptors import DEFAULTS, Descriptors
-from illus.clean.duplicates import candidate_pairs, distinct_images
-from illus.data.catalog import scan
+from illus.copies.compare import pair_distances
+from illus.copies.duplicates import candidate_pairs, distinct_images
+from illus.files.catalog import scan
+from illus.files.descriptors import DEFAULTS, Descriptors
 from illus.hashing import code_of
 from illus.parallel import write_table
 

@@ -49,7 +49,7 @@ FOLDER = config.EMOJI20 / "training"
 WORK = config.work_dir(FOLDER)
 SOURCES = (
     *(f"illus/learn/{name}.py" for name in (*DECIDING_MODULES, "heads", "labels", "plan")),
-    "illus/clean/groups.py",
+    "illus/copies/groups.py",
     "benchmarks/labels.py",
     "benchmarks/peers/cleanlab_issues.py",
 )

@@ -28,8 +28,8 @@ import pandas as pd
 
 from benchmarks.measure import DUPLICATE_FINDER, load
 from illus import config
-from illus.clean.duplicates import pair_distances
-from illus.clean.leaks import (
+from illus.copies.duplicates import pair_distances
+from illus.copies.leaks import (
     DEFAULTS,
     Images,
     compared_pairs,
@@ -51,7 +51,7 @@ NEAR, PLAIN = (5, 6, 7, 8, 9), (0, 500, 700, 850, 1000, 1200, 1400)
 SAMPLE, PARTS = 500, 7  # planted duplicates; parts that are held out
 TEST_FILES = 3727  # of emoji20
 BASELINE = replace(DEFAULTS, near=DEFAULTS.duplicates.near, plain=1e-9)
-SOURCES = (*DUPLICATE_FINDER, "illus/clean/leaks.py", "illus/emoji20/contaminate.py", "benchmarks/leaks.py")
+SOURCES = (*DUPLICATE_FINDER, "illus/copies/leaks.py", "illus/emoji20/contaminate.py", "benchmarks/leaks.py")
 
 
 def plant(test: Path, truth: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -24,13 +24,13 @@ from joblib import cpu_count
 STEP = 0.1  # s, between two samples of the memory
 LOG_TAIL = 3000  # characters of a failed program's output that the error shows
 DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is scored
-    "illus/data/catalog.py",
-    "illus/clean/descriptors.py",
-    "illus/clean/candidates.py",
-    "illus/clean/compare.py",
-    "illus/clean/groups.py",
-    "illus/clean/duplicates.py",
-    "illus/clean/removal.py",
+    "illus/files/catalog.py",
+    "illus/files/descriptors.py",
+    "illus/copies/candidates.py",
+    "illus/copies/compare.py",
+    "illus/copies/groups.py",
+    "illus/copies/duplicates.py",
+    "illus/copies/removal.py",
     "illus/emoji20/truth.py",
 )
 

@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from illus import config
-from illus.clean.balance import split
-from illus.clean.duplicates import stored_duplicates
-from illus.data.catalog import scan
+from illus.copies.duplicates import stored_duplicates
+from illus.dataset.split import split
 from illus.emoji20.truth import load_truth
+from illus.files.catalog import scan
 from illus.learn import experiments
 from illus.learn.settings import Config
 from illus.parallel import write_table

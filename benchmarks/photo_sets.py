@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from illus import config
-from illus.clean import autoencoder
-from illus.clean.photo_statistics import LEVELS, photo_statistics, votes
 from illus.emoji20.truth import load_truth
+from illus.files.photo_statistics import LEVELS, photo_statistics, votes
 from illus.hashing import code_of
+from illus.photos import autoencoder
 
 MAX_DRAWN = 6000  # images of a set that settings are chosen on
 REAL_SHARES = (0.01, 0.05, 0.20)  # of real photos among emoji20's drawings
@@ -25,7 +25,7 @@ RARE = 0.01  # share of photos in the sets called "1%"
 MIXTURES = ("vector", "cartoon", "scenes")  # folders of FOLDER, each a collection
 COLLECTIONS = ("emoji20", *MIXTURES)
 LEVEL_SETS = ("emoji20", "emoji20, real 5%", *MIXTURES)  # that the levels of the votes are read off
-FEATURES = ("illus/clean/photo_statistics.py", "illus/clean/autoencoder.py")
+FEATURES = ("illus/files/photo_statistics.py", "illus/photos/autoencoder.py")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from sklearn.metrics import average_precision_score
 
 from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, pool_table
 from illus import config
-from illus.clean.photo_statistics import FLAT_PATCH, LEVELS, foreground, image_statistics, open_reduced, votes
+from illus.files.photo_statistics import FLAT_PATCH, LEVELS, foreground, image_statistics, open_reduced, votes
 from illus.hashing import code_of
 from illus.parallel import in_parallel, write_table
 
@@ -30,7 +30,7 @@ DEVELOPMENT = (*LEVEL_SETS, "cartoon, no sketches", "scenes, no sketches")
 STEPS = len(LEVELS)  # as many votes as the filter has
 NO_ERROR = 0.003  # added to 1 - average precision, so that a set without mistakes does not decide alone
 SIDE = 8  # px, of patches
-SOURCES = ("illus/clean/photo_statistics.py", "benchmarks/photo_sets.py", "benchmarks/photo_votes.py")
+SOURCES = ("illus/files/photo_statistics.py", "benchmarks/photo_sets.py", "benchmarks/photo_votes.py")
 
 
 # --- Candidates, each a number of one image; "inside": of its foreground only -------------------------

@@ -44,8 +44,13 @@ from sklearn.mixture import GaussianMixture  # noqa: E402
 from benchmarks.measure import measure_program  # noqa: E402
 from benchmarks.photo_sets import COLLECTIONS, LabelledSet, Pool, labelled_sets, levels_without  # noqa: E402
 from illus import config  # noqa: E402
-from illus.clean import photos  # noqa: E402
-from illus.clean.clusters import (  # noqa: E402
+from illus.copies.duplicates import find_duplicates  # noqa: E402
+from illus.emoji20.truth import load_truth  # noqa: E402
+from illus.files.catalog import scan  # noqa: E402
+from illus.hashing import code_of  # noqa: E402
+from illus.parallel import write_table  # noqa: E402
+from illus.photos import finder as photos  # noqa: E402
+from illus.photos.clusters import (  # noqa: E402
     embed,
     find_clusters,
     k_distances,
@@ -53,12 +58,7 @@ from illus.clean.clusters import (  # noqa: E402
     principal_components,
     scale,
 )
-from illus.clean.duplicates import find_duplicates  # noqa: E402
-from illus.clean.photos import DEFAULTS, PhotoSettings, score_images, separate  # noqa: E402
-from illus.data.catalog import scan  # noqa: E402
-from illus.emoji20.truth import load_truth  # noqa: E402
-from illus.hashing import code_of  # noqa: E402
-from illus.parallel import write_table  # noqa: E402
+from illus.photos.finder import DEFAULTS, PhotoSettings, score_images, separate  # noqa: E402
 
 SEEDS = (0, 1, 2)
 SWEEPS = {
@@ -75,11 +75,11 @@ MAX_REMOVED = 0.005  # of a set without photos: settings that remove more are no
 PLATEAU = 0.01  # of mean F1: settings this near to the best cannot be told from it
 DIMENSIONS = 6  # principal components that the peers see
 SOURCES = (
-    "illus/clean/photo_statistics.py",
-    "illus/clean/autoencoder.py",
-    "illus/clean/clusters.py",
-    "illus/clean/self_training.py",
-    "illus/clean/photos.py",
+    "illus/files/photo_statistics.py",
+    "illus/photos/autoencoder.py",
+    "illus/photos/clusters.py",
+    "illus/photos/self_training.py",
+    "illus/photos/finder.py",
     "benchmarks/photo_sets.py",
     "benchmarks/photos.py",
 )

@@ -9,7 +9,7 @@ Writes two tables; seeds share the icons, so files and copies are new there, dra
 ``results/duplicates_curve.csv``: recall and precision on the whole folder over a range of ``near``, of which
 the smallest step with recall 0.98 was chosen.
 
-``results/duplicates_settings.csv``: each field of :class:`illus.clean.descriptors.DuplicateSettings` that is
+``results/duplicates_settings.csv``: each field of :class:`illus.files.descriptors.DuplicateSettings` that is
 marked *swept* or *by eye*, at its value (``chosen``) and beside it, all others at theirs. A third of the
 files, drawn once by whole groups of the truth, so that copies and relatives stay together; with fewer files
 there are fewer strangers to confuse, so precision is higher than on the whole folder. ``recall``,
@@ -33,9 +33,8 @@ from joblib import parallel_config
 from benchmarks.duplicates import f1_score
 from benchmarks.measure import DUPLICATE_FINDER, load
 from illus import config
-from illus.clean.compare import distance
-from illus.clean.descriptors import DEFAULTS, Descriptors, DuplicateSettings
-from illus.clean.duplicates import (
+from illus.copies.compare import distance
+from illus.copies.duplicates import (
     assign_copies,
     candidate_pairs,
     copies_table,
@@ -43,9 +42,10 @@ from illus.clean.duplicates import (
     pair_distances,
     resolve_duplicates,
 )
-from illus.clean.groups import draw_groups
-from illus.data.catalog import scan
+from illus.copies.groups import draw_groups
 from illus.emoji20.truth import load_truth, score_duplicates
+from illus.files.catalog import scan
+from illus.files.descriptors import DEFAULTS, Descriptors, DuplicateSettings
 from illus.hashing import code_of
 from illus.parallel import write_table
 

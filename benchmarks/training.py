@@ -34,7 +34,7 @@ from sklearn.svm import LinearSVC  # noqa: E402
 
 from evaluate import class_folders, decode_image, list_files, read_file  # noqa: E402
 from illus import config  # noqa: E402
-from illus.data.tables import read_table  # noqa: E402
+from illus.files.tables import read_table  # noqa: E402
 from illus.hashing import code_of  # noqa: E402
 from illus.learn.batches import load_arrays  # noqa: E402
 from illus.learn.export import save_classifier  # noqa: E402

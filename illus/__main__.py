@@ -42,7 +42,7 @@ def emoji20(options: argparse.Namespace) -> None:
 
 def data(options: argparse.Namespace) -> None:
     """Bring class folders from a URL."""
-    from illus.data.archive import fetch
+    from illus.files.archive import fetch
 
     fetch(options.url)
 
@@ -83,7 +83,7 @@ def leaks(options: argparse.Namespace) -> None:
     check_folder(options.training)
     check_folder(options.test)
     check_file(options.csv)
-    from illus.clean.leaks import find_leaks, format_leaks
+    from illus.copies.leaks import find_leaks, format_leaks
     from illus.parallel import write_table
 
     table = find_leaks(options.training, options.test)
@@ -120,8 +120,8 @@ def predict(options: argparse.Namespace) -> None:
     """Classes of images without a class."""
     check_file(options.csv)
     from evaluate import atomic_write, format_csv
-    from illus.predict import format_predictions
-    from illus.predict import predict as predict_folder
+    from illus.learn.predict import format_predictions
+    from illus.learn.predict import predict as predict_folder
 
     table = predict_folder(options.folder, options.weights, options.top, progress=True)
     if not options.csv:

@@ -15,21 +15,20 @@ import pandas as pd
 
 from evaluate import Result, Row, class_folders, format_result
 from illus import config
-from illus.clean.balance import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
-from illus.clean.cleaned import check_out, format_cleaned, free_places, keep_or_remove, write_cleaned
-from illus.clean.duplicates import find_duplicates
-from illus.clean.leaks import (
+from illus.copies.duplicates import find_duplicates
+from illus.copies.leaks import (
     describe_folder,
     format_leaks,
     format_scores_without,
     leaks_between,
     scores_without,
 )
-from illus.clean.overrides import NAME as OVERRIDES
-from illus.clean.overrides import decided, read_overrides, reasons, relabel
-from illus.clean.photos import find_photos
-from illus.data.catalog import scan
-from illus.data.tables import read_table
+from illus.dataset.cleaned import check_out, format_cleaned, free_places, keep_or_remove, write_cleaned
+from illus.dataset.split import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
+from illus.files.catalog import scan
+from illus.files.overrides import NAME as OVERRIDES
+from illus.files.overrides import decided, read_overrides, reasons, relabel
+from illus.files.tables import read_table
 from illus.hashing import code_of, digest
 from illus.learn import experiments
 from illus.learn.compiling import device_name
@@ -38,6 +37,7 @@ from illus.learn.labels import find_label_errors
 from illus.learn.plan import CHOSEN, RECIPE
 from illus.learn.settings import Record, data_hash, run_id
 from illus.parallel import write_table
+from illus.photos.finder import find_photos
 from illus.report.assemble import REVIEW_PAGE, report_dir, write_scores
 from illus.report.review import write_review
 
@@ -77,7 +77,15 @@ def clean(folder: Path) -> Tables:
     relabel(catalog, overrides)  # a class that does not exist is an error before the long stages
     places, stamp = [work / "duplicates.csv", work / "photos.csv"], work / "cleaned.txt"
     made_from = [table.to_csv(index=False) for table in (catalog, overrides)]
-    made_from.append(code_of(sorted(Path(__file__).parent.glob("clean/*.py"))))
+    made_from.append(
+        code_of(
+            sorted(
+                p
+                for room in ("files", "copies", "photos")
+                for p in Path(__file__).parent.glob(f"{room}/*.py")
+            )
+        )
+    )
     is_current = stamp.exists() and stamp.read_text() == _stamp(made_from, places)
     if not is_current:
         for place in places:
@@ -162,7 +170,7 @@ def write_review_page(folder: Path) -> Path:
 
 
 def write_cleaned_folder(folder: Path, out: Path, link: bool = False) -> str:
-    """Copy what is kept to class folders in ``out``, see :func:`illus.clean.cleaned.write_cleaned`."""
+    """Copy what is kept to class folders in ``out``, see :func:`illus.dataset.cleaned.write_cleaned`."""
     check_out(folder, out)
     tables = clean(folder)
     catalog = relabel(tables.catalog, tables.overrides)
@@ -218,7 +226,7 @@ def run_weights(folder: Path) -> None:
 def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
     """The data set that notebook 03 leaves, or that :func:`prepare` makes, parted for experiments.
 
-    Clusters of look-alikes are on one side of the split, see :func:`illus.clean.balance.split_by_cluster`;
+    Clusters of look-alikes are on one side of the split, see :func:`illus.dataset.split.split_by_cluster`;
     without test folders beside ``folder`` a part ``test`` is held out.
 
     Parameters

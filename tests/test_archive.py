@@ -12,8 +12,8 @@ import pytest
 
 from evaluate import class_folders
 from illus.__main__ import main
-from illus.data import archive
-from illus.data.archive import ArchiveError, copy_from_store, download, unpack
+from illus.files import archive
+from illus.files.archive import ArchiveError, copy_from_store, download, unpack
 
 CONTENT = bytes(range(256)) * 4000
 

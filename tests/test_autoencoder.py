@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from drawings import flat_drawing, noisy_image
 
-from illus.clean import autoencoder
-from illus.clean.autoencoder import CODE, ReconstructionBatches, build, encode_images, reconstruct, train
-from illus.clean.photo_statistics import cut_patches
+from illus.files.photo_statistics import cut_patches
+from illus.photos import autoencoder
+from illus.photos.autoencoder import CODE, ReconstructionBatches, build, encode_images, reconstruct, train
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from illus.clean.balance import COLUMNS, STRATEGIES, resample, split
-from illus.clean.groups import TOLERANCE, draw_groups
+from illus.copies.groups import TOLERANCE, draw_groups
+from illus.dataset.split import COLUMNS, STRATEGIES, resample, split
 
 
 def make_catalog(sizes, copies=1):

@@ -18,12 +18,12 @@ from conftest import draw, write_class_folders
 from benchmarks import duplicates, photos, threshold
 from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, mix
-from illus.clean.descriptors import DEFAULTS, DuplicateSettings, describe_images
-from illus.clean.duplicates import find_duplicates
-from illus.clean.photos import DEFAULTS as PHOTO_DEFAULTS
-from illus.clean.photos import PhotoSettings
-from illus.data.catalog import scan
+from illus.copies.duplicates import find_duplicates
+from illus.files.catalog import scan
+from illus.files.descriptors import DEFAULTS, DuplicateSettings, describe_images
 from illus.hashing import code_of
+from illus.photos.finder import DEFAULTS as PHOTO_DEFAULTS
+from illus.photos.finder import PhotoSettings
 
 ROOT = Path(__file__).parent.parent
 PEERS = sorted((ROOT / "benchmarks/peers").glob("*.py"))

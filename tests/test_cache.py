@@ -11,13 +11,13 @@ from conftest import draw, write_class_folders
 from joblib import parallel_config
 
 import evaluate
-from illus import cache
-from illus.cache import Stage, cached
-from illus.clean import compare
-from illus.clean.descriptors import DuplicateSettings
-from illus.clean.duplicates import find_duplicates
-from illus.clean.features import kept_statistics
-from illus.data.catalog import scan
+from illus.copies import compare
+from illus.copies.duplicates import find_duplicates
+from illus.files import cache
+from illus.files.cache import Stage, cached
+from illus.files.catalog import scan
+from illus.files.descriptors import DuplicateSettings
+from illus.files.reading import kept_statistics
 
 PLAIN = Stage("plain", ("illus/config.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
 KEYS = [bytes([number]) * 32 for number in range(40)]
@@ -184,7 +184,7 @@ def decoded(monkeypatch):
         return to_rgb(image)
 
     monkeypatch.setattr(evaluate, "to_rgb", counted)
-    monkeypatch.setattr("illus.data.catalog.to_rgb", counted)
+    monkeypatch.setattr("illus.files.catalog.to_rgb", counted)
     return calls
 
 

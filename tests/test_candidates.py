@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from illus.clean import candidates
-from illus.clean.candidates import (
+from illus.copies import candidates
+from illus.copies.candidates import (
     MAX_RADIUS,
     count_within,
     hash_pairs,

@@ -7,7 +7,7 @@ import pytest
 from conftest import COLOURS, draw, encoded
 
 from evaluate import EvaluationError
-from illus.data.catalog import COLUMNS, scan
+from illus.files.catalog import COLUMNS, scan
 
 
 def test_every_file_has_a_row_with_its_facts(class_folder_tree):

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, draw, write_class_folders
 
-from illus.clean import cleaned
-from illus.clean.cleaned import check_out, format_cleaned, keep_or_remove, write_cleaned
+from illus.dataset import cleaned
+from illus.dataset.cleaned import check_out, format_cleaned, keep_or_remove, write_cleaned
 
 KOREAN = "한글 클래스"
 NOTHING = pd.DataFrame(columns=["path", "reason", "counterpart"])

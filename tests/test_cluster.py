@@ -10,8 +10,8 @@ from drawings import BROWN, clock, face, fish, house, plant
 
 from evaluate import EvaluationError
 from illus import parallel
-from illus.clean import compare, descriptors, duplicates, photo_statistics
-from illus.data import catalog
+from illus.copies import compare, duplicates
+from illus.files import catalog, descriptors, photo_statistics
 from illus.parallel import in_parallel, on_cluster, write_table
 
 pytestmark = pytest.mark.extras

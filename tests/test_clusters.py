@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from illus.clean.clusters import (
+from illus.photos.clusters import (
     CODE_DIRECTIONS,
     embed,
     find_clusters,

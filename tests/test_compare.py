@@ -22,8 +22,8 @@ from drawings import (
 )
 from PIL import ImageOps
 
-from illus.clean.compare import distance, plausible
-from illus.clean.descriptors import DEFAULTS, DESCRIPTOR, describe_image
+from illus.copies.compare import distance, plausible
+from illus.files.descriptors import DEFAULTS, DESCRIPTOR, describe_image
 
 DUPLICATES = {
     "JPEG 60": lambda p: encoded(p, "JPEG", quality=60),

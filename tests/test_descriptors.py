@@ -8,7 +8,7 @@ import pytest
 from drawings import DRAWINGS, face, rehued
 from PIL import Image
 
-from illus.clean.descriptors import (
+from illus.files.descriptors import (
     DESCRIPTOR,
     THUMBNAIL_SIDE,
     content_box,

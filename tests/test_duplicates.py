@@ -12,10 +12,8 @@ from PIL import Image, ImageOps
 from threadpoolctl import threadpool_limits
 
 from illus import parallel
-from illus.clean import duplicates
-from illus.clean.balance import split
-from illus.clean.descriptors import DESCRIPTOR, DuplicateSettings
-from illus.clean.duplicates import (
+from illus.copies import duplicates
+from illus.copies.duplicates import (
     COLUMNS,
     assign_copies,
     copies_table,
@@ -23,8 +21,10 @@ from illus.clean.duplicates import (
     resolve_duplicates,
     stored_duplicates,
 )
-from illus.data.catalog import scan
+from illus.dataset.split import split
 from illus.emoji20.truth import class_names, load_truth, planted_pairs, recall_by_transform, score_duplicates
+from illus.files.catalog import scan
+from illus.files.descriptors import DESCRIPTOR, DuplicateSettings
 
 MIXED = {
     "A/plant.png": plant(),

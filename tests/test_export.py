@@ -9,8 +9,8 @@ import pytest
 from conftest import write_class_folders
 
 from evaluate import load_classifier, read_description
-from illus.clean.balance import split
-from illus.data.catalog import scan
+from illus.dataset.split import split
+from illus.files.catalog import scan
 from illus.learn import experiments
 from illus.learn.export import ExportOptions, install, installed_runs, save_classifier, score_all
 from illus.learn.heads import NearestFeatures

@@ -6,7 +6,7 @@ import pytest
 from conftest import COLOURS
 from matplotlib.figure import Figure
 
-from illus.data.catalog import scan
+from illus.files.catalog import scan
 from illus.report.figures import (
     architecture,
     bars_of_seeds,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from illus.calibration import calibration_error, negative_log_likelihood
+from illus.learn.calibration import calibration_error, negative_log_likelihood
 from illus.learn.heads import (
     NearestFeatures,
     fit_temperature,

@@ -12,9 +12,9 @@ from benchmarks.labels import (
     normalised_margin,
     score_method,
 )
-from illus.clean.balance import split
-from illus.clean.duplicates import find_duplicates
-from illus.data.catalog import scan
+from illus.copies.duplicates import find_duplicates
+from illus.dataset.split import split
+from illus.files.catalog import scan
 from illus.learn import labels
 from illus.learn.labels import (
     LabelSettings,

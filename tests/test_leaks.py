@@ -10,8 +10,7 @@ from PIL import Image, ImageDraw, ImageOps
 from threadpoolctl import threadpool_limits
 
 from evaluate import score
-from illus.clean.descriptors import describe_images
-from illus.clean.leaks import (
+from illus.copies.leaks import (
     COLUMNS,
     LeakSettings,
     compared_pairs,
@@ -23,6 +22,7 @@ from illus.clean.leaks import (
     format_scores_without,
     scores_without,
 )
+from illus.files.descriptors import describe_images
 
 TRAINING = {
     "A/plant.png": plant(),

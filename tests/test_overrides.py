@@ -12,12 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from illus import pipeline
 from illus.__main__ import main
-from illus.clean import photos
-from illus.clean.balance import split
-from illus.clean.duplicates import find_duplicates, stored_duplicates
-from illus.clean.overrides import COLUMNS, decided, read_overrides, reasons, relabel
-from illus.data.catalog import scan
+from illus.copies.duplicates import find_duplicates, stored_duplicates
+from illus.dataset.split import split
+from illus.files.catalog import scan
+from illus.files.overrides import COLUMNS, decided, read_overrides, reasons, relabel
 from illus.parallel import write_table
+from illus.photos import finder as photos
 
 DAY = "2026-11-23"
 A, B, C, D = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)

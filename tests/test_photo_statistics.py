@@ -10,7 +10,7 @@ from conftest import encoded
 from drawings import flat_drawing, noisy_image
 from PIL import Image
 
-from illus.clean.photo_statistics import (
+from illus.files.photo_statistics import (
     FLAT_PATCH,
     LEVELS,
     MAX_SIDE,

@@ -14,8 +14,11 @@ from drawings import flat_drawing, noisy_image
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from illus.clean import autoencoder, photo_statistics, photos
-from illus.clean.photos import (
+from illus.files import photo_statistics
+from illus.files.catalog import scan
+from illus.photos import autoencoder
+from illus.photos import finder as photos
+from illus.photos.finder import (
     COLUMNS,
     DEFAULTS,
     PhotoSettings,
@@ -26,7 +29,6 @@ from illus.clean.photos import (
     score_images,
     separate,
 )
-from illus.data.catalog import scan
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
 

@@ -15,11 +15,11 @@ from conftest import COLOURS, write_class_folders
 
 from illus import config, pipeline
 from illus.__main__ import main
-from illus.clean.balance import split, subsample_for_profile
-from illus.clean.duplicates import stored_duplicates
-from illus.clean.leaks import scores_without
-from illus.data.catalog import scan
-from illus.data.tables import read_table
+from illus.copies.duplicates import stored_duplicates
+from illus.copies.leaks import scores_without
+from illus.dataset.split import split, subsample_for_profile
+from illus.files.catalog import scan
+from illus.files.tables import read_table
 from illus.learn.settings import data_hash
 from illus.parallel import write_table
 

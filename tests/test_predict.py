@@ -5,7 +5,7 @@ import pytest
 from conftest import COLOURS, draw, encoded
 
 from evaluate import EvaluationError, evaluate, format_csv
-from illus.predict import format_predictions, likeliest, predict
+from illus.learn.predict import format_predictions, likeliest, predict
 
 RED, GREEN, BLUE = COLOURS
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import draw, encoded
 from PIL import Image
 
-from illus.clean.overrides import COLUMNS as DECISION
+from illus.files.overrides import COLUMNS as DECISION
 from illus.report import review
 from illus.report.review import SECTIONS, thumbnail, write_review
 

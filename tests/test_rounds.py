@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from conftest import write_class_folders
 
-from illus.clean.balance import split
-from illus.data.catalog import scan
+from illus.dataset.split import split
+from illus.files.catalog import scan
 from illus.learn import rounds
 from illus.learn.augmentation import AUGMENTATIONS
 from illus.learn.settings import Config, data_hash, run_id

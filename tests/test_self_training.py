@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from illus.clean import self_training
-from illus.clean.self_training import HALVINGS, cross_judge, emptiest_place, halves, standardise
+from illus.photos import self_training
+from illus.photos.self_training import HALVINGS, cross_judge, emptiest_place, halves, standardise
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 

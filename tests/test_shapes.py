@@ -12,11 +12,11 @@ from PIL import Image
 
 from illus import config
 from illus.__main__ import main
-from illus.clean import autoencoder
-from illus.clean.balance import resample, split
-from illus.clean.duplicates import find_duplicates
-from illus.clean.photos import find_photos
-from illus.data.catalog import scan
+from illus.copies.duplicates import find_duplicates
+from illus.dataset.split import resample, split
+from illus.files.catalog import scan
+from illus.photos import autoencoder
+from illus.photos.finder import find_photos
 
 
 @pytest.fixture(autouse=True)

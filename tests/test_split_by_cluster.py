@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from drawings import clock, face, fish, house
 
-from illus.clean.balance import cluster_by_shape, split, split_by_cluster
-from illus.data.catalog import scan
+from illus.dataset.split import cluster_by_shape, split, split_by_cluster
+from illus.files.catalog import scan
 
 FACES = [face((250 - 6 * i, 205, 70 + 8 * i), side=90 + i) for i in range(8)]
 HOUSES = [house((225 - 8 * i, 190, 150), side=90 + i) for i in range(8)]

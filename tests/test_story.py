@@ -6,7 +6,7 @@ import pytest
 from conftest import COLOURS, write_class_folders
 from PIL import Image
 
-from illus.data.catalog import scan
+from illus.files.catalog import scan
 from illus.report import story
 
 

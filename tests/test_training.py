@@ -14,8 +14,8 @@ from conftest import write_class_folders
 
 from evaluate import Description, EvaluationError, evaluate, fit_image, load_classifier, read_description
 from illus import config as paths
-from illus.clean.balance import split
-from illus.data.catalog import scan
+from illus.dataset.split import split
+from illus.files.catalog import scan
 from illus.learn import augmentation, experiments, optimizers, training
 from illus.learn.batches import TrainingBatches, load_arrays, mix
 from illus.learn.export import save_classifier

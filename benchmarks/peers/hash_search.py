@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from illus.clean.candidates import hash_pairs
+from illus.copies.candidates import hash_pairs
 
 FLIPPED = 1 / 4  # share of the bits of a real hash that are flipped, so that its copies are not near
 

@@ -1,12 +1,12 @@
 """This project's duplicates of one folder.
 
-In: class folders. Out: the catalog and the table of :func:`illus.clean.duplicates.find_duplicates`, pickled.
+In: class folders. Out: the catalog and the table of :func:`illus.copies.duplicates.find_duplicates`, pickled.
 """
 
 import argparse
 
-from illus.clean.duplicates import find_duplicates
-from illus.data.catalog import scan
+from illus.copies.duplicates import find_duplicates
+from illus.files.catalog import scan
 
 
 def main() -> None:

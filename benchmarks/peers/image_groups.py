@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus.clean.candidates import ROWS_AT_ONCE
-from illus.clean.compare import pair_distances
-from illus.clean.descriptors import COLUMNS, Descriptors, DuplicateSettings
-from illus.clean.duplicates import candidate_pairs, resolve_duplicates
+from illus.copies.candidates import ROWS_AT_ONCE
+from illus.copies.compare import pair_distances
+from illus.copies.duplicates import candidate_pairs, resolve_duplicates
+from illus.files.descriptors import COLUMNS, Descriptors, DuplicateSettings
 
 FLIPPED = 1 / 4  # share of the bits of a hash that are flipped
 SHIFT, NOISE = 40, 12  # levels, sd of the change of an image's three channels, and of each cell
@@ -81,7 +81,7 @@ def sample_pairs(pairs: np.ndarray, n_images: int, most: int) -> np.ndarray:
 
 
 def files_of(descriptors: Descriptors) -> pd.DataFrame:
-    """A table as from :func:`illus.clean.duplicates.distinct_images`, one file for each image."""
+    """A table as from :func:`illus.copies.duplicates.distinct_images`, one file for each image."""
     rows = np.arange(len(descriptors))
     width, height = descriptors["size"].T
     names = descriptors["pixels"].astype(str)

@@ -11,8 +11,8 @@ evaluate.import_keras()
 
 import numpy as np  # noqa: E402
 
-from illus.clean.clusters import embed, find_clusters  # noqa: E402
-from illus.clean.photos import DEFAULTS  # noqa: E402
+from illus.photos.clusters import embed, find_clusters  # noqa: E402
+from illus.photos.finder import DEFAULTS  # noqa: E402
 
 
 def main() -> None:

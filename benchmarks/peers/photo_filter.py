@@ -1,7 +1,7 @@
 """This project's photo filter on one folder.
 
 In: class folders, a pickled catalog and, if known, the pickled table of duplicates. Out: the table of
-:func:`illus.clean.photos.find_photos`, pickled.
+:func:`illus.photos.finder.find_photos`, pickled.
 """
 
 import argparse
@@ -12,7 +12,7 @@ evaluate.import_keras()
 
 import pandas as pd  # noqa: E402
 
-from illus.clean.photos import find_photos  # noqa: E402
+from illus.photos.finder import find_photos  # noqa: E402
 
 
 def main() -> None:

@@ -143,7 +143,7 @@ def draw_groups(
 ) -> np.ndarray:
     """Draw about ``share`` of every class by whole groups.
 
-    Like :func:`illus.clean.groups.draw_groups`, but separate from it, so that a change of the split never
+    Like :func:`illus.copies.groups.draw_groups`, but separate from it, so that a change of the split never
     changes the bytes of the data set.
 
     Parameters

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from illus import config as paths
-from illus.clean import balance
+from illus.dataset import split as balance
 from illus.learn.export import check_class_names
 from illus.learn.settings import Config, Record, Scalar, data_hash, run_id, summary
 from illus.learn.training import train

@@ -22,7 +22,7 @@ import pandas as pd
 
 from evaluate import atomic_write
 from illus import config as paths
-from illus.data.tables import read_table
+from illus.files.tables import read_table
 from illus.learn.plan import SCREENING
 from illus.learn.settings import Config, Record, Scalar, data_hash, run_id
 from illus.learn.training import train

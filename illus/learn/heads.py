@@ -12,7 +12,7 @@ from keras import KerasTensor, Model, layers
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from illus.calibration import calibration_error, negative_log_likelihood
+from illus.learn.calibration import calibration_error, negative_log_likelihood
 
 PREDICTION_BATCH = 256  # images
 TEMPERATURES = (0.05, 20.0)  # limits of the search
@@ -36,7 +36,7 @@ class Calibration:
     temperature: float
     nll_before: float  # mean negative log-likelihood, nats
     nll_after: float
-    ece_before: float  # expected calibration error, see illus.calibration.calibration_error
+    ece_before: float  # expected calibration error, see illus.learn.calibration.calibration_error
     ece_after: float
 
 

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from evaluate import atomic_write
-from illus.calibration import SMALLEST
-from illus.clean.groups import draw_groups
+from illus.copies.groups import draw_groups
 from illus.learn.batches import load_arrays
+from illus.learn.calibration import SMALLEST
 from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperature
 from illus.learn.plan import LABEL_CHECK
 from illus.learn.settings import Config, data_hash, run_id
@@ -243,9 +243,9 @@ def undecided_conflicts(duplicates: pd.DataFrame, catalog: pd.DataFrame) -> pd.D
     Parameters
     ----------
     duplicates : pandas.DataFrame
-        From :func:`illus.clean.duplicates.find_duplicates`.
+        From :func:`illus.copies.duplicates.find_duplicates`.
     catalog : pandas.DataFrame
-        From :func:`illus.data.catalog.scan`.
+        From :func:`illus.files.catalog.scan`.
 
     Returns
     -------

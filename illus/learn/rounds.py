@@ -20,7 +20,7 @@ from keras import Model
 
 from evaluate import load_classifier, score
 from illus import config as paths
-from illus.data.tables import read_table
+from illus.files.tables import read_table
 from illus.learn.batches import load_arrays
 from illus.learn.grid import GRID
 from illus.learn.heads import PREDICTION_BATCH, nearest_features

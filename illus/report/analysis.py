@@ -13,9 +13,9 @@ import pandas as pd
 from keras import layers, ops
 from scipy.sparse import csr_array
 
-from illus.calibration import calibration_error
-from illus.clean.balance import cluster_by_shape
-from illus.clean.descriptors import describe_images
+from illus.dataset.split import cluster_by_shape
+from illus.files.descriptors import describe_images
+from illus.learn.calibration import calibration_error
 
 
 def scored_rows(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def look_alikes(table: pd.DataFrame, folder: str | Path, least: int = 5) -> np.n
     Returns
     -------
     numpy.ndarray
-        int, shape (n,), see :func:`illus.clean.balance.cluster_by_shape`.
+        int, shape (n,), see :func:`illus.dataset.split.cluster_by_shape`.
     """
     shapes = describe_images([Path(folder, path) for path in table.path])["shape"]
     clusters = pd.Series(cluster_by_shape(shapes, pd.factorize(table.class_name)[0], table.path), table.index)
@@ -150,7 +150,7 @@ def calibration(table: pd.DataFrame, bins: int = 10) -> tuple[pd.DataFrame, floa
     -------
     curve : pandas.DataFrame
     error : float
-        See :func:`illus.calibration.calibration_error`.
+        See :func:`illus.learn.calibration.calibration_error`.
     """
     right = (table.class_name == table.predicted).to_numpy()
     return calibration_error(table.probability.to_numpy(), right, bins)

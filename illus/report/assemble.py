@@ -22,7 +22,7 @@ from evaluate import (
     trained_on,
 )
 from illus import config
-from illus.clean.overrides import NAME as OVERRIDES
+from illus.files.overrides import NAME as OVERRIDES
 from illus.hashing import ROOT, digest
 from illus.report.comparisons import confusion_matrix
 from illus.report.pages import Section, execute_notebook, render_notebooks, write_index

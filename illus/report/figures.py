@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from evaluate import natural_key
-from illus.clean.clusters import knee
+from illus.photos.clusters import knee
 
 WIDTH = 11.0  # inches, of a figure as wide as the text of a report on a screen of 1280 px
 PALETTE = "colorblind"  # of seaborn, in all figures

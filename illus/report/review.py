@@ -17,7 +17,7 @@ import pandas as pd
 
 from evaluate import ImageDecodeError, atomic_write, decode_image, natural_key, read_file
 from illus import config
-from illus.clean.overrides import COLUMNS, NAME
+from illus.files.overrides import COLUMNS, NAME
 from illus.parallel import in_parallel
 
 SIDE = 128  # px, of a thumbnail's longer side
@@ -47,11 +47,11 @@ def write_review(
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.data.catalog.scan`.
+        From :func:`illus.files.catalog.scan`.
     duplicates : pandas.DataFrame
-        From :func:`illus.clean.duplicates.find_duplicates`; ``copy_of`` may be empty or missing in a row.
+        From :func:`illus.copies.duplicates.find_duplicates`; ``copy_of`` may be empty or missing in a row.
     photos : pandas.DataFrame
-        From :func:`illus.clean.photos.find_photos`.
+        From :func:`illus.photos.finder.find_photos`.
     folder : str or Path
         What their paths are relative to.
     out : str or Path
@@ -59,7 +59,7 @@ def write_review(
     labels : pandas.DataFrame, optional
         ``path``, ``class_name``, ``suggested``, ``score``, higher where it is surer that the label is wrong.
     overrides : pandas.DataFrame, optional
-        From :func:`illus.clean.overrides.read_overrides`: decisions that the page starts with.
+        From :func:`illus.files.overrides.read_overrides`: decisions that the page starts with.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def copy_cards(files: pd.DataFrame, duplicates: pd.DataFrame) -> list[Card]:
     files : pandas.DataFrame
         Catalog, by path.
     duplicates : pandas.DataFrame
-        From :func:`illus.clean.duplicates.find_duplicates`.
+        From :func:`illus.copies.duplicates.find_duplicates`.
     """
     rows = duplicates[duplicates.copy_of != ""]
     rows = rows.assign(best=rows.path == rows.copy_of, picture=_keys(files, rows.path))

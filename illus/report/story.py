@@ -21,7 +21,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from evaluate import decode_image, fit_image, natural_key, read_file
 from illus import config
-from illus.data.tables import read_table
+from illus.files.tables import read_table
 
 SEED = 2  # of the draw of images: of six draws the one with most colours
 SIDE = 6  # images along a side of the mosaic

@@ -13,10 +13,10 @@ from conftest import encoded
 from drawings import clock, face, fish, house, plant
 from PIL import Image
 
-from illus.clean.balance import split
-from illus.clean.duplicates import find_duplicates
-from illus.clean.overrides import COLUMNS, read_overrides
-from illus.data.catalog import scan
+from illus.copies.duplicates import find_duplicates
+from illus.dataset.split import split
+from illus.files.catalog import scan
+from illus.files.overrides import COLUMNS, read_overrides
 from illus.parallel import write_table
 from illus.report import review
 from illus.report.review import write_review

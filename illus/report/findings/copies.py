@@ -154,7 +154,7 @@ def label_conflicts(conflicts: pd.DataFrame) -> str:
     Parameters
     ----------
     conflicts : pandas.DataFrame
-        Rows of :func:`illus.clean.duplicates.find_duplicates` where labels conflict.
+        Rows of :func:`illus.copies.duplicates.find_duplicates` where labels conflict.
     """
     sets = conflicts.copy_of.nunique()
     if not sets:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus.clean.candidates import ROWS_AT_ONCE, hash_pairs, neighbour_pairs, unique_pairs
-from illus.clean.compare import distance, pair_distances, plausible
-from illus.clean.descriptors import DEFAULTS, Descriptors, DuplicateSettings, mirrored
-from illus.clean.features import kept_descriptors
-from illus.clean.groups import connected_components, group_members
-from illus.clean.overrides import BY_DECISION, relabel, tell
-from illus.clean.removal import BETTER, COLUMNS, duplicates_table, take_apart
+from illus.copies.candidates import ROWS_AT_ONCE, hash_pairs, neighbour_pairs, unique_pairs
+from illus.copies.compare import distance, pair_distances, plausible
+from illus.copies.groups import connected_components, group_members
+from illus.copies.removal import BETTER, COLUMNS, duplicates_table, take_apart
+from illus.files.descriptors import DEFAULTS, Descriptors, DuplicateSettings, mirrored
+from illus.files.overrides import BY_DECISION, relabel, tell
+from illus.files.reading import kept_descriptors
 from illus.parallel import write_table
 
 LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
@@ -43,15 +43,15 @@ def find_duplicates(
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.data.catalog.scan`, in any order.
+        From :func:`illus.files.catalog.scan`, in any order.
     folder : str or Path
         What its paths are relative to.
     settings : DuplicateSettings, optional
     overrides : pandas.DataFrame, optional
-        From :func:`illus.clean.overrides.read_overrides`: what a person decided, above these rules; told in
+        From :func:`illus.files.overrides.read_overrides`: what a person decided, above these rules; told in
         ``reason``, and how many were applied in a printed line.
     cache : Path, optional
-        Folder for what is known of contents and of pairs, see :mod:`illus.cache`.
+        Folder for what is known of contents and of pairs, see :mod:`illus.files.cache`.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def find_duplicates(
         - ``relation``: ``exact`` or ``near``, to the kept file of the set (of the kept file, to any other
           one), or ``variant`` for a file without duplicates;
         - ``keep`` (bool) and ``reason`` (str);
-        - ``distance`` (float): to the best file of the set, see :func:`illus.clean.compare.distance`; of
+        - ``distance`` (float): to the best file of the set, see :func:`illus.copies.compare.distance`; of
           the best file itself, the largest in the set;
         - ``conflict`` (bool): the set has files of several classes;
         - ``copy_of``: path of the best file of the set, also for that file; empty without duplicates.
@@ -189,7 +189,7 @@ def resolve_duplicates(
     pairs : numpy.ndarray
         int, shape (m, 2), from :func:`candidate_pairs`.
     distances : numpy.ndarray
-        float, shape (m,), from :func:`illus.clean.compare.pair_distances`.
+        float, shape (m,), from :func:`illus.copies.compare.pair_distances`.
     settings : DuplicateSettings, optional
     overrides : pandas.DataFrame, optional
         As for :func:`find_duplicates`.

@@ -1,4 +1,4 @@
-"""Files -> what the stages measure of them, kept from run to run where there is a cache (illus.cache).
+"""Files -> what the stages measure of them, kept from run to run where there is a cache (illus.files.cache).
 
 In: rows of the catalog. Out: descriptors, photo statistics and patches, the same with and without a cache.
 """
@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus.cache import Stage, cached
-from illus.clean.descriptors import DEFAULTS, DESCRIPTOR, Descriptors, DuplicateSettings, describe_image
-from illus.clean.photo_statistics import LEVELS, PATCH, PATCHES, photo_statistics
+from illus.files.cache import Stage, cached
+from illus.files.descriptors import DEFAULTS, DESCRIPTOR, Descriptors, DuplicateSettings, describe_image
+from illus.files.photo_statistics import LEVELS, PATCH, PATCHES, photo_statistics
 from illus.parallel import in_parallel
 
-DESCRIPTORS = Stage("descriptors", ("illus/clean/descriptors.py",), (DESCRIPTOR,))
+DESCRIPTORS = Stage("descriptors", ("illus/files/descriptors.py",), (DESCRIPTOR,))
 PHOTO_FEATURES = Stage(
     "photo_features",
-    ("illus/clean/photo_statistics.py",),
+    ("illus/files/photo_statistics.py",),
     (np.dtype((np.float32, len(LEVELS))), np.dtype((np.uint8, (PATCHES, PATCH, PATCH, 3)))),
 )
 
@@ -28,7 +28,7 @@ def kept_descriptors(
     settings: DuplicateSettings = DEFAULTS,
     cache: Path | None = None,
 ) -> Descriptors:
-    """:func:`illus.clean.descriptors.describe_images` of files.
+    """:func:`illus.files.descriptors.describe_images` of files.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def kept_descriptors(
 def kept_statistics(
     files: pd.DataFrame, folder: str | Path, cache: Path | None = None
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """:func:`illus.clean.photo_statistics.photo_statistics` of files, as for :func:`kept_descriptors`."""
+    """:func:`illus.files.photo_statistics.photo_statistics` of files, as for :func:`kept_descriptors`."""
     paths, keys = _paths_and_keys(files, folder)
     tables = [np.empty(len(paths), field) for field in PHOTO_FEATURES.fields]
 

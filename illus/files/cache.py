@@ -101,7 +101,9 @@ def _assign(tables: Sequence[Any], place: int, values: Row) -> None:
 def code_key(modules: tuple[str, ...], settings: str) -> str:
     """A hash of all that decides values beside the content of files: code, libraries and settings."""
     libraries = [f"{name} {version(name)}" for name in LIBRARIES]
-    return digest("\n".join([code_of(["evaluate.py", "illus/cache.py", *modules]), *libraries, settings]))
+    return digest(
+        "\n".join([code_of(["evaluate.py", "illus/files/cache.py", *modules]), *libraries, settings])
+    )
 
 
 def hash_file(path: Path) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from illus.cache import Stage, cached
-from illus.clean.candidates import ROWS_AT_ONCE
-from illus.clean.descriptors import DEFAULTS, THUMBNAIL_SIDE, Descriptors, DuplicateSettings
+from illus.copies.candidates import ROWS_AT_ONCE
+from illus.files.cache import Stage, cached
+from illus.files.descriptors import DEFAULTS, THUMBNAIL_SIDE, Descriptors, DuplicateSettings
 from illus.parallel import in_parallel
 
 MEAN = np.full((1, 3), 1 / 3, np.float32)
@@ -24,7 +24,7 @@ MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
 MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
 PAIRS_PER_TASK = 100  # compared by a worker at a time: about a second, and less than 7 MB of descriptors
 DISTANCES = Stage(
-    "distances", ("illus/clean/descriptors.py", "illus/clean/compare.py"), (np.dtype(np.float64),)
+    "distances", ("illus/files/descriptors.py", "illus/copies/compare.py"), (np.dtype(np.float64),)
 )
 
 View = tuple[np.ndarray, np.ndarray, np.ndarray]  # two images, and 1 where the content of both is known
@@ -77,7 +77,7 @@ def pair_distances(
         int, shape (pairs, 2), all different.
     settings : DuplicateSettings, optional
     cache : Path, optional
-        Folder for the distances of earlier runs, see :mod:`illus.cache`.
+        Folder for the distances of earlier runs, see :mod:`illus.files.cache`.
     """
 
     def compare(new: list[int]) -> Iterable[tuple[float]]:

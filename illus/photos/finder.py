@@ -13,12 +13,12 @@ import keras
 import numpy as np
 import pandas as pd
 
-from illus.clean import autoencoder
-from illus.clean.clusters import embed, find_clusters
-from illus.clean.features import kept_statistics
-from illus.clean.overrides import decided, tell
-from illus.clean.photo_statistics import votes
-from illus.clean.self_training import cross_judge, emptiest_place, standardise
+from illus.files.overrides import decided, tell
+from illus.files.photo_statistics import votes
+from illus.files.reading import kept_statistics
+from illus.photos import autoencoder
+from illus.photos.clusters import embed, find_clusters
+from illus.photos.self_training import cross_judge, emptiest_place, standardise
 
 COLUMNS = ["path", "score", "cluster", "is_photo"]
 
@@ -28,7 +28,7 @@ class PhotoSettings:
     """Every threshold of the photo filter.
 
     ``results/photos_settings.csv`` shows F1 around each chosen value, where it says "sweep". Where the levels
-    of the votes come from, :data:`illus.clean.photo_statistics.LEVELS` says.
+    of the votes come from, :data:`illus.files.photo_statistics.LEVELS` says.
     """
 
     min_images: int = 50  # distinct images below which no density can be seen; by reasoning
@@ -85,13 +85,13 @@ def find_photos(
     """Find the photographs in a collection of drawings.
 
     No labels, no pretrained network, no truth: what is known beforehand are the levels of six
-    statistics (:data:`illus.clean.photo_statistics.LEVELS`). How many photographs there are, and where the
+    statistics (:data:`illus.files.photo_statistics.LEVELS`). How many photographs there are, and where the
     border lies, is read off the collection itself.
 
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.data.catalog.scan`, in any order; rows with an error are left out.
+        From :func:`illus.files.catalog.scan`, in any order; rows with an error are left out.
     folder : str or Path
         What its paths are relative to.
     seed : int, default 0
@@ -100,10 +100,10 @@ def find_photos(
         files with the same bytes are copies.
     settings : PhotoSettings, optional
     overrides : pandas.DataFrame, optional
-        From :func:`illus.clean.overrides.read_overrides`: what a person keeps is no photo to remove; a
+        From :func:`illus.files.overrides.read_overrides`: what a person keeps is no photo to remove; a
         printed line says how many such decisions there are.
     cache : Path, optional
-        Folder for the statistics and patches of contents, see :mod:`illus.cache`.
+        Folder for the statistics and patches of contents, see :mod:`illus.files.cache`.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def analyse(
     ----------
     statistics : pandas.DataFrame
     patches : numpy.ndarray
-        Both from :func:`illus.clean.photo_statistics.photo_statistics`.
+        Both from :func:`illus.files.photo_statistics.photo_statistics`.
     seed : int, default 0
     settings : PhotoSettings, optional
 
@@ -213,9 +213,9 @@ def separate(
     Parameters
     ----------
     ballots : numpy.ndarray
-        float, shape (n, 6), from :func:`illus.clean.photo_statistics.votes`.
+        float, shape (n, 6), from :func:`illus.files.photo_statistics.votes`.
     codes : numpy.ndarray
-        float, shape (n, 36), from :func:`illus.clean.autoencoder.encode_images`.
+        float, shape (n, 36), from :func:`illus.photos.autoencoder.encode_images`.
     seed : int, default 0
     settings : PhotoSettings, optional
 

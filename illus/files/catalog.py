@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate import ImageDecodeError, class_folders, list_files, open_image, read_file, to_rgb
-from illus.cache import Stage, cached, hash_files
+from illus.files.cache import Stage, cached, hash_files
 from illus.parallel import in_parallel
 
 COLUMNS = ["path", "class_name", "bytes", "sha256", "format", "mode", "width", "height", "error"]
@@ -27,7 +27,7 @@ FACTS = np.dtype(
         ("error", "U300"),  # longer ones are cut
     ]
 )
-KEPT = Stage("facts", ("illus/data/catalog.py",), (FACTS,))
+KEPT = Stage("facts", ("illus/files/catalog.py",), (FACTS,))
 
 
 def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
     folder : str or Path
         Holds one sub-folder per class.
     cache : Path, optional
-        Folder for what is known of contents, see :mod:`illus.cache`; without it every file is decoded.
+        Folder for what is known of contents, see :mod:`illus.files.cache`; without it every file is decoded.
 
     Returns
     -------

@@ -16,13 +16,13 @@ import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
 from evaluate import Scores, natural_key, on_one_line, score
-from illus.clean.candidates import hash_pairs, unique_pairs
-from illus.clean.compare import plausible
-from illus.clean.descriptors import DEFAULTS as DUPLICATES
-from illus.clean.descriptors import Descriptors, DuplicateSettings
-from illus.clean.duplicates import distinct_images, pair_distances
-from illus.clean.overrides import decided, relabel
-from illus.data.catalog import scan
+from illus.copies.candidates import hash_pairs, unique_pairs
+from illus.copies.compare import plausible
+from illus.copies.duplicates import distinct_images, pair_distances
+from illus.files.catalog import scan
+from illus.files.descriptors import DEFAULTS as DUPLICATES
+from illus.files.descriptors import Descriptors, DuplicateSettings
+from illus.files.overrides import decided, relabel
 
 COLUMNS = ["path", "copy_of", "relation", "distance", "class_name", "copy_class"]
 JPEG_QUALITY = 50  # at which the detail of a thumbnail is measured
@@ -89,7 +89,7 @@ def describe_folder(
 def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
     """The test files that are copies of training files.
 
-    Exact copies have the same decoded pixels; near copies a distance (:func:`illus.clean.compare.distance`)
+    Exact copies have the same decoded pixels; near copies a distance (:func:`illus.copies.compare.distance`)
     below ``settings.near``. But the plainer two drawings are, the more alike they can be by chance: where one
     has less than ``settings.plain`` bytes of :func:`detail`, the allowed distance shrinks in proportion.
 

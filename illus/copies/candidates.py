@@ -1,6 +1,6 @@
 """Descriptors -> candidate pairs of duplicates: near by a hash, or neighbours by a vector.
 
-In: hashes and vectors of images. Out: pairs of positions. A pair is only a candidate: illus.clean.compare
+In: hashes and vectors of images. Out: pairs of positions. A pair is only a candidate: illus.copies.compare
 decides.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from illus.clean.descriptors import DEFAULTS
+from illus.files.descriptors import DEFAULTS
 
 BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and width of the parts that a 64-bit hash is cut into
 MAX_RADIUS = 5  # bits: at this distance, one of the three parts differs in at most one bit

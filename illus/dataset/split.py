@@ -12,9 +12,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from evaluate import natural_key
 from illus import config
-from illus.clean.descriptors import describe_images
-from illus.clean.groups import connected_components, draw_groups
-from illus.clean.overrides import decided, relabel, tell
+from illus.copies.groups import connected_components, draw_groups
+from illus.files.descriptors import describe_images
+from illus.files.overrides import decided, relabel, tell
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
 STRATEGIES = ("none", "downsample", "upsample", "both")
@@ -36,7 +36,7 @@ def split(
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.data.catalog.scan`; unreadable files are left out.
+        From :func:`illus.files.catalog.scan`; unreadable files are left out.
     duplicates : pandas.DataFrame, optional
         ``path``, ``group``, ``keep``: files that are not kept are left out, groups stay in one part.
         Without it, files with the same bytes are a group.
@@ -46,7 +46,7 @@ def split(
         Share of each part; the first gets what the others leave.
     seed : int, default 0
     overrides : pandas.DataFrame, optional
-        From :func:`illus.clean.overrides.read_overrides`: files get the class that a person gave them, and
+        From :func:`illus.files.overrides.read_overrides`: files get the class that a person gave them, and
         what a person dropped is left out; a printed line says how many such decisions there are. ``keep``
         and ``not_copy_of`` are in the tables of duplicates and photos already.
 
@@ -213,7 +213,7 @@ def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series) 
     Parameters
     ----------
     shapes : numpy.ndarray
-        float32, shape (n, d): the field ``shape`` of :data:`illus.clean.descriptors.DESCRIPTOR`.
+        float32, shape (n, d): the field ``shape`` of :data:`illus.files.descriptors.DESCRIPTOR`.
     labels : numpy.ndarray
         int, shape (n,): classes, each clustered for itself.
     groups : pandas.Series

@@ -35,12 +35,12 @@ def keep_or_remove(
     Parameters
     ----------
     catalog : pandas.DataFrame
-        From :func:`illus.data.catalog.scan`. ``class_name`` is where a file shall go, which may be another
+        From :func:`illus.files.catalog.scan`. ``class_name`` is where a file shall go, which may be another
         class than that of its folder.
     duplicates : pandas.DataFrame, optional
-        From :func:`illus.clean.duplicates.find_duplicates`.
+        From :func:`illus.copies.duplicates.find_duplicates`.
     photos : pandas.DataFrame, optional
-        From :func:`illus.clean.photos.find_photos`.
+        From :func:`illus.photos.finder.find_photos`.
     dropped : mapping of str to str, optional
         Path to reason of files that are left out whatever the tables say.
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from illus.clean.descriptors import Descriptors
-from illus.clean.overrides import decided, labelled, pairs_apart, reasons
+from illus.files.descriptors import Descriptors
+from illus.files.overrides import decided, labelled, pairs_apart, reasons
 
 Record = Mapping[str, Any]  # a row of the files, see duplicates_table
 COLUMNS = ["path", "group", "relation", "keep", "reason", "distance", "conflict", "copy_of"]
@@ -23,15 +23,15 @@ BETTER = {"n_pixels": "fewer pixels than", "lossless": "lossy, unlike", "bytes":
 def duplicates_table(
     files: pd.DataFrame, group: np.ndarray, overrides: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """The table of :func:`illus.clean.duplicates.find_duplicates`.
+    """The table of :func:`illus.copies.duplicates.find_duplicates`.
 
     Parameters
     ----------
     files : pandas.DataFrame
-        From :func:`illus.clean.duplicates.distinct_images`, with ``best`` and ``distance`` from
-        :func:`illus.clean.duplicates.assign_copies`.
+        From :func:`illus.copies.duplicates.distinct_images`, with ``best`` and ``distance`` from
+        :func:`illus.copies.duplicates.assign_copies`.
     group : numpy.ndarray
-        int, one per file, from :func:`illus.clean.duplicates.join_variants`.
+        int, one per file, from :func:`illus.copies.duplicates.join_variants`.
     overrides : pandas.DataFrame, optional
         Its decisions ``keep`` and ``drop`` are put above the rules; all are told in ``reason``.
     """
@@ -134,7 +134,7 @@ def take_apart(
     Parameters
     ----------
     files, descriptors, pairs, distances
-        As for :func:`illus.clean.duplicates.resolve_duplicates`.
+        As for :func:`illus.copies.duplicates.resolve_duplicates`.
     overrides : pandas.DataFrame or None
         Its decisions ``not_copy_of`` are applied.
 

@@ -23,9 +23,9 @@ def embed(ballots: np.ndarray, codes: np.ndarray, dimensions: int) -> np.ndarray
     Parameters
     ----------
     ballots : numpy.ndarray
-        float, shape (n, votes): from :func:`illus.clean.photo_statistics.votes`.
+        float, shape (n, votes): from :func:`illus.files.photo_statistics.votes`.
     codes : numpy.ndarray
-        float, shape (n, 36): from :func:`illus.clean.autoencoder.encode_images`. Its two main directions
+        float, shape (n, 36): from :func:`illus.photos.autoencoder.encode_images`. Its two main directions
         count, scaled so that the wider has a standard deviation of one vote.
     dimensions : int
 

@@ -1,1 +1,0 @@
-"""A catalog -> duplicates and photos -> a split, balanced data set."""

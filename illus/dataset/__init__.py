@@ -1,0 +1,1 @@
+"""Catalog, duplicates and photos -> a split, balanced data set, or a cleaned folder."""

@@ -1,0 +1,1 @@
+"""Catalog -> which images are photographs among the drawings."""
