@@ -234,7 +234,7 @@ def test_notebooks_run_again_when_an_image_or_a_decision_changes(class_folder_tr
     folder, ran = class_folder_tree, []
     write_notebook(tmp_path / "01_a.ipynb", new_code_cell("1"))
 
-    def execute(path, out):
+    def execute(path, out, _):
         ran.append(path.name)
         out.parent.mkdir(parents=True, exist_ok=True)
         time.sleep(0.02)  # longer than a tick of the file system's clock

@@ -16,7 +16,7 @@ from illus.report.comparisons import (
     seed_points,
     shown_images,
 )
-from illus.report.effects import against_control, at_the_edge, verdict
+from illus.report.effects import against_control, at_the_edge
 from illus.report.figures import class_bars, class_f1_bars
 from illus.report.sheets import mean_images, pairs_sheet, show_sheet, unlike
 
@@ -149,21 +149,6 @@ def test_changes_against_a_control_by_hand():
 def test_candidates_that_agree_by_chance_get_no_narrow_interval():
     steady = against_control({"none": [0.1, 0.5, 0.9], "a": [0.5, 0.51, 0.49]}, "none")
     assert steady.high["a"] - steady.low["a"] > 0.5
-
-
-@pytest.mark.parametrize(
-    ("interval", "expected", "word"),
-    [
-        ((0.01, 0.03), 1, "held"),
-        ((0.01, 0.03), -1, "refuted"),
-        ((-0.03, -0.01), -1, "held"),
-        ((-0.03, -0.01), 1, "refuted"),
-        ((-0.01, 0.03), 1, "cannot be told"),
-        ((-0.03, 0.01), -1, "cannot be told"),
-    ],
-)
-def test_an_expectation_is_judged_by_the_interval_of_the_change(interval, expected, word):
-    assert verdict(*interval, expected) == word
 
 
 def test_cells_whose_best_rate_is_the_highest_are_counted():

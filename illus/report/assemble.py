@@ -31,6 +31,7 @@ REVIEW_PAGE = "review.html"
 RECORDED = "Recorded runs: the full profile, as committed."
 QUICK = "A check that every cell runs on this machine: fewer images and epochs, so weaker numbers than above."
 OWN = "Executed on this folder in the profile {}."
+OF_EMOJI20 = "emoji20"  # tag of cells that say what the full profile finds on emoji20
 
 
 def report_dir(folder: Path) -> Path:
@@ -142,7 +143,7 @@ def run_notebooks(folder: Path) -> None:
     """Execute the notebooks on a data set.
 
     One that ran to its end is left out until it, the code, the class folders, the test folders or a person's
-    decisions change.
+    decisions change. Cells on what was found on emoji20 stay only where that is executed in full.
 
     Raises
     ------
@@ -153,11 +154,12 @@ def run_notebooks(folder: Path) -> None:
     sources += [path for data in (folder, *config.test_folders(folder)) for path in _all_of(data)]
     decisions = config.work_dir(folder) / OVERRIDES
     decided = digest(decisions.read_text("utf-8-sig") if decisions.exists() else "")
+    as_recorded = config.is_emoji20(folder) and config.profile().name == "full"
     for path in notebooks():
         out = executed_dir(folder) / path.name
         stamp = out.with_suffix(".decisions")  # by content: the file may be deleted, or older than it looks
         if not (stamp.exists() and stamp.read_text() == decided and _is_current(out, [path, *sources])):
-            seconds = execute_notebook(path, out)
+            seconds = execute_notebook(path, out, "" if as_recorded else OF_EMOJI20)
             stamp.write_text(decided)
             print(f"{path.name} executed in {seconds:.0f} s", flush=True)
 

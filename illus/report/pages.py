@@ -54,7 +54,7 @@ class Score(TypedDict):
     weights: str
 
 
-def execute_notebook(path: Path, out: Path) -> float:
+def execute_notebook(path: Path, out: Path, without_tag: str = "") -> float:
     """Run a notebook from top to bottom in a new kernel, in the current folder.
 
     Shows the cell that runs where standard error is a terminal.
@@ -66,6 +66,8 @@ def execute_notebook(path: Path, out: Path) -> float:
     out : Path
         Where the executed notebook goes. One that fails or is interrupted is no result: it goes, with the
         cells until then, to the same name in the folder ``FAILED`` beside, and an older ``out`` stays.
+    without_tag : str, default ""
+        Cells with this tag are left out.
 
     Returns
     -------
@@ -78,6 +80,7 @@ def execute_notebook(path: Path, out: Path) -> float:
         A cell raised an error, or ended its kernel.
     """
     notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
+    notebook.cells = [cell for cell in notebook.cells if without_tag not in cell.metadata.get("tags", [])]
     cells = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     started: list[int] = []  # positions of code cells
     failed = out.parent / FAILED / out.name
