@@ -69,20 +69,7 @@ def filled(column: pd.Series) -> pd.Series:
 def choose(
     catalog: pd.DataFrame, duplicates: pd.DataFrame, photos: pd.DataFrame, seed: int = SEED
 ) -> tuple[list[str], list[list[str]]]:
-    """Images for the mosaic: sets of copies and photographs, the rest from all classes in turn.
-
-    Parameters
-    ----------
-    catalog, duplicates, photos : pandas.DataFrame
-        Of the same folder, as the stages write them.
-    seed : int, default 2
-
-    Returns
-    -------
-    (list of str, list of list of str)
-        Paths in the order in which they are shown, at most ``SIDE ** 2``; and the sets of copies among them,
-        the file that stays first.
-    """
+    """Paths for the mosaic, classes in turn, and the sets of copies among them, the kept file first."""
     random = np.random.default_rng(seed)
     photo = set(photos.path[photos.is_photo.astype(bool)])
     has_copies = filled(duplicates.copy_of)
