@@ -12,6 +12,7 @@ BIN := .venv/bin
 EMOJI20 := data/emoji20
 NOTEBOOKS := $(wildcard 0*.ipynb)
 ILLUS := $(BIN)/python -m illus
+LIMITED := $(if $(shell command -v timeout),timeout --kill-after 30 3600)  # s; macOS has no such command
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -23,7 +24,7 @@ test: .venv/dev  ## lint, format, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(LIMITED) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 1
 
 test-extras: .venv-extras/ready  ## tests with Dask, Spark, JAX, ONNX and LiteRT, as far as they can be installed
 	.venv-extras/bin/python -m pytest -m extras -rs

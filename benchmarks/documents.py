@@ -15,13 +15,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import dates, records
-from benchmarks.korean import KOREAN
+from benchmarks import records
 from benchmarks.tables import TABLES, read, readable, values
-from benchmarks.tree import tree
 from evaluate import atomic_write
 from illus import config
-from illus.report.records import days
 
 PAGE = config.RESULTS / "benchmarks.md"
 TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
@@ -29,9 +26,7 @@ VALUE = re.compile(r"(<!-- value: ([^>]+?) -->).*?(<!-- /value -->)", re.DOTALL)
 SECTION = re.compile(r'<a id="([\w-]+)"></a>\s*#+ (.+)')
 LINK = re.compile(r"\[[^\]]*\]\(((?:\.\./)?([\w.]+\.ipynb)#([\w-]+))\)")
 ABBREVIATIONS = {"f1", "mb", "auc", "auroc", "ap"}
-PHRASES = "|".join(map(re.escape, sorted(KOREAN, key=len, reverse=True)))
-WORDS = re.compile(rf"(?<![\w-])(?:{PHRASES})(?![\w-])")
-BLOCKS: Mapping[str, Callable[[], pd.DataFrame | str]] = {**TABLES, "renewed": records.renewed, "tree": tree}
+BLOCKS: Mapping[str, Callable[[], pd.DataFrame]] = {**TABLES, "renewed": records.renewed}
 
 
 def documents() -> list[Path]:
@@ -39,12 +34,10 @@ def documents() -> list[Path]:
     return [*sorted(Path().glob("*.md")), *sorted(Path("docs").glob("*.md"))]
 
 
-def markdown(table: pd.DataFrame, korean: bool = False) -> str:
-    """A table as Markdown; numbers are aligned to the right, words are translated where ``korean``."""
+def markdown(table: pd.DataFrame) -> str:
+    """A table as Markdown; numbers are aligned to the right."""
     shown = readable(table)
     rows = [list(map(str, table.columns)), *shown.to_numpy().tolist()]
-    if korean:
-        rows = [[WORDS.sub(lambda match: KOREAN[match[0]], text) for text in row] for row in rows]
     lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
     marks = ["---:" if pd.api.types.is_numeric_dtype(table[title]) else "---" for title in table]
     return "\n".join([lines[0], "| " + " | ".join(marks) + " |", *lines[1:]]) + "\n"
@@ -57,7 +50,7 @@ def sections(notebook: str | Path) -> dict[str, str]:
     return {anchor: heading.strip() for text in texts for anchor, heading in SECTION.findall(text)}
 
 
-def renew(text: str, korean: bool = False) -> str:
+def renew(text: str) -> str:
     """The same document with its marked tables and numbers, and headings of notebooks, rendered anew.
 
     Raises
@@ -73,9 +66,8 @@ def renew(text: str, korean: bool = False) -> str:
 
     def table(match: re.Match[str]) -> str:
         known(BLOCKS, match[2])
-        made = BLOCKS[match[2]]()
-        text = made if isinstance(made, str) else markdown(made, korean)
-        return f"{match[1]}\n{text}\n{match[3]}"  # blank lines: some readers of Markdown need them
+        made = markdown(BLOCKS[match[2]]())
+        return f"{match[1]}\n{made}\n{match[3]}"  # blank lines: some readers of Markdown need them
 
     def value(match: re.Match[str]) -> str:
         known(numbers, match[2])
@@ -102,36 +94,28 @@ def benchmarks_page() -> str:
         record, table = records.described(name), read(name)
         machine = f" Machine: {record.machine}." if record.machine else ""
         renewal = "" if record.command == "nothing" else f" Renewed by `{record.command}`."
-        recorded = f"recorded {days(config.RESULTS / f'{name}.csv')}"
-        place = f"{len(table):,} rows in [{name}.csv]({name}.csv), {recorded}."
+        place = f"{len(table):,} rows in [{name}.csv]({name}.csv)."
         parts.append(f"## {name}\n\n{record.what}{renewal}{machine} {place}\n")
         if record.summary or len(table) <= records.LONGEST:
             shown = record.summary(table) if record.summary else table
             parts.append(markdown(shown.rename(columns=title)))
+        if not records.is_of_todays_code(name, table):
+            parts.append(records.EARLIER)
     return "\n".join(parts)
 
 
 def rendered() -> dict[Path, str]:
-    """Every document as it should be, with the dates that are recorded."""
-    pages = {
-        path: renew(path.read_text(encoding="utf-8"), path.name.endswith(".ko.md")) for path in documents()
-    }
-    return pages | {PAGE: benchmarks_page()}
-
-
-def write_changed(path: Path, text: str) -> None:
-    """Write a file that is not up to date, and name it."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        with atomic_write(path) as partial:
-            Path(partial).write_text(text, encoding="utf-8", newline="\n")
-        print(f"{path} renewed")
+    """Every document as it should be."""
+    return {path: renew(path.read_text(encoding="utf-8")) for path in documents()} | {PAGE: benchmarks_page()}
 
 
 def main() -> int:
-    """Write ``results/dates.csv`` and the documents, those that are not up to date; 0."""
-    write_changed(dates.DATES, dates.rendered())
+    """Write the documents that are not up to date; 0."""
     for path, text in rendered().items():
-        write_changed(path, text)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            with atomic_write(path) as partial:
+                Path(partial).write_text(text, encoding="utf-8", newline="\n")
+            print(f"{path} renewed")
     return 0
 
 

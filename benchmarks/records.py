@@ -4,28 +4,31 @@ In: the CSV files in ``results/``. Out: ``results/benchmarks.md``, as text. Each
 measured on; a table that nobody has described here is shown as it is, if it is short.
 """
 
+import importlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.tree import sentence
 from illus import config
+from illus.hashing import code_of
+from illus.learn.settings import code_hash
 
 LONGEST = 40  # rows of a table that is shown whole
 TWO_CORES = "two CPU cores"
 SHARED = "two CPU cores that other work shared"
 PHOTO_BENCH = "python -m benchmarks.photos --photo-bench FOLDER"
+EARLIER = "*Measured with earlier code.*\n"
 HEAD = """# Recorded measurements
 
 Rendered from the CSV files in this folder by `make benchmarks`; do not edit. `make benchmarks RUN=NAME`
-measures one anew (`python -m benchmarks.NAME`) and renders again. `code` is the hash of the code that decides
-a row (syntax trees without docstrings and comments); – means that the row is older than the column. Library
-versions are those pinned in `requirements.txt`, and for other tools those in
-`benchmarks/peers/requirements.txt`, at the commit that recorded the table. Seconds compare only within a
-table. A table is said to be recorded on the day on which rows of its code were first committed
-([dates.csv](dates.csv)).
+measures one anew (`python -m benchmarks.NAME`) and renders again. `code` is the hash of the code that
+decides a row (syntax trees without docstrings and comments); – means that the row is older than the column.
+Where a row is not of today's code, the table is marked as *measured with earlier code*. Library versions
+are those pinned in `requirements.txt`, and for other tools those in `benchmarks/peers/requirements.txt`, at
+the commit that recorded the table. Seconds compare only within a table. Tables that nothing draws on any
+more lie in [archive/](archive/).
 """
 
 
@@ -83,24 +86,10 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def runs(table: pd.DataFrame) -> pd.DataFrame:
-    """Recorded trainings: how many, how long, and how good on validation, for each question and data set."""
-    groups = table.groupby(["question", "data_hash", "backend", "device", "code"], sort=False, dropna=False)
-    return groups.agg(
-        runs=("run_id", "size"), seconds=("seconds", "sum"), least_val_macro_f1=("val_macro_f1", "min"),
-        most_val_macro_f1=("val_macro_f1", "max")).reset_index()  # fmt: skip
-
-
 def runs_of_the_recipe(table: pd.DataFrame) -> pd.DataFrame:
     """The recipe's runs, without the settings that they share."""
     columns = "augmentation mixing backend device epochs seconds val_macro_f1 shipped code"
     return table[columns.split()]
-
-
-def cells_of_the_grid(table: pd.DataFrame) -> pd.DataFrame:
-    """The grid's runs at the tuned learning rate, mean over seeds."""
-    keys = ["block", "augmentation", "budget"]
-    return means(keys, ["learning_rate", "val_macro_f1", "val_micro_f1", "seconds"])(table[table.tuned == 1])
 
 
 RECORDS = {
@@ -115,34 +104,11 @@ RECORDS = {
         TWO_CORES,
         ends,
     ),
-    "experiments": Record(
-        "Recorded trainings, one row a run, every setting in a column.",
-        "make weights",
-        "in the columns `backend` and `device`",
-        runs,
-    ),
     "recipe": Record(
         "The recipe of the weights, trained anew; `shipped` is the macro F1 of the run that ships.",
         "PROFILE=full python -m benchmarks.recipe",
         "in the columns `backend` and `device`, while other work ran beside it at times",
         runs_of_the_recipe,
-    ),
-    "curves": Record("Learning curves of the recorded trainings, one row an epoch.", "make weights"),
-    "grid": Record(
-        "Block x augmentation x budget at tuned learning rates: means over seeds.",
-        "python -m illus.learn.grid",
-        "in the columns `backend` and `device`",
-        cells_of_the_grid,
-    ),
-    "rounds": Record(
-        "One question a round about one network of the grid, two seeds, on validation.",
-        "python -m illus.learn.rounds",
-        TWO_CORES,
-    ),
-    "augmentation": Record(
-        "The share of a training step that random changes of images take, with quartiles; the first step.",
-        "python -m benchmarks.augmentation",
-        TWO_CORES,
     ),
     "duplicates": Record(
         "Redundant files found on emoji20's training folder; `ratio` is of the seconds.",
@@ -188,10 +154,6 @@ RECORDS = {
         "Seconds and memory of the photo filter on all files of emoji20.", PHOTO_BENCH, SHARED
     ),
     "photo_levels": Record("Levels of the photo filter's votes, with each collection left out.", PHOTO_BENCH),
-    "photo_votes": Record(
-        "Which statistics forward selection would take as votes.",
-        "python -m benchmarks.photo_votes --photo-bench FOLDER",
-    ),
     "photo_harm": Record(
         "What photographs among the training images do to a small network.",
         "python -m benchmarks.photo_harm --photo-bench FOLDER",
@@ -202,29 +164,52 @@ RECORDS = {
         SHARED,
     ),
     "fuzz": Record("`evaluate.py` on damaged images and weights files.", "make fuzz", SHARED),
-    "run_ids": Record("Ids of runs that were renamed once; nothing is measured.", "nothing"),
+    "interchange": Record(
+        "Whether exported networks predict what the weights file predicts.",
+        "python -m benchmarks.interchange",
+    ),
+    "labels": Record("How well wrong labels are found.", "python -m benchmarks.labels", TWO_CORES),
+    "leaks": Record("Copies of training images in a test folder.", "python -m benchmarks.leaks"),
+    "leaks_settings": Record(
+        "Settings of the leak check, tried on the training folder.", "python -m benchmarks.leaks"
+    ),
+    "ranking": Record(
+        "Whether validation ranks networks as the test folders do.", "python -m benchmarks.ranking"
+    ),
+    "growth": Record(
+        "The search for duplicates over the size of a collection.", "python -m benchmarks.growth"
+    ),
 }
 
 
 def described(name: str) -> Record:
-    """What is known of ``results/<name>.csv``: or of the benchmark that it is named after."""
-    script = Path("benchmarks") / f"{name.split('_')[0]}.py"
-    if name in RECORDS or not script.exists():
-        return RECORDS.get(name, Record(f"{name.replace('_', ' ').capitalize()}.", "nothing"))
-    return Record(f"{sentence(script)}.", f"python -m benchmarks.{script.stem}")
+    """What is known of ``results/<name>.csv``."""
+    return RECORDS.get(name, Record(f"{name.replace('_', ' ').capitalize()}.", "nothing"))
 
 
 def recorded() -> list[str]:
-    """Names of the recorded tables, without that of their dates: those that are described first, in order."""
-    found = sorted(path.stem for path in config.RESULTS.glob("*.csv") if path.stem != "dates")
+    """Names of the recorded tables: those that are described first, in order."""
+    found = sorted(path.stem for path in config.RESULTS.glob("*.csv"))
     return [name for name in RECORDS if name in found] + [name for name in found if name not in RECORDS]
+
+
+def todays_code(command: str) -> str:
+    """The hash of the code that would write a table today: its benchmark's ``SOURCES``, else training."""
+    script = re.search(r"-m (benchmarks\.\w+)", command)
+    sources = getattr(importlib.import_module(script[1]), "SOURCES", None) if script else None
+    return code_of(sources) if sources else code_hash()
+
+
+def is_of_todays_code(name: str, table: pd.DataFrame) -> bool:
+    """Whether all rows say that they were measured with the code of today."""
+    return "code" in table and set(table.code) == {todays_code(described(name).command)}
 
 
 def renewed() -> pd.DataFrame:
     """Which command renews which table."""
-    tables: dict[str, list[str]] = {}
+    rows: dict[str, list[str]] = {}
     for name in recorded():
-        tables.setdefault(described(name).command, []).append(f"`{name}.csv`")
+        rows.setdefault(described(name).command, []).append(f"`{name}.csv`")
     return pd.DataFrame(
         [{"table": ", ".join(names), "renewed by": command if command == "nothing" else f"`{command}`"}
-         for command, names in tables.items()])  # fmt: skip
+         for command, names in rows.items()])  # fmt: skip

@@ -1,8 +1,7 @@
 """What the recorded measurements say, as readable tables and as single numbers.
 
-In: the CSV files in ``results/`` and ``weights/best.json``. Out: data frames with English titles
-(:data:`TABLES`), and numbers as text (:func:`values`). ``benchmarks/documents.py`` puts both into
-the documents. Nothing is measured here.
+In: the CSV files in ``results/`` and ``weights/best.json``. Out: data frames with titles (:data:`TABLES`),
+and numbers as text (:func:`values`); ``benchmarks/documents.py`` puts both into the documents.
 """
 
 import json
@@ -14,7 +13,7 @@ import pandas as pd
 
 from illus import config
 from illus.emoji20.build import PLANTED
-from illus.report.effects import against_control, at_the_edge
+from illus.report.effects import against_control
 
 CARD = Path("weights/best.json")
 CLASSES = Path("illus/emoji20/classes.csv")
@@ -32,22 +31,15 @@ RUNGS = {
     "votes alone": "the votes alone",
     "autoencoder error alone": "the autoencoder's error alone",
 }
-QUESTIONS = {
-    "what do duplicates across the split do?": ("copies that leak", "notebook 02"),
-    "which balance?": ("ways to balance", "notebook 02"),
-    "what do photographs do?": ("what photographs do, short runs", "notebook 03"),
-    "what do photos do?": ("what photographs do, long runs", "notebook 03"),
-}
 PHOTO_METHODS = ["this project", "this project, final", "k-means", "Gaussian mixture", "DBSCAN", "HDBSCAN"]
 PHOTO_METHODS += ["isolation forest", "autoencoder, k-means"]
-
-
 TEXT = dict.fromkeys(("code", "run_id", "run_ids", "seeds", "data_hash"), str)
 
 
 def read(name: str) -> pd.DataFrame:
-    """``results/<name>.csv``; hashes of code stay text."""
-    return pd.read_csv(config.RESULTS / f"{name}.csv", dtype=TEXT)
+    """``results/<name>.csv``, or of ``results/archive/``; hashes stay text."""
+    path = config.RESULTS / f"{name}.csv"
+    return pd.read_csv(path if path.exists() else config.RESULTS / "archive" / path.name, dtype=TEXT)
 
 
 def card() -> dict:
@@ -214,45 +206,6 @@ def photo_cost() -> pd.DataFrame:
     return table[list(names)].rename(columns=names).astype({"seed": int})
 
 
-def photo_votes() -> pd.DataFrame:
-    """What greedy forward selection would take as votes, without the collection that is named."""
-    table = read("photo_votes")
-    rows = table.groupby("left_out", sort=False).agg(
-        votes=("statistic", lambda s: ", ".join(f"`{name}`" for name in s)),
-        held_out_ap=("held_out_ap", "last"), shipped_ap=("shipped_ap", "last"))  # fmt: skip
-    names = {
-        "left_out": "chosen without",
-        "held_out_ap": "average precision there",
-        "shipped_ap": "of the shipped votes",
-    }
-    return rows.reset_index().rename(columns=names)
-
-
-def grid() -> pd.DataFrame:
-    """Macro F1 on validation by block, augmentation and epochs at the tuned rate, mean over seeds."""
-    tuned = read("grid").query("tuned == 1")
-    means = tuned.pivot_table(
-        index=["block", "budget"], columns="augmentation", values="val_macro_f1", sort=False
-    )
-    return means.reset_index().rename(columns={"budget": "epochs"})
-
-
-def single_runs() -> pd.DataFrame:
-    """Runs on the data of the shipped weights, the best on validation first."""
-    table = runs_of_the_weights().sort_values("val_macro_f1", ascending=False)
-    table["multiply_adds"] = (table.multiply_adds / 1e6).map("{:.0f} M".format)
-    names = {"question": "role", "input_size": "input px", "width": "width", "augmentation": "augmentation",
-             "mixing": "mixing", "epochs": "epochs", "seconds": "seconds", "multiply_adds": "multiply-adds",
-             "val_macro_f1": "validation: macro F1", "val_micro_f1": "validation: micro F1"}  # fmt: skip
-    return table[list(names)].rename(columns=names)
-
-
-def runs_of_the_weights() -> pd.DataFrame:
-    """Recorded runs on the data of the shipped weights, without the grid's."""
-    table = read("experiments")
-    return table[(table.data_hash == card()["training"]["data_hash"]) & table.error.isna()]
-
-
 def recipe() -> pd.DataFrame:
     """The networks of the weights, trained anew on a CPU, beside those that ship."""
     table = read("recipe").assign(minutes=lambda runs: runs.seconds / 60)
@@ -261,54 +214,12 @@ def recipe() -> pd.DataFrame:
     return table[list(names)].rename(columns=names).round({"minutes": 0}).astype({"minutes": int})
 
 
-def training_times() -> pd.DataFrame:
-    """How long the recorded trainings took that the notebooks show, and on what."""
-    table, single = read("experiments"), runs_of_the_weights()
-    shipped = single.run_id.isin(card()["training"]["run_ids"])
-    parts = [
-        ("the weights", "notebook 04", single[shipped]),
-        ("other networks on the same images", "notebook 04", single[~shipped]),
-        ("block, augmentation and budget", "notebook 04", read("grid")),
-        (
-            "one question a round",
-            "notebook 04",
-            read("rounds").query("not run_ids.str.contains(' ')").drop_duplicates("run_ids"),
-        ),
-        *((what, where, table[table.question == name]) for name, (what, where) in QUESTIONS.items()),
-        ("other methods", "notebook 04", read("training").assign(device="cpu")),
-    ]
-    return pd.DataFrame(
-        {
-            "trainings": what,
-            "shown in": where,
-            "device": " and ".join(sorted(runs.device.str.upper().unique())),
-            "runs": len(runs),
-            "minutes": round(runs.seconds.sum() / 60),
-        }
-        for what, where, runs in parts
-    )
-
-
 def ranking() -> pd.DataFrame:
     """The last networks on validation and on the test folders, the best on validation first."""
     names = {"role": "role", "val_macro_f1": "validation: macro F1"}
     names |= {f"{part}_macro_f1": f"{title}: macro F1" for part, title in PARTS.items()}
     table = read("ranking").sort_values("val_macro_f1", ascending=False)
     return table[list(names)].rename(columns=names)
-
-
-def augmentation() -> pd.DataFrame:
-    """The share of a training step that random changes of images take, with quartiles."""
-    table = read("augmentation")
-    table["share"] = [
-        f"{100 * row.share:z.0f} % [{100 * row.share_low:.0f}, {100 * row.share_high:.0f}]"
-        for row in table.itertuples()
-    ]
-    table = table[table.augmentation != "none"]
-    wide = table.pivot_table(
-        index="augmentation", columns="backend", values="share", aggfunc="first", sort=False
-    )
-    return wide.reset_index().replace({"affine+colour": "affine+colour, layer by layer"})
 
 
 def scoring() -> pd.DataFrame:
@@ -347,23 +258,6 @@ def photo_harm() -> pd.DataFrame:
     rows = read("photo_harm").sort_values("seed", kind="stable")
     found = changes(rows, "condition", "no photos", {"macro_f1": "macro F1", "micro_f1": "micro F1"})
     return found.rename_axis("condition").reset_index()
-
-
-def rounds() -> pd.DataFrame:
-    """One question a round about one network of the grid: changes on validation, mean over seeds."""
-    rows = read("rounds")
-    titles = {"val_macro_f1": "macro F1", "val_micro_f1": "micro F1"}
-    found = changes(rows, "answer", "base", titles).rename_axis("answer").reset_index()
-    adds = rows.groupby("answer").multiply_adds.mean()
-    found.insert(0, "question", found.answer.map(rows.set_index("answer").question.to_dict()))
-    return found.assign(**{"multiply-adds": found.answer.map(adds / 1e6).map("{:.1f} M".format)})
-
-
-def again() -> pd.DataFrame:
-    """Processor time of a run after 100 files were added to emoji20, beside a fresh run, and the cache."""
-    rows = read("again")[lambda table: table.run == "again"]
-    columns = ["step", "cpu_seconds", "share", "cache_mb"]
-    return rows[columns].set_axis(["step", "seconds", "share of a fresh run", "cache, MB"], axis=1)
 
 
 def growth() -> pd.DataFrame:
@@ -408,93 +302,35 @@ def labels() -> pd.DataFrame:
     return rows[columns].set_axis(titles, axis=1)
 
 
-def label_conflicts() -> pd.DataFrame:
-    """Label conflicts without a majority: what the label check's networks would decide."""
-    titles = ["share of the chosen class", "conflicts", "decided", "right", "precision"]
-    return read("label_conflicts")[["limit", "known", "decided", "right", "precision"]].set_axis(
-        titles, axis=1
-    )
-
-
 TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
-    function.__name__: function
-    for function in (
-        photo_harm,
-        again,
-        growth,
-        interchange,
-        leaks,
-        labels,
-        label_conflicts,
-        scores,
-        scores_short,
-        class_scores,
-        copies,
-        copies_short,
-        copy_settings,
-        near_curve,
-        photo_scores,
-        photo_scores_short,
-        photo_parts,
-        photo_spread,
-        photo_removed,
-        photo_cost,
-        photo_votes,
-        grid,
-        rounds,
-        single_runs,
-        recipe,
-        ranking,
-        training_times,
-        augmentation,
-        scoring,
-        damaged,
-    )
-}
+    table.__name__: table
+    for table in (
+        scores, scores_short, class_scores, recipe, ranking, copies, copies_short, copy_settings, near_curve,
+        photo_scores, photo_scores_short, photo_parts, photo_spread, photo_removed, photo_cost, photo_harm,
+        leaks, labels, growth, interchange, scoring, damaged)
+}  # fmt: skip
 
 
 def values() -> dict[str, str]:
     """Single numbers that prose states, by name."""
-    return {**values_of_weights(), **values_of_training(), **values_of_cleaning(), **values_of_growth()}
+    return {**values_of_weights(), **values_of_cleaning(), **values_of_growth()}
 
 
 def values_of_weights() -> dict[str, str]:
-    """Size, validation and test scores of ``weights/best.h5``."""
-    measured, training = card()["scores"], card()["training"]
+    """Size, training and validation score of ``weights/best.h5``."""
+    training = card()["training"]
     calibration, adds = training["calibration"], training["multiply_adds"]
     return {
         "data": training["data_hash"],
         "parameters": f"{training['parameters']:,}",
         "multiply-adds": f"{adds / 1e6:.1f}",
-        "multiply-adds in Korean": f"{adds // 10**8}억 {round(adds % 10**8 / 10**5) * 10:,}만",
         "networks": str(len(training["run_ids"])),
         "epochs": str(training["epochs"]),
         "minutes": f"{training['seconds'] / 60:.0f}",
         "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
         "validation macro F1": f"{training['val_macro_f1']:.3f}",
-        "validation micro F1": f"{training['val_micro_f1']:.3f}",
         "ece before": f"{calibration['ece_before']:.3f}",
         "ece after": f"{calibration['ece_after']:.3f}",
-        **{
-            f"{part} {kind}": f"{measured[part][kind]:.3f}"
-            for part in PARTS
-            for kind in ("macro_f1", "micro_f1")
-        },
-    }
-
-
-def values_of_training() -> dict[str, str]:
-    """What experiments and single training steps took."""
-    experiments = pd.concat([runs_of_the_weights(), read("grid")])
-    experiments = experiments[experiments.device == card()["training"]["device"]]
-    edge, cells = at_the_edge(read("grid"))
-    on_jax = read("augmentation").query("backend == 'jax'").set_index("augmentation").first_step_s
-    return {
-        "minutes with experiments": f"{experiments.seconds.sum() / 60:.0f}",
-        "cells of the grid": str(cells),
-        "cells at the edge": str(edge),
-        "first step on jax": f"{on_jax['strong']:.0f}",
-        "first step on jax, layers": f"{on_jax['affine+colour']:.0f}",
     }
 
 
@@ -513,8 +349,6 @@ def values_of_cleaning() -> dict[str, str]:
         **{f"{part} files": f"{count:,}" for part, count in files.items()},
         **{f"planted {kind}": f"{count:,}" for kind, count in PLANTED.items()},
         "redundant": f"{ours.redundant:,}",
-        "copies recall": f"{ours.recall:.3f}",
-        "copies precision": f"{ours.precision:.3f}",
         "wrong copies": str(len(twins)),
         "alike copies": str(alike),
         "precision without alike": f"{ours.right / (ours.flagged - alike):.3f}",

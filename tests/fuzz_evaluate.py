@@ -1,9 +1,9 @@
-"""Seeded damage to valid images and weights files, which evaluate.py must read or refuse, without crashing.
+"""Seeded damage to images and weights files, which evaluate.py must read or refuse, without crashing.
 
-    python -m tests.fuzz_evaluate [--images 10000] [--weights 2000] [--seed 0] [--out results/fuzz.csv]
+    python -m tests.fuzz_evaluate [--images 10000] [--weights 2000] [--seed 0] [--seconds 5] [--out FILE]
 
-A case that raises anything but the two errors of evaluate.py, or takes more than 5 s, ends the run with
-its number and a traceback; so does a crash. At the end memory may have grown by 1 GB at most.
+A case that raises anything but the two errors of evaluate.py, or takes more than ``--seconds``, ends the run
+with its number and a traceback; so does a crash. At the end memory may have grown by 1 GB at most.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from illus.learn.heads import nearest_features, with_temperature
 from illus.learn.networks import average
 from illus.parallel import write_table
 
-SECONDS, MEGABYTES = 5, 1024
+MEGABYTES = 1024  # that memory may grow by
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 NUMBERS = (0, 1, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 # fmt: off
@@ -186,11 +186,11 @@ def megabytes():
     )
 
 
-def fuzz(name, attempt, count, seed, folder, *arguments):
+def fuzz(name, attempt, count, seed, seconds, folder, *arguments):
     """Run numbered cases, each from its own seed; gives a row of how many were read, and what it took."""
     outcomes, slowest, before = Counter(), 0.0, megabytes()
     for number in range(count):
-        faulthandler.dump_traceback_later(SECONDS, exit=True)
+        faulthandler.dump_traceback_later(seconds, exit=True)
         start = time.perf_counter()
         try:
             outcomes[attempt(folder / "case.h5", *arguments, np.random.default_rng((seed, number)))] += 1
@@ -219,6 +219,7 @@ def main(arguments=None):
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--weights", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=5, help="that a case may take")
     parser.add_argument("--out", type=Path, help="CSV file for the two rows that are printed")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", module="PIL")
@@ -227,8 +228,8 @@ def main(arguments=None):
         (folder / "good.png").write_bytes(encode(draw("red")))
         weights = list(valid_weights(folder))
         rows = [
-            fuzz("images", try_image, options.images, options.seed, folder, valid_images()),
-            fuzz("weights", try_weights, options.weights, options.seed, folder, weights),
+            fuzz("images", try_image, options.images, options.seed, options.seconds, folder, valid_images()),
+            fuzz("weights", try_weights, options.weights, options.seed, options.seconds, folder, weights),
         ]
     if options.out:
         write_table(pd.DataFrame(rows), options.out)

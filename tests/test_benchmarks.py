@@ -2,12 +2,10 @@
 
 import ast
 import importlib.util
-import inspect
 import itertools
 import json
-import re
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +18,10 @@ from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, mix
 from illus.copies.duplicates import find_duplicates
 from illus.files.catalog import scan
-from illus.files.descriptors import DEFAULTS, DuplicateSettings, describe_images
+from illus.files.descriptors import DEFAULTS, describe_images
 from illus.hashing import code_of
-from illus.photos.finder import DEFAULTS as PHOTO_DEFAULTS
-from illus.photos.finder import PhotoSettings
 
 ROOT = Path(__file__).parent.parent
-PEERS = sorted((ROOT / "benchmarks/peers").glob("*.py"))
-TABLES = [
-    "duplicates",
-    "duplicates_curve",
-    "duplicates_settings",
-    "duplicates_twins",
-    "evaluate",
-    "interchange",
-    "label_conflicts",
-    "labels",
-    *sorted(path.stem for path in (ROOT / "results").glob("photo*.csv")),
-    "training",
-    "training_curves",
-]
 CHILD = "import time; held = b'x' * 50_000_000; time.sleep(0.5)"
 
 
@@ -78,13 +60,6 @@ def test_a_program_of_a_peer_runs(tmp_path):
     np.save(tmp_path / "hashes.npy", real)
     measure_program("hash_search", tmp_path / "hashes.npy", 1000, 3, tmp_path / "out.json")
     assert pd.read_json(tmp_path / "out.json", typ="series").found == 1
-
-
-@pytest.mark.parametrize("path", PEERS, ids=lambda path: path.stem)
-def test_programs_of_peers_say_what_comes_in_and_out(path):
-    text = ast.get_docstring(ast.parse(path.read_text("utf-8")))
-    assert "In:" in text
-    assert "Out:" in text
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda path: path.stem)
@@ -156,30 +131,6 @@ def test_code_is_what_runs(tmp_path):
         path.write_text(text)
         codes.append(code_of([path]))
     assert codes[0] == codes[1] != codes[2]
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_tables_say_which_code_they_are_of(name):
-    table = pd.read_csv(ROOT / f"results/{name}.csv", dtype=str, keep_default_na=False)
-    assert table.columns[-1] == "code"
-    assert all(re.fullmatch("|[0-9a-f]{8}|[0-9a-f]{12}", code) for code in table.code)
-
-
-def settings_marked(settings, words):
-    """Names of the fields whose line says one of the words."""
-    names = "|".join(setting.name for setting in fields(settings))
-    parts = re.split(rf"^    ({names}): ", inspect.getsource(settings), flags=re.MULTILINE)[1:]
-    return {
-        name for name, text in zip(parts[::2], parts[1::2], strict=True) if re.search(rf"\b({words})\b", text)
-    }
-
-
-def test_the_sweep_has_every_setting_that_says_so():
-    marked = settings_marked(DuplicateSettings, "swept|by eye")
-    swept = {name: values for group in threshold.SWEEP.values() for name, values in group.items()}
-    assert set(swept) == marked
-    for name, values in swept.items():
-        assert min(values) < getattr(DEFAULTS, name) < max(values)
 
 
 @pytest.mark.parametrize(
@@ -368,13 +319,6 @@ def test_settings_that_remove_illustrations_are_not_chosen(gone, allowed):
     table = grid_scores("cartoon", lambda eps_factor, **_: 0.5 + 0.1 * eps_factor, removed)
     chosen = photos.chosen_without(table)
     assert {row["eps_factor"] for row in chosen} == {best if allowed else others[-1]}
-
-
-def test_the_sweep_of_the_photo_filter_has_every_setting_that_says_so():
-    assert settings_marked(PhotoSettings, "sweep") <= set(photos.SWEEPS)
-    for values in (photos.SWEEPS, photos.GRID):
-        for name, tried in values.items():
-            assert min(tried) < getattr(PHOTO_DEFAULTS, name) < max(tried)
 
 
 @pytest.fixture(scope="module")

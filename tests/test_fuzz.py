@@ -1,16 +1,37 @@
 """The short version of the fuzzing; ``make fuzz`` runs all of it."""
 
+import subprocess
+import sys
+
 import numpy as np
-from fuzz_evaluate import damage, draw, encode, main, valid_weights, with_checksums
+import pandas as pd
+import pytest
+from fuzz_evaluate import damage, draw, encode, valid_weights, with_checksums
 
 import evaluate
 
 
-def test_damaged_files_are_read_or_refused():
-    images, weights = main(["--images", "300", "--weights", "60"])
+def fuzz(*arguments):
+    """The fuzzing in a process of its own: a case that crashes or takes too long ends the process."""
+    command = [sys.executable, "-m", "tests.fuzz_evaluate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.timeout(600)
+def test_damaged_files_are_read_or_refused(tmp_path):
+    out = tmp_path / "fuzz.csv"
+    done = fuzz("--images", 300, "--weights", 60, "--seconds", 60, "--out", out)
+    assert done.returncode == 0, done.stderr
+    images, weights = pd.read_csv(out).to_dict("records")
     assert images["read"] + images["refused"] == images["cases"] == 300
     assert weights["read"] + weights["refused"] == weights["cases"] == 60
     assert min(images["read"], images["refused"], weights["read"], weights["refused"]) > 3
+
+
+def test_a_case_that_takes_too_long_ends_the_fuzzing_with_a_stack():
+    done = fuzz("--images", 100_000, "--weights", 0, "--seconds", 1e-3)
+    assert done.returncode == 1
+    assert "most recent call first" in done.stderr
 
 
 def test_valid_weights_are_the_same_bytes_whatever_ran_before(tmp_path):

@@ -8,7 +8,6 @@ from conftest import COLOURS, draw, write_class_folders
 from benchmarks.labels import (
     change_labels,
     confident_joint,
-    conflict_table,
     normalised_margin,
     score_method,
 )
@@ -99,15 +98,6 @@ def test_a_benchmark_changes_so_many_labels_and_counts_what_is_found():
     assert found["precision"] == found["flagged_recall"] == 0.5
     assert found["flagged_precision"] == pytest.approx(5 / 95)
     assert found["suggested_right"] == 0
-
-
-def test_a_conflict_counts_where_its_class_is_known():
-    settled = pd.DataFrame(
-        {"suggested": list("aabb"), "score": [0.6, 0.96, 1, 0.99], "true": ["b", "a", None, "b"]}
-    )
-    table = conflict_table(settled).set_index("limit")
-    assert table.loc[0.5, ["conflicts", "known", "decided", "right"]].tolist() == [4, 3, 3, 2]
-    assert table.loc[0.95, ["decided", "right", "precision"]].tolist() == [2, 2, 1]
 
 
 def rows_of(counts, groups=None):

@@ -1,6 +1,5 @@
 """Rules that hold over the whole repository."""
 
-import csv
 import json
 import re
 import subprocess
@@ -9,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from evaluate import read_description
-from illus.learn.augmentation import AUGMENTATIONS
-from illus.learn.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS
-from illus.learn.optimizers import LOSSES, OPTIMIZERS
 from illus.learn.plan import RECIPE
 from illus.learn.settings import run_id
 
@@ -61,7 +57,8 @@ def test_paths_are_relative(path):
 def test_the_lock_file_has_hashes_and_no_addresses():
     text = (ROOT / "illus/emoji20/package-lock.json").read_text()
     assert "://" not in text
-    assert text.count('"integrity": "sha512-') == 15
+    packages = [name for name in json.loads(text)["packages"] if name]
+    assert text.count('"integrity": "sha512-') == len(packages) > 0
 
 
 def test_the_card_describes_the_weights():
@@ -72,28 +69,6 @@ def test_the_card_describes_the_weights():
     assert card["scores"]["test"]["macro_f1"] >= 0.65
 
 
-def recorded_runs():
-    with open(ROOT / "results/experiments.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.mark.parametrize(
-    ("setting", "known"),
-    [
-        ("block", BLOCKS),
-        ("pooling", POOLINGS),
-        ("channels", CHANNELS),
-        ("normalisation", NORMALISATIONS),
-        ("augmentation", AUGMENTATIONS),
-        ("loss", LOSSES),
-        ("optimizer", OPTIMIZERS),
-    ],
-)
-def test_recorded_runs_can_be_run_again(setting, known):
-    assert {row[setting] for row in recorded_runs()} <= set(known)
-
-
-def test_the_runs_of_the_weights_are_those_of_the_recipe_and_are_recorded():
+def test_the_runs_of_the_weights_are_those_of_the_recipe():
     card = json.loads((ROOT / "weights/best.json").read_text(encoding="utf-8"))["training"]
     assert card["run_ids"] == [run_id(member, card["data_hash"]) for member in RECIPE]
-    assert set(card["run_ids"]) <= {row["run_id"] for row in recorded_runs() if not row["error"]}
