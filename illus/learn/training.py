@@ -15,6 +15,7 @@ import pandas as pd
 from keras import ops
 from tqdm import tqdm
 
+import evaluate
 from evaluate import Description, atomic_write, load_classifier, score
 from illus.learn.batches import TrainingBatches, load_arrays, to_tf_dataset
 from illus.learn.compiling import (
@@ -26,7 +27,7 @@ from illus.learn.compiling import (
     with_fused_batch_norm,
 )
 from illus.learn.export import save_classifier
-from illus.learn.networks import build, multiply_adds
+from illus.learn.networks import multiply_adds
 from illus.learn.settings import Config, Record, code_hash, data_hash, run_id, summary
 
 PREDICTION_BATCH = 256  # images; larger than in training, because nothing is kept for gradients
@@ -214,15 +215,5 @@ def fit(
 
 def build_network(config: Config, n_classes: int) -> keras.Model:
     """The untrained network of a configuration, under the current dtype policy."""
-    return build(
-        config.input_size,
-        n_classes,
-        config.block,
-        config.width,
-        config.blocks,
-        config.dropout,
-        config.channels,
-        config.normalisation,
-        config.pooling,
-        config.stem_stride,
-    )
+    settings = {name: getattr(config, name) for name in evaluate.SETTINGS} | {"blocks": list(config.blocks)}
+    return evaluate.build_network(settings | {"input_size": config.input_size, "n_classes": n_classes})
