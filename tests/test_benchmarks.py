@@ -19,8 +19,9 @@ from benchmarks import duplicates, photos, threshold
 from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, mix
 from illus.copies.duplicates import find_duplicates
+from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.files.catalog import scan
-from illus.files.descriptors import DEFAULTS, DuplicateSettings, describe_images
+from illus.files.descriptors import describe_images
 from illus.hashing import code_of
 from illus.photos.finder import DEFAULTS as PHOTO_DEFAULTS
 from illus.photos.finder import PhotoSettings
@@ -185,7 +186,6 @@ def test_the_sweep_has_every_setting_that_says_so():
 @pytest.mark.parametrize(
     ("stage", "changes"),
     [
-        ("describe", {"content_share": 0.9, "max_content": 200.0}),
         ("pair", {"colour_neighbours": 2}),
         ("compare", {"window": 4}),
         ("decide", {"near": 2.0}),
