@@ -31,10 +31,11 @@ from illus import config
 from illus.copies.compare import _aligned, distance
 from illus.copies.duplicates import best_first
 from illus.copies.groups import connected_components
+from illus.copies.settings import DEFAULTS
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
 from illus.emoji20.truth import load_truth, score_duplicates
-from illus.files.descriptors import DEFAULTS, content_box, describe_images, square
+from illus.files.descriptors import content_box, describe_images, square
 from illus.hashing import code_of
 from illus.parallel import write_table
 

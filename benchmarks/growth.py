@@ -25,8 +25,9 @@ from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
 from illus import config
 from illus.copies.compare import pair_distances
 from illus.copies.duplicates import candidate_pairs, distinct_images
+from illus.copies.settings import DEFAULTS
 from illus.files.catalog import scan
-from illus.files.descriptors import DEFAULTS, Descriptors
+from illus.files.descriptors import Descriptors
 from illus.hashing import code_of
 from illus.parallel import write_table
 

@@ -31,6 +31,7 @@ DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is score
     "illus/copies/groups.py",
     "illus/copies/duplicates.py",
     "illus/copies/removal.py",
+    "illus/copies/settings.py",
     "illus/emoji20/truth.py",
 )
 

@@ -13,10 +13,10 @@ from joblib import parallel_config
 import evaluate
 from illus.copies import compare
 from illus.copies.duplicates import find_duplicates
+from illus.copies.settings import DuplicateSettings
 from illus.files import cache
 from illus.files.cache import Stage, cached
 from illus.files.catalog import scan
-from illus.files.descriptors import DuplicateSettings
 from illus.files.reading import kept_statistics
 
 PLAIN = Stage("plain", ("illus/config.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
@@ -272,6 +272,17 @@ def rows_of(folder: Path, stage: str):
     (path,) = folder.glob(f"{stage}-*.sqlite")
     with sqlite3.connect(path) as database:
         return database.execute("SELECT key FROM kept").fetchall()
+
+
+def test_a_threshold_decides_and_measures_nothing_again(tmp_path, decoded):
+    folder = collection(tmp_path / "images")
+    catalog = scan(folder, cache=tmp_path / "cache")
+    find_duplicates(catalog, folder, cache=tmp_path / "cache")
+    decoded.clear()
+    settings = DuplicateSettings(near=5.0, unlike=9.0)
+    strict = find_duplicates(catalog, folder, settings, cache=tmp_path / "cache")
+    assert decoded == []
+    pd.testing.assert_frame_equal(strict, find_duplicates(catalog, folder, settings))
 
 
 def test_nothing_is_written_beside_the_images(tmp_path):

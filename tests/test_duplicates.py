@@ -21,10 +21,11 @@ from illus.copies.duplicates import (
     resolve_duplicates,
     stored_duplicates,
 )
+from illus.copies.settings import DuplicateSettings
 from illus.dataset.split import split
 from illus.emoji20.truth import class_names, load_truth, planted_pairs, recall_by_transform, score_duplicates
 from illus.files.catalog import scan
-from illus.files.descriptors import DESCRIPTOR, DuplicateSettings
+from illus.files.descriptors import DESCRIPTOR
 
 MIXED = {
     "A/plant.png": plant(),

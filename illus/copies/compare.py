@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from illus.copies.candidates import ROWS_AT_ONCE
+from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.files.cache import Stage, cached
-from illus.files.descriptors import DEFAULTS, THUMBNAIL_SIDE, Descriptors, DuplicateSettings
+from illus.files.descriptors import THUMBNAIL_SIDE, Descriptors
 from illus.parallel import in_parallel
 
 MEAN = np.full((1, 3), 1 / 3, np.float32)

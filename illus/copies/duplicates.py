@@ -13,7 +13,8 @@ from illus.copies.candidates import ROWS_AT_ONCE, hash_pairs, neighbour_pairs, u
 from illus.copies.compare import distance, pair_distances, plausible
 from illus.copies.groups import connected_components, group_members
 from illus.copies.removal import BETTER, COLUMNS, duplicates_table, take_apart
-from illus.files.descriptors import DEFAULTS, Descriptors, DuplicateSettings, mirrored
+from illus.copies.settings import DEFAULTS, DuplicateSettings
+from illus.files.descriptors import Descriptors, mirrored
 from illus.files.overrides import BY_DECISION, relabel, tell
 from illus.files.reading import kept_descriptors
 from illus.parallel import write_table
@@ -75,7 +76,7 @@ def find_duplicates(
     """
     if not (catalog.error == "").any():
         return pd.DataFrame(columns=COLUMNS)
-    files, descriptors = distinct_images(catalog, folder, settings, cache=cache)
+    files, descriptors = distinct_images(catalog, folder, cache=cache)
     pairs = candidate_pairs(descriptors, settings)
     distances = pair_distances(descriptors, pairs, settings, cache)
     return resolve_duplicates(files, descriptors, pairs, distances, settings, overrides)
@@ -115,17 +116,13 @@ def stored_duplicates(
 
 
 def distinct_images(
-    catalog: pd.DataFrame,
-    folder: str | Path,
-    settings: DuplicateSettings = DEFAULTS,
-    *,
-    cache: Path | None = None,
+    catalog: pd.DataFrame, folder: str | Path, *, cache: Path | None = None
 ) -> tuple[pd.DataFrame, Descriptors]:
     """Order the readable files, best first, and describe each distinct image once.
 
     Parameters
     ----------
-    catalog, folder, settings, cache
+    catalog, folder, cache
         As for :func:`find_duplicates`.
 
     Returns
@@ -137,7 +134,7 @@ def distinct_images(
     """
     files = best_first(catalog[catalog.error == ""])
     once = files.drop_duplicates("sha256")
-    descriptors = kept_descriptors(once, folder, settings, cache)
+    descriptors = kept_descriptors(once, folder, cache)
     pixels = pd.Series(descriptors["pixels"], once.sha256)
     files["image"] = pd.factorize(files.sha256.map(pixels))[0]
     return files, descriptors[~pixels.duplicated().to_numpy()]

@@ -19,9 +19,10 @@ from evaluate import Scores, natural_key, on_one_line, score
 from illus.copies.candidates import hash_pairs, unique_pairs
 from illus.copies.compare import plausible
 from illus.copies.duplicates import distinct_images, pair_distances
+from illus.copies.settings import DEFAULTS as DUPLICATES
+from illus.copies.settings import DuplicateSettings
 from illus.files.catalog import scan
-from illus.files.descriptors import DEFAULTS as DUPLICATES
-from illus.files.descriptors import Descriptors, DuplicateSettings
+from illus.files.descriptors import Descriptors
 from illus.files.overrides import decided, relabel
 
 COLUMNS = ["path", "copy_of", "relation", "distance", "class_name", "copy_class"]
@@ -83,7 +84,7 @@ def describe_folder(
     """
     catalog = relabel(scan(folder, cache=cache), overrides)
     catalog = catalog[decided(catalog, overrides) != "drop"]
-    return Images(*distinct_images(catalog, folder, settings.duplicates, cache=cache))
+    return Images(*distinct_images(catalog, folder, cache=cache))
 
 
 def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:

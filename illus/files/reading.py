@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from illus.files.cache import Stage, cached
-from illus.files.descriptors import DEFAULTS, DESCRIPTOR, Descriptors, DuplicateSettings, describe_image
+from illus.files.descriptors import DESCRIPTOR, Descriptors, describe_image
 from illus.files.photo_statistics import LEVELS, PATCH, PATCHES, photo_statistics
 from illus.parallel import in_parallel
 
@@ -22,12 +22,7 @@ PHOTO_FEATURES = Stage(
 )
 
 
-def kept_descriptors(
-    files: pd.DataFrame,
-    folder: str | Path,
-    settings: DuplicateSettings = DEFAULTS,
-    cache: Path | None = None,
-) -> Descriptors:
+def kept_descriptors(files: pd.DataFrame, folder: str | Path, cache: Path | None = None) -> Descriptors:
     """:func:`illus.files.descriptors.describe_images` of files.
 
     Parameters
@@ -36,16 +31,15 @@ def kept_descriptors(
         Readable rows of the catalog, of different ``sha256``.
     folder : str or Path
         What ``path`` is relative to.
-    settings : DuplicateSettings, optional
     cache : Path, optional
     """
     paths, keys = _paths_and_keys(files, folder)
     descriptors = Descriptors(len(paths), cache)
 
     def describe(new: list[int]) -> Iterable[tuple[np.ndarray]]:
-        return ((row,) for row in in_parallel(describe_image, [paths[i] for i in new], "describe", settings))
+        return ((row,) for row in in_parallel(describe_image, [paths[i] for i in new], "describe"))
 
-    cached(cache, DESCRIPTORS, keys, [descriptors], describe, settings, paths)
+    cached(cache, DESCRIPTORS, keys, [descriptors], describe, files=paths)
     return descriptors
 
 

@@ -170,7 +170,7 @@ def pair_distances(axes: Axes, distances: np.ndarray, kinds: Mapping[str, np.nda
     kinds : mapping of str to numpy.ndarray
         Name to bool, shape (n,): the pairs of one histogram.
     near : float
-        See :class:`illus.files.descriptors.DuplicateSettings`.
+        See :class:`illus.copies.settings.DuplicateSettings`.
     """
     values = [distances[rows] for rows in kinds.values()]
     axes.hist(
