@@ -23,7 +23,7 @@ YCC[1:] *= 0.5**0.5  # the square of a colour difference counts half
 SUM = np.ones((1, 3), np.float32)
 BESIDE = np.ones((3, 3), np.uint8)
 COARSE_SIDE = 32  # px, at which most pairs are told apart
-COARSE_STEPS, FINE_STEPS = 4, 2  # of the alignment at that side, and at the full one
+COARSE_STEPS, FINE_STEPS = 4, 1  # of the alignment at that side, and at the full one
 SLACK = 1.5  # times the limits of an alignment, within which a coarse one is refined
 
 BLUR = 0.7  # px, sd of the blur before two images are compared: about one step of resampling
@@ -128,7 +128,7 @@ def distance(
     none after one below ``settings.sure``.
 
     Most pairs are of different drawings, which shows at ``COARSE_SIDE`` already: a distance there above
-    ``settings.max_coarse`` is the result.
+    ``settings.unlike`` is the result.
 
     Parameters
     ----------
@@ -151,15 +151,14 @@ def distance(
     side = int(np.clip(content.min(), settings.smallest_side, THUMBNAIL_SIDE))
     coarse = _Level(pair, min(COARSE_SIDE, side), settings)
     warp = coarse.align(NO_MOVE, COARSE_STEPS)
-    gap = coarse.gap(warp, settings.max_coarse)
-    if gap > settings.max_coarse:
+    gap = coarse.gap(warp, settings.unlike)
+    if gap > settings.unlike:
         return gap + margin
     fine = _Level(pair, side, settings)
     warp = fine.align(rescaled(warp, side / coarse.side), FINE_STEPS)
     gap = fine.gap(warp, settings.sure)
-    if settings.sure < gap < settings.max_retry_distance:
-        back = fine.swapped()
-        gap = min(gap, back.gap(back.align(inverse(warp), FINE_STEPS), settings.sure))
+    if settings.sure < gap <= settings.unlike:
+        gap = min(gap, fine.swapped().gap(inverse(warp), settings.sure))
     return gap + margin
 
 
