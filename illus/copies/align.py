@@ -10,6 +10,7 @@ import numpy as np
 SMOOTHING = (5, 5)  # px, of the Gaussian that both images are smoothed with before gradients are taken
 MIN_STRUCTURE = 1.0  # levels, sd of an image below which there is nothing to align by
 MIN_COMMON = 0.3  # share of the fixed image's contrast that the other must have in common with it
+FRAME = 0.04  # share of the side
 DAMPING = 1e-3  # share of the curvature: keeps in place what the image does not determine
 NO_MOVE = np.eye(2, 3)
 
@@ -23,13 +24,16 @@ class Aligner:
     (Evangelidis and Psarakis 2008).
     """
 
-    def __init__(self, gray: np.ndarray) -> None:
+    def __init__(self, gray: np.ndarray, known: np.ndarray) -> None:
         smooth = cv2.GaussianBlur(gray, SMOOTHING, 0)
-        target = (smooth - cv2.mean(smooth)[0]).ravel()
+        weight = _inner(known).ravel()
+        total = max(1.0, float(weight.sum()))
+        target = smooth.ravel() * weight
+        target -= float(target.sum()) / total * weight
         self.power = float(target @ target)
-        self.has_structure = self.power > MIN_STRUCTURE**2 * target.size
+        self.has_structure = self.power > MIN_STRUCTURE**2 * total
         if self.has_structure:
-            self.projections = np.vstack([_solver(smooth, target), target])
+            self.projections = np.vstack([_solver(smooth, weight, target), target])
 
     def align(self, gray: np.ndarray, warp: np.ndarray, steps: int) -> np.ndarray:
         """The map that lays another image upon this one, from a first guess."""
@@ -45,7 +49,15 @@ class Aligner:
         return warp
 
 
-def _solver(smooth: np.ndarray, target: np.ndarray) -> np.ndarray:
+def _inner(known: np.ndarray) -> np.ndarray:
+    """Where an image is known, without the frame into which a map can move what is beyond the other's edge."""
+    frame = max(1, round(FRAME * len(known)))
+    inner = np.zeros_like(known)
+    inner[frame:-frame, frame:-frame] = known[frame:-frame, frame:-frame]
+    return inner
+
+
+def _solver(smooth: np.ndarray, weight: np.ndarray, target: np.ndarray) -> np.ndarray:
     """What turns a difference of images into a change of the map's six numbers; float32, (6, pixels).
 
     Blind to brightness and contrast: its rows are orthogonal to constants and to the target.
@@ -54,8 +66,9 @@ def _solver(smooth: np.ndarray, target: np.ndarray) -> np.ndarray:
     across = np.arange(len(smooth), dtype=np.float32) - np.float32(len(smooth) - 1) / 2
     down = across[:, None]
     steepest = np.stack([dx * across, dx * down, dx, dy * across, dy * down, dy]).reshape(6, -1)
-    steepest -= steepest.mean(1, keepdims=True)
-    steepest -= np.outer(steepest @ target / (target @ target), target)
+    steepest *= weight
+    for known in (weight, target):
+        steepest -= np.outer(steepest @ (known / (known @ known)), known)
     curvature = (steepest @ steepest.T).astype(np.float64)
     curvature.flat[::7] *= 1 + DAMPING
     curvature.flat[::7] += 1e-9

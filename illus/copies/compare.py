@@ -22,7 +22,7 @@ YCC = np.array([[0.299, 0.587, 0.114], [0.5, -0.4187, -0.0813], [-0.1687, -0.331
 YCC[1:] *= 0.5**0.5  # the square of a colour difference counts half
 SUM = np.ones((1, 3), np.float32)
 BESIDE = np.ones((3, 3), np.uint8)
-COARSE_SIDE = 32  # px, at which most pairs are told apart
+COARSE_SIDE, COARSE_WINDOW = 32, 3  # px, at which most pairs are told apart
 COARSE_STEPS, FINE_STEPS = 4, 1  # of the alignment at that side, and at the full one
 SLACK = 1.5  # times the limits of an alignment, within which a coarse one is refined
 
@@ -149,15 +149,15 @@ def distance(
     fill = np.log(content / pair["size"].max(1))
     margin = settings.margin_penalty * abs(fill[0] - fill[1])
     side = int(np.clip(content.min(), settings.smallest_side, THUMBNAIL_SIDE))
-    coarse = _Level(pair, min(COARSE_SIDE, side), settings)
+    coarse = _Level(pair, min(COARSE_SIDE, side), COARSE_WINDOW, settings)
     warp = coarse.align(NO_MOVE, COARSE_STEPS)
     gap = coarse.gap(warp, settings.unlike)
     if gap > settings.unlike:
         return gap + margin
-    fine = _Level(pair, side, settings)
+    fine = _Level(pair, side, settings.window, settings)
     warp = fine.align(rescaled(warp, side / coarse.side), FINE_STEPS)
     gap = fine.gap(warp, settings.sure)
-    if settings.sure < gap <= settings.unlike:
+    if settings.sure < gap < settings.max_retry_distance:
         gap = min(gap, fine.swapped().gap(inverse(warp), settings.sure))
     return gap + margin
 
@@ -165,12 +165,11 @@ def distance(
 class _Level:
     """Two images at one side, and how different they are there."""
 
-    def __init__(self, pair: np.ndarray, side: int, settings: DuplicateSettings) -> None:
-        self.side, self.settings = side, settings
+    def __init__(self, pair: np.ndarray, side: int, window: int, settings: DuplicateSettings) -> None:
+        self.side, self.window, self.settings = side, window, settings
         self.images = [_resize(image, side) for image in pair["thumbnail"]]
         self.known = [_known(*place, side) for place in zip(pair["box"], pair["size"], strict=True)]
         self.seen = [_see(image) for image in self.images]
-        self.window = max(2, round(settings.window * min(1, side / COARSE_SIDE / 3)))
 
     def swapped(self) -> "_Level":
         """The same with the other image fixed."""
@@ -182,7 +181,7 @@ class _Level:
     def align(self, warp: np.ndarray, steps: int) -> np.ndarray:
         """A better map of the second image upon the first; none if it is far too large to become small."""
         fixed, moving = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in self.images)
-        warp = Aligner(fixed).align(moving, warp, steps)
+        warp = Aligner(fixed, self.known[0]).align(moving, warp, steps)
         return warp if self.is_small(warp, SLACK) else NO_MOVE
 
     def is_small(self, warp: np.ndarray, slack: float = 1.0) -> bool:
