@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from illus import config
+from illus.files.layout import check_layout
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -82,7 +83,7 @@ def leaks(options: argparse.Namespace) -> None:
     """Which test images are copies of training images."""
     check_folder(options.training)
     check_folder(options.test)
-    check_file(options.csv)
+    check_file(options.csv, options.training, options.test)
     from illus.copies.leaks import find_leaks, format_leaks
     from illus.parallel import write_table
 
@@ -118,7 +119,7 @@ def clean(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Classes of images without a class."""
-    check_file(options.csv)
+    check_file(options.csv, options.folder, options.weights)
     from evaluate import atomic_write, format_csv
     from illus.learn.predict import format_predictions
     from illus.learn.predict import predict as predict_folder
@@ -143,7 +144,7 @@ def load_pipeline() -> ModuleType:
 
 def export(options: argparse.Namespace) -> None:
     """Weights in the format of another program."""
-    check_file(options.out)
+    check_file(options.out, options.weights)
     load_pipeline()
     from illus.learn.interchange import export_to
 
@@ -188,17 +189,39 @@ def class_folders_of(options: argparse.Namespace) -> Path:
 
 
 def check_folder(folder: Path, cure: str = "name a folder that has a sub-folder for each class") -> None:
-    """ValueError if there is no such folder, with what to do about it."""
+    """ValueError if there is no such folder of class folders, or it is one of parts, with what to do about it."""
     if not folder.is_dir():
         raise ValueError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}: {cure}")
+    check_layout(folder)
 
 
-def check_file(path: Path | None) -> None:
-    """ValueError, before the work, if its result could not be written to this file; None is no file."""
-    if path and path.is_dir():
+def check_file(path: Path | None, *inputs: Path) -> None:
+    """ValueError, before the work, if its result could not be written to this file; None is no file.
+
+    Nor is it written over an input: a file that is one, or an image in a folder that is one.
+    """
+    if not path:
+        return
+    if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file")
-    if path:
-        check_folder(path.parent, "make it, or name another file")
+    if not path.parent.is_dir():
+        raise ValueError(f"no such folder: {path.parent}: make it, or name another file")
+    for given in inputs:
+        if path.is_file() and (path.samefile(given) if given.is_file() else _is_image_in(path, given)):
+            raise ValueError(f"{path} is an input, which would be lost: name another file")
+
+
+def _is_image_in(path: Path, folder: Path) -> bool:
+    path = path.resolve()
+    if not folder.is_dir() or not path.is_relative_to(folder.resolve()):
+        return False
+    from evaluate import ImageDecodeError, open_image, read_file
+
+    try:
+        open_image(read_file(path))
+    except ImageDecodeError:
+        return False
+    return True
 
 
 # --- Arguments ------------------------------------------------------------------------------------

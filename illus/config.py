@@ -6,6 +6,7 @@ All paths are relative to the root of the repository, where notebooks and comman
 
 import os
 import platform
+import unicodedata
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -72,15 +73,31 @@ def is_work_of_emoji20(work: Path) -> bool:
 
 
 def test_folders(folder: str | Path) -> list[Path]:
-    """Folders to score: those beside a training folder whose names begin with ``test``, sorted.
+    """Folders to score: those beside a training folder that begin with ``test`` and hold a class of it, sorted.
 
     Upper and lower case are the same. Empty if ``folder`` has none of the names in ``TRAINING_NAMES``.
     """
-    folder, resolved = Path(folder), Path(folder).resolve()
+    classes = _sub_folders(Path(folder))
+    return [path for path in _named_test(Path(folder)) if classes & _sub_folders(path)]
+
+
+def untested_folders(folder: str | Path) -> list[Path]:
+    """Folders that are called as :func:`test_folders` are, but hold no class of the training folder."""
+    return sorted(set(_named_test(Path(folder))) - set(test_folders(folder)))
+
+
+def _named_test(folder: Path) -> list[Path]:
+    resolved = folder.resolve()
     if resolved.name.casefold() not in TRAINING_NAMES:
         return []
     parent = folder.parent if folder.name == resolved.name else resolved.parent  # of "." only the latter
     return sorted(p for p in parent.glob("*") if p.name.casefold().startswith("test") and p.is_dir())
+
+
+def _sub_folders(folder: Path) -> set[str]:
+    """Names of sub-folders, in Unicode NFC."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    return {unicodedata.normalize("NFC", path.name) for path in inside if path.is_dir()}
 
 
 def weights_path(folder: str | Path) -> Path:

@@ -13,7 +13,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from evaluate import Result, Row, class_folders, format_result
+from evaluate import (
+    EvaluationError,
+    ImageDecodeError,
+    Result,
+    Row,
+    class_folders,
+    format_result,
+    list_files,
+    open_image,
+    read_file,
+    shorten_list,
+)
 from illus import config
 from illus.copies.duplicates import find_duplicates
 from illus.copies.leaks import (
@@ -197,6 +208,7 @@ def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path
 
 def run(folder: Path) -> None:
     """Prepare a folder, train, export, and print scores: on its test folders, or on a held-out part."""
+    check_tests(folder)
     work = config.work_dir(folder)
     dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT)
     tests = folders_to_score(dataset, folder)
@@ -237,6 +249,7 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
         Do not take the table that is there: it may be of fewer files, as of the quick profile, or from before
         a person's decisions. One from which a part ``test`` is held out is never taken.
     """
+    check_tests(folder)
     table = config.work_dir(folder) / "dataset.csv"
     before = read_table(table) if table.exists() and not anew else None
     left = before is not None and "test" not in set(before.split)
@@ -247,6 +260,34 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
     dataset = split_by_cluster(plain, folder, shares, config.SEED)
     write_table(dataset, table.with_name("split_by_cluster.csv"))
     return dataset
+
+
+def check_tests(folder: Path) -> None:
+    """Say before any training what could not be scored after it.
+
+    Raises
+    ------
+    evaluate.EvaluationError
+        A test folder has a class that training has not, or no file in it is a readable image.
+    """
+    for path in config.untested_folders(folder):
+        print(f"{path} is not scored: none of its sub-folders is a class of {folder}", flush=True)
+    for test in config.test_folders(folder):
+        classes = class_folders(test)
+        if unknown := [name for name in classes if name not in class_folders(folder)]:
+            raise EvaluationError(
+                f"{test} has classes that {folder} has not, so it cannot be scored: {shorten_list(unknown)}"
+            )
+        if not any(_is_image(path) for sub in classes.values() for path in list_files(sub)):
+            raise EvaluationError(f"no file in the class folders of {test} is a readable image")
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        open_image(read_file(path))
+    except ImageDecodeError:
+        return False
+    return True
 
 
 def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:

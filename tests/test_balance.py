@@ -76,10 +76,10 @@ def test_unreadable_files_are_left_out():
 @pytest.mark.parametrize(
     ("catalog", "message"),
     [
-        (make_catalog({"a": 3}).assign(error="empty file"), "no readable image"),
-        (pd.DataFrame(columns=["path", "class_name", "error", "sha256"]), "no readable image"),
+        (make_catalog({"a": 3}).assign(error="empty file"), "no image is left to split: 3 of 3 files are unre"),
+        (pd.DataFrame(columns=["path", "class_name", "error", "sha256"]), "there are no files"),
         (make_catalog({"a": 30}), "only one class, a: a classifier needs at least two"),
-        (make_catalog({"a": 1, "b": 1}), "too few images to give the part 'validation' 10%"),
+        (make_catalog({"a": 1, "b": 1}), "too few different images for a part 'validation'"),
     ],
 )
 def test_too_few_images_or_classes_are_an_error(catalog, message):
@@ -106,6 +106,13 @@ def test_a_group_too_large_for_the_share_is_not_drawn():
 PATHS = [f"a/{i}-0.png" for i in range(4)]
 
 
+def test_what_was_dropped_is_not_called_unreadable():
+    catalog = make_catalog({"a": 2, "b": 2})
+    duplicates = pd.DataFrame({"path": catalog.path, "group": "1", "keep": False})
+    with pytest.raises(ValueError, match=r"^no image is left to split: 0 of 4 files are unreadable, and"):
+        split(catalog, duplicates)
+
+
 @pytest.mark.parametrize("how", ["broken", "copies", "photos"])
 def test_a_class_that_lost_all_its_images_is_named(how):
     catalog = make_catalog({"a": 4, "b": 40, "c": 40})
@@ -123,7 +130,8 @@ def test_the_only_image_left_of_a_class_is_for_training():
     catalog = make_catalog({"a": 4, "b": 40})
     duplicates = pd.DataFrame({"path": PATHS, "group": "G1", "keep": [False, False, True, False]})
     for seed in range(5):
-        dataset = split(catalog, duplicates, seed=seed)
+        with pytest.warns(UserWarning, match="for the part 'validation' in a"):
+            dataset = split(catalog, duplicates, seed=seed)
         left = dataset[dataset.class_name == "a"]
         assert dict(zip(left.path, left.split, strict=True)) == {"a/2-0.png": "train"}
         assert (dataset.split == "validation").sum() == 4

@@ -128,6 +128,27 @@ def test_a_file_that_would_have_no_place_is_refused_before_the_work(arguments, p
         assert line == f"illus {arguments.split()[0]}: error: {message}"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "leaks a b --csv b/L2_2/0.png",
+        "predict b w.h5 --csv b/L2_2/0.png",
+        "predict b w.h5 --csv link.png",
+        "predict b w.h5 --csv w.h5",
+        "export w.h5 w.h5 --format keras",
+    ],
+)
+def test_an_output_that_is_an_input_is_refused(arguments, empty_place, capsys):
+    for name in "ab":
+        write_class_folders(empty_place / name, n=1)
+    (empty_place / "w.h5").write_text("weights")
+    (empty_place / "link.png").symlink_to("b/L2_2/0.png")
+    before = {path: path.read_bytes() for path in empty_place.rglob("*") if path.is_file()}
+    assert main(arguments.split()) == 2
+    assert "is an input, which would be lost: name another file" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in empty_place.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize("arguments", [["run"], ["run", "--recipe"]])
 def test_run_builds_emoji20_where_it_is_missing(arguments, empty_place, monkeypatch, capsys):
     def build(out):

@@ -147,7 +147,7 @@ def test_nothing_is_written_into_the_class_folders(inside, folder, class_folder_
 @pytest.mark.parametrize("names", [("Training", "Test", "TEST_2"), ("train", "test", "Testing")])
 def test_test_folders_are_found_in_any_case_and_from_inside(names, tmp_path, monkeypatch):
     for name in names:
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "cat").mkdir(parents=True)
     (tmp_path / "link").symlink_to(names[0])
     for folder in (names[0], "link", f"{names[0]}/../{names[0]}/"):
         monkeypatch.chdir(tmp_path)
@@ -160,7 +160,8 @@ def test_test_folders_are_found_in_any_case_and_from_inside(names, tmp_path, mon
 def test_test_folders_and_weights_are_found_beside_a_training_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("training", "test", "test_unseen_style", "images"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "cat").mkdir(parents=True)
+    (tmp_path / "test_logs" / "2026").mkdir(parents=True)
     (tmp_path / "test.txt").write_text("no folder")
     assert [p.name for p in config.test_folders(tmp_path / "training")] == ["test", "test_unseen_style"]
     assert config.test_folders(tmp_path / "images") == []
@@ -199,6 +200,50 @@ def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, ca
     with joblib.parallel_config(backend="threading"):
         pipeline.tell_leaks(folder, scored, names)
     assert "no test file is a copy" in capsys.readouterr().out.strip().split("\n\n")[1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda test: (test / "L2_99").mkdir(), "has classes that"),
+        (lambda test: [path.write_text("text") for path in test.rglob("*.png")], "is a readable image"),
+    ],
+)
+def test_what_cannot_be_scored_is_told_before_any_training(spoil, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: pytest.fail("the stages began"))
+    folder = write_class_folders(tmp_path / "data" / "training", n=2)
+    spoil(write_class_folders(tmp_path / "data" / "test", n=1))
+    (tmp_path / "data" / "test_logs").mkdir()
+    for arguments in (["--no-notebooks"], ["--recipe"]):
+        assert main(["run", str(folder), *arguments]) == 2
+        shown = capsys.readouterr()
+        assert message in shown.err
+        assert "test_logs is not scored" in shown.out
+
+
+@pytest.mark.parametrize("command", ["clean", "run", "review", "labels", "report", "leaks"])
+def test_the_folder_above_the_parts_is_refused_and_nothing_done(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "val", "test"):
+        write_class_folders(tmp_path / "data" / part, n=2)
+    last = {"clean": ["out"], "leaks": ["data/test"]}.get(command, [])
+    assert main([command, "data", *last]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert line.endswith(
+        "the sub-folders of data, test, train, val, look like parts of a data set, not like classes; "
+        "nothing was done. Name one of them, for example data/train"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    with pytest.raises(ValueError, match="look like parts"):
+        scan("data")
+
+
+def test_classes_may_be_called_like_parts(tmp_path):
+    folder = write_class_folders(tmp_path / "images", {"test tube": "red", "train": "blue"}, n=1)
+    assert len(scan(folder)) == 2
+    (folder / "train" / "steam").mkdir()  # a class folder may have sub-folders
+    assert len(scan(folder)) == 2
 
 
 @pytest.fixture

@@ -3,14 +3,15 @@
 In: catalog.csv, and if they exist duplicates.csv and photos.csv. Out: dataset.csv.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from evaluate import natural_key
+from evaluate import natural_key, shorten_list
 from illus import config
 from illus.copies.groups import connected_components, draw_groups
 from illus.files.descriptors import describe_images
@@ -21,6 +22,7 @@ STRATEGIES = ("none", "downsample", "upsample", "both")
 VALIDATION_SHARE = 0.1
 DEFAULT_FRACTIONS = {"train": 1 - VALIDATION_SHARE, "validation": VALIDATION_SHARE}
 CLUSTER_SIZE = 8  # images of a cluster of look-alikes, on average
+FINER = 2  # times the groups that a class needs, where it has too few: shares of parts get nearer
 
 
 def split(
@@ -56,6 +58,11 @@ def split(
         ``path``, ``class_name``, ``class_id`` (position in class order), ``group``, ``split``,
         ``copies`` (1: how often the image is shown per epoch), ``sha256``. Sorted as the catalog.
 
+    Warns
+    -----
+    UserWarning
+        A class has too few groups for an image in each part.
+
     Raises
     ------
     ValueError
@@ -73,7 +80,7 @@ def split(
         rows = rows[~rows.path.isin(duplicates.path[~duplicates.keep.astype(bool)])]
     if photos is not None:
         rows = rows[~rows.path.isin(photos.path[photos.is_photo.astype(bool)])]
-    classes = _classes_left(catalog, rows)
+    classes = classes_left(catalog, rows)
     rows["class_id"] = rows.class_name.map({name: i for i, name in enumerate(classes)})
     first, *others = fractions
     rng = np.random.default_rng(seed)
@@ -82,16 +89,19 @@ def split(
         free = rows[rows.split == first]
         share = fractions[part] * len(rows) / len(free)
         rows.loc[free.index[draw_groups(free.class_name, free.group, share, rng)], "split"] = part
-        if not (rows.split == part).any():
-            raise ValueError(f"too few images to give the part {part!r} {fractions[part]:.0%} of them")
+    check_parts(rows, list(fractions))
     assert (rows.groupby("group").split.nunique() == 1).all(), "a group of near-duplicates crosses the split"
     return rows.assign(copies=1)[COLUMNS].reset_index(drop=True)
 
 
-def _classes_left(catalog: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+def classes_left(catalog: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     """Names in class order of the classes in ``rows``; ValueError if any is lost or there is only one."""
     if rows.empty:
-        raise ValueError("no readable image is left to split")
+        unreadable = int((catalog.error != "").sum())
+        why = f"{unreadable:,} of {len(catalog):,} files are unreadable"
+        if unreadable < len(catalog):
+            why += ", and the others are dropped as photographs, by a decision, or as copies in several classes"
+        raise ValueError(f"no image is left to split: {why if len(catalog) else 'there are no files'}")
     classes = sorted(rows.class_name.unique(), key=natural_key)
     lost = [name for name in catalog.class_name.unique() if name not in set(classes)]
     if lost:
@@ -102,6 +112,23 @@ def _classes_left(catalog: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     if len(classes) < 2:
         raise ValueError(f"only one class, {classes[0]}: a classifier needs at least two")
     return classes
+
+
+def check_parts(rows: pd.DataFrame, parts: Sequence[str]) -> None:
+    """ValueError if a part has no image at all; a warning that names the classes that lack one in a part."""
+    counts = pd.crosstab(rows.class_name, rows.split).reindex(columns=list(parts), fill_value=0)
+    for part in parts:
+        if not counts[part].any():
+            raise ValueError(
+                f"too few different images for a part {part!r}: no class has enough groups of look-alikes "
+                f"for all of {', '.join(parts)}"
+            )
+        if lacking := sorted(counts.index[counts[part] == 0], key=natural_key):
+            warnings.warn(
+                f"too few different images for the part {part!r} in {shorten_list(lacking)}: {part} has none "
+                f"of {'them' if len(lacking) > 1 else 'it'}",
+                stacklevel=3,
+            )
 
 
 def subsample_for_profile(dataset: pd.DataFrame) -> pd.DataFrame:
@@ -188,26 +215,40 @@ def split_by_cluster(
     pandas.DataFrame
         Columns and order of ``dataset``, each image with ``copies`` 1; ``group`` is the number of a
         group of look-alikes.
+
+    Warns
+    -----
+    UserWarning
+        A class has too few groups for an image in each part.
+
+    Raises
+    ------
+    ValueError
+        A part would be empty.
     """
+    shares = shares or {"validation": VALIDATION_SHARE}
+    parts = [*dict.fromkeys(["train", *shares])]
     open_rows = dataset[dataset.split != "test"]
     shapes = describe_images([Path(folder, path) for path in open_rows.path])["shape"]
-    groups = pd.Series(
-        cluster_by_shape(shapes, open_rows.class_id.to_numpy(), open_rows.group), open_rows.index
-    )
+    labels = open_rows.class_id.to_numpy()
+    groups = pd.Series(cluster_by_shape(shapes, labels, open_rows.group, len(parts)), open_rows.index)
     part = pd.Series("train", open_rows.index)
     rng = np.random.default_rng(seed)
-    for name, share in (shares or {"validation": VALIDATION_SHARE}).items():
+    for name, share in shares.items():
         free = open_rows[part == "train"]
         rate = share * len(open_rows) / len(free)
         drawn = draw_groups(free.class_name, groups[free.index], rate, rng)
         part[free.index[drawn]] = name
+    check_parts(open_rows.assign(split=part), parts)
     separated = dataset.assign(copies=1)
     separated.loc[open_rows.index, "group"] = groups.astype(str)
     separated.loc[open_rows.index, "split"] = part
     return separated[COLUMNS]
 
 
-def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series) -> np.ndarray:
+def cluster_by_shape(
+    shapes: np.ndarray, labels: np.ndarray, groups: pd.Series, least: int = 1
+) -> np.ndarray:
     """Number of each image's group of look-alikes.
 
     Parameters
@@ -218,22 +259,42 @@ def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series) 
         int, shape (n,): classes, each clustered for itself.
     groups : pandas.Series
         shape (n,): images that stay together in any case.
+    least : int, default 1
+        Groups of look-alikes that a class shall have, so that each part can get one: a small class is
+        clustered more finely, and not at all where its clusters would join too many of its ``groups``.
 
     Returns
     -------
     numpy.ndarray
         int, shape (n,), from 0 in the order of first members.
     """
-    n = len(shapes)
-    cluster = np.zeros(n, int)
+    given = pd.factorize(groups)[0]
+    cluster = np.zeros(len(shapes), int)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        count = max(1, len(rows) // CLUSTER_SIZE)
-        if len(rows) > 1:
-            cluster[rows] = fcluster(linkage(shapes[rows], "ward"), count, "maxclust") + cluster.max()
-        else:
-            cluster[rows] = cluster.max() + 1
-    group = pd.factorize(groups)[0] + n + cluster.max() + 1
-    row = np.arange(n)
-    links = np.concatenate([np.column_stack([row, n + cluster]), np.column_stack([row, group])])
-    return connected_components(group.max() + 1, links)[:n]
+        cluster[rows] = _clusters_of_class(shapes[rows], given[rows], least) + cluster.max() + 1
+    return _joined(cluster, given)
+
+
+def _clusters_of_class(shapes: np.ndarray, given: np.ndarray, least: int) -> np.ndarray:
+    """Clusters of the images of one class, which leave ``least`` groups, or one for each image; int, (n,)."""
+    n = len(shapes)
+    if n == 1:
+        return np.zeros(1, int)
+    tree = linkage(shapes, "ward")
+    cluster = fcluster(tree, max(1, n // CLUSTER_SIZE), "maxclust")
+    if _joined(cluster, given).max() + 1 >= least:
+        return cluster
+    for count in range(least, n):
+        cluster = fcluster(tree, count, "maxclust")
+        if _joined(cluster, given).max() + 1 >= FINER * least:
+            return cluster
+    return np.arange(n)
+
+
+def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Numbers of the groups that two groupings make together, from 0; int, shape (n,)."""
+    n = len(first)
+    row, second = np.arange(n), second + n + first.max() + 1
+    links = np.concatenate([np.column_stack([row, n + first]), np.column_stack([row, second])])
+    return connected_components(second.max() + 1, links)[:n]

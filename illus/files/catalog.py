@@ -13,6 +13,7 @@ import pandas as pd
 
 from evaluate import ImageDecodeError, class_folders, list_files, open_image, read_file, to_rgb
 from illus.files.cache import Stage, cached, hash_files
+from illus.files.layout import check_layout
 from illus.parallel import in_parallel
 
 COLUMNS = ["path", "class_name", "bytes", "sha256", "format", "mode", "width", "height", "error"]
@@ -57,9 +58,13 @@ def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
     ------
     evaluate.EvaluationError
         There is no such folder, or it contains no class folders.
+    ValueError
+        The sub-folders look like parts, see :func:`illus.files.layout.check_layout`.
     """
+    classes = class_folders(folder)
+    check_layout(folder)
     labelled = []
-    for name, sub in class_folders(folder).items():
+    for name, sub in classes.items():
         files = list_files(sub)
         labelled += [(path, name) for path in files]
         if not files:
