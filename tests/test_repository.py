@@ -42,7 +42,9 @@ def test_the_ban_sees_what_it_must():
     assert not BANNED.search("keras.layers.Conv2D(weights=None)")
 
 
-@pytest.mark.parametrize("path", tracked("*.py", "*.ipynb", "requirements*.txt"), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", tracked("*.py", "*.ipynb", "requirements*", "pyproject.toml"), ids=lambda p: p.name
+)
 def test_no_ready_made_networks_and_no_pretrained_weights(path):
     if path.name != THIS:
         assert not BANNED.search(path.read_text(encoding="utf-8"))
