@@ -136,7 +136,6 @@ def test_code_is_what_runs(tmp_path):
 @pytest.mark.parametrize(
     ("stage", "changes"),
     [
-        ("describe", {"content_share": 0.9, "max_content": 200.0}),
         ("pair", {"colour_neighbours": 2}),
         ("compare", {"window": 4}),
         ("decide", {"near": 2.0}),
