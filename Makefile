@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs in a virtual environment of its own, .venv.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-extras fuzz benchmarks data weights full report
+.PHONY: help run test test-extras fuzz benchmarks data weights full report lock
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -12,7 +12,8 @@ BIN := .venv/bin
 EMOJI20 := data/emoji20
 NOTEBOOKS := $(wildcard 0*.ipynb)
 ILLUS := $(BIN)/python -m illus
-LIMITED := $(if $(shell command -v timeout),timeout --kill-after 30 3600)  # s; macOS has no such command
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
+LIMITED := $(if $(shell command -v timeout),timeout --foreground --kill-after 30 3600)  # s; macOS has no such command
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -26,7 +27,7 @@ test: .venv/dev  ## lint, format, types and tests
 	$(BIN)/mypy
 	$(LIMITED) $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 1
 
-test-extras: .venv-extras/ready  ## tests with Dask, Spark, JAX, ONNX and LiteRT, as far as they can be installed
+test-extras: .venv-extras/ready  ## tests with Dask, faiss, JAX, ONNX and LiteRT, as far as they can be installed
 	.venv-extras/bin/python -m pytest -m extras -rs
 	START_METHOD=spawn .venv-extras/bin/python -m pytest -m "extras or not extras" tests/test_parallel.py \
 		tests/test_catalog.py tests/test_evaluate.py tests/extras/test_start_method.py
@@ -51,6 +52,11 @@ full: export PROFILE = full
 full: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## the full profile: execute the notebooks in place, train what results/ lacks (hours)
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(NOTEBOOKS)
 
+lock: .venv/run  ## requirements.lock from requirements.txt, requirements-dev.lock from the extras in pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(LOCK) --generate-hashes requirements.txt -o requirements.lock
+	$(LOCK) --no-annotate --constraints requirements.lock --all-extras pyproject.toml -o requirements-dev.lock
+
 report: .venv/run  ## the notebooks and scores as they are, as pages, without running anything
 	$(ILLUS) report
 
@@ -64,14 +70,14 @@ $(EMOJI20)/truth.csv: | .venv/run
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	@touch $@
 
-.venv/dev: requirements-dev.txt .venv/run
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+.venv/dev: requirements-dev.lock pyproject.toml .venv/run
+	$(BIN)/python -m pip install --quiet -c requirements-dev.lock -e ".[dev]"
 	@touch $@
 
-.venv-extras/ready: requirements.txt requirements-dev.txt requirements-extras.txt
+.venv-extras/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -m venv .venv-extras
-	.venv-extras/bin/python -m pip install --quiet -r requirements-dev.txt
-	@grep -v '^#' requirements-extras.txt | while read -r pin; do \
-		.venv-extras/bin/python -m pip install --quiet -r requirements-dev.txt "$$pin" \
-			|| echo "not installed, its tests are skipped: $$pin" >&2; done
+	.venv-extras/bin/python -m pip install --quiet -c requirements-dev.lock -e ".[dev]"
+	@for extra in dask faiss onnx jax litert; do \
+		.venv-extras/bin/python -m pip install --quiet -c requirements-dev.lock -e ".[$$extra]" \
+			|| echo "not installed, its tests are skipped: $$extra" >&2; done
 	@touch $@

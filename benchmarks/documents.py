@@ -96,9 +96,8 @@ def benchmarks_page() -> str:
         renewal = "" if record.command == "nothing" else f" Renewed by `{record.command}`."
         place = f"{len(table):,} rows in [{name}.csv]({name}.csv)."
         parts.append(f"## {name}\n\n{record.what}{renewal}{machine} {place}\n")
-        if record.summary or len(table) <= records.LONGEST:
-            shown = record.summary(table) if record.summary else table
-            parts.append(markdown(shown.rename(columns=title)))
+        if len(table) <= records.LONGEST and len(table.columns) <= records.WIDEST:
+            parts.append(markdown(table.rename(columns=title)))
         if not records.is_of_todays_code(name, table):
             parts.append(records.EARLIER)
     return "\n".join(parts)

@@ -1,6 +1,6 @@
 """Whether exported networks predict what the weights file predicts. Writes results/interchange.csv.
 
-    python -m pip install -r requirements-extras.txt
+    python -m pip install -e ".[onnx,litert]" -c requirements-dev.lock
     python -m benchmarks.interchange [--images 1000]
 
 Images of emoji20's test folder, drawn at random (seed 0); each format by the program that it is made for:

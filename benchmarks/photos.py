@@ -432,8 +432,6 @@ def measure_cost(bench: Bench) -> None:
                     | {"f1": round(f1_score(truth, table.is_photo), 4)}
                     | {"removed": round((table.is_photo & ~truth).sum() / (~truth).sum(), 5)}
                 )
-    for n in (25_000, 100_000):
-        rows.append({"step": "clusters", "n": n, **measure_program("photo_clusters", n)})
     write(rows, "photos_cost.csv")
 
 

@@ -1,12 +1,10 @@
-"""Every recorded table: what it measures, by which command, on what, and how it is summarised.
+"""Every recorded table: what it measures, by which command, on what; whether that was today's code.
 
-In: the CSV files in ``results/``. Out: ``results/benchmarks.md``, as text. Each row has the code that it was
-measured on; a table that nobody has described here is shown as it is, if it is short.
+In: the CSV files in ``results/``. Out: what ``results/benchmarks.md`` says of each.
 """
 
 import importlib
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,7 +13,7 @@ from illus import config
 from illus.hashing import code_of
 from illus.learn.settings import code_hash
 
-LONGEST = 40  # rows of a table that is shown whole
+LONGEST, WIDEST = 40, 16  # rows and columns of a table that is shown whole
 TWO_CORES = "two CPU cores"
 SHARED = "two CPU cores that other work shared"
 PHOTO_BENCH = "python -m benchmarks.photos --photo-bench FOLDER"
@@ -39,57 +37,6 @@ class Record:
     what: str  # is measured, and with which settings
     command: str  # that renews it
     machine: str = ""
-    summary: Callable[[pd.DataFrame], pd.DataFrame] | None = (
-        None  # of a long table; by default all of its rows
-    )
-
-
-def means(keys: Sequence[str], columns: Sequence[str]) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """A summary: the number of rows and the means of ``columns`` for each value of ``keys``, on each code."""
-
-    def summarise(table: pd.DataFrame) -> pd.DataFrame:
-        groups = table.groupby([*keys, "code"], sort=False, dropna=False)
-        return groups.size().rename("rows").to_frame().join(groups[list(columns)].mean()).reset_index()
-
-    return summarise
-
-
-def crossed(rows: str, columns: str, value: str = "f1") -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """A summary: means of ``value``, a column for each of ``columns``; rows without one are left out."""
-
-    def summarise(table: pd.DataFrame) -> pd.DataFrame:
-        known = table.dropna(subset=value)
-        wide = known.pivot_table(index=[rows, "code"], columns=columns, values=value, sort=False)
-        return wide.reset_index().rename_axis(columns=None)
-
-    return summarise
-
-
-def with_ratio(table: pd.DataFrame) -> pd.DataFrame:
-    """A column with the seconds as a multiple of the first row's, which are this project's."""
-    ratio = (table.seconds / table.seconds.iloc[0]).map("{:.2f}".format)
-    table.insert(table.columns.get_loc("seconds") + 1, "ratio", ratio)
-    return table
-
-
-def settings_tried(table: pd.DataFrame) -> pd.DataFrame:
-    """F1 over all sets with photographs, for each setting and value: mean and least."""
-    groups = table.dropna(subset="f1").groupby(["setting", "value", "code"], sort=False).f1
-    return groups.agg(mean_f1="mean", least_f1="min", sets="size").reset_index()
-
-
-def ends(table: pd.DataFrame) -> pd.DataFrame:
-    """Curves: how many points each has, the seconds of the last one, and the best macro F1."""
-    groups = table.groupby(["method", "code"], sort=False, dropna=False)
-    return groups.agg(
-        points=("seconds", "size"), seconds=("seconds", "max"), best_macro_f1=("macro_f1", "max")
-    ).reset_index()
-
-
-def runs_of_the_recipe(table: pd.DataFrame) -> pd.DataFrame:
-    """The recipe's runs, without the settings that they share."""
-    columns = "augmentation mixing backend device epochs seconds val_macro_f1 shipped code"
-    return table[columns.split()]
 
 
 RECORDS = {
@@ -99,86 +46,65 @@ RECORDS = {
         TWO_CORES,
     ),
     "training_curves": Record(
-        "Macro F1 on validation over the seconds of those trainings: ends of the curves.",
+        "Macro F1 on validation over the seconds of those trainings.",
         "python -m benchmarks.training",
         TWO_CORES,
-        ends,
     ),
     "recipe": Record(
         "The recipe of the weights, trained anew; `shipped` is the macro F1 of the run that ships.",
         "PROFILE=full python -m benchmarks.recipe",
         "in the columns `backend` and `device`, while other work ran beside it at times",
-        runs_of_the_recipe,
+    ),
+    "ranking": Record(
+        "Whether validation ranks networks as the test folders do.", "python -m benchmarks.ranking"
     ),
     "duplicates": Record(
-        "Redundant files found on emoji20's training folder; `ratio` is of the seconds.",
-        "python -m benchmarks.duplicates",
-        TWO_CORES,
-        with_ratio,
+        "Redundant files found on emoji20's training folder.", "python -m benchmarks.duplicates", TWO_CORES
     ),
     "duplicates_twins": Record(
         "Files called redundant against the truth; how much the clean drawings differ, in % of pixels.",
         "python -m benchmarks.duplicates",
-        summary=means([], ["distance", "clean_difference"]),
     ),
     "duplicates_curve": Record(
         "Recall and precision over the largest distance of a copy, on another seed.",
         "python -m benchmarks.threshold",
     ),
     "duplicates_settings": Record(
-        "Settings of the duplicate finder at other values, on a third of that seed: means over values.",
+        "Settings of the duplicate finder at other values, on a third of that seed.",
         "python -m benchmarks.threshold",
-        summary=means(["setting", "chosen"], ["recall", "precision", "f1"]),
     ),
-    "photos": Record(
-        "F1 of photographs found, for each method: means over three seeds; sets that contain some.",
-        PHOTO_BENCH,
-        SHARED,
-        crossed("set", "method"),
+    "leaks": Record("Copies of training images in a test folder.", "python -m benchmarks.leaks"),
+    "leaks_settings": Record(
+        "Settings of the leak check, tried on the training folder.", "python -m benchmarks.leaks"
     ),
-    "photos_ablation": Record(
-        "F1 of the photo filter without its parts: means over three seeds.",
-        PHOTO_BENCH,
-        SHARED,
-        crossed("set", "rung"),
+    "growth": Record(
+        "The search for duplicates over the size of a collection.", "python -m benchmarks.growth"
     ),
-    "photos_settings": Record(
-        "F1 of the photo filter for one setting after another.", PHOTO_BENCH, SHARED, settings_tried
-    ),
+    "photos": Record("Photographs found, for each method, with three seeds.", PHOTO_BENCH, SHARED),
+    "photos_ablation": Record("The photo filter without its parts, with three seeds.", PHOTO_BENCH, SHARED),
+    "photos_settings": Record("The photo filter for one setting after another.", PHOTO_BENCH, SHARED),
     "photos_grid": Record(
         "Settings chosen on the other collections, and what they give on the one left out.",
         PHOTO_BENCH,
         SHARED,
     ),
-    "photos_cost": Record(
-        "Seconds and memory of the photo filter on all files of emoji20.", PHOTO_BENCH, SHARED
-    ),
+    "photos_cost": Record("Seconds and memory of the photo filter on all of emoji20.", PHOTO_BENCH, SHARED),
     "photo_levels": Record("Levels of the photo filter's votes, with each collection left out.", PHOTO_BENCH),
     "photo_harm": Record(
         "What photographs among the training images do to a small network.",
         "python -m benchmarks.photo_harm --photo-bench FOLDER",
     ),
+    "labels": Record("How well wrong labels are found.", "python -m benchmarks.labels", TWO_CORES),
     "evaluate": Record(
         "Seconds of scoring beside import, decoding and prediction, and beside Keras's own reader.",
         "python -m benchmarks.evaluate",
         SHARED,
     ),
-    "fuzz": Record("`evaluate.py` on damaged images and weights files.", "make fuzz", SHARED),
     "interchange": Record(
         "Whether exported networks predict what the weights file predicts.",
         "python -m benchmarks.interchange",
     ),
-    "labels": Record("How well wrong labels are found.", "python -m benchmarks.labels", TWO_CORES),
-    "leaks": Record("Copies of training images in a test folder.", "python -m benchmarks.leaks"),
-    "leaks_settings": Record(
-        "Settings of the leak check, tried on the training folder.", "python -m benchmarks.leaks"
-    ),
-    "ranking": Record(
-        "Whether validation ranks networks as the test folders do.", "python -m benchmarks.ranking"
-    ),
-    "growth": Record(
-        "The search for duplicates over the size of a collection.", "python -m benchmarks.growth"
-    ),
+    "fuzz": Record("`evaluate.py` on damaged images and weights files.", "make fuzz", SHARED),
 }
 
 

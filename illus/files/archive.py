@@ -17,11 +17,10 @@ import urllib.parse
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -29,43 +28,48 @@ from evaluate import JUNK_NAMES, class_folders, list_files
 from illus import config
 from illus.hashing import digest
 
-DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,
-    NotImplementedError,
-)
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 MAX_UNPACKED_BYTES = 20 * 2**30
 CHUNK = 2**20  # bytes, read at a time
 TIMEOUT = 60  # seconds without an answer
 URLLIB = ("", "http", "https", "file")  # schemes of URLs that need no further package
 TOGETHER = 256  # files that a store is asked for at a time
 
-Member = tuple[str, bool, Callable[[], IO[bytes]]]  # name, whether it is a link or a device, how to open it
-
 
 class ArchiveError(ValueError):
     """The archive could not be downloaded or must not be unpacked; the message says why."""
 
 
-def download(url: str, path: Path) -> None:
-    """Download a URL to a file; an interrupted download resumes where it stopped.
-
-    Parameters
-    ----------
-    url : str
-        ``http://``, ``https://`` or ``file://``.
-    path : Path
-        Appears when the file is complete. Until then ``path.part`` holds what has arrived, and
-        ``path.validator`` the ETag or date by which the server identifies that version of the file.
+def fetch(url: str, folder: Path = config.DOWNLOADED) -> None:
+    """Bring class folders from a URL to ``folder``, and print what it holds.
 
     Raises
     ------
     ArchiveError
-        The URL cannot be read, or the transfer broke off (call again to resume).
+        The URL cannot be read, the transfer broke off (call again to resume), or what came is no archive,
+        damaged, locked, too large, without class folders, or holds a link or a path that leads outside.
+    FileExistsError
+        ``folder`` exists.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already; move it away to unpack again")
+    if urllib.parse.urlsplit(url).scheme in URLLIB:
+        archive = folder.with_name(f"{folder.name}.archive")
+        download(url, archive)
+        unpack(archive, folder)
+        archive.unlink()
+    else:
+        copy_from_store(url, folder)
+    folders = class_folders(folder)
+    files = sum(len(list_files(sub)) for sub in folders.values())
+    print(f"{folder}: {len(folders)} classes, {files:,} files")
+
+
+def download(url: str, path: Path) -> None:
+    """Download a URL to a file that appears when it is complete; ``path.part`` holds what has arrived before.
+
+    ``path.validator`` has the ETag or date by which the server knows that version, so that an interrupted
+    download resumes. Raises :class:`ArchiveError`.
     """
     part, validator = path.with_name(path.name + ".part"), path.with_name(path.name + ".validator")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,35 +115,20 @@ def _transfer(url: str, part: Path, validator: Path, start: int) -> int | None:
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
-    """Unpack an archive of class folders; outer folders that hold nothing else are left out.
+    """Unpack a ZIP or TAR archive of class folders; outer folders that hold nothing else are left out.
 
-    Parameters
-    ----------
-    archive : Path
-        ZIP (names without the UTF-8 flag are read as UTF-8, else as CP949, else as CP437) or TAR,
-        compressed or not.
-    folder : Path
-        Must not exist; appears when everything is unpacked.
-    max_bytes : int, default ``MAX_UNPACKED_BYTES``
-        Limit of the unpacked size, counted while unpacking.
-
-    Raises
-    ------
-    ArchiveError
-        Not an archive; damaged; contains a link, or a path that leads outside; too large; or without
-        class folders.
-    FileExistsError
-        ``folder`` exists.
+    ``folder`` appears when everything is unpacked. Raises :class:`ArchiveError`.
     """
-    if folder.exists():
-        raise FileExistsError(f"{folder} exists already; move it away to unpack again")
     unpacking = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(unpacking, ignore_errors=True)
     try:
-        with _open_archive(archive) as members:
-            _write_members(members, unpacking, archive.name, max_bytes)
-        if not unpacking.exists():
-            raise ArchiveError(f"{archive.name} contains no files")
+        unpacking.mkdir(parents=True)
+        if zipfile.is_zipfile(archive):
+            _unpack_zip(archive, unpacking, max_bytes)
+        elif tarfile.is_tarfile(archive):
+            _unpack_tar(archive, unpacking, max_bytes)
+        else:
+            raise ArchiveError(f"{archive.name} is neither a ZIP nor a TAR archive")
         os.replace(_class_folder_root(unpacking), folder)
     except DAMAGED as error:
         raise ArchiveError(f"{archive.name} is damaged or locked: {error}") from None
@@ -149,60 +138,48 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> 
         shutil.rmtree(unpacking, ignore_errors=True)
 
 
-def _write_members(members: Iterable[Member], folder: Path, archive_name: str, max_bytes: int) -> None:
-    remaining = max_bytes
-    for name, is_link, open_member in members:
-        target = folder / _safe_path(name, is_link)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open_member() as source, open(target, "wb") as file:
-            while chunk := source.read(CHUNK):
-                remaining -= len(chunk)
-                if remaining < 0:
-                    raise ArchiveError(f"{archive_name} unpacks to more than {max_bytes:,} bytes")
-                file.write(chunk)
-
-
-@contextmanager
-def _open_archive(path: Path) -> Iterator[Iterable[Member]]:
-    """Files and links in a ZIP or TAR archive; folders are left out."""
-    if zipfile.is_zipfile(path):
-        with _open_zip(path) as zip_file:
-            yield (
-                (info.filename, stat.S_ISLNK(info.external_attr >> 16), partial(zip_file.open, info))
-                for info in zip_file.infolist()
-                if not info.is_dir()
-            )
-    elif tarfile.is_tarfile(path):
-        with tarfile.open(path) as tar_file:
-            yield (
-                (info.name, not info.isreg(), partial(_open_tar_member, tar_file, info))
-                for info in tar_file
-                if not info.isdir()
-            )
-    else:
-        raise ArchiveError(f"{path.name} is neither a ZIP nor a TAR archive")
-
-
-def _open_tar_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    file = archive.extractfile(member)
-    assert file is not None, "a link or a device is refused before it is opened"
-    return file
+def _unpack_zip(archive: Path, folder: Path, max_bytes: int) -> None:
+    with _open_zip(archive) as file:
+        for member in file.infolist():
+            member.filename = member.filename.replace("\\", "/")  # of some Windows programs
+            _check_name(member.filename, stat.S_ISLNK(member.external_attr >> 16))
+        _check_size(sum(member.file_size for member in file.infolist()), max_bytes)  # more is never unpacked
+        file.extractall(folder)
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
+    """Names without the UTF-8 flag are read as UTF-8, else as CP949, else as CP437."""
     for encoding in ("utf-8", "cp949"):  # Korean in CP949 is hardly ever valid UTF-8
         with suppress(UnicodeDecodeError):
             return zipfile.ZipFile(path, metadata_encoding=encoding)
     return zipfile.ZipFile(path)
 
 
-def _safe_path(name: str, is_link: bool) -> PurePosixPath:
-    path = PurePosixPath(name.replace("\\", "/"))
+def _unpack_tar(archive: Path, folder: Path, max_bytes: int) -> None:
+    total = 0
+
+    def check(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo:
+        nonlocal total
+        total += member.size
+        _check_size(total, max_bytes)
+        _check_name(member.name, not (member.isreg() or member.isdir()))
+        return tarfile.data_filter(member, target)
+
+    with tarfile.open(archive) as file:
+        file.extractall(folder, filter=check)
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ArchiveError(f"unpacked it would take more than {max_bytes:,} bytes")
+
+
+def _check_name(name: str, is_link: bool = False) -> None:
+    path = PurePosixPath(name)
     if is_link:
         raise ArchiveError(f"the archive contains a link or a device, {name!r}: not unpacked")
-    if path.is_absolute() or not path.parts or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
+    if path.is_absolute() or not name or ".." in path.parts or ":" in name.partition("/")[0]:
         raise ArchiveError(f"the archive contains a path that leads outside, {name!r}: not unpacked")
-    return path
 
 
 def _class_folder_root(folder: Path) -> Path:
@@ -210,9 +187,9 @@ def _class_folder_root(folder: Path) -> Path:
     inside = _folders_with_files(folder)
     if len(inside) == 1 and _folders_with_files(inside[0]):
         return _class_folder_root(inside[0])
-    if any(p.is_file() and _is_visible(p) for sub in inside for p in sub.iterdir()):
+    if any(path.is_file() for sub in inside for path in filter(_is_visible, sub.iterdir())):
         return folder
-    names = ", ".join(sorted(p.name for p in inside)) or "none"
+    names = ", ".join(sorted(path.name for path in inside)) or "none"
     raise ArchiveError(
         f"no class folders at the top of what was downloaded, but these folders: {names}; "
         "name or repack the one that contains the class folders"
@@ -221,15 +198,12 @@ def _class_folder_root(folder: Path) -> Path:
 
 def _folders_with_files(folder: Path) -> list[Path]:
     """The sub-folders with a file at some depth, without what operating systems leave there."""
-    subs = [p for p in folder.iterdir() if p.is_dir() and _is_visible(p)]
-    return [sub for sub in subs if any(p.is_file() for p in _visible_below(sub))]
+    return [sub for sub in filter(_is_visible, folder.iterdir()) if sub.is_dir() and any(_files_below(sub))]
 
 
-def _visible_below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     for path in filter(_is_visible, folder.iterdir()):
-        yield path
-        if path.is_dir():
-            yield from _visible_below(path)
+        yield from _files_below(path) if path.is_dir() else [path]
 
 
 def _is_visible(path: Path) -> bool:
@@ -239,27 +213,9 @@ def _is_visible(path: Path) -> bool:
 def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
     """Copy class folders, or an archive of them, from a store that fsspec knows; a broken copy resumes.
 
-    Parameters
-    ----------
-    url : str
-        For example ``s3://bucket/training`` or ``gs://bucket/images.zip``. Credentials are those that the
-        store's package finds by itself.
-    folder : Path
-        Must not exist; appears when everything is there. Until then a hidden folder beside it holds what has
-        arrived from that URL.
-    max_bytes : int, default ``MAX_UNPACKED_BYTES``
-        Limit of the size of all files, or of the unpacked archive.
-
-    Raises
-    ------
-    ArchiveError
-        A package is missing, the store cannot be read, the copy broke off (call again to resume), or as
-        :func:`unpack` says.
-    FileExistsError
-        ``folder`` exists.
+    ``folder`` appears when everything is there; until then a hidden folder beside it holds what has arrived.
+    Credentials are those that the store's package finds by itself. Raises :class:`ArchiveError`.
     """
-    if folder.exists():
-        raise FileExistsError(f"{folder} exists already; move it away to copy again")
     copying = folder.with_name(f".{folder.name}.{digest(url)}")
     try:
         store, root = _open_store(url)
@@ -294,18 +250,18 @@ def _open_store(url: str) -> tuple[Any, str]:
 
 def _copy_missing(store: Any, root: str, folder: Path, max_bytes: int) -> None:
     """Copy the files below ``root`` that ``folder`` does not hold in their full size."""
-    found = {
-        path: info["size"] for path, info in store.find(root, detail=True).items() if not path.endswith("/")
-    }
-    if not found:
+    listed = store.find(root, detail=True).items()
+    sizes = {path: info["size"] for path, info in listed if not path.endswith("/")}
+    if not sizes:
         raise ArchiveError(f"no files at {root}")
-    if sum(found.values()) > max_bytes:
+    if sum(sizes.values()) > max_bytes:
         raise ArchiveError(f"{root} holds more than {max_bytes:,} bytes")
-    targets = {path: folder / _safe_path(path[len(root.rstrip("/")) + 1 :], False) for path in found}
-    missing = [
-        path for path in found if not (targets[path].exists() and targets[path].stat().st_size == found[path])
-    ]
-    with tqdm(desc="copy", total=len(found), initial=len(found) - len(missing), unit="file") as bar:
+    names = {path: path[len(root.rstrip("/")) + 1 :] for path in sizes}
+    for name in names.values():
+        _check_name(name)
+    targets = {path: folder / name for path, name in names.items()}
+    missing = [path for path in sizes if not _has_size(targets[path], sizes[path])]
+    with tqdm(desc="copy", total=len(sizes), initial=len(sizes) - len(missing), unit="file") as bar:
         for start in range(0, len(missing), TOGETHER):
             part = missing[start : start + TOGETHER]
             for path in part:
@@ -314,25 +270,5 @@ def _copy_missing(store: Any, root: str, folder: Path, max_bytes: int) -> None:
             bar.update(len(part))
 
 
-def fetch(url: str, folder: Path = config.DOWNLOADED) -> None:
-    """Bring class folders from a URL to ``folder``, and print what it holds.
-
-    Raises
-    ------
-    ArchiveError, evaluate.EvaluationError
-        See :func:`download`, :func:`unpack` and :func:`copy_from_store`.
-    FileExistsError
-        ``folder`` exists.
-    """
-    archive = folder.with_name(f"{folder.name}.archive")
-    if folder.exists():
-        raise FileExistsError(f"{folder} exists already; move it away to unpack again")
-    if urllib.parse.urlsplit(url).scheme in URLLIB:
-        download(url, archive)
-        unpack(archive, folder)
-        archive.unlink()
-    else:
-        copy_from_store(url, folder)
-    folders = class_folders(folder)
-    files = sum(len(list_files(sub)) for sub in folders.values())
-    print(f"{folder}: {len(folders)} classes, {files:,} files")
+def _has_size(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size == size
