@@ -10,7 +10,6 @@ import pytest
 
 from evaluate import read_description
 from illus.learn.augmentation import AUGMENTATIONS
-from illus.learn.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS
 from illus.learn.optimizers import LOSSES, OPTIMIZERS
 from illus.learn.plan import RECIPE
 from illus.learn.settings import run_id
@@ -80,10 +79,6 @@ def recorded_runs():
 @pytest.mark.parametrize(
     ("setting", "known"),
     [
-        ("block", BLOCKS),
-        ("pooling", POOLINGS),
-        ("channels", CHANNELS),
-        ("normalisation", NORMALISATIONS),
         ("augmentation", AUGMENTATIONS),
         ("loss", LOSSES),
         ("optimizer", OPTIMIZERS),
