@@ -25,6 +25,7 @@ import threading
 import time
 import unicodedata
 import warnings
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,12 +45,17 @@ import h5py
 import numpy as np
 from PIL import Image, ImageOps
 from PIL import TiffImagePlugin as tiff
+from PIL.JpegImagePlugin import JpegImageFile
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.axes import Axes
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
+PNG_PIXELS = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")  # optional chunks that change what is seen
+JPEG_END = b"\xff\xd9"
+ANIMATED = ("GIF", "PNG", "WEBP")
 TIFF_STARTS = (b"II*\0", b"MM\0*")  # no BigTIFF: it is for files larger than any that is read
 TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg")
 FITS = ("pad", "stretch", "crop")
@@ -96,6 +102,7 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {
 PathLike = Path | str
 Shape = tuple[int, ...]
 Found = tuple["Description", dict[str, np.ndarray]]  # what a weights file says of its model, and its weights
+Colour = tuple[int, int, int]
 Fitted = np.ndarray | str  # an image, or the reason why it is unreadable
 Row = dict[str, str]
 decoding_large_image, redirecting_stderr = threading.Lock(), threading.Lock()
@@ -103,6 +110,10 @@ decoding_large_image, redirecting_stderr = threading.Lock(), threading.Lock()
 
 class ImageDecodeError(ValueError):
     """A file cannot be read as an image; the message says why."""
+
+
+class TransientError(ImageDecodeError):
+    """A file could not be read this time, for a reason that is not in its bytes: read it again later."""
 
 
 class EvaluationError(ValueError):
@@ -123,6 +134,8 @@ def open_image(data: bytes) -> Image.Image:
     try:
         if data[:4] in TIFF_STARTS:
             check_tiff_tags(data)
+        if data.startswith(PNG_START):
+            data = without_metadata(data)
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         n_pixels = image.width * image.height
         if n_pixels > MAX_PIXELS:
@@ -131,6 +144,8 @@ def open_image(data: bytes) -> Image.Image:
             check_tiff(image, len(data))
     except ImageDecodeError:
         raise
+    except MemoryError:
+        raise TransientError("not enough memory") from None
     except (Image.UnidentifiedImageError, struct.error):
         kind = "a TIFF of a kind that is not read, or damaged" if data[:4] in TIFF_STARTS else ""
         raise ImageDecodeError(kind or f"not a {', '.join(FORMATS)} image") from None
@@ -138,10 +153,38 @@ def open_image(data: bytes) -> Image.Image:
         raise too_large from None
     except Exception as error:
         raise ImageDecodeError(f"damaged: {error}") from None
-    jpeg = image.format == "JPEG" or image.info.get("compression") == "jpeg"
+    jpeg = isinstance(image, JpegImageFile) or image.info.get("compression") == "jpeg"
     if jpeg and n_pixels * data.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
         raise ImageDecodeError("too many scans for its size")
+    if image.format == "PNG":
+        scale_transparency(image, data[24])
     return image
+
+
+def without_metadata(data: bytes) -> bytes:
+    """A PNG without optional chunks that say nothing of its pixels, or whose checksum is wrong: a fault in
+    those is none of the pixels. An end marker is added where nothing else is missing."""
+    parts, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        optional, checksum = data[at + 4] & 32, int.from_bytes(data[end - 4 : end], "big")
+        if not optional or (
+            data[at + 4 : at + 8] in PNG_PIXELS and checksum == zlib.crc32(data[at + 4 : end - 4])
+        ):
+            parts.append(data[at:end])
+        at = end
+    if at < len(data) or (at == len(data) and parts[-1] != PNG_END):
+        parts.append(data[at:] or PNG_END)
+    return b"".join(parts)
+
+
+def scale_transparency(image: Image.Image, bits: int) -> None:
+    """Give the transparent level of a PNG the scale of its decoded pixels, with which Pillow compares it."""
+    key = image.info.get("transparency")
+    if isinstance(key, int) and image.mode in ("1", "L"):
+        image.info["transparency"] = key * 255 // (2**bits - 1)
+    if isinstance(key, tuple) and bits == 16:
+        image.info["transparency"] = tuple(level >> 8 for level in key)
 
 
 def check_tiff_tags(data: bytes) -> None:
@@ -168,27 +211,68 @@ def check_tiff(image: tiff.TiffImageFile, n_bytes: int) -> None:
         raise ImageDecodeError("a TIFF whose tiles or strips hold more than it can have")
 
 
-def to_rgb(image: Image.Image) -> np.ndarray:
+def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = WHITE) -> np.ndarray:
     """Decode an image from :func:`open_image` to uint8 RGB, shape (height, width, 3).
 
-    EXIF orientation is applied, transparency is composited on white, other modes are converted, and of frames
-    or pages the first counts. Raises :class:`ImageDecodeError` where the pixel data are damaged.
+    EXIF orientation is applied, transparency is composited on ``ground``, other modes are converted, and of
+    an animation the first visible frame counts, of pages the first. With ``least_side``, a JPEG may be
+    decoded at 1/2, 1/4 or 1/8 of its size, as long as no side gets shorter than so many pixels. Raises
+    :class:`ImageDecodeError` where the pixel data are damaged, :class:`TransientError` for lack of memory.
     """
     try:
+        if least_side and isinstance(image, JpegImageFile):
+            image.draft(None, (least_side, least_side))
         with without_stderr() if image.format == "TIFF" else contextlib.nullcontext():
-            image.load()
+            image = load(image)
         with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
-            image = ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith("I"):  # 16 bits, of which Pillow would clip the upper ones
             gray = np.asarray(image)
             alpha = np.where(gray == image.info.get("transparency", -1), 0, 255)
             image = Image.fromarray(np.stack([gray >> 8, alpha], axis=2).astype(np.uint8), "LA")
         if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, (*WHITE, 255)), image)
-        return np.asarray(image.convert("RGB"))
+            image = on_ground(image, ground)
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    except MemoryError:
+        raise TransientError("not enough memory") from None
     except Exception as error:
+        if "out of memory" in str(error):
+            raise TransientError("not enough memory") from None
         raise ImageDecodeError(f"damaged: {error}") from None
+
+
+def load(image: Image.Image) -> Image.Image:
+    """Decode the pixels; of a JPEG that lacks its end marker alone, too."""
+    size, data = image.size, image.fp.getvalue() if isinstance(image, JpegImageFile) else b""
+    try:
+        image.load()
+        return image
+    except OSError:
+        if not data or data.rstrip(b"\0").endswith(JPEG_END):
+            raise
+        # What follows the last pixel changes nothing; where pixels are missing, it would be taken for them.
+        ended, filled = (Image.open(io.BytesIO(data + rest + JPEG_END)) for rest in (b"", b"\x5a\xa3" * 500))
+        for other in (ended, filled):
+            other.draft(None, size)
+        if ended.tobytes() != filled.tobytes():
+            raise
+        return ended
+
+
+def on_ground(image: Image.Image, ground: Colour) -> Image.Image:
+    """The first visible frame of an image with transparency, composited on a colour."""
+    whole = image.convert("RGBA")
+    least, most = whole.getchannel("A").getextrema()
+    if most == 0 and image.format in ANIMATED and getattr(image, "is_animated", False):
+        for number in range(1, min(image.n_frames, 1 + MAX_SCANNED_PIXELS // (image.width * image.height))):
+            image.seek(number)
+            frame = image.convert("RGBA")
+            if frame.getchannel("A").getextrema()[1]:
+                whole = frame
+                break
+    if least == 255 or (most == 0 and image.format == "BMP"):  # whose fourth byte often means nothing
+        return whole.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", whole.size, (*ground, 255)), whole)
 
 
 @contextlib.contextmanager
@@ -204,9 +288,9 @@ def without_stderr() -> Iterator[None]:
             os.close(stderr)
 
 
-def decode_image(data: bytes) -> np.ndarray:
+def decode_image(data: bytes, least_side: int | None = None, ground: Colour = WHITE) -> np.ndarray:
     """Decode the bytes of a file to uint8 RGB (height, width, 3): :func:`open_image`, then :func:`to_rgb`."""
-    return to_rgb(open_image(data))
+    return to_rgb(open_image(data), least_side, ground)
 
 
 def read_file(path: PathLike) -> bytes:
@@ -220,7 +304,9 @@ def read_file(path: PathLike) -> bytes:
             raise ImageDecodeError(f"{status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
         return Path(path).read_bytes()
     except OSError as error:
-        raise ImageDecodeError(f"cannot be opened: {error.strerror}") from None
+        raise TransientError(f"cannot be opened: {error.strerror}: {path}") from None
+    except MemoryError:
+        raise TransientError("not enough memory") from None
 
 
 def fit_image(image: np.ndarray, size: int, fit: str) -> np.ndarray:
@@ -631,7 +717,7 @@ def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
         image = open_image(read_file(path))
         large = image.width * image.height > LARGE_PIXELS
         with decoding_large_image if large else contextlib.nullcontext():
-            return fit_image(to_rgb(image), size, fit)
+            return fit_image(to_rgb(image, 2 * size), size, fit)
     except ImageDecodeError as error:
         return str(error)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluate import BLOCKS
 from illus.learn import experiments, grid
 from illus.learn.augmentation import AUGMENTATIONS
-from illus.learn.networks import BLOCKS
 from illus.learn.plan import RECIPE
 from illus.learn.settings import Config, data_hash, run_id
 

@@ -42,7 +42,6 @@ def test_every_answer_has_a_row_for_each_seed_and_the_average_one_for_all(measur
     table = rounds.load(root / "rounds.csv")
     assert list(zip(table.answer, table.seeds, strict=True)) == [
         *((name, seed) for name in ("base", "taught") for seed in "01"),
-        *((name, seed) for _, name in rounds.HEADS for seed in "01"),
         (rounds.AVERAGE[1], "0 1"),
     ]
     assert table.val_macro_f1.between(0, 1).all()
@@ -54,13 +53,9 @@ def test_ways_to_predict_use_the_networks_of_the_base(measured):
     rows = rounds.load(root / "rounds.csv").set_index(["answer", "seeds"])
     base = [rows.run_ids["base", seed] for seed in "01"]
     assert base == [run_id(Config(**{**vars(TINY), "seed": seed}), data_hash(dataset)) for seed in (0, 1)]
-    mirrored, nearest = (name for _, name in rounds.HEADS)
-    assert [rows.run_ids[mirrored, seed] for seed in "01"] == base
     assert rows.run_ids[rounds.AVERAGE[1], "0 1"] == " ".join(base)
     cost = rows.multiply_adds
     assert cost[rounds.AVERAGE[1], "0 1"] == 2 * cost["base", "0"]
-    assert cost[mirrored, "0"] > 2 * cost["base", "0"], "twice, and the mirroring"
-    assert cost[nearest, "0"] > cost["base", "0"]
     assert cost["taught", "0"] == cost["base", "0"]
 
 
@@ -141,7 +136,7 @@ def test_an_answer_that_diverges_has_no_row(measured, monkeypatch, tmp_path, cap
 
 
 def test_the_plan_changes_settings_that_exist_one_question_at_a_time():
-    questions = [answer.question for answer in rounds.PLAN.answers] + [q for q, _ in rounds.HEADS]
+    questions = [answer.question for answer in rounds.PLAN.answers]
     assert len(set(questions)) == len(questions)
     ids = {run_id(Config(**{**vars(rounds.BASE), **answer.changes}), "") for answer in rounds.PLAN.answers}
     assert len(ids) == len(rounds.PLAN.answers) - 1, "the student differs by its teachers"

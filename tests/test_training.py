@@ -10,16 +10,26 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_class_folders
+from conftest import build, write_class_folders
 
-from evaluate import Description, EvaluationError, evaluate, fit_image, load_classifier, read_description
+from evaluate import (
+    BLOCKS,
+    CHANNELS,
+    NORMALISATIONS,
+    Description,
+    EvaluationError,
+    evaluate,
+    fit_image,
+    load_classifier,
+    read_description,
+)
 from illus import config as paths
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import augmentation, experiments, optimizers, training
 from illus.learn.batches import TrainingBatches, load_arrays, mix
 from illus.learn.export import save_classifier
-from illus.learn.networks import BLOCKS, CHANNELS, NORMALISATIONS, POOLINGS, build, multiply_adds
+from illus.learn.networks import multiply_adds
 from illus.learn.settings import Config, data_hash
 from illus.learn.training import build_network, train
 
@@ -52,7 +62,6 @@ RANDOM = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
         *(("block", name) for name in BLOCKS),
         *(("channels", name) for name in CHANNELS),
         *(("normalisation", name) for name in NORMALISATIONS),
-        *(("pooling", name) for name in POOLINGS),
     ],
 )
 def test_a_network_maps_uint8_images_to_probabilities_also_when_saved(tmp_path, setting, value):
@@ -101,13 +110,6 @@ def test_edges_are_at_the_border_of_ink_and_nowhere_else():
     np.testing.assert_allclose(first_input("rgb+edges", half_black())[..., 3], edges, atol=1e-6)
 
 
-def test_contrast_and_smoothing_by_hand():
-    contrast = first_input("rgb+contrast", half_black())[8, :, 3]
-    np.testing.assert_allclose(contrast[[2, 7, 8, 13]], [0, -3 / 7, 3 / 7, 0], atol=1e-6)
-    smoothed = first_input("smoothed", half_black())[8, :, 0]
-    np.testing.assert_allclose(smoothed[[2, 7, 8, 13]], [0, 1 / 3, 2 / 3, 1], atol=1e-6)
-
-
 def test_a_stem_of_stride_two_halves_the_image_in_the_first_convolution():
     sides = [
         next(
@@ -123,7 +125,6 @@ def test_a_stem_of_stride_two_halves_the_image_in_the_first_convolution():
 def test_normalisations_by_hand():
     assert first_input("rgb", half_black(), "scale")[8, [0, 15], 0].tolist() == [1, -1]
     assert first_input("rgb", half_black(), "ink")[8, [0, 15], 0].tolist() == [0, 1]
-    np.testing.assert_allclose(first_input("rgb", half_black(), "image")[8, [0, 15], 0], [-1, 1], atol=0.01)
 
 
 def test_filters_are_not_trained(images, tmp_path):
@@ -139,8 +140,6 @@ def test_multiply_adds_by_hand():
     stem, head = 3 * 9 * 4 * 16**2, 8 * 3
     first, second = 2 * 9 * 4 * 4 * 16**2, (4 * 8 + 9 * 4 * 8 + 9 * 8 * 8) * 8**2
     assert multiply_adds(build_network(TINY, 3)) == stem + first + second + head
-    mixer = build(16, 3, "mixer", width=4, blocks=(1, 1))
-    assert multiply_adds(mixer) == (48 * 4 + 2 * (25 * 4 + 4 * 4)) * 4**2 + 4 * 3
 
 
 def test_parameter_count_by_hand():
@@ -199,7 +198,7 @@ def test_a_saved_network_gives_the_same_answers(tmp_path):
     description = Description(["L2_2", "한글", "L2_33"], 16, "crop", {"seed": 1})
     save_classifier(network, description, tmp_path / "w.h5")
     loaded, read = load_classifier(tmp_path / "w.h5")
-    assert read == description
+    assert replace(read, network={}) == description
     np.testing.assert_array_equal(loaded.predict_on_batch(images), network.predict_on_batch(images))
     assert [p.name for p in tmp_path.iterdir()] == ["w.h5"]
 
@@ -631,7 +630,7 @@ def test_the_prior_is_the_share_of_drawn_images(sampling, shares):
 
 def test_the_prior_is_in_the_trained_model_and_not_in_the_exported_network():
     network = build_network(TINY, 2)
-    network.get_layer("probability").set_weights([np.zeros((8, 2)), np.zeros(2)])
+    network.get_layer("score").set_weights([np.zeros((8, 2)), np.zeros(2)])
     model = training.compile_for_training(
         network, replace(TINY, logit_adjustment=1.0, augmentation="none"), 5, np.array([0.75, 0.25])
     )

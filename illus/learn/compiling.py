@@ -80,10 +80,10 @@ class Distillation(layers.Layer):
 
 
 def frozen(model: keras.Model, policy: str, name: str) -> keras.Model:
-    """A copy of a network that is not trained and computes with a dtype policy, but for its output."""
+    """A copy of a network that is not trained and computes with a dtype policy, but for scores and output."""
 
     def clone(layer: layers.Layer) -> layers.Layer:
-        settings = layer.get_config() | ({} if layer is model.layers[-1] else {"dtype": policy})
+        settings = layer.get_config() | ({} if layer in model.layers[-2:] else {"dtype": policy})
         return type(layer).from_config(settings)
 
     clones = keras.models.clone_model(model, clone_function=clone)

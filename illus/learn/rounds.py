@@ -3,12 +3,11 @@
     python -m illus.learn.rounds
 
 In: split_by_cluster.csv of a folder of class folders, which notebook 04 leaves. Out: one row per answer and
-seed, scored on validation. Each answer changes one thing in a base, which is a row itself: in how it is
-trained, or in how the trained network predicts. A row that the table has is not measured again, and a
-training that was stopped resumes.
+seed, scored on validation. Each answer changes one thing in a base, which is a row itself. A row that
+the table has is not measured again, and a training that was stopped resumes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -23,7 +22,7 @@ from illus import config as paths
 from illus.files.tables import read_table
 from illus.learn.batches import load_arrays
 from illus.learn.grid import GRID
-from illus.learn.heads import PREDICTION_BATCH, nearest_features
+from illus.learn.heads import PREDICTION_BATCH
 from illus.learn.networks import average, multiply_adds
 from illus.learn.plan import RECIPE
 from illus.learn.settings import Changes, Config, Scalar, data_hash, run_id
@@ -33,7 +32,6 @@ from illus.parallel import write_table
 COLUMNS = ["question", "answer", "seeds", "val_macro_f1", "val_micro_f1", "val_class_f1", "multiply_adds"]
 COLUMNS += ["seconds", "backend", "device", "data_hash", "run_ids", "code"]
 TEXT = {"run_ids": str, "seeds": str, "code": str, "data_hash": str, "val_class_f1": str}
-Head = Callable[[Model, np.ndarray, np.ndarray], Model]  # a network, training images and labels -> a model
 Network = tuple[Model, dict[str, Any]]  # a trained network, and the summary of its record
 
 
@@ -75,15 +73,6 @@ PLAN = Plan(
 )
 
 
-def as_it_is(model: Model, *training: np.ndarray) -> Model:
-    """The head of a network that predicts as it was trained."""
-    return model
-
-
-HEADS: dict[tuple[str, str], Head] = {  # question and answer to a trained base's other way to predict
-    ("mirror image", "mean with the mirror image"): lambda model, *_: average([model], mirrored=True),
-    ("head", "nearest training features"): nearest_features,
-}
 AVERAGE = ("averaging", "average of the seeds")
 
 
@@ -101,12 +90,11 @@ def run(plan: Plan, dataset: pd.DataFrame, folder: str | Path, work: Path, table
     """
     data, known = data_hash(dataset), load(table)
     base = [replace(plan.base, seed=seed) for seed in plan.seeds]
-    wanted: list[tuple[str, str, list[Config], Head]] = [
-        (tried.question, tried.answer, [configuration(tried, plan, seed, data)], as_it_is)
+    wanted = [
+        (tried.question, tried.answer, [configuration(tried, plan, seed, data)])
         for tried, seed in product(plan.answers, plan.seeds)
     ]
-    wanted += [(*name, [config], head) for (name, head), config in product(HEADS.items(), base)]
-    for question, answer, configs, head in [*wanted, (*AVERAGE, base, as_it_is)]:
+    for question, answer, configs in [*wanted, (*AVERAGE, base)]:
         runs = " ".join(run_id(config, data) for config in configs)
         if ((known.answer == answer) & (known.run_ids == runs)).any():
             continue
@@ -116,7 +104,7 @@ def run(plan: Plan, dataset: pd.DataFrame, folder: str | Path, work: Path, table
             print(f"{answer}: {error}", flush=True)
             continue
         row: dict[str, Scalar] = {"question": question, "answer": answer}
-        add_row(row | scores(networks, head, dataset, folder, work), table)
+        add_row(row | scores(networks, dataset, folder, work), table)
 
 
 def configuration(tried: Answer, plan: Plan, seed: int, data: str) -> Config:
@@ -148,14 +136,13 @@ def part_of(
 
 
 def scores(
-    networks: Sequence[Network], head: Head, dataset: pd.DataFrame, folder: str | Path, work: Path
+    networks: Sequence[Network], dataset: pd.DataFrame, folder: str | Path, work: Path
 ) -> dict[str, Scalar]:
-    """The rest of a row: validation scores of a network with a head, or of the average of several."""
+    """The rest of a row: validation scores of a network, or of the average of several."""
     records = [record for _, record in networks]
     config = replace(Config(), input_size=records[0]["input_size"], fit=records[0]["fit"])
-    model = head(networks[0][0], *part_of(dataset, "train", config, folder, work))
-    if len(networks) > 1:
-        model = average([model for model, _ in networks])
+    models = [model for model, _ in networks]
+    model = models[0] if len(models) == 1 else average(models)
     images, labels = part_of(dataset, "validation", config, folder, work)
     predicted = model.predict(images, PREDICTION_BATCH, verbose=0).argmax(1)
     result = score(labels, predicted, dataset.groupby("class_id").class_name.first().tolist())
