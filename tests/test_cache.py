@@ -10,14 +10,15 @@ import pytest
 from conftest import draw, write_class_folders
 from joblib import parallel_config
 
-import evaluate
 from illus.copies import compare
 from illus.copies.duplicates import find_duplicates
 from illus.copies.settings import DuplicateSettings
-from illus.files import cache
+from illus.dataset.split import split, split_by_cluster
+from illus.files import cache, reading
+from illus.files import decoded as decoding
 from illus.files.cache import Stage, cached
 from illus.files.catalog import scan
-from illus.files.reading import kept_statistics
+from illus.files.reading import kept_appearance, kept_statistics
 
 PLAIN = Stage("plain", ("illus/config.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
 KEYS = [bytes([number]) * 32 for number in range(40)]
@@ -106,9 +107,9 @@ def test_a_damaged_cache_changes_no_answer_and_is_mended(tmp_path, kind):
 def test_rows_that_were_swapped_or_changed_are_not_believed(tmp_path):
     squares_of(tmp_path)
     with sqlite3.connect(stored(tmp_path)) as database:
-        (value,) = database.execute("SELECT value FROM kept WHERE key = ?", [KEYS[1]]).fetchone()
+        (value,) = database.execute("SELECT f0 FROM kept WHERE key = ?", [KEYS[1]]).fetchone()
         for key, other in ((KEYS[0], value), (KEYS[2], None), (KEYS[3], "text"), (KEYS[4], value[:-1])):
-            database.execute("UPDATE kept SET value = ? WHERE key = ?", [other, key])
+            database.execute("UPDATE kept SET f0 = ? WHERE key = ?", [other, key])
     assert squares_of(tmp_path) == [[0, 2, 3, 4]]
     assert squares_of(tmp_path) == []
 
@@ -177,15 +178,23 @@ def test_what_was_computed_before_a_failure_is_kept(tmp_path, monkeypatch):
 def decoded(monkeypatch):
     """Number of images whose pixels are decoded."""
     calls = []
-    to_rgb = evaluate.to_rgb
+    decode = decoding.decode_image
 
-    def counted(image):
-        calls.append(image)
-        return to_rgb(image)
+    def counted(data, *args):
+        calls.append(data)
+        return decode(data, *args)
 
-    monkeypatch.setattr(evaluate, "to_rgb", counted)
-    monkeypatch.setattr("illus.files.catalog.to_rgb", counted)
+    monkeypatch.setattr(decoding, "decode_image", counted)
     return calls
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Paths of the files that are opened."""
+    paths = []
+    read_file = reading.read_file
+    monkeypatch.setattr(reading, "read_file", lambda path: paths.append(path) or read_file(path))
+    return paths
 
 
 @pytest.fixture
@@ -238,10 +247,26 @@ def test_added_files_are_decoded_alone_and_give_the_tables_of_a_fresh_run(tmp_pa
     decoded.clear(), compared.clear()
     again = tables(folder, tmp_path / "cache")
     assert same(again, fresh)
-    assert len(decoded) == 3 * new, "each new content, once a stage"
+    assert len(decoded) == new, "each new content, once for all stages"
     decoded.clear(), compared.clear()
     assert same(tables(folder, tmp_path / "cache"), fresh)
     assert (decoded, compared) == ([], [])
+
+
+def test_every_file_is_opened_once_for_all_stages(tmp_path, opened, decoded):
+    folder, cache = collection(tmp_path / "images"), tmp_path / "cache"
+    catalog = scan(folder, cache=cache)
+    readable = catalog[catalog.error == ""]
+    assert sorted(opened) == sorted(path for path in folder.rglob("*") if not path.is_dir())
+    assert len(decoded) == len(readable)
+    opened.clear(), decoded.clear()
+    duplicates = find_duplicates(catalog, folder, cache=cache)
+    kept_statistics(readable, folder, cache)
+    kept_appearance(readable, folder, cache)
+    split_by_cluster(split(catalog, duplicates), folder, cache=cache)
+    assert (opened, decoded) == ([], [])
+    scan(folder, cache=cache)
+    assert (len(opened), decoded) == (len(catalog), [])
 
 
 def test_removed_moved_and_renamed_files_need_no_decoding(tmp_path, decoded):
@@ -265,7 +290,7 @@ def test_a_file_that_changes_after_the_scan_is_not_kept_as_what_it_was(tmp_path)
     changed.write_bytes(before)
     again = find_duplicates(scan(folder, cache=tmp_path / "cache"), folder, cache=tmp_path / "cache")
     pd.testing.assert_frame_equal(again, find_duplicates(catalog, folder))
-    assert len(rows_of(tmp_path / "cache", "descriptors")) == 9
+    assert len(rows_of(tmp_path / "cache", "readings")) == 9
 
 
 def rows_of(folder: Path, stage: str):
@@ -291,8 +316,6 @@ def test_nothing_is_written_beside_the_images(tmp_path):
     tables(folder, tmp_path / "cache")
     assert {path: path.lstat().st_mtime_ns for path in folder.rglob("*")} == before
     assert sorted(path.name.split("-")[0] for path in (tmp_path / "cache").iterdir()) == [
-        "descriptors",
         "distances",
-        "facts",
-        "photo_features",
+        "readings",
     ]
