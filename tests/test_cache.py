@@ -10,6 +10,7 @@ import pytest
 from conftest import draw, write_class_folders
 from joblib import parallel_config
 
+import evaluate
 from illus.copies import compare
 from illus.copies.duplicates import find_duplicates
 from illus.copies.settings import DuplicateSettings
@@ -19,6 +20,7 @@ from illus.files import decoded as decoding
 from illus.files.cache import Stage, cached
 from illus.files.catalog import scan
 from illus.files.reading import kept_appearance, kept_statistics
+from illus.hashing import code_of
 
 PLAIN = Stage("plain", ("illus/config.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
 KEYS = [bytes([number]) * 32 for number in range(40)]
@@ -74,6 +76,59 @@ def test_other_settings_code_or_libraries_are_another_cache(tmp_path, monkeypatc
     monkeypatch.setattr(cache, "version", lambda name: "0")
     assert squares_of(tmp_path, settings=DuplicateSettings()) == [list(range(40))]
     cache.code_key.cache_clear()
+
+
+READER = """
+import numpy as np
+WHITE = (255, 255, 255)
+BATCH_SIZE = 64
+
+def decode_image(data, least=0):
+    return composite(data, least > 0)
+
+def composite(data, small):
+    if small:
+        return data
+    return np.add(data, WHITE)
+
+def read_file(path):
+    return path
+
+def fit_image(image):
+    return image
+
+def score(image):
+    return BATCH_SIZE
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "decides"),
+    [
+        ("(255, 255, 255)", "(0, 0, 0)", True),
+        ("if small", "if not small", True),
+        ("least > 0", "least >= 0", True),
+        ("def composite(data, small):", "def composite(data, small):\n    'Add white.'  # why", False),
+        ("= 64", "= 32", False),
+        ("return BATCH_SIZE", "return 0", False),
+    ],
+)
+def test_the_hash_of_code_follows_all_that_reading_an_image_reaches(tmp_path, monkeypatch, old, new, decides):
+    hashes = []
+    for name, source in (("before", READER), ("after", READER.replace(old, new))):
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.setattr("evaluate.__file__", str(tmp_path / f"{name}.py"))
+        hashes.append(code_of([]))
+    assert (hashes[0] != hashes[1]) == decides
+
+
+def test_the_white_ground_of_the_scorer_is_in_the_hash_of_code(tmp_path, monkeypatch):
+    before, source = code_of([]), Path(evaluate.__file__).read_text("utf-8")
+    for constant in ("WHITE", "MAX_PIXELS"):
+        changed = f"{source}\n{constant} = 7\n"
+        (tmp_path / "changed.py").write_text(changed, "utf-8")
+        monkeypatch.setattr("evaluate.__file__", str(tmp_path / "changed.py"))
+        assert code_of([]) != before
 
 
 def corrupted(data, kind):
