@@ -257,7 +257,7 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
     shares = {"validation": VALIDATION_SHARE}
     if not config.test_folders(folder):
         shares = {"test": HELD_OUT} | shares
-    dataset = split_by_cluster(plain, folder, shares, config.SEED)
+    dataset = split_by_cluster(plain, folder, shares, config.SEED, cache=table.with_name("cache"))
     write_table(dataset, table.with_name("split_by_cluster.csv"))
     return dataset
 

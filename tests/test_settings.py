@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from illus.hashing import READER, structure
+from illus.hashing import structure
 from illus.learn import settings
 from illus.learn.settings import Config, code_hash, config_of, run_id
 
@@ -99,11 +99,6 @@ def test_the_code_hash_follows_the_modules_that_decide(tmp_path, monkeypatch):
     assert code_hash() == before
     module.write_text(module.read_text("utf-8") + "REDUCTION = 5\n", "utf-8")
     assert code_hash() != before
-
-
-def test_the_functions_that_read_an_image_exist():
-    tree = ast.parse((ROOT / "evaluate.py").read_text("utf-8"))
-    assert set(READER) <= {getattr(node, "name", None) for node in tree.body}
 
 
 @pytest.mark.parametrize("module", ["illus.learn.settings", "illus.learn.plan"])

@@ -14,8 +14,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from evaluate import natural_key, shorten_list
 from illus import config
 from illus.copies.groups import connected_components, draw_groups
-from illus.files.descriptors import describe_images
 from illus.files.overrides import decided, relabel, tell
+from illus.files.reading import kept_descriptors
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
 STRATEGIES = ("none", "downsample", "upsample", "both")
@@ -192,7 +192,12 @@ def resample(dataset: pd.DataFrame, strategy: str, seed: int = 0) -> pd.DataFram
 
 
 def split_by_cluster(
-    dataset: pd.DataFrame, folder: str | Path, shares: Mapping[str, float] | None = None, seed: int = 0
+    dataset: pd.DataFrame,
+    folder: str | Path,
+    shares: Mapping[str, float] | None = None,
+    seed: int = 0,
+    *,
+    cache: Path | None = None,
 ) -> pd.DataFrame:
     """Split training and validation again, so that look-alikes stay in one part.
 
@@ -209,6 +214,8 @@ def split_by_cluster(
     shares : mapping of str to float, default ``{"validation": VALIDATION_SHARE}``
         Share of each part but ``train``, which gets the rest.
     seed : int, default 0
+    cache : Path, optional
+        Folder for what is known of contents, see :mod:`illus.files.cache`.
 
     Returns
     -------
@@ -229,7 +236,7 @@ def split_by_cluster(
     shares = shares or {"validation": VALIDATION_SHARE}
     parts = [*dict.fromkeys(["train", *shares])]
     open_rows = dataset[dataset.split != "test"]
-    shapes = describe_images([Path(folder, path) for path in open_rows.path])["shape"]
+    shapes = kept_descriptors(open_rows, folder, cache)["shape"]
     labels = open_rows.class_id.to_numpy()
     groups = pd.Series(cluster_by_shape(shapes, labels, open_rows.group, len(parts)), open_rows.index)
     part = pd.Series("train", open_rows.index)

@@ -4,7 +4,6 @@ In: image files. Out: hashes, mean colours and a shape descriptor of each image,
 the drawn content, on disk.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from evaluate import decode_image, read_file
+from evaluate import read_file
+from illus.files.decoded import Decoded, decode
 from illus.parallel import in_parallel
 
 THUMBNAIL_SIDE = 96  # px, of a thumbnail
@@ -33,14 +33,15 @@ FAINT = 500.0  # added to the gradient by which a block is normalised: damps noi
 THUMBNAIL = np.dtype((np.uint8, (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)))
 DESCRIPTOR = np.dtype(
     [
-        ("pixels", "S64"),  # SHA-256 of the decoded image, hex digits
-        ("size", np.int32, 2),  # width, height of the image, px
+        ("pixels", "S64"),  # SHA-256 of the decoded image, hex digits, see decoded.decode
+        ("size", np.int32, 2),  # width, height of the image as it is measured, px
         ("box", np.int32, 4),  # left, top, right, bottom of its content, px
         ("thumbnail", THUMBNAIL),  # content on a square of background
         ("whole", np.uint64),  # pHash of the image
         ("content", np.uint64),  # pHash of its content
         ("colours", np.float32, (GRID, GRID, 3)),  # mean colour of the thumbnail's cells
         ("shape", np.float32, CELLS**2 * ORIENTATIONS),  # oriented gradients of the thumbnail
+        ("blank", np.bool_),  # nothing is seen on white: of such images equal pixels prove nothing
     ]
 )
 COLUMNS = np.dtype([field for field in DESCRIPTOR.descr if field[0] != "thumbnail"])
@@ -123,19 +124,24 @@ def describe_images(paths: Sequence[Path]) -> Descriptors:
 
 
 def describe_image(path: str | Path) -> np.ndarray:
-    """Read an image and describe it; dtype ``DESCRIPTOR``, shape ().
+    """Read an image and describe it; dtype ``DESCRIPTOR``, shape ()."""
+    return describe(decode(read_file(Path(path))))
+
+
+def describe(image: Decoded) -> np.ndarray:
+    """The descriptor of an image; dtype ``DESCRIPTOR``, shape ().
 
     The background is the median colour of the border, the content the bounding box of all that
     differs from it, so that padding and small shifts make no difference.
     """
-    rgb = decode_image(read_file(Path(path)))
+    rgb = image.rgb
     border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
     background = np.median(border, axis=0).astype(np.uint8)
     left, top, right, bottom = box = content_box(rgb, background)
     thumbnail = square(rgb[top:bottom, left:right], background)
     cell = THUMBNAIL_SIDE // GRID
     values = (
-        hashlib.sha256(str(rgb.shape).encode() + rgb.tobytes()).hexdigest(),
+        image.pixels,
         rgb.shape[1::-1],
         box,
         thumbnail,
@@ -143,6 +149,7 @@ def describe_image(path: str | Path) -> np.ndarray:
         perceptual_hash(thumbnail),
         thumbnail.reshape(GRID, cell, GRID, cell, 3).mean((1, 3)),
         shape_of(thumbnail),
+        image.blank,
     )
     return np.array(values, DESCRIPTOR)
 

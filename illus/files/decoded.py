@@ -1,0 +1,101 @@
+"""The bytes of a file -> its image, decoded once, at the smallest scale that serves all that is measured.
+
+In: bytes. Out: pixels, at least twice as wide as any measure looks at, and what only the decoder knows.
+"""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image
+
+from evaluate import WHITE, open_image, to_rgb
+
+LEAST_SIDE = 512  # px, twice the longest side that a measure looks at (photo_statistics.MAX_SIDE)
+MAX_REDUCTION = 8  # of a side, as a JPEG can be decoded
+DARK = (0, 0, 0)
+
+
+def decode_image(
+    data: bytes, least_side: int | None = None, ground: tuple[int, int, int] = WHITE
+) -> np.ndarray:
+    """STAND-IN until the merge: replace by ``from evaluate import decode_image``."""
+    image = open_image(data)
+    if least_side:
+        image.draft(None, (least_side, least_side))
+    if ground != WHITE and image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (*ground, 255)), rgba)
+    return to_rgb(image)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as it is measured."""
+
+    rgb: np.ndarray  # uint8 (height, width, 3); the shorter side is LEAST_SIDE at least, or that of the file
+    pixels: str  # SHA-256 of the pixels as decoded, see decode
+    width: int  # px of the whole image, upright
+    height: int
+    format: str  # as Pillow names it
+    mode: str
+    blank: bool  # nothing is seen on white
+
+
+def decode(data: bytes) -> Decoded:
+    """Decode the bytes of a file for measuring; raises as :func:`evaluate.decode_image`.
+
+    A large JPEG is decoded at a reduced scale, and other large images are reduced by the same factors. What
+    is transparent is white; but where that leaves one colour, the image is ``blank``, and measured on a dark
+    ground, if it shows something there.
+
+    ``pixels`` are equal for images of the same size and pixels, as decoded: those of a large JPEG at reduced
+    scale, so that it is told apart from a PNG of its pixels, and only what no measure sees may differ.
+    """
+    header = open_image(data)
+    rgb, blank, ground = decode_image(data, LEAST_SIDE), False, ""
+    if _is_constant(rgb):
+        blank = True
+        if header.has_transparency_data:
+            dark = decode_image(data, LEAST_SIDE, DARK)
+            if not _is_constant(dark):
+                rgb, ground = dark, "on dark"
+    height, width = rgb.shape[:2]
+    if (width, height) not in (header.size, header.size[::-1]):  # decoded at a reduced scale
+        width, height = header.size[::-1] if _lies_on_its_side(header) else header.size
+        ground += f" of {(height, width, 3)}"
+    pixels = hashlib.sha256(f"{rgb.shape}{ground}".encode())
+    pixels.update(np.ascontiguousarray(rgb).data)
+    return Decoded(_reduced(rgb), pixels.hexdigest(), width, height, header.format or "", header.mode, blank)
+
+
+def _is_constant(rgb: np.ndarray) -> bool:
+    return all((part == rgb[0, 0]).all() for part in (rgb[::16, ::16], rgb))  # the first one mostly decides
+
+
+def _lies_on_its_side(header: Image.Image) -> bool:
+    orientation = 1
+    with suppress(Exception):  # damaged EXIF, which the decoder leaves out, too
+        orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation in (5, 6, 7, 8)
+
+
+def _reduced(rgb: np.ndarray) -> np.ndarray:
+    factor = MAX_REDUCTION
+    while factor > 1 and min(rgb.shape[:2]) < factor * LEAST_SIDE:
+        factor //= 2
+    if factor == 1:
+        return rgb
+    height, width = (-(-side // factor) for side in rgb.shape[:2])
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def lacked_memory(error: BaseException | None) -> bool:
+    """Whether Python, Pillow or OpenCV had no memory left: that says nothing about the file."""
+    if error is None:
+        return False
+    text = str(error).casefold()
+    here = isinstance(error, MemoryError) or "out of memory" in text or "insufficient memory" in text
+    return here or lacked_memory(error.__cause__ or error.__context__)
