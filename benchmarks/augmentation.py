@@ -35,7 +35,7 @@ from illus.learn.settings import DECIDING_MODULES  # noqa: E402
 from illus.learn.training import build_network  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 
-COMPARED = ("none", "flip", "affine+colour", "mild", "strong")
+COMPARED = ("none", "flip", "mild", "strong")
 SOURCES = (*(f"illus/learn/{name}.py" for name in DECIDING_MODULES), "benchmarks/augmentation.py")
 
 
@@ -44,7 +44,7 @@ def compiled(augmentation: str, size: int) -> keras.Model:
     settings = replace(MEMBER, augmentation=augmentation, input_size=size)
     with dtype_policy(settings.precision):
         network = with_fused_batch_norm(build_network(settings, 20))
-        return compile_for_training(network, settings, 100, np.ones(20))
+        return compile_for_training(network, settings, 100)
 
 
 def milliseconds(model: keras.Model, batch: tuple[np.ndarray, np.ndarray], steps: int = 3) -> float:

@@ -1,4 +1,4 @@
-"""How well wrong labels are found. Writes results/labels.csv and results/label_conflicts.csv.
+"""How well wrong labels are found. Writes results/labels.csv.
 
     python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.labels [--seeds 0 1 2] [--share 0.02]
@@ -10,9 +10,6 @@ many as were changed. ``flagged`` are those that it calls wrong, with their prec
 ``suggested_right`` is how often, among the flagged that were changed, the most probable other class is the
 one before the change. ``accuracy`` is the networks', against the labels before the change. cleanlab runs in
 the peers' virtual environment.
-
-Label conflicts among copies that no majority decides: how often the networks, trained with the changed
-labels, choose the class of the original, by its score. ``known`` are the conflicts that have one original.
 
 Networks are trained for minutes and kept in ``work/emoji20/runs``; a stopped benchmark resumes.
 """
@@ -33,14 +30,11 @@ import_keras()
 from sklearn.metrics import roc_auc_score  # noqa: E402
 
 from illus import config  # noqa: E402
-from illus.emoji20.truth import load_truth  # noqa: E402
 from illus.learn.labels import (  # noqa: E402
     DEFAULTS,
     checkable,
     held_out_probabilities,
-    settle_conflicts,
     suggest,
-    undecided_conflicts,
 )
 from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
@@ -54,7 +48,6 @@ SOURCES = (
     "benchmarks/peers/cleanlab_issues.py",
 )
 MIN_SCORES = (0.9, 0.95, 0.98, 0.995, 0.998)  # beside the chosen one
-LIMITS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # of the score of a conflict's chosen class
 Ranked = tuple[np.ndarray, np.ndarray]  # how doubted each label is, and which labels are called wrong
 
 
@@ -147,27 +140,6 @@ def check(rows: pd.DataFrame, true: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(table).assign(accuracy=(probabilities.argmax(1) == true).mean()).round(4)
 
 
-# --- Label conflicts -------------------------------------------------------------------------------
-
-
-def known_classes(files: pd.DataFrame) -> pd.Series:
-    """``copy_of`` -> the class of the one original among the copies; none if there are several, or none."""
-    truth = load_truth(FOLDER)
-    originals = files[files.path.isin(truth.path[truth.kind == "original"])]
-    return originals.drop_duplicates("copy_of", keep=False).set_index("copy_of").class_name
-
-
-def conflict_table(settled: pd.DataFrame) -> pd.DataFrame:
-    """How often the choice is right, for each limit of its score; ``true`` is None where it is not known."""
-    known = settled.dropna()
-    rows = []
-    for limit in LIMITS:
-        sure = known[known.score >= limit]
-        right = int((sure.suggested == sure.true).sum())
-        rows.append([limit, len(settled), len(known), len(sure), right, round(right / max(1, len(sure)), 4)])
-    return pd.DataFrame(rows, columns=["limit", "conflicts", "known", "decided", "right", "precision"])
-
-
 def add_rows(name: str, rows: pd.DataFrame, keys: dict[str, float]) -> None:
     """Put rows into a table of results, in place of those with the same keys."""
     path = config.RESULTS / name
@@ -187,16 +159,12 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.02, help="of the labels that are changed")
     options = parser.parse_args()
     dataset = pd.read_csv(WORK / "dataset.csv", dtype={"group": str})
-    files = undecided_conflicts(*(pd.read_csv(WORK / f"{name}.csv") for name in ("duplicates", "catalog")))
     for seed in options.seeds:
         noisy = change_labels(dataset, options.share, seed)
         keys = {"seed": seed, "share": options.share}
         rows = checkable(noisy, DEFAULTS.min_groups)
         true = rows.path.map(dataset.set_index("path").class_id).to_numpy()
         add_rows("labels.csv", check(rows, true), keys)
-        settled = settle_conflicts(noisy, files, FOLDER, DEFAULTS, WORK)
-        settled["true"] = settled.copy_of.map(known_classes(files))
-        add_rows("label_conflicts.csv", conflict_table(settled), keys)
 
 
 if __name__ == "__main__":

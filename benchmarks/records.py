@@ -130,13 +130,13 @@ RECORDS = {
     "curves": Record("Learning curves of the recorded trainings, one row an epoch.", "make weights"),
     "grid": Record(
         "Block x augmentation x budget at tuned learning rates: means over seeds.",
-        "python -m illus.learn.grid",
+        "python -m illus.learn.runs grid",
         "in the columns `backend` and `device`",
         cells_of_the_grid,
     ),
     "rounds": Record(
         "One question a round about one network of the grid, two seeds, on validation.",
-        "python -m illus.learn.rounds",
+        "python -m illus.learn.runs rounds",
         TWO_CORES,
     ),
     "augmentation": Record(

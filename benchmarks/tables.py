@@ -46,8 +46,9 @@ TEXT = dict.fromkeys(("code", "run_id", "run_ids", "seeds", "data_hash"), str)
 
 
 def read(name: str) -> pd.DataFrame:
-    """``results/<name>.csv``; hashes of code stay text."""
-    return pd.read_csv(config.RESULTS / f"{name}.csv", dtype=TEXT)
+    """``results/<name>.csv``, or the archived table where today's code has none; hashes of code stay text."""
+    path = config.RESULTS / f"{name}.csv"
+    return pd.read_csv(path if path.exists() else config.ARCHIVE / path.name, dtype=TEXT)
 
 
 def card() -> dict:

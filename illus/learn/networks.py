@@ -31,7 +31,7 @@ def build(
     dropout: float = Config.dropout,
     channels: str = Config.channels,
     normalisation: str = Config.normalisation,
-    pooling: str = Config.pooling,
+    pooling: str = "average",
     stem_stride: int = Config.stem_stride,
 ) -> Model:
     """A convolutional classifier, untrained; defaults are those of :class:`illus.learn.settings.Config`.

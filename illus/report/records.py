@@ -24,8 +24,8 @@ def days(table: Path, codes: Iterable[str] | None = None) -> str:
     str
         ISO 8601; empty if it is not known.
     """
-    dates = table.with_name("dates.csv")
-    if not dates.exists():
+    dates = next((folder / "dates.csv" for folder in table.parents if (folder / "dates.csv").exists()), None)
+    if dates is None:
         return ""
     rows = pd.read_csv(dates, dtype=str, keep_default_na=False)
     rows = rows[(rows.table == table.name) & rows.code.isin(rows.code if codes is None else list(codes))]
