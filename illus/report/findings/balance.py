@@ -172,27 +172,22 @@ def longer_trainings(macro: pd.Series, micro: pd.Series) -> str:
     )
 
 
-def class_sizes(stages: pd.DataFrame, here: float, recipe: float) -> str:
+def class_sizes(stages: pd.DataFrame) -> str:
     """How unequal classes are before and after balancing.
 
     Parameters
     ----------
     stages : pandas.DataFrame
         Indexed by class: numbers of images, as collected in the first column, as shown in the last.
-    here, recipe : float
-        ``sampling_power`` of the chosen strategy and of the weights.
     """
     before, after = (
         stages[name].max() / stages[name].min() for name in (stages.columns[0], stages.columns[-1])
     )
-    agree = "the same setting" if here == recipe else "another setting"
     return finding(
         f"The largest class has {before:.0f} times as many readable images as the smallest; in a pass it is "
-        f"shown {after:.1f} times as often. The recipe of notebook 04 trains with {agree} "
-        f"(`sampling_power` {recipe}). Photographs are still in; notebook 03 takes them out.",
-        f"가장 큰 클래스와 작은 클래스의 비율은 {before:.0f}:1에서 {after:.1f}:1로 줄어듭니다. 노트북 04의 "
-        f"학습 설정은 `sampling_power` {recipe}입니다. 사진은 아직 남아 있으며, 노트북 03이 제거한 뒤 "
-        "`dataset.csv`를 다시 씁니다.",
+        f"shown {after:.1f} times as often. Photographs are still in; notebook 03 takes them out.",
+        f"가장 큰 클래스와 작은 클래스의 비율은 {before:.0f}:1에서 {after:.1f}:1로 줄어듭니다. 사진은 아직 "
+        "남아 있으며, 노트북 03이 제거한 뒤 `dataset.csv`를 다시 씁니다.",
     )
 
 
