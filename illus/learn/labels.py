@@ -21,6 +21,7 @@ import pandas as pd
 
 from evaluate import atomic_write
 from illus.copies.groups import draw_groups
+from illus.dataset.resample import IN_TRAINING, resample
 from illus.learn.batches import load_arrays
 from illus.learn.calibration import SMALLEST
 from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperature
@@ -65,7 +66,7 @@ def find_label_errors(
     ----------
     dataset : pandas.DataFrame
         Columns of dataset.csv. Duplicates and variants, which share a ``group``, are in one fold. The part
-        ``test`` is not used; training and validation are, and ``copies`` is not.
+        ``test`` is not used; training and validation are, and balanced anew: ``copies`` is not.
     folder : str or Path
         What its paths are relative to.
     settings : LabelSettings, optional
@@ -146,7 +147,7 @@ def make_folds(rows: pd.DataFrame, settings: LabelSettings, work: Path) -> list[
         if config.steps_per_epoch is None:
             steps = max(settings.min_steps, int((~held).sum()) // config.batch_size)
             config = replace(config, steps_per_epoch=steps)
-        split = rows.assign(split=parts)
+        split = resample(rows.assign(split=parts), IN_TRAINING, settings.network.seed)
         found.append(Fold(held, split, config, work / "runs" / run_id(config, data_hash(split))))
     return found
 

@@ -130,7 +130,7 @@ def one_question_a_round(
     Parameters
     ----------
     tried : pandas.DataFrame
-        From :func:`illus.learn.rounds.load`.
+        Rows of rounds.csv.
     changes : mapping of str to pandas.DataFrame
         ``val_macro_f1`` and ``val_micro_f1`` to changes from :func:`illus.report.effects.against_control`.
     verdicts : mapping of str to str
