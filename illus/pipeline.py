@@ -37,7 +37,13 @@ from illus.copies.leaks import (
 )
 from illus.dataset.cleaned import check_out, format_cleaned, free_places, keep_or_remove, write_cleaned
 from illus.dataset.resample import IN_TRAINING, resample
-from illus.dataset.split import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
+from illus.dataset.split import (
+    HELD_OUT_SHARE,
+    VALIDATION_SHARE,
+    split,
+    split_by_cluster,
+    subsample_for_profile,
+)
 from illus.dataset.table import NAME as DATASET
 from illus.dataset.table import write_dataset
 from illus.files.catalog import scan
@@ -55,8 +61,6 @@ from illus.parallel import write_table
 from illus.photos.finder import find_photos
 from illus.report.assemble import REVIEW_PAGE, report_dir, write_scores
 from illus.report.review import write_review
-
-HELD_OUT = 0.15  # share of each class that is scored if there are no test folders
 
 
 class Tables(NamedTuple):
@@ -215,7 +219,7 @@ def run(folder: Path) -> None:
     """Prepare a folder, train, export, and print scores: on its test folders, or on a held-out part."""
     check_tests(folder)
     work = config.work_dir(folder)
-    dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT)
+    dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT_SHARE)
     tests = folders_to_score(dataset, folder)
     export((CHOSEN,), work / "model.h5", dataset, folder, tests)
 
@@ -249,7 +253,7 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
     plain = subsample_for_profile(before) if left else prepare(folder)
     shares = {"validation": VALIDATION_SHARE}
     if not config.test_folders(folder):
-        shares = {"test": HELD_OUT} | shares
+        shares = {"test": HELD_OUT_SHARE} | shares
     dataset = split_by_cluster(plain, folder, shares, config.SEED)
     write_table(dataset, table.with_name("split_by_cluster.csv"))
     return dataset

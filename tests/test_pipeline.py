@@ -18,6 +18,7 @@ from illus.__main__ import main
 from illus.copies.duplicates import stored_duplicates
 from illus.copies.leaks import scores_without
 from illus.dataset.split import split, subsample_for_profile
+from illus.dataset.table import write_photos
 from illus.files.catalog import scan
 from illus.files.tables import read_table
 from illus.learn.settings import data_hash
@@ -289,6 +290,15 @@ def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_pa
     pd.read_csv(tmp_path / "work/images/photos.csv").head(3).to_csv(tmp_path / "work/images/photos.csv")
     main(["review", str(folder)])
     assert len(calls) == 3, "a table that something else has written is made again"
+
+
+def test_a_look_at_a_part_is_not_taken_for_the_stage_of_the_whole_folder(quick_stages, tmp_path):
+    folder, calls = quick_stages
+    tables, work = pipeline.clean(folder), config.work_dir(folder)
+    assert write_photos(tables.photos.iloc[::2], tables.catalog, work).name == "photos_of_a_part.csv"
+    pd.testing.assert_frame_equal(pipeline.clean(folder).photos, tables.photos)
+    assert len(calls) == 1
+    assert write_photos(tables.photos, tables.catalog, work).name == "photos.csv"
 
 
 def test_a_file_name_that_is_not_utf8_is_told_also_after_a_run_without_it(quick_stages, tmp_path, capsys):

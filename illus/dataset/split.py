@@ -20,6 +20,7 @@ from illus.files.overrides import decided, relabel, tell
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
 VALIDATION_SHARE = 0.1
+HELD_OUT_SHARE = 0.15  # of each class, for the part test, where there are no test folders
 DEFAULT_FRACTIONS = {"train": 1 - VALIDATION_SHARE, "validation": VALIDATION_SHARE}
 CLUSTER_SIZE = 8  # images of a cluster of look-alikes, on average
 FINER = 2  # times the groups that a class needs, where it has too few: shares of parts get nearer

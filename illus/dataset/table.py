@@ -1,6 +1,6 @@
-"""The only writer of dataset.csv.
+"""The only writer of dataset.csv; and photos.csv, where a notebook has looked at a part of the files.
 
-In: the table of a data set and its work folder. Out: the file.
+In: the table of a data set, or of photographs, and the work folder. Out: the file.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,7 @@ from illus.files.tables import read_table
 from illus.parallel import write_table
 
 NAME = "dataset.csv"
+PHOTOS, PHOTOS_OF_A_PART = "photos.csv", "photos_of_a_part.csv"
 
 
 def write_dataset(dataset: pd.DataFrame, work: Path) -> None:
@@ -41,3 +42,14 @@ def remove_images(paths: Iterable[str], work: Path) -> pd.DataFrame:
         raise ValueError(f"no image of {', '.join(lost)} would be left in {work / NAME}")
     write_dataset(after, work)
     return after
+
+
+def write_photos(photos: pd.DataFrame, catalog: pd.DataFrame, work: Path) -> Path:
+    """Write a table of photographs: as ``photos.csv`` only if every readable file is in it. Returns its path.
+
+    So a look at a part of the files, as in the quick profile, does not pass for the stage of the whole.
+    """
+    is_whole = set(catalog.path[catalog.error == ""]) <= set(photos.path)
+    path = work / (PHOTOS if is_whole else PHOTOS_OF_A_PART)
+    write_table(photos, path)
+    return path
