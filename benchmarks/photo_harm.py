@@ -7,7 +7,7 @@ builder planted (crops of some twenty images, unevenly spread over the classes);
 different things (FOLDER/real_photos) in classes drawn at random; the same photos in five classes only, so
 that being a photo tells something of the label. Validation is the same throughout and holds no photo.
 
-Runs go through ``results/experiments.csv`` and resume. The learning rate falls to zero, so that the curve of
+Runs go through ``work/emoji20/runs`` and resume. The learning rate falls to zero, so that the curve of
 validation macro F1 is flat at the end of each run (``results/curves.csv``); twice as many epochs gain more.
 """
 
@@ -26,14 +26,14 @@ from illus.copies.duplicates import stored_duplicates
 from illus.dataset.split import split
 from illus.emoji20.truth import load_truth
 from illus.files.catalog import scan
-from illus.learn import experiments
+from illus.learn import runs
 from illus.learn.settings import Config
 from illus.parallel import write_table
 
 FOLDER = config.EMOJI20 / "training"
 QUESTION = "what do photos do?"
 SMALL = Config(
-    width=16, blocks=(1, 1, 1), dropout=0.0, input_size=32, augmentation="affine", sampling_power=1.0,
+    width=16, blocks=(1, 1, 1), dropout=0.0, input_size=32, augmentation="mild",
     label_smoothing=0.0, epochs=20, learning_rate=4e-3,
 )  # fmt: skip
 PARTS = {"train": 0.8, "validation": 0.2}
@@ -98,7 +98,7 @@ def main() -> None:
     for seed in SEEDS:
         for condition, dataset in conditions.items():
             settings = replace(SMALL, seed=seed)
-            record = experiments.run(dataset, FOLDER, settings, QUESTION, config.work_dir(FOLDER))
+            record = runs.run(dataset, FOLDER, settings, QUESTION, config.work_dir(FOLDER))
             rows.append(
                 {
                     "condition": condition,

@@ -37,9 +37,9 @@ TEXT = dict.fromkeys(("code", "run_id", "run_ids", "seeds", "data_hash"), str)
 
 
 def read(name: str) -> pd.DataFrame:
-    """``results/<name>.csv``, or of ``results/archive/``; hashes stay text."""
+    """``results/<name>.csv``, or the archived table where today's code has none; hashes of code stay text."""
     path = config.RESULTS / f"{name}.csv"
-    return pd.read_csv(path if path.exists() else config.RESULTS / "archive" / path.name, dtype=TEXT)
+    return pd.read_csv(path if path.exists() else config.ARCHIVE / path.name, dtype=TEXT)
 
 
 def card() -> dict:

@@ -5,6 +5,7 @@ or raises an error whose message is one sentence.
 """
 
 import argparse
+import importlib
 import io
 import os
 import sys
@@ -97,7 +98,6 @@ def labels(options: argparse.Namespace) -> None:
     """Which labels a network that was trained on the other images rejects."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
-
     print(pipeline.check_labels(folder))
 
 
@@ -105,7 +105,6 @@ def review(options: argparse.Namespace) -> None:
     """A page on which a person decides about copies, photos and labels."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
-
     print(f"review page: {pipeline.write_review_page(folder)}")
 
 
@@ -113,7 +112,6 @@ def clean(options: argparse.Namespace) -> None:
     """A folder of what is kept."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
-
     print(pipeline.write_cleaned_folder(folder, options.out, options.link))
 
 
@@ -137,9 +135,7 @@ def load_pipeline() -> ModuleType:
     from evaluate import import_keras
 
     import_keras()
-    from illus import pipeline
-
-    return pipeline
+    return importlib.import_module("illus.pipeline")
 
 
 def export(options: argparse.Namespace) -> None:
@@ -189,7 +185,7 @@ def class_folders_of(options: argparse.Namespace) -> Path:
 
 
 def check_folder(folder: Path, cure: str = "name a folder that has a sub-folder for each class") -> None:
-    """ValueError if there is no such folder of class folders, or it is one of parts, with what to do about it."""
+    """ValueError if there is no such folder, or it is one of parts, with what to do about it."""
     if not folder.is_dir():
         raise ValueError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}: {cure}")
     check_layout(folder)

@@ -16,6 +16,7 @@ EMOJI20 = Path("data/emoji20")
 EMOJI20_SOURCES = Path("work/emoji20-sources")
 DOWNLOADED = Path("data/training")
 RESULTS = Path("results")
+ARCHIVE = RESULTS / "archive"  # rows of code that no longer exists
 SHIPPED_WEIGHTS = Path("weights/best.h5")
 TRAINING_NAMES = {"training", "train"}
 
@@ -73,7 +74,7 @@ def is_work_of_emoji20(work: Path) -> bool:
 
 
 def test_folders(folder: str | Path) -> list[Path]:
-    """Folders to score: those beside a training folder that begin with ``test`` and hold a class of it, sorted.
+    """Folders to score: those beside a training folder called ``test…`` that hold a class of it, sorted.
 
     Upper and lower case are the same. Empty if ``folder`` has none of the names in ``TRAINING_NAMES``.
     """

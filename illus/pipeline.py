@@ -3,7 +3,7 @@
 In: a folder of class folders. Out, under ``work/<dataset>/``: the tables of scan, duplicates, photos and
 split. :func:`run` trains ``plan.CHOSEN`` with one seed and writes ``model.h5`` and ``model.json``, its card
 with scores; :func:`run_weights` trains the networks of ``plan.RECIPE`` for hours and exports their average
-where :func:`illus.config.weights_path` says. Resampling and experiments are in the notebooks only.
+where :func:`illus.config.weights_path` says. Both balance classes by ``resample.IN_TRAINING``.
 """
 
 import shutil
@@ -22,6 +22,7 @@ from evaluate import (
     format_result,
     list_files,
     open_image,
+    read_description,
     read_file,
     shorten_list,
 )
@@ -35,24 +36,31 @@ from illus.copies.leaks import (
     scores_without,
 )
 from illus.dataset.cleaned import check_out, format_cleaned, free_places, keep_or_remove, write_cleaned
-from illus.dataset.split import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
+from illus.dataset.resample import IN_TRAINING, resample
+from illus.dataset.split import (
+    HELD_OUT_SHARE,
+    VALIDATION_SHARE,
+    split,
+    split_by_cluster,
+    subsample_for_profile,
+)
+from illus.dataset.table import NAME as DATASET
+from illus.dataset.table import write_dataset
 from illus.files.catalog import scan
 from illus.files.overrides import NAME as OVERRIDES
 from illus.files.overrides import decided, read_overrides, reasons, relabel
 from illus.files.tables import read_table
 from illus.hashing import code_of, digest
-from illus.learn import experiments
+from illus.learn import runs
 from illus.learn.compiling import device_name
 from illus.learn.export import ExportOptions, check_class_names, install, installed_runs, score_all
 from illus.learn.labels import find_label_errors
 from illus.learn.plan import CHOSEN, RECIPE
-from illus.learn.settings import Record, data_hash, run_id
+from illus.learn.settings import Config, data_hash, run_id
 from illus.parallel import write_table
 from illus.photos.finder import find_photos
 from illus.report.assemble import REVIEW_PAGE, report_dir, write_scores
 from illus.report.review import write_review
-
-HELD_OUT = 0.15  # share of each class that is scored if there are no test folders
 
 
 class Tables(NamedTuple):
@@ -118,7 +126,7 @@ def _stamp(made_from: list[str], places: list[Path]) -> str:
 
 
 def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
-    """Clean a folder, see :func:`clean`, split what is kept, and write the table.
+    """Clean a folder, see :func:`clean`, split what is kept, balance its classes, and write the table.
 
     Parameters
     ----------
@@ -146,7 +154,8 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     dataset = split(
         tables.catalog, tables.duplicates, tables.photos, fractions, config.SEED, overrides=tables.overrides
     )
-    write_table(dataset, config.work_dir(folder) / "dataset.csv")
+    dataset = resample(dataset, IN_TRAINING, config.SEED)
+    write_dataset(dataset, config.work_dir(folder))
     return subsample_for_profile(dataset)
 
 
@@ -210,29 +219,17 @@ def run(folder: Path) -> None:
     """Prepare a folder, train, export, and print scores: on its test folders, or on a held-out part."""
     check_tests(folder)
     work = config.work_dir(folder)
-    dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT)
+    dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT_SHARE)
     tests = folders_to_score(dataset, folder)
-    settings = experiments.limit_to_profile(CHOSEN)
-    weights = work / "model.h5"
-    planned = run_id(settings, data_hash(dataset))
-    record = experiments.run(
-        dataset, folder, settings, "own data", work, with_weights=installed_runs(weights) != [planned]
-    )
-    export([record], weights, dataset, folder, tests)
+    export((CHOSEN,), work / "model.h5", dataset, folder, tests)
 
 
 def run_weights(folder: Path) -> None:
     """Train the recipe on a folder, in runs that resume; export the average and score it."""
-    work = config.work_dir(folder)
     dataset = experiment_data(folder, anew=True)
     tests = folders_to_score(dataset, folder)
-    weights, options = config.weights_path(folder), ExportOptions(temperature=True)
     print(f"{len(RECIPE)} networks that are averaged, on the {device_name()}", flush=True)
-    planned = [run_id(experiments.limit_to_profile(member), data_hash(dataset)) for member in RECIPE]
-    if installed_runs(weights, options) == planned:
-        print(f"it was trained before: {weights}")
-        return
-    export(experiments.run_members(RECIPE, dataset, folder, work), weights, dataset, folder, tests, options)
+    export(RECIPE, config.weights_path(folder), dataset, folder, tests, ExportOptions(temperature=True))
 
 
 def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
@@ -250,13 +247,13 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
         a person's decisions. One from which a part ``test`` is held out is never taken.
     """
     check_tests(folder)
-    table = config.work_dir(folder) / "dataset.csv"
+    table = config.work_dir(folder) / DATASET
     before = read_table(table) if table.exists() and not anew else None
     left = before is not None and "test" not in set(before.split)
     plain = subsample_for_profile(before) if left else prepare(folder)
     shares = {"validation": VALIDATION_SHARE}
     if not config.test_folders(folder):
-        shares = {"test": HELD_OUT} | shares
+        shares = {"test": HELD_OUT_SHARE} | shares
     dataset = split_by_cluster(plain, folder, shares, config.SEED, cache=table.with_name("cache"))
     write_table(dataset, table.with_name("split_by_cluster.csv"))
     return dataset
@@ -300,16 +297,22 @@ def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def export(
-    records: Sequence[Record],
+    members: Sequence[Config],
     weights: Path,
     dataset: pd.DataFrame,
     folder: Path,
     tests: list[Path],
     options: ExportOptions | None = None,
 ) -> None:
-    """Write the networks of records to a weights file, score it, and print the scores and where it is."""
+    """Train networks unless a weights file has them, write it, and print its scores and where it is."""
     work = config.work_dir(folder)
-    names = install(records, dataset, folder, work, weights, options, data_name=work.name).class_names
+    planned = [run_id(runs.limit_to_profile(member), data_hash(dataset)) for member in members]
+    if installed_runs(weights, options) == planned:
+        print(f"it was trained before: {weights}", flush=True)
+    else:
+        records = runs.run_members(members, dataset, folder, work)
+        install(records, dataset, folder, work, weights, options, data_name=work.name)
+    names = read_description(weights).class_names
     scored = score_all(weights, tests, progress=True).values()
     for result, rows in scored:
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")

@@ -14,6 +14,7 @@ from conftest import COLOURS, write_class_folders
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import illus
 from evaluate import Description
 from illus import config
 from illus.__main__ import main
@@ -40,6 +41,26 @@ def test_help_imports_nothing_heavy_and_has_an_example(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     assert f"example: python -m illus {command} " in capsys.readouterr().out
+
+
+def test_public_names_are_imported_when_they_are_asked_for():
+    code = f"""
+import sys, illus
+assert not [m for m in {HEAVY} if m in sys.modules]
+print(illus.scan.__module__, illus.split.__module__, illus.resample.__module__)
+assert not {{"keras", "tensorflow"}} & set(sys.modules)
+assert set(illus.__all__) <= set(dir(illus))
+try: illus.no_such
+except AttributeError: pass
+else: raise SystemExit("no error")
+"""
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["illus.files.catalog", "illus.dataset.split", "illus.dataset.resample"]
+
+
+@pytest.mark.parametrize("name", illus.__all__)
+def test_each_public_name_exists(name):
+    assert callable(getattr(illus, name))
 
 
 def test_help_comes_at_once():

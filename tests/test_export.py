@@ -4,14 +4,13 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import write_class_folders
 
 from evaluate import load_classifier, read_description
 from illus.dataset.split import split
 from illus.files.catalog import scan
-from illus.learn import experiments
+from illus.learn import runs
 from illus.learn.export import ExportOptions, install, installed_runs, save_classifier, score_all
 from illus.learn.heads import NearestFeatures
 from illus.learn.networks import average, build, multiply_adds
@@ -29,7 +28,7 @@ def finished(tmp_path_factory):
     dataset = split(scan(folder), fractions={"train": 0.7, "validation": 0.3})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROFILE", "quick")
-        records = [experiments.run(dataset, folder, replace(TINY, seed=s), "q", work) for s in (0, 1)]
+        records = [runs.run(dataset, folder, replace(TINY, seed=s), "q", work) for s in (0, 1)]
     return records, dataset, folder, work
 
 
@@ -138,24 +137,3 @@ def test_the_card_has_the_training_and_the_scores(finished, tmp_path):
     result, rows = scored["test"]
     assert card["scores"]["test"]["macro_f1"] == result["macro_f1"]
     assert len(rows) == 12
-
-
-def test_a_record_of_before_the_column_code_has_an_empty_one(finished, tmp_path, monkeypatch):
-    records, dataset, folder, work = finished
-    monkeypatch.setenv("PROFILE", "quick")
-    table = pd.read_csv(work / "experiments.csv", dtype=str)
-    for number, older in enumerate((table.assign(code=""), table.drop(columns="code"))):
-        (tmp_path / str(number)).mkdir()
-        older.to_csv(tmp_path / str(number) / "experiments.csv", index=False)
-        record = experiments.run(dataset, folder, records[0].config, "q", tmp_path / str(number))
-        assert record == replace(records[0], code="")
-
-
-def test_learning_curves_have_a_row_per_epoch_and_no_run_is_in_them_more_than_once(finished):
-    records, _, _, work = finished
-    curves = pd.read_csv(work / "curves.csv")
-    assert curves.run_id.tolist() == [r.run_id for r in records for _ in range(2)]
-    assert curves.epoch.tolist() == [1, 2, 1, 2]
-    assert curves[["loss", "macro_f1", "val_loss", "val_macro_f1"]].notna().all(axis=None)
-    experiments.keep_curves(work / "curves.csv", records[0])
-    assert sorted(pd.read_csv(work / "curves.csv").run_id) == sorted(curves.run_id)

@@ -18,6 +18,7 @@ from illus.__main__ import main
 from illus.copies.duplicates import stored_duplicates
 from illus.copies.leaks import scores_without
 from illus.dataset.split import split, subsample_for_profile
+from illus.dataset.table import write_photos
 from illus.files.catalog import scan
 from illus.files.tables import read_table
 from illus.learn.settings import data_hash
@@ -42,16 +43,16 @@ def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypat
     card = json.loads((work / "model.json").read_text())
     assert pd.read_csv(work / "photos.csv").is_photo.tolist() == [False] * 72
     assert card["scores"]["test"]["n_images"] == 9
+    assert set(dataset.copies) == {1}, "classes of one size"
     assert card["training"]["epochs"] == config.PROFILES["quick"].max_epochs
     assert f"macro F1 {card['scores']['test']['macro_f1']:.4f}" in " ".join(capsys.readouterr().out.split())
     assert snapshot(folder) == before
-    # A clone that has the record and the weights, but not the run's folder, scores without training.
+    # A clone that has the weights, but not the run's folder, scores without training.
     shutil.rmtree(work / "runs")
     card_before = (work / "model.json").read_text()
     assert main(["run", "--no-notebooks"]) == 0
     assert not (work / "runs").exists()
     assert json.loads((work / "model.json").read_text())["training"] == json.loads(card_before)["training"]
-    assert len(pd.read_csv(work / "experiments.csv")) == 1
 
 
 @pytest.mark.parametrize(
@@ -289,6 +290,15 @@ def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_pa
     pd.read_csv(tmp_path / "work/images/photos.csv").head(3).to_csv(tmp_path / "work/images/photos.csv")
     main(["review", str(folder)])
     assert len(calls) == 3, "a table that something else has written is made again"
+
+
+def test_a_look_at_a_part_is_not_taken_for_the_stage_of_the_whole_folder(quick_stages, tmp_path):
+    folder, calls = quick_stages
+    tables, work = pipeline.clean(folder), config.work_dir(folder)
+    assert write_photos(tables.photos.iloc[::2], tables.catalog, work).name == "photos_of_a_part.csv"
+    pd.testing.assert_frame_equal(pipeline.clean(folder).photos, tables.photos)
+    assert len(calls) == 1
+    assert write_photos(tables.photos, tables.catalog, work).name == "photos.csv"
 
 
 def test_a_file_name_that_is_not_utf8_is_told_also_after_a_run_without_it(quick_stages, tmp_path, capsys):

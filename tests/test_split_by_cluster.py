@@ -6,6 +6,7 @@ import pytest
 from conftest import write_class_folders
 from drawings import clock, face, fish, house
 
+from illus.dataset.resample import resample
 from illus.dataset.split import cluster_by_shape, split, split_by_cluster
 from illus.files.catalog import scan
 
@@ -101,3 +102,18 @@ def test_a_class_of_too_few_groups_is_named_before_training(tmp_path):
         split_by_cluster(dataset, folder)
     with pytest.raises(ValueError, match="too few different images for a part 'validation'"):
         split_by_cluster(dataset.assign(group=dataset.class_name), folder)
+
+
+def test_the_balance_of_the_classes_outlives_the_new_split(tmp_path):
+    write_class_folders(tmp_path / "images", n=24)
+    for path in (tmp_path / "images" / "L2_33").glob("1*.png"):
+        path.unlink()
+    plain = split(scan(tmp_path / "images"), fractions={"train": 0.7, "validation": 0.3})
+    balanced = resample(plain, "upsample")
+    separated = split_by_cluster(balanced, tmp_path / "images", {"validation": 0.2})
+    train = separated[separated.split == "train"].groupby("class_name").copies
+    before = balanced[balanced.split == "train"].groupby("class_name").copies
+    np.testing.assert_allclose(train.mean(), before.mean(), atol=0.5 / train.size().min())
+    assert train.mean()["L2_33"] > 1.5
+    assert (separated.copies[separated.split != "train"] == 1).all()
+    assert (split_by_cluster(plain, tmp_path / "images").copies == 1).all()

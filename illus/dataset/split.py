@@ -1,6 +1,6 @@
-"""Catalog, duplicates and photos -> the data set: its parts, and how often each image is shown.
+"""Catalog, duplicates and photos -> the data set and its parts, by whole groups.
 
-In: catalog.csv, and if they exist duplicates.csv and photos.csv. Out: dataset.csv.
+In: catalog.csv, and if they exist duplicates.csv and photos.csv. Out: the table of the data set.
 """
 
 import warnings
@@ -14,12 +14,13 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from evaluate import natural_key, shorten_list
 from illus import config
 from illus.copies.groups import connected_components, draw_groups
+from illus.dataset.resample import copies_after_parting
 from illus.files.overrides import decided, relabel, tell
 from illus.files.reading import kept_descriptors
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
-STRATEGIES = ("none", "downsample", "upsample", "both")
 VALIDATION_SHARE = 0.1
+HELD_OUT_SHARE = 0.15  # of each class, for the part test, where there are no test folders
 DEFAULT_FRACTIONS = {"train": 1 - VALIDATION_SHARE, "validation": VALIDATION_SHARE}
 CLUSTER_SIZE = 8  # images of a cluster of look-alikes, on average
 FINER = 2  # times the groups that a class needs, where it has too few: shares of parts get nearer
@@ -71,16 +72,14 @@ def split(
     """
     fractions = fractions or DEFAULT_FRACTIONS
     catalog = relabel(catalog, overrides)
-    rows = catalog[(catalog.error == "") & (decided(catalog, overrides) != "drop")].copy()
     tell("split", catalog, overrides, ("drop", "label"))
+    why = _left_out(catalog, duplicates, photos, overrides)
+    rows = catalog[why == ""].copy()
     rows["group"] = rows.sha256.str[:16]
     if duplicates is not None:
         group_of = dict(zip(duplicates.path, duplicates.group.astype(str), strict=True))
         rows["group"] = [group_of.get(path, group) for path, group in zip(rows.path, rows.group, strict=True)]
-        rows = rows[~rows.path.isin(duplicates.path[~duplicates.keep.astype(bool)])]
-    if photos is not None:
-        rows = rows[~rows.path.isin(photos.path[photos.is_photo.astype(bool)])]
-    classes = classes_left(catalog, rows)
+    classes = _classes_left(catalog, why)
     rows["class_id"] = rows.class_name.map({name: i for i, name in enumerate(classes)})
     first, *others = fractions
     rng = np.random.default_rng(seed)
@@ -94,21 +93,35 @@ def split(
     return rows.assign(copies=1)[COLUMNS].reset_index(drop=True)
 
 
-def classes_left(catalog: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    """Names in class order of the classes in ``rows``; ValueError if any is lost or there is only one."""
-    if rows.empty:
-        unreadable = int((catalog.error != "").sum())
-        why = f"{unreadable:,} of {len(catalog):,} files are unreadable"
-        if unreadable < len(catalog):
-            why += ", and the others are dropped as photographs, by a decision, or as copies in several classes"
-        raise ValueError(f"no image is left to split: {why if len(catalog) else 'there are no files'}")
-    classes = sorted(rows.class_name.unique(), key=natural_key)
-    lost = [name for name in catalog.class_name.unique() if name not in set(classes)]
-    if lost:
-        raise ValueError(
-            f"no image is left of {', '.join(lost)}: all are unreadable, duplicates of other "
-            "images, photos or dropped; remove the folder or add images"
-        )
+def _left_out(
+    catalog: pd.DataFrame,
+    duplicates: pd.DataFrame | None,
+    photos: pd.DataFrame | None,
+    overrides: pd.DataFrame | None,
+) -> pd.Series:
+    """Why each file of a catalog is not in the data set; empty for one that is."""
+    why = pd.Series("", catalog.index)
+    if photos is not None:
+        why[catalog.path.isin(photos.path[photos.is_photo.astype(bool)])] = "photographs"
+    if duplicates is not None:
+        why[catalog.path.isin(duplicates.path[~duplicates.keep.astype(bool)])] = "copies that are not kept"
+    why[decided(catalog, overrides) == "drop"] = "dropped by a decision"
+    why[catalog.error != ""] = "unreadable"
+    return why
+
+
+def _classes_left(catalog: pd.DataFrame, why: pd.Series) -> list[str]:
+    """Classes that have images, in class order; ValueError if any has none or there is only one."""
+
+    def told(reasons: pd.Series) -> str:
+        return ", ".join(f"{n:,} {reason}" for reason, n in reasons.value_counts().items()) or "no files"
+
+    if not (why == "").any():
+        raise ValueError(f"no image is left to split: {told(why)}")
+    classes = sorted(catalog.class_name[why == ""].unique(), key=natural_key)
+    if lost := [name for name in catalog.class_name.unique() if name not in set(classes)]:
+        each = ", ".join(f"{name} ({told(why[catalog.class_name == name])})" for name in lost)
+        raise ValueError(f"no image is left of {each}: remove the folder or add images")
     if len(classes) < 2:
         raise ValueError(f"only one class, {classes[0]}: a classifier needs at least two")
     return classes
@@ -135,6 +148,7 @@ def subsample_for_profile(dataset: pd.DataFrame) -> pd.DataFrame:
     """At most as many images of each class and part as the profile allows; the part ``test`` stays whole.
 
     Drawn with ``config.SEED``; same columns and order as ``dataset``, which has those of dataset.csv.
+    Copies stay as they are, so that classes that are cut become more equal.
     """
     limit = config.profile().max_per_class
     if limit is None:
@@ -143,52 +157,6 @@ def subsample_for_profile(dataset: pd.DataFrame) -> pd.DataFrame:
     rank = shuffled.groupby(["class_id", "split"]).cumcount()
     kept = shuffled[(rank < limit) | (shuffled.split == "test")]
     return kept.sort_index().reset_index(drop=True)
-
-
-def resample(dataset: pd.DataFrame, strategy: str, seed: int = 0) -> pd.DataFrame:
-    """Balance the training part by showing images more than once or not at all.
-
-    Only ``copies`` changes, and only in training rows: no row is added or removed. Augmentation makes
-    repeated images differ.
-
-    Parameters
-    ----------
-    dataset : pandas.DataFrame
-        From :func:`split`.
-    strategy : {"none", "downsample", "upsample", "both"}
-        Size that every class gets: its own; at most that of the median class, by leaving images
-        out (``copies`` 0); that of the largest class, by repetition; exactly that of the median
-        class, by either.
-    seed : int, default 0
-        Draws which images are left out or shown once more.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The data set with new ``copies``, integers >= 0.
-
-    Raises
-    ------
-    ValueError
-        Unknown strategy.
-    """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
-    train = dataset[dataset.split == "train"]
-    sizes = train.groupby("class_id").size()
-    median = int(sizes.median())
-    targets = {
-        "none": sizes,
-        "downsample": sizes.clip(upper=median),
-        "upsample": sizes * 0 + sizes.max(),
-        "both": sizes * 0 + median,
-    }[strategy]
-    rng = np.random.default_rng(seed)
-    copies = dataset.copies.copy()
-    for class_id, rows in train.groupby("class_id"):
-        times, more = divmod(int(targets[class_id]), len(rows))
-        copies[rows.index] = times + (rng.permutation(len(rows)) < more)
-    return dataset.assign(copies=copies)
 
 
 def split_by_cluster(
@@ -220,8 +188,8 @@ def split_by_cluster(
     Returns
     -------
     pandas.DataFrame
-        Columns and order of ``dataset``, each image with ``copies`` 1; ``group`` is the number of a
-        group of look-alikes.
+        Columns and order of ``dataset``; ``group`` is the number of a group of look-alikes. Each class is
+        balanced as it was, see :func:`illus.dataset.resample.copies_after_parting`.
 
     Warns
     -----
@@ -247,15 +215,14 @@ def split_by_cluster(
         drawn = draw_groups(free.class_name, groups[free.index], rate, rng)
         part[free.index[drawn]] = name
     check_parts(open_rows.assign(split=part), parts)
-    separated = dataset.assign(copies=1)
+    separated = dataset.copy()
+    separated.loc[open_rows.index, "copies"] = copies_after_parting(open_rows, part, rng)
     separated.loc[open_rows.index, "group"] = groups.astype(str)
     separated.loc[open_rows.index, "split"] = part
     return separated[COLUMNS]
 
 
-def cluster_by_shape(
-    shapes: np.ndarray, labels: np.ndarray, groups: pd.Series, least: int = 1
-) -> np.ndarray:
+def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series, least: int = 1) -> np.ndarray:
     """Number of each image's group of look-alikes.
 
     Parameters

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-TEXT = ("path", "class_name", "suggested", "group", "split", "sha256", "copy_of")
+TEXT = ("path", "class_name", "suggested", "group", "split", "sha256", "copy_of",
+        "run_id", "run_ids", "code", "data_hash", "seeds", "val_class_f1", "blocks", "teachers")  # fmt: skip
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -25,4 +26,5 @@ def read_table(path: str | Path) -> pd.DataFrame:
         The columns of the file: those in ``TEXT`` of str, others as pandas reads them. An empty cell of text
         is an empty string.
     """
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+    text = dict.fromkeys(TEXT, str)
+    return pd.read_csv(path, dtype=text, keep_default_na=False)

@@ -113,6 +113,8 @@ def train(
 
     Raises
     ------
+    ValueError
+        The data set has no image for training, or none for validation.
     FloatingPointError
         The loss became infinite or NaN.
     evaluate.EvaluationError
@@ -183,16 +185,22 @@ def fit(
         As from :func:`build_network`, float32, with averaged weights.
     history : list of dict
         See :class:`Checkpoint`.
+
+    Raises
+    ------
+    ValueError
+        The data set has no image for training, or none for validation.
     """
     labels, parts = dataset.class_id.to_numpy(), dataset.split.to_numpy()
+    for part in ("train", "validation"):
+        if not (parts == part).any():
+            raise ValueError(f"the data set has no part {part!r}: too few different images")
     n_classes = dataset.class_id.nunique()
     keras.utils.set_random_seed(config.seed)
     batches = TrainingBatches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
     with dtype_policy(config.precision):
         network = with_fused_batch_norm(build_network(config, n_classes))
-        model = compile_for_training(
-            network, config, len(batches), batches.class_shares, images.shape[1], teachers
-        )
+        model = compile_for_training(network, config, len(batches), images.shape[1], teachers)
     checkpoint = Checkpoint(run_folder, config, batches, network)
     rows = parts == "validation"
     model.fit(

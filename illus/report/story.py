@@ -204,9 +204,9 @@ def charts(
 ) -> None:
     """Images of each class as collected (pale) and as shown in training (dark); F1 of each class."""
     names = sorted(card["scores"]["test"]["per_class"], key=natural_key)
-    training = data[data.split == "train"].class_name.value_counts()
-    share = training ** card["training"]["sampling_power"]
-    shown = share / share.sum() * training.sum()
+    training = data[data.split == "train"]
+    drawn = training.groupby("class_name").copies.sum()
+    shown = drawn / drawn.sum() * len(training)
     collected = catalog.class_name[~filled(catalog.error)].value_counts()
     bars(left, [collected, shown], names, [PALE, BLUE], collected.max())
     f1 = pd.DataFrame(card["scores"]["test"]["per_class"]).T.f1
