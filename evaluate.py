@@ -21,6 +21,7 @@ import signal
 import stat
 import struct
 import sys
+import tempfile
 import threading
 import time
 import unicodedata
@@ -61,6 +62,14 @@ TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "icon\r"})
+SYSTEM_FOLDERS = frozenset(  # in lower case; hidden ones are left out, too
+    "__macosx|__pycache__|@eadir|@recycle|#recycle|#snapshot|$recycle.bin|lost+found"
+    "|system volume information".split("|")
+)
+IMAGE_ENDINGS = tuple(  # from .heic on they are not read, but reported
+    ".png .jpg .jpeg .jpe .jfif .webp .gif .bmp .dib .tif .tiff .heic .heif .avif .jp2 .svg .ico .psd".split()
+)
+IMAGE_START = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM....\0{4}", re.DOTALL)
 FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
 # Limits of an image file.
@@ -243,7 +252,8 @@ def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = W
 
 def load(image: Image.Image) -> Image.Image:
     """Decode the pixels; of a JPEG that lacks its end marker alone, too."""
-    size, data = image.size, image.fp.getvalue() if isinstance(image, JpegImageFile) else b""
+    jpeg = isinstance(image, JpegImageFile) and isinstance(image.fp, io.BytesIO)
+    size, data = image.size, image.fp.getvalue() if jpeg else b""
     try:
         image.load()
         return image
@@ -264,7 +274,9 @@ def on_ground(image: Image.Image, ground: Colour) -> Image.Image:
     whole = image.convert("RGBA")
     least, most = whole.getchannel("A").getextrema()
     if most == 0 and image.format in ANIMATED and getattr(image, "is_animated", False):
-        for number in range(1, min(image.n_frames, 1 + MAX_SCANNED_PIXELS // (image.width * image.height))):
+        for number in range(
+            1, min(getattr(image, "n_frames", 1), MAX_SCANNED_PIXELS // math.prod(image.size))
+        ):
             image.seek(number)
             frame = image.convert("RGBA")
             if frame.getchannel("A").getextrema()[1]:
@@ -343,24 +355,59 @@ def natural_key(name: str) -> tuple[list[int | str], str]:
 def class_folders(folder: PathLike) -> dict[str, Path]:
     """Map the class names of a data set (Unicode NFC) to their folders, in natural order of the names.
 
-    This order is the class order of the project. Hidden folders and ``__MACOSX`` are left out. Raises
-    :class:`EvaluationError` where there are none, one is a link, or two have one name in two Unicode forms.
+    This order is the class order of the project. See :func:`sort_folders`, whose others are warned of.
+    """
+    classes, others = sort_folders(folder)
+    if others:
+        warnings.warn(f"no classes, as they hold no images: {shorten_list(others)}", stacklevel=2)
+    return classes
+
+
+def sort_folders(folder: PathLike) -> tuple[dict[str, Path], list[str]]:
+    """The folders of a data set that are classes (see :func:`class_folders`), and the names of the others.
+
+    A folder is a class if it holds a file that could be an image; hidden ones and those of operating systems
+    (``SYSTEM_FOLDERS``) are neither. Raises :class:`EvaluationError` where there is no class, one is a link,
+    or two have one name in two Unicode forms.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise EvaluationError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}")
     try:
-        paths = [p for p in folder.iterdir() if p.is_dir() and p.name[0] != "." and p.name != "__MACOSX"]
+        paths = [path for path in folder.iterdir() if path.is_dir() and not is_system_folder(path.name)]
     except OSError as error:
         raise EvaluationError(f"cannot read {folder}: {error.strerror}") from None
     if not paths:
         raise EvaluationError(f"no class folders in {folder}: expected one sub-folder per class")
     if links := [path.name for path in paths if path.is_symlink()]:
         raise EvaluationError(f"in {folder}, links are not followed: {shorten_list(links)}")
-    classes = {unicodedata.normalize("NFC", path.name): path for path in paths}
-    if len(classes) < len(paths):
+    paths.sort(key=lambda path: natural_key(unicodedata.normalize("NFC", path.name)))
+    found = [path for path in paths if any(map(could_be_image, list_files(path)))]
+    others = [path.name for path in paths if path not in found]
+    if not found:
+        raise EvaluationError(
+            f"no files in the class folders of {folder} could be images: {shorten_list(others)}"
+        )
+    classes = {unicodedata.normalize("NFC", path.name): path for path in found}
+    if len(classes) < len(found):
         raise EvaluationError(f"two class folders of {folder} have one name in different Unicode forms")
-    return {name: classes[name] for name in sorted(classes, key=natural_key)}
+    return classes, others
+
+
+def is_system_folder(name: str) -> bool:
+    """Whether a folder is hidden, or one that a system leaves: neither a class nor part of one."""
+    return name.startswith(".") or name.casefold() in SYSTEM_FOLDERS
+
+
+def could_be_image(path: Path) -> bool:
+    """Whether a file has the name or the first bytes of an image; also if it cannot be looked into."""
+    if path.suffix.lower() in IMAGE_ENDINGS or path.is_symlink() or not path.is_file():
+        return True
+    try:
+        with open(path, "rb") as file:
+            return bool(IMAGE_START.match(file.read(16)))
+    except OSError:
+        return True
 
 
 def list_files(folder: PathLike) -> list[Path]:
@@ -368,7 +415,7 @@ def list_files(folder: PathLike) -> list[Path]:
     paths: list[Path] = []
     errors: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=errors.append):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        folders[:] = [name for name in folders if not is_system_folder(name)]
         links = [name for name in folders if Path(parent, name).is_symlink()]  # listed, not followed
         names = [name for name in names if name.casefold() not in JUNK_NAMES and not name.startswith("._")]
         paths += [Path(parent, name) for name in names + links]
@@ -820,6 +867,7 @@ class Scores(TypedDict):
 
 class Result(Scores):
     unreadable: list[dict[str, str]]  # path and reason of each file that was not scored
+    no_classes: list[str]  # folders that hold nothing which could be an image
     weights: str
     test_folder: str
     seconds: float  # wall time, loading included
@@ -827,15 +875,16 @@ class Result(Scores):
 
 def score(true: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> Scores:
     """F1 scores of predictions; both arrays are int, shape (n,), positions in ``class_names``."""
-    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+    from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-    present = np.unique(true)
-    columns = precision_recall_fscore_support(true, predicted, labels=present, zero_division=0)
+    y_true, y_pred, present = true, predicted, np.unique(true)
+    columns = precision_recall_fscore_support(y_true, y_pred, labels=present, zero_division=0)
     per_class: dict[str, dict[str, float]] = {
         class_names[label]: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
         for label, p, r, f, s in zip(present, *columns, strict=True)
     }
-    macro, micro = float(np.mean(columns[2])), float(accuracy_score(true, predicted))
+    micro = float(f1_score(y_true, y_pred, average="micro"))
+    macro = float(f1_score(y_true, y_pred, average="macro", labels=present))
     return {"macro_f1": macro, "micro_f1": micro, "n_images": len(true), "per_class": per_class}
 
 
@@ -856,15 +905,13 @@ def evaluate(
     Raises :class:`EvaluationError` where the folder or the weights cannot be used, or do not fit.
     """
     start = time.perf_counter()
-    folders = class_folders(test_folder)
+    folders, others = sort_folders(test_folder)
     description, _ = found = inspect_weights(weights)
     class_names = description.class_names
     if unknown := [name for name in folders if name not in class_names]:
         known = f"the model knows {len(class_names)} classes; {test_folder} has {shorten_list(unknown)}"
         raise EvaluationError(f"{known}, which it does not know. Folders: {shorten_list(folders)}")
     labelled = [(path, name) for name, folder in folders.items() for path in list_files(folder)]
-    if not labelled:
-        raise EvaluationError(f"no files in the class folders of {test_folder}")
     paths = [path for path, _ in labelled]
     probabilities, readable, reasons = predict_files(weights, found, paths, batch_size, progress)
     names = [path.relative_to(test_folder).as_posix() for path in paths]
@@ -875,6 +922,7 @@ def evaluate(
     result: Result = {
         **score(labels[readable], predicted, class_names),
         "unreadable": [{"path": names[i], "reason": reason} for i, reason in reasons.items()],
+        "no_classes": others,
         "weights": str(weights),
         "test_folder": str(test_folder),
         "seconds": round(time.perf_counter() - start, 2),
@@ -919,6 +967,8 @@ def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -
     report = "\n".join(line for line in report.splitlines() if "micro avg" not in line)
     lines = [f"{result['n_images']:,} images scored, {len(result['unreadable']):,} files not readable"]
     lines += [f"  not readable: {file['path']!r}: {file['reason']}" for file in result["unreadable"]]
+    if others := result.get("no_classes"):
+        lines.append(f"no classes, as they hold no images: {', '.join(map(repr, others))}")
     if missing := [name for name in class_names if name not in labels]:
         lines.append(f"no images of {len(missing)} known classes: {', '.join(missing)}")
     lines += ["", report.rstrip(), ""]
@@ -966,13 +1016,42 @@ def format_figure(rows: list[Row], class_names: Sequence[str], path: PathLike) -
 
 @contextlib.contextmanager
 def atomic_write(path: PathLike) -> Iterator[Path]:
-    """A path to write to, which replaces ``path`` when the block ends without an error."""
-    partial = Path(path).with_name(f".{Path(path).stem}.{os.getpid()}.partial{Path(path).suffix}")
+    """A path to write to, which replaces ``path`` when the block ends without an error.
+
+    A link is written through and the mode of an old file kept; to a device or a pipe the bytes are written.
+    """
+    special = is_special(path)
+    target = Path(tempfile.gettempdir(), Path(path).name) if special else Path(os.path.realpath(path))
+    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
         yield partial
-        partial.replace(path)
+        if special:
+            with open(path, "ab") as out:  # "wb" would cut off what a shell has already written there
+                out.write(partial.read_bytes())
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                partial.chmod(stat.S_IMODE(target.stat().st_mode))
+            partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_special(path: PathLike) -> bool:
+    """Whether a path is no place for a file: a device, a pipe, an open file of the shell."""
+    path = Path(path)
+    return path.exists() and (str(path).startswith("/dev/") or not (path.is_file() or path.is_dir()))
+
+
+def check_outputs(outputs: Sequence[str], test_folder: str, weights: str) -> None:
+    """Refuse to write one file twice, or onto the weights or a file of the test folder."""
+    files = [Path(path) for path in outputs if not is_special(path)]
+    if len({path.resolve() for path in files}) < len(files):
+        raise EvaluationError("two outputs are one file")
+    old = [path for path in files if path.exists()]
+    inputs = [Path(weights), *(list_files(test_folder) if old and Path(test_folder).is_dir() else [])]
+    for path in old:
+        if any(given.exists() and path.samefile(given) for given in inputs):
+            raise EvaluationError(f"{path} is an input, which would be lost: choose another name")
 
 
 # --- Command line --------------------------------------------------------------------------------
@@ -998,34 +1077,43 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, or 2 (130 for Ctrl-C) after one line on stderr."""
+    """Run the command line; returns 0, or after one line on stderr 2, or 128 and a signal's number."""
     options = parse_arguments(arguments)
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal cannot show
+    outputs = [path for path in (options.json, options.csv, options.figure) if path]
     try:
+        check_outputs(outputs, options.test_folder, options.weights)
         result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size, True)
         print(trained_on(description.training))
         print(format_result(result, rows, description.class_names), flush=True)
         text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-        contents = {
-            options.json: lambda: text.encode("utf-8", "backslashreplace"),
-            options.csv: lambda: format_csv(rows),
-            options.figure: lambda: format_figure(rows, description.class_names, options.figure),
-        }
-        for path in filter(None, contents):
-            with atomic_write(path) as partial:
-                partial.write_bytes(contents[path]())
+        contents = (
+            (options.json, lambda: text.encode("utf-8", "backslashreplace")),
+            (options.csv, lambda: format_csv(rows)),
+            (options.figure, lambda: format_figure(rows, description.class_names, options.figure)),
+        )
+        for path, content in contents:
+            if path:
+                with atomic_write(path) as partial:
+                    partial.write_bytes(content())
     except (EvaluationError, OSError, KeyboardInterrupt) as error:
         stopped = isinstance(error, KeyboardInterrupt)
         with redirecting_stderr:  # a thread that still decodes may be inside without_stderr
             line = "\nevaluate.py: interrupted" if stopped else f"evaluate.py: error: {on_one_line(error)}"
             print(line, file=sys.stderr, flush=True)
-        return 130 if stopped else 2
+        return (error.args or (130,))[0] if stopped else 2
     return 0
 
 
+def stop(number: int, _: object) -> NoReturn:
+    """A signal's handler that lets blocks clean up, as Ctrl-C does."""
+    raise KeyboardInterrupt(128 + number)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     # At once: threads may still decode a large image, and the end of TensorFlow takes a second.
     os._exit(describe_weights(sys.argv[2]) if sys.argv[1:-1] == [DESCRIBE_MODE] else main())
