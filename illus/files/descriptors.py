@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from evaluate import read_file
-from illus.files.decoded import Decoded, decode
+from illus.files.decoded import LOOKED_AT, Decoded, decode, reduce
 from illus.parallel import in_parallel
 
 THUMBNAIL_SIDE = 96  # px, of a thumbnail
@@ -145,7 +145,7 @@ def describe(image: Decoded) -> np.ndarray:
         rgb.shape[1::-1],
         box,
         thumbnail,
-        perceptual_hash(square(rgb, background)),
+        perceptual_hash(square(image.small, background)),
         perceptual_hash(thumbnail),
         thumbnail.reshape(GRID, cell, GRID, cell, 3).mean((1, 3)),
         shape_of(thumbnail),
@@ -167,12 +167,24 @@ def content_box(rgb: np.ndarray, background: np.ndarray) -> tuple[int, int, int,
     background : numpy.ndarray
         uint8, shape (3,).
     """
-    difference = np.abs(cv2.blur(rgb, (3, 3)).astype(np.int16) - background).max(axis=2)
-    content = difference > np.clip(CONTENT_SHARE * np.percentile(difference, 99), MIN_CONTENT, MAX_CONTENT)
-    if not content.any():
+    difference = cv2.absdiff(cv2.blur(rgb, (3, 3)), np.array([*background, 0], float))
+    red, green, blue = cv2.split(difference)
+    difference = cv2.max(cv2.max(red, green), blue)
+    share = CONTENT_SHARE * _percentile(difference, 99)
+    level = int(np.clip(share, MIN_CONTENT, MAX_CONTENT))  # of whole levels, those above it are above share
+    content = cv2.threshold(difference, level, 1, cv2.THRESH_BINARY)[1]
+    left, top, width, height = cv2.boundingRect(content)
+    if not width:
         return 0, 0, rgb.shape[1], rgb.shape[0]
-    rows, columns = np.flatnonzero(content.any(1)), np.flatnonzero(content.any(0))
-    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return left, top, left + width, top + height
+
+
+def _percentile(levels: np.ndarray, percent: float) -> float:
+    """``numpy.percentile`` of a uint8 image, from its histogram."""
+    below = np.cumsum(cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel().astype(np.int64))
+    place = percent / 100 * (levels.size - 1)
+    low, high = np.searchsorted(below, [np.floor(place), np.ceil(place)], "right")
+    return float(low + (high - low) * (place % 1))
 
 
 def square(rgb: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -183,9 +195,12 @@ def square(rgb: np.ndarray, background: np.ndarray) -> np.ndarray:
         scale, side = MAX_SQUARE / side, MAX_SQUARE
         height, width = max(1, round(scale * height)), max(1, round(scale * width))
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-    canvas = np.full((side, side, 3), background, np.uint8)
+    rgb = reduce(rgb, side // LOOKED_AT)
+    height, width = rgb.shape[:2]
+    side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
-    canvas[top : top + height, left : left + width] = rgb
+    margins = (top, side - height - top, left, side - width - left)
+    canvas = cv2.copyMakeBorder(rgb, *margins, cv2.BORDER_CONSTANT, value=[int(v) for v in background])
     return cv2.resize(
         canvas,
         (THUMBNAIL_SIDE, THUMBNAIL_SIDE),

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from evaluate import fit_image, read_file
-from illus.files.decoded import Decoded, decode
+from illus.files.decoded import LOOKED_AT, Decoded, decode
 from illus.parallel import in_parallel
 
-MAX_SIDE = 256  # px, longest side; larger images are reduced to it
+MAX_SIDE = LOOKED_AT  # px, longest side; larger images are reduced to it
 PATCH = 16  # px, side of the patches that the autoencoder sees
 PATCHES = 32  # of an image
 PATCH_STEP = 8  # px, of the grid on which patches begin
@@ -69,7 +69,7 @@ def _measure_file(path: Path) -> np.ndarray:
 
 def open_reduced(path: str | Path) -> np.ndarray:
     """RGB pixels of an image file, at most ``MAX_SIDE`` px a side; uint8 (height, width, 3)."""
-    return _shrink(decode(read_file(Path(path))).rgb, MAX_SIDE)
+    return _shrink(decode(read_file(Path(path))).small, MAX_SIDE)
 
 
 def _shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
@@ -82,7 +82,7 @@ def _shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
 
 def measure_photo(image: Decoded) -> np.ndarray:
     """The statistics and the patches of an image; dtype ``PHOTO``, shape ()."""
-    rgb = _shrink(image.rgb, MAX_SIDE)
+    rgb = _shrink(image.small, MAX_SIDE)
     statistics = image_statistics(rgb)
     return np.array(([statistics[name] for name in LEVELS], cut_patches(rgb)), PHOTO)
 
@@ -150,7 +150,7 @@ def foreground(rgb: np.ndarray) -> np.ndarray:
 
     All pixels, where these are fewer than ``MIN_FOREGROUND``.
     """
-    codes = (rgb >> 3).astype(np.int32) @ np.array([1024, 32, 1], np.int32)
+    codes = _colour_codes(rgb)
     background = np.median(rgb[codes == np.bincount(codes.ravel()).argmax()], 0)
     distance = cv2.absdiff(rgb, np.broadcast_to(background, rgb.shape).astype(np.uint8))
     near = (_largest(distance) <= SAME_LEVEL).astype(np.uint8)
@@ -217,6 +217,12 @@ def _largest(rgb: np.ndarray) -> np.ndarray:
     return cv2.max(cv2.max(red, green), blue)
 
 
+def _colour_codes(rgb: np.ndarray) -> np.ndarray:
+    """A number for each pixel's colour, of 5 bits a channel; int32 (height, width)."""
+    red, green, blue = (channel.astype(np.int32) >> 3 for channel in cv2.split(rgb))
+    return (red << 10) + (green << 5) + blue
+
+
 def _logit(share: float) -> float:
     """Log odds, so that differences near none and near all count; bounded by adding 2 %."""
     return float(np.log((share + 0.02) / (1.02 - share)))
@@ -241,14 +247,14 @@ def measure_appearance(image: Decoded) -> np.ndarray:
     ``brightness`` and ``saturation`` (means, 0 to 1), ``colours`` (distinct ones with 5 bits a channel),
     ``flat`` (share of pixels without gradient), ``noise`` (mean difference from the 3 x 3 median, levels).
     """
-    rgb = image.rgb
+    rgb = image.small
     scale = min(1.0, APPEARANCE_SIDE / max(rgb.shape[:2]))
     shrunk = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
     gray = cv2.cvtColor(shrunk, cv2.COLOR_RGB2GRAY)
     value = cv2.cvtColor(shrunk, cv2.COLOR_RGB2HSV)
     dx, dy = (cv2.Sobel(gray, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     noise = cv2.absdiff(gray, cv2.medianBlur(gray, 3)).mean()
-    codes = (np.asarray(shrunk) >> 3).astype(np.uint32) @ np.array([1024, 32, 1], np.uint32)
+    codes = _colour_codes(shrunk)
     measures = (
         gray.mean() / 255,
         value[..., 1].mean() / 255,
