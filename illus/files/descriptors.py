@@ -84,6 +84,7 @@ DESCRIPTOR = np.dtype(
         ("content", np.uint64),  # pHash of its content
         ("colours", np.float32, (GRID, GRID, 3)),  # mean colour of the thumbnail's cells
         ("shape", np.float32, CELLS**2 * ORIENTATIONS),  # oriented gradients of the thumbnail
+        ("blank", np.bool_),  # nothing is seen on white: of such images equal pixels prove nothing
     ]
 )
 COLUMNS = np.dtype([field for field in DESCRIPTOR.descr if field[0] != "thumbnail"])
@@ -187,6 +188,7 @@ def describe_image(path: str | Path, settings: DuplicateSettings = DEFAULTS) -> 
         perceptual_hash(thumbnail),
         thumbnail.reshape(GRID, cell, GRID, cell, 3).mean((1, 3)),
         shape_of(thumbnail, settings.faint),
+        (rgb == rgb[0, 0]).all(),
     )
     return np.array(values, DESCRIPTOR)
 
