@@ -63,11 +63,10 @@ FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "icon\r"})
 SYSTEM_FOLDERS = frozenset(  # in lower case; hidden ones are left out, too
-    "__macosx|__pycache__|@eadir|@recycle|#recycle|#snapshot|$recycle.bin|lost+found"
-    "|system volume information".split("|")
+    ["__macosx", "__pycache__", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "lost+found", "system volume information"]
 )
 IMAGE_ENDINGS = tuple(  # from .heic on they are not read, but reported
-    ".png .jpg .jpeg .jpe .jfif .webp .gif .bmp .dib .tif .tiff .heic .heif .avif .jp2 .svg .ico .psd".split()
+    [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".svg", ".ico", ".psd"]
 )
 IMAGE_START = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM....\0{4}", re.DOTALL)
 FIGURE_ENDINGS = (".png", ".pdf", ".svg")

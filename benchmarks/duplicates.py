@@ -28,10 +28,10 @@ import pandas as pd
 
 from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
 from illus import config
-from illus.copies.compare import _aligned, distance
+from illus.copies.align import NO_MOVE, Aligner, warped
+from illus.copies.compare import distance
 from illus.copies.duplicates import best_first
 from illus.copies.groups import connected_components
-from illus.copies.settings import DEFAULTS
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
 from illus.emoji20.truth import load_truth, score_duplicates
@@ -54,6 +54,7 @@ CLEANVISION = (("phash", 8), ("phash", 12), ("phash", 16), ("dhash", 8))
 IMGEDA_BITS, IMGEDA_OTHERS = 8, (0, 2, 4, 6, 12, 16, 24)  # of 256: its default, others
 DATAEVAL = (("phash", "dhash"), (), ("phash",), ("dhash",), ("phash_d4", "dhash_d4"))  # its default first
 CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
+ALIGNING_STEPS = 10
 COLUMNS = [
     "tool",
     "setting",
@@ -172,9 +173,10 @@ def clean_difference(
     a, b = (clean(path, truth, icons, seed) for path in (path_a, path_b))
     if a is None or b is None:
         return np.nan
-    known = np.ones(a.shape[:2], np.float32)
-    views = [(a, b, known), *_aligned(a, b, known, known, DEFAULTS)]
-    return min(100 * float((cv2.absdiff(x, y).max(2) > VISIBLE)[k > 0].mean()) for x, y, k in views)
+    gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (a, b)]
+    warp = Aligner(gray[0], np.ones_like(gray[0])).align(gray[1], NO_MOVE, ALIGNING_STEPS)
+    views = (b, warped(b, warp, cv2.INTER_CUBIC).clip(0, 255))
+    return min(100 * float((cv2.absdiff(a, view).max(2) > VISIBLE).mean()) for view in views)
 
 
 def clean(path: str, truth: pd.DataFrame, icons: dict[str, str], seed: int) -> np.ndarray | None:

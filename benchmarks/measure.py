@@ -27,11 +27,12 @@ DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is score
     "illus/files/catalog.py",
     "illus/files/descriptors.py",
     "illus/copies/candidates.py",
+    "illus/copies/align.py",
     "illus/copies/compare.py",
     "illus/copies/groups.py",
     "illus/copies/duplicates.py",
-    "illus/copies/removal.py",
     "illus/copies/settings.py",
+    "illus/copies/which_is_kept.py",
     "illus/emoji20/truth.py",
 )
 

@@ -178,9 +178,7 @@ def test_reconstruction_takes_any_size(model, size):
 
 
 def test_a_training_patch_is_reconstructed_the_same_alone_and_in_its_image(model, patches):
-    mosaic = np.vstack(
-        [np.hstack([patches[0, 0], patches[8, 1]]), np.hstack([patches[1, 2], patches[9, 3]])]
-    )
+    mosaic = np.vstack([np.hstack([patches[0, 0], patches[8, 1]]), np.hstack([patches[1, 2], patches[9, 3]])])
     made = reconstruct(model, mosaic)
     for patch, (top, left) in ((patches[0, 0], (0, 0)), (patches[8, 1], (0, 16)), (patches[9, 3], (16, 16))):
         there = made[top : top + 16, left : left + 16].astype(int)

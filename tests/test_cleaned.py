@@ -250,7 +250,9 @@ def test_nothing_to_keep_is_an_error_that_counts_the_reasons(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), SystemExit(143)])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyboardInterrupt(), SystemExit(143)]
+)
 def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch, error):
     data = write(tmp_path / "data", "A/1.png", "A/2.png")
     before, copied = snapshot(data), []

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 SMOOTHING = (5, 5)  # px, of the Gaussian that both images are smoothed with before gradients are taken
+MIN_INNER = 0.5  # share of an image's contrast without its frame, below which the frame is used, too
 MIN_STRUCTURE = 1.0  # levels, sd of an image below which there is nothing to align by
 MIN_COMMON = 0.3  # share of the fixed image's contrast that the other must have in common with it
 FRAME = 0.04  # share of the side
@@ -26,14 +27,14 @@ class Aligner:
 
     def __init__(self, gray: np.ndarray, known: np.ndarray) -> None:
         smooth = cv2.GaussianBlur(gray, SMOOTHING, 0)
-        weight = _inner(known).ravel()
-        total = max(1.0, float(weight.sum()))
-        target = smooth.ravel() * weight
-        target -= float(target.sum()) / total * weight
+        weight = _without_frame(known)
+        target, whole = _centred(smooth, weight), _centred(smooth, known)
+        if target @ target < MIN_INNER * (whole @ whole):  # a plain rectangle has nothing but its outline
+            weight, target = known, whole
         self.power = float(target @ target)
-        self.has_structure = self.power > MIN_STRUCTURE**2 * total
+        self.has_structure = self.power > MIN_STRUCTURE**2 * float(weight.sum())
         if self.has_structure:
-            self.projections = np.vstack([_solver(smooth, weight, target), target])
+            self.projections = np.vstack([_solver(smooth, weight.ravel(), target), target])
 
     def align(self, gray: np.ndarray, warp: np.ndarray, steps: int) -> np.ndarray:
         """The map that lays another image upon this one, from a first guess."""
@@ -49,12 +50,18 @@ class Aligner:
         return warp
 
 
-def _inner(known: np.ndarray) -> np.ndarray:
-    """Where an image is known, without the frame into which a map can move what is beyond the other's edge."""
+def _without_frame(known: np.ndarray) -> np.ndarray:
+    """Where an image is known, but for the frame into which a map can move what lies beyond the other."""
     frame = max(1, round(FRAME * len(known)))
     inner = np.zeros_like(known)
     inner[frame:-frame, frame:-frame] = known[frame:-frame, frame:-frame]
     return inner
+
+
+def _centred(smooth: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Differences from the mean, 0 where there is no weight; float32, (pixels,)."""
+    mean = float((smooth * weight).sum()) / max(1.0, float(weight.sum()))
+    return ((smooth - np.float32(mean)) * weight).ravel()
 
 
 def _solver(smooth: np.ndarray, weight: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -33,7 +33,9 @@ MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
 MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
 PAIRS_PER_TASK = 100  # compared by a worker at a time: about a second, and less than 7 MB of descriptors
 DISTANCES = Stage(
-    "distances", ("illus/files/descriptors.py", "illus/copies/compare.py"), (np.dtype(np.float64),)
+    "distances",
+    ("illus/files/descriptors.py", "illus/copies/align.py", "illus/copies/compare.py"),
+    (np.dtype(np.float64),),
 )
 
 
@@ -202,8 +204,8 @@ class _Level:
             if gap < best:
                 moving, known, best = moved, moved_known, gap
         if enough < best < self.settings.max_retry_distance:
-            lights = _relit(self.seen[0].smooth, moving, known, self.settings)
-            best = min(best, *(self.difference(lit, known) + penalty for penalty, lit in lights), best)
+            for penalty, lit in _relit(self.seen[0].smooth, moving, known, self.settings):
+                best = min(best, self.difference(lit, known) + penalty)
         return best
 
     def move(self, warp: np.ndarray) -> tuple[Seen, np.ndarray]:

@@ -168,7 +168,7 @@ def write_cleaned(
 
 @contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
-    """Within the block SIGTERM ends the program as an exception does, so that what is half made is deleted."""
+    """Within the block SIGTERM raises SystemExit, so that what is half made is deleted."""
     if threading.current_thread() is not threading.main_thread():  # Python allows no handler there
         yield
         return
