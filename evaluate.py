@@ -63,11 +63,23 @@ FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "icon\r"})
 SYSTEM_FOLDERS = frozenset(  # in lower case; hidden ones are left out, too
-    ["__macosx", "__pycache__", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "lost+found", "system volume information"]
+    (
+        "__macosx",
+        "__pycache__",
+        "@eadir",
+        "@recycle",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "lost+found",
+        "system volume information",
+    )
 )
-IMAGE_ENDINGS = tuple(  # from .heic on they are not read, but reported
-    [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".svg", ".ico", ".psd"]
-)
+# fmt: off
+IMAGE_ENDINGS = (  # those of the second line are not read, but reported
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".heic", ".heif", ".avif", ".jp2", ".svg", ".ico", ".psd")
+# fmt: on
 IMAGE_START = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM....\0{4}", re.DOTALL)
 FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
@@ -189,7 +201,7 @@ def without_metadata(data: bytes) -> bytes:
 def scale_transparency(image: Image.Image, bits: int) -> None:
     """Give the transparent level of a PNG the scale of its decoded pixels, with which Pillow compares it."""
     key = image.info.get("transparency")
-    if isinstance(key, int) and image.mode in ("1", "L"):
+    if isinstance(key, int) and image.mode == "L":
         image.info["transparency"] = key * 255 // (2**bits - 1)
     if isinstance(key, tuple) and bits == 16:
         image.info["transparency"] = tuple(level >> 8 for level in key)
@@ -234,10 +246,11 @@ def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = W
             image = load(image)
         with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
             ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith("I"):  # 16 bits, of which Pillow would clip the upper ones
-            gray = np.asarray(image)
-            alpha = np.where(gray == image.info.get("transparency", -1), 0, 255)
-            image = Image.fromarray(np.stack([gray >> 8, alpha], axis=2).astype(np.uint8), "LA")
+        if image.mode[0] in "1I":  # Pillow would clip 16 bits, and of one bit misses the transparent level
+            levels = np.asarray(image)
+            gray = 255 * levels if image.mode == "1" else levels >> 8
+            alpha = np.where(levels == image.info.get("transparency", -1), 0, 255)
+            image = Image.fromarray(np.stack([gray, alpha], axis=2).astype(np.uint8), "LA")
         if image.has_transparency_data:
             image = on_ground(image, ground)
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
@@ -251,8 +264,8 @@ def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = W
 
 def load(image: Image.Image) -> Image.Image:
     """Decode the pixels; of a JPEG that lacks its end marker alone, too."""
-    jpeg = isinstance(image, JpegImageFile) and isinstance(image.fp, io.BytesIO)
-    size, data = image.size, image.fp.getvalue() if jpeg else b""
+    file, size = getattr(image, "fp", None), image.size
+    data = file.getvalue() if isinstance(image, JpegImageFile) and isinstance(file, io.BytesIO) else b""
     try:
         image.load()
         return image
@@ -556,7 +569,8 @@ def import_keras() -> ModuleType:
         with without_stderr():
             import keras
     except Exception as error:  # the backend that the user's environment or keras.json names
-        raise EvaluationError(f"Keras cannot be imported: {first_line(error)}") from None
+        hint = "set KERAS_BACKEND=tensorflow"
+        raise EvaluationError(f"Keras cannot import its backend ({first_line(error)}): {hint}") from None
     keras.config.set_image_data_format("channels_last")  # whatever the user's keras.json says
     keras.config.set_floatx("float32")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns when many models are in use
@@ -609,6 +623,7 @@ def load_classifier(weights: PathLike) -> tuple["keras.Model", Description]:
 
 def build_model(weights: PathLike, description: Description, arrays: Mapping) -> "keras.Model":
     """The network of what :func:`inspect_weights` found; raises :class:`EvaluationError`."""
+    import_keras()
     try:
         model = build_network(description.settings, arrays)
         if largest_activation(model) > MAX_ACTIVATION:
@@ -703,9 +718,10 @@ def find_arrays(weights: PathLike) -> tuple[dict, dict[str, tuple[int, Shape]]]:
     """
     try:
         size = Path(weights).stat().st_size
-        if not Path(weights).is_file() or size > MAX_WEIGHTS_BYTES:
-            reason = f"has {size:,} bytes, more than {MAX_WEIGHTS_BYTES:,}" if size else "is not a file"
-            raise EvaluationError(f"{weights} {reason}")
+        if not Path(weights).is_file():
+            raise EvaluationError("no such weights file: it is a folder or a device")
+        if size > MAX_WEIGHTS_BYTES:
+            raise EvaluationError(f"{size:,} bytes, more than {MAX_WEIGHTS_BYTES:,}")
         with h5py.File(weights, "r", locking=False) as file:
             if "classifier" not in file.attrs:
                 raise EvaluationError("no class names: it was not exported by this project")

@@ -5,15 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import write_class_folders
+from conftest import build, write_class_folders
 
 from evaluate import load_classifier, read_description
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import runs
 from illus.learn.export import ExportOptions, install, installed_runs, save_classifier, score_all
-from illus.learn.heads import NearestFeatures
-from illus.learn.networks import average, build, multiply_adds
+from illus.learn.networks import average, multiply_adds
 from illus.learn.settings import Config
 
 TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=2, batch_size=8, dropout=0.0, precision="float32")
@@ -64,37 +63,20 @@ def test_a_weights_file_is_written_once_for_the_same_runs(finished, tmp_path):
     assert len(installed_runs(weights)) == 2
 
 
-@pytest.mark.parametrize("n_members", [1, 2])
-def test_a_mirrored_average_is_the_mean_of_both_views(finished, tmp_path, n_members):
-    records, dataset, folder, work = finished
-    records, weights = records[:n_members], tmp_path / "best.h5"
-    description = install(records, dataset, folder, work, weights, ExportOptions(mirrored=True))
-    assert description.training["export"] == {"mirrored": True}
-    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
-    views = images, images[:, :, ::-1]
-    each = [load_classifier(r.weights)[0].predict_on_batch(view) for r in records for view in views]
-    found = load_classifier(weights)[0].predict_on_batch(images)
-    assert abs(each[0] - each[1]).max() > 1e-4
-    np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
-    flip = 16 * 16 * 16 * 3
-    assert description.training["multiply_adds"] == 2 * sum(r.multiply_adds for r in records) + flip
-
-
 def test_options_are_told_and_other_options_are_another_file(finished, tmp_path):
     records, dataset, folder, work = finished
     weights = tmp_path / "best.h5"
     plain = install(records[:1], dataset, folder, work, weights).training
     assert not {"export", "calibration", "data_name"} & set(plain)
-    options = ExportOptions(nearest=NearestFeatures(dimensions=4, max_per_class=3), temperature=True)
+    options = ExportOptions(temperature=True)
     assert installed_runs(weights, options) == []
     facts = install(records[:1], dataset, folder, work, weights, options, data_name="drawings").training
     assert installed_runs(weights, options) == [records[0].run_id]
     assert installed_runs(weights) == []
     assert facts["data_name"] == "drawings"
-    nearest = {"dimensions": 4, "max_per_class": 3, "temperature": 0.02}
-    assert facts["export"] == {"nearest": nearest, "temperature": True}
+    assert facts["export"] == {"temperature": True}
     assert facts["calibration"]["nll_after"] <= facts["calibration"]["nll_before"]
-    assert facts["parameters"] == plain["parameters"] - (8 * 3 + 3) + 8 * 4 + 4 * 9 + 9 * 3
+    assert facts["parameters"] == plain["parameters"]
     written = weights.stat().st_mtime_ns
     install(records[:1], dataset, folder, work, weights, options)
     assert weights.stat().st_mtime_ns == written
