@@ -13,7 +13,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from evaluate import natural_key
 from illus import config
 from illus.copies.groups import connected_components, draw_groups
-from illus.files.overrides import decided, relabel, tell
+from illus.files.overrides import decided, print_applied, relabel
 from illus.files.reading import kept_descriptors
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
@@ -65,7 +65,7 @@ def split(
     fractions = fractions or DEFAULT_FRACTIONS
     catalog = relabel(catalog, overrides)
     rows = catalog[(catalog.error == "") & (decided(catalog, overrides) != "drop")].copy()
-    tell("split", catalog, overrides, ("drop", "label"))
+    print_applied("split", catalog, overrides, ("drop", "label"))
     rows["group"] = rows.sha256.str[:16]
     if duplicates is not None:
         group_of = dict(zip(duplicates.path, duplicates.group.astype(str), strict=True))
