@@ -15,7 +15,7 @@ from illus.copies.groups import connected_components, group_members
 from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.copies.which_is_kept import BETTER, COLUMNS, duplicates_table, take_apart
 from illus.files.descriptors import Descriptors, mirrored
-from illus.files.overrides import BY_DECISION, relabel, tell
+from illus.files.overrides import BY_DECISION, print_applied, relabel
 from illus.files.reading import kept_descriptors
 from illus.parallel import write_table
 
@@ -195,7 +195,7 @@ def resolve_duplicates(
     overrides : pandas.DataFrame, optional
         As for :func:`find_duplicates`.
     """
-    tell("duplicates", files, overrides)
+    print_applied("duplicates", files, overrides)
     files = relabel(files, overrides)
     files, descriptors, pairs, distances, apart = take_apart(files, descriptors, pairs, distances, overrides)
     group = join_variants(descriptors, pairs[distances <= settings.near], settings)

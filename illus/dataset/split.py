@@ -15,7 +15,7 @@ from evaluate import natural_key, shorten_list
 from illus import config
 from illus.copies.groups import connected_components, draw_groups
 from illus.dataset.resample import copies_after_parting
-from illus.files.overrides import decided, relabel, tell
+from illus.files.overrides import decided, print_applied, relabel
 from illus.files.reading import kept_descriptors
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
@@ -72,7 +72,7 @@ def split(
     """
     fractions = fractions or DEFAULT_FRACTIONS
     catalog = relabel(catalog, overrides)
-    tell("split", catalog, overrides, ("drop", "label"))
+    print_applied("split", catalog, overrides, ("drop", "label"))
     why = _left_out(catalog, duplicates, photos, overrides)
     rows = catalog[why == ""].copy()
     rows["group"] = rows.sha256.str[:16]

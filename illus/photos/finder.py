@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from illus.files.overrides import decided, tell
+from illus.files.overrides import decided, print_applied
 from illus.files.photo_statistics import votes
 from illus.files.reading import kept_statistics
 from illus.photos import autoencoder
@@ -132,7 +132,7 @@ def find_photos(
     found = analyse(statistics, patches, seed, settings)
     if not found.decided:
         warnings.warn(found.verdict, stacklevel=2)
-    table = spare_kept(photos_table(files, found), catalog, overrides)
+    table = apply_keep_decisions(photos_table(files, found), catalog, overrides)
     table.attrs["verdict"] = found.verdict
     return table
 
@@ -171,12 +171,12 @@ def photos_table(files: pd.DataFrame, found: Analysis) -> pd.DataFrame:
     )
 
 
-def spare_kept(
+def apply_keep_decisions(
     table: pd.DataFrame, catalog: pd.DataFrame, overrides: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """The table of :func:`photos_table` without ``is_photo`` where a person keeps the file."""
     readable = catalog[catalog.error == ""]
-    tell("photos", readable, overrides, ("keep",))
+    print_applied("photos", readable, overrides, ("keep",))
     kept = readable.path[decided(readable, overrides) == "keep"]
     return table.assign(is_photo=table.is_photo & ~table.path.isin(kept))
 
