@@ -4,7 +4,6 @@ In: a folder of class folders. Out: the table that every later stage starts from
 """
 
 import hashlib
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
     Warns
     -----
     UserWarning
-        A class folder is empty; it gets no row.
+        A folder holds nothing that could be an image: it is no class.
 
     Raises
     ------
@@ -60,10 +59,7 @@ def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
     """
     labelled = []
     for name, sub in class_folders(folder).items():
-        files = list_files(sub)
-        labelled += [(path, name) for path in files]
-        if not files:
-            warnings.warn(f"class folder {name} is empty, so it is not counted as a class", stacklevel=2)
+        labelled += [(path, name) for path in list_files(sub)]
     paths = [path for path, _ in labelled]
     facts = describe_files(paths) if cache is None else known_facts(paths, cache)
     places = [{"path": path.relative_to(folder).as_posix(), "class_name": name} for path, name in labelled]
