@@ -58,17 +58,14 @@ def test_a_folder_of_files_without_class_folders_is_an_error(tmp_path):
         scan(tmp_path)
 
 
-def test_empty_class_folders_are_an_empty_catalog(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    with pytest.warns(UserWarning, match="class folder") as warned:
-        catalog = scan(tmp_path)
-    assert [str(warning.message).split(",")[0] for warning in warned] == [
-        "class folder a is empty",
-        "class folder b is empty",
-    ]
-    assert list(catalog.columns) == COLUMNS
-    assert catalog.empty
+def test_empty_folders_are_no_classes_and_are_named(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    with pytest.raises(EvaluationError, match="could be images: a, b"):
+        scan(tmp_path)
+    draw(COLOURS["L2_2"]).save(tmp_path / "a" / "1.png")
+    with pytest.warns(UserWarning, match="hold no images: b"):
+        assert scan(tmp_path).class_name.tolist() == ["a"]
 
 
 # --- One decode, at a reduced scale --------------------------------------------------------------

@@ -3,7 +3,6 @@
 In: a folder of class folders. Out: the table that every later stage starts from.
 """
 
-import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -37,7 +36,7 @@ def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
     Warns
     -----
     UserWarning
-        A class folder is empty; it gets no row.
+        A folder holds nothing that could be an image: it is no class.
 
     Raises
     ------
@@ -50,10 +49,7 @@ def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
     check_layout(folder)
     labelled = []
     for name, sub in classes.items():
-        files = list_files(sub)
-        labelled += [(path, name) for path in files]
-        if not files:
-            warnings.warn(f"class folder {name} is empty, so it is not counted as a class", stacklevel=2)
+        labelled += [(path, name) for path in list_files(sub)]
     paths = [path for path, _ in labelled]
     facts = read_facts(paths, cache)
     places = [{"path": path.relative_to(folder).as_posix(), "class_name": name} for path, name in labelled]
