@@ -58,15 +58,6 @@ def test_the_network_gives_back_images_and_a_code_of_a_24th(side):
     assert 24 * np.prod(code.shape[1:]) == side * side * 3
 
 
-def test_width_and_precision_are_as_asked():
-    single, double = build(16, width=4), build(16, dtype="float64")
-    assert single.layers[2].output.shape == (None, 8, 8, 4)
-    assert double.layers[2].output.shape == (None, 8, 8, 16)
-    for network, dtype in ((single, "float32"), (double, "float64")):
-        assert {weight.dtype for weight in network.weights} == {dtype}
-        assert network(np.zeros((1, 16, 16, 3), np.uint8)).dtype == dtype
-
-
 # --- Training -------------------------------------------------------------------------------------
 
 
@@ -75,16 +66,6 @@ def test_the_loss_falls(lessons):
     assert len(losses) == SHORT
     assert all(isinstance(loss, float) and 0 < loss < 1 for loss in losses)
     assert 0 < np.mean(losses[-3:]) < 0.4 * losses[0]
-
-
-def test_losses_are_those_of_single_batches(lessons, patches, monkeypatch):
-    """The first is of a network that has learned nothing yet."""
-    monkeypatch.setattr(autoencoder, "BATCH_SIZE", SMALL)
-    keras.utils.set_random_seed(3)
-    untrained = build(16, dtype="float64")
-    batch, targets = ReconstructionBatches(patches, 3)[0]
-    error = (np.asarray(untrained(batch)) - targets) ** 2
-    assert lessons[0][0][1][0] == pytest.approx(error.mean(), rel=1e-6)
 
 
 def test_it_is_trained_in_float64_and_given_back_in_float32(lessons, model):

@@ -94,12 +94,6 @@ def test_a_dropped_file_has_its_own_reason_and_is_no_counterpart(tables):
     assert rows.counterpart["A/copy.jpg"] == ""
 
 
-def test_without_other_tables_all_readable_files_are_kept(tables):
-    kept, removed = keep_or_remove(tables[0])
-    assert len(kept) == 8
-    assert removed.path.tolist() == ["A/bad.png"]
-
-
 # --- Where it goes --------------------------------------------------------------------------------
 
 

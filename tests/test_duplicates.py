@@ -157,11 +157,6 @@ def test_broken_files_are_not_compared(tmp_path):
     assert find_duplicates(scan(folder), folder).path.tolist() == ["A/2.png", "A/3.png"]
 
 
-def test_a_single_image_and_a_single_pair(table_of):
-    assert table_of({"A/1.png": fish()}).empty
-    assert table_of({"A/1.png": fish(), "A/2.png": fish()}).keep.tolist() == [True, False]
-
-
 def test_blank_images_are_listed_and_kept_and_neither_paired_nor_put_to_a_vote(table_of):
     """Transparent everywhere: equal bytes, equal pixels, another size; and in another class."""
     blank = {side: Image.new("RGBA", (side, side), (0, 0, 0, 0)) for side in (80, 60)}
@@ -329,12 +324,6 @@ def test_duplicates_with_undecided_labels_are_all_removed(table_of):
     assert undecided.reason.unique().tolist() == ["label conflict, A: 1, B: 1: undecided"]
     assert table.loc[["A/2.png", "A/3.png"]].keep.tolist() == [True, False]
     assert not table.loc[["A/2.png", "A/3.png"]].conflict.any()
-
-
-def test_two_of_four_are_no_majority(table_of):
-    table = table_of({f"{name}.png": fish() for name in ("A/1", "A/2", "B/1", "C/1")})
-    assert not table.keep.any()
-    assert table.reason.unique().tolist() == ["label conflict, A: 2, B: 1, C: 1: undecided"]
 
 
 def test_a_majority_wins_even_against_a_better_file(table_of):

@@ -324,9 +324,8 @@ def test_a_kept_photo_is_no_photo_and_its_score_stays(drawn, capsys):
     judged = pd.DataFrame(
         {"path": ["A/fish.png", "A/plant.png"], "score": 0.5, "cluster": 1, "is_photo": True}
     )
-    kept = photos.apply_keep_decisions(
-        judged, catalog, table(("A/fish.png", "keep", ""), ("A/plant.png", "drop", ""))
-    )
+    decisions = table(("A/fish.png", "keep", ""), ("A/plant.png", "drop", ""))
+    kept = photos.apply_keep_decisions(judged, catalog, decisions)
     assert kept.is_photo.tolist() == [False, True]
     pd.testing.assert_frame_equal(kept.drop(columns="is_photo"), judged.drop(columns="is_photo"))
     pd.testing.assert_frame_equal(photos.apply_keep_decisions(judged, catalog), judged)

@@ -12,6 +12,7 @@ from keras import layers
 from tqdm import tqdm
 
 CODE = 8  # channels of the code, on a grid of 1/8 of the side
+WIDTHS = (16, 32)  # channels of the first and of the second layer
 STEPS = (
     400  # batches that it is trained with: the loss hardly falls after them, whatever the collection's size
 )
@@ -21,15 +22,13 @@ IMAGES_AT_ONCE = 64  # of which codes and reconstructions are in memory together
 TRAINING_DTYPE = "float64"  # so that rounding, which differs between processors, changes no decision
 
 
-def build(side: int, width: int = 16, dtype: str = "float32") -> keras.Model:
+def build(side: int, dtype: str = "float32") -> keras.Model:
     """An untrained convolutional autoencoder.
 
     Parameters
     ----------
     side : int
         Side of the square images, a multiple of 8, px.
-    width : int, default 16
-        Channels of the first layer; the second has twice as many.
     dtype : str, default "float32"
         Keras dtype policy.
 
@@ -44,10 +43,10 @@ def build(side: int, width: int = 16, dtype: str = "float32") -> keras.Model:
     double = partial(layers.UpSampling2D, data_format="channels_last", dtype=dtype)
     inputs = keras.Input((side, side, 3), dtype="uint8", name="rgb")
     x = layers.Rescaling(1 / 255, name="scale", dtype=dtype)(inputs)
-    for channels in (width, 2 * width):
+    for channels in WIDTHS:
         x = conv(channels, 4, 2, activation="relu")(x)
     x = conv(CODE, 4, 2, name="code")(x)
-    for channels in (2 * width, width):
+    for channels in WIDTHS[::-1]:
         x = double()(x)
         x = conv(channels, 3, activation="relu")(x)
     x = double()(x)
