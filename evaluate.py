@@ -730,7 +730,9 @@ def find_arrays(weights: PathLike) -> tuple[dict, dict[str, tuple[int, Shape]]]:
             arrays = dict(list_arrays(file))
         if not 0 <= size - sum(4 * math.prod(shape) for _, shape in arrays.values()) <= MAX_TEXT_BYTES:
             raise EvaluationError("its arrays overlap, or do not fill it")
-        return json.loads(text), {name.removeprefix("model_weights/"): arrays[name] for name in arrays}
+        description = json.loads(text)
+        Description(**description)  # so that what is wrong with it is said
+        return description, {name.removeprefix("model_weights/"): arrays[name] for name in arrays}
     except EvaluationError as error:
         raise EvaluationError(f"{weights}: {error}") from None
     except FileNotFoundError:

@@ -432,7 +432,7 @@ def test_scores_that_cannot_be_printed_are_an_error(class_folder_tree, colour_we
 
 def h5_without_names(path):
     with h5py.File(path, "w") as file:
-        file["x"] = np.zeros(3)
+        file["x"] = np.zeros(3, "f4")
 
 
 @pytest.mark.parametrize(
