@@ -25,6 +25,7 @@ STEP = 0.1  # s, between two samples of the memory
 LOG_TAIL = 3000  # characters of a failed program's output that the error shows
 DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is scored
     "illus/files/catalog.py",
+    "illus/files/decoded.py",
     "illus/files/descriptors.py",
     "illus/copies/candidates.py",
     "illus/copies/align.py",

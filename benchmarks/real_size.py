@@ -45,7 +45,6 @@ WEIGHTS = Path("weights/best.h5")
 SOURCES = (
     *DUPLICATE_FINDER,
     "evaluate.py",
-    "illus/files/decoded.py",
     "illus/files/photo_statistics.py",
     "illus/files/reading.py",
     "benchmarks/real_size.py",
