@@ -17,8 +17,9 @@ from illus import config, pipeline
 from illus.__main__ import main
 from illus.copies.duplicates import stored_duplicates
 from illus.copies.leaks import scores_without
+from illus.dataset.resample import resample
 from illus.dataset.split import split, subsample_for_profile
-from illus.dataset.table import write_photos
+from illus.dataset.table import write_dataset, write_photos
 from illus.files.catalog import scan
 from illus.files.tables import read_table
 from illus.learn.settings import data_hash
@@ -369,6 +370,20 @@ def test_a_table_with_fewer_files_or_a_held_out_part_is_not_taken_for_all(quick_
     pipeline.prepare(folder, held_out=0.2)
     assert "test" in set(read_table(table).split)
     assert data_hash(pipeline.experiment_data(folder)) == data_hash(whole)
+
+
+def test_what_a_notebook_balances_reaches_training(quick_stages):
+    folder = write_class_folders(quick_stages[0].parent / "more", n=24)
+    for path in sorted((folder / "L2_33").iterdir())[8:]:
+        path.unlink()
+    assert pipeline.prepare(folder).copies.max() == 2, "the square root of 24 / 8, rounded up and down"
+    for strategy in ("none", "upsample"):
+        plain = split(scan(folder), seed=config.SEED)
+        write_dataset(resample(plain, strategy, config.SEED), config.work_dir(folder))
+        trained_on = pipeline.experiment_data(folder)
+        shown = trained_on[trained_on.split == "train"].groupby("class_name").copies.mean()
+        assert shown[["L2_2", "L2_10"]].tolist() == [1, 1]
+        assert (shown["L2_33"] > 2.5) == (strategy == "upsample")
 
 
 @pytest.mark.parametrize("names", [["1", "2", "10"], ["007", "008"], ["A", "B", "NA"]], ids="-".join)
