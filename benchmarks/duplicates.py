@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
-from illus import config
+from illus import profiles, work_folders
 from illus.copies.align import NO_MOVE, Aligner, warped
 from illus.copies.compare import distance
 from illus.copies.duplicates import best_first
@@ -197,7 +197,7 @@ def clean(path: str, truth: pd.DataFrame, icons: dict[str, str], seed: int) -> n
 
 def false_merges(copies: pd.DataFrame, truth: pd.DataFrame, folder: str, seed: int) -> pd.DataFrame:
     """Files called a copy of another drawing, and how far the two are apart; most alike first."""
-    truth, table = truth.set_index("path"), load_icons(config.EMOJI20_SOURCES)
+    truth, table = truth.set_index("path"), load_icons(work_folders.EMOJI20_SOURCES)
     icons, drawing = dict(zip(table.icon_set + "/" + table.icon, table.svg, strict=True)), truth.drawing
     wrong = copies[copies.copy_of.ne("") & (copies.path.map(drawing) != copies.copy_of.map(drawing))]
     pairs = list(zip(wrong.path, wrong.copy_of, strict=True))
@@ -228,8 +228,8 @@ def report_merges(twins: pd.DataFrame, ours: dict) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", default=config.EMOJI20 / "training", type=Path, metavar="DIR")
-    parser.add_argument("--seed", type=int, default=config.SEED, help="seed that the folder was built from")
+    parser.add_argument("--folder", default=work_folders.EMOJI20 / "training", type=Path, metavar="DIR")
+    parser.add_argument("--seed", type=int, default=profiles.SEED, help="seed that the folder was built from")
     options = parser.parse_args()
     folder, truth = options.folder.resolve().as_posix(), load_truth(options.folder)
     if truth is None:
@@ -249,8 +249,8 @@ def main() -> None:
     print(f"After the runs: {load()}")
     table = pd.DataFrame(rows, columns=COLUMNS).round({"recall": 4, "precision": 4, "f1": 4})
     code = code_of(SOURCES)
-    write_table(table.assign(code=code), config.RESULTS / "duplicates.csv")
-    write_table(twins.assign(code=code), config.RESULTS / "duplicates_twins.csv")
+    write_table(table.assign(code=code), work_folders.RESULTS / "duplicates.csv")
+    write_table(twins.assign(code=code), work_folders.RESULTS / "duplicates_twins.csv")
     print(table.to_string(index=False))
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus import config
+from illus import work_folders
 from illus.copies.duplicates import stored_duplicates
 from illus.dataset.split import split
 from illus.emoji20.truth import load_truth
@@ -30,7 +30,7 @@ from illus.learn import runs
 from illus.learn.settings import Config
 from illus.parallel import write_table
 
-FOLDER = config.EMOJI20 / "training"
+FOLDER = work_folders.EMOJI20 / "training"
 QUESTION = "what do photos do?"
 SMALL = Config(
     width=16, blocks=(1, 1, 1), dropout=0.0, input_size=32, augmentation="mild",
@@ -44,7 +44,7 @@ PHOTO_CLASSES = 5  # that hold all photos where they are correlated with the lab
 def training_sets(photo_folder: Path | None) -> dict[str, pd.DataFrame]:
     """Name of a condition to its data set; without a folder of photos only those of emoji20 itself."""
     catalog = scan(FOLDER)
-    work = config.work_dir(FOLDER)
+    work = work_folders.work_dir(FOLDER)
     work.mkdir(parents=True, exist_ok=True)
     duplicates = stored_duplicates(catalog, FOLDER, work)
     truth = load_truth(FOLDER)
@@ -98,7 +98,7 @@ def main() -> None:
     for seed in SEEDS:
         for condition, dataset in conditions.items():
             settings = replace(SMALL, seed=seed)
-            record = runs.run(dataset, FOLDER, settings, QUESTION, config.work_dir(FOLDER))
+            record = runs.run(dataset, FOLDER, settings, QUESTION, work_folders.work_dir(FOLDER))
             rows.append(
                 {
                     "condition": condition,
@@ -111,7 +111,7 @@ def main() -> None:
                     "code": record.code,
                 }
             )
-            write_table(pd.DataFrame(rows), config.RESULTS / "photo_harm.csv")
+            write_table(pd.DataFrame(rows), work_folders.RESULTS / "photo_harm.csv")
             print(rows[-1], flush=True)
 
 

@@ -28,7 +28,7 @@ from joblib import parallel_config
 
 from benchmarks.measure import DUPLICATE_FINDER, load, measure_command
 from evaluate import class_folders, list_files, load_classifier, read_file
-from illus import config
+from illus import profiles, work_folders
 from illus.copies.duplicates import find_duplicates
 from illus.emoji20 import contaminate, render
 from illus.emoji20.sources import install, load_icons
@@ -53,7 +53,7 @@ SOURCES = (
 
 def write_files(folder: Path, sources: Path, n_files: int) -> None:
     """Class folders of so many drawings and photographs."""
-    icons = load_icons(sources).sample(n_files, random_state=config.SEED)
+    icons = load_icons(sources).sample(n_files, random_state=profiles.SEED)
     rows = list(enumerate(icons[["class_name", "svg"]].itertuples(index=False, name=None)))
     for name in icons.class_name.unique():
         (folder / name).mkdir(parents=True)
@@ -63,7 +63,7 @@ def write_files(folder: Path, sources: Path, n_files: int) -> None:
 
 def _write_file(row: tuple[int, tuple[str, str]], folder: Path) -> None:
     number, (class_name, svg) = row
-    rng = render.rng_for(config.SEED, "real size", str(number))
+    rng = render.rng_for(profiles.SEED, "real size", str(number))
     side = int(np.clip(SIDE * np.exp(rng.normal(0, SPREAD)), *SIDES))
     kind, quality = "png-rgb" if rng.random() < PNG_SHARE else "jpeg", int(rng.integers(*QUALITIES))
     if rng.random() < PHOTO_SHARE:
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--sources", type=Path, default=Path("work/emoji20-sources"))
     parser.add_argument("--folder", type=Path, help="files that an earlier run has drawn, or to draw")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, default=config.RESULTS / "real_size.csv")
+    parser.add_argument("--out", type=Path, default=work_folders.RESULTS / "real_size.csv")
     options = parser.parse_args()
     if options.part:
         return run_part(options.part, options.folder, options.out)

@@ -32,7 +32,7 @@ from joblib import parallel_config
 
 from benchmarks.duplicates import f1_score
 from benchmarks.measure import DUPLICATE_FINDER, load
-from illus import config
+from illus import profiles, work_folders
 from illus.copies.compare import distance
 from illus.copies.duplicates import (
     assign_copies,
@@ -99,7 +99,7 @@ COLUMNS = [
     "seconds",
     "code",
 ]
-CURVE, TABLE = (config.RESULTS / f"duplicates_{name}.csv" for name in ("curve", "settings"))
+CURVE, TABLE = (work_folders.RESULTS / f"duplicates_{name}.csv" for name in ("curve", "settings"))
 
 
 @dataclass
@@ -205,7 +205,7 @@ def draw_third(catalog: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     readable = catalog[catalog.error == ""].reset_index(drop=True)
     known = truth.set_index("path").loc[readable.path]
     groups = known.group.where(known.group != "", known.drawing).reset_index(drop=True)
-    drawn = draw_groups(readable.class_name, groups, SHARE, np.random.default_rng(config.SEED))
+    drawn = draw_groups(readable.class_name, groups, SHARE, np.random.default_rng(profiles.SEED))
     return readable[drawn].reset_index(drop=True)
 
 

@@ -33,7 +33,7 @@ from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
 from sklearn.svm import LinearSVC  # noqa: E402
 
 from evaluate import class_folders, decode_image, list_files, read_file  # noqa: E402
-from illus import config  # noqa: E402
+from illus import work_folders  # noqa: E402
 from illus.files.tables import read_table  # noqa: E402
 from illus.hashing import code_of  # noqa: E402
 from illus.learn.batches import load_arrays  # noqa: E402
@@ -42,9 +42,9 @@ from illus.learn.settings import DECIDING_MODULES  # noqa: E402
 from illus.learn.training import train  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 
-FOLDER = config.EMOJI20 / "training"
-TESTS = config.test_folders(FOLDER)
-WORK = config.work_dir(FOLDER)
+FOLDER = work_folders.EMOJI20 / "training"
+TESTS = work_folders.test_folders(FOLDER)
+WORK = work_folders.work_dir(FOLDER)
 SOURCES = (
     *(f"illus/learn/{name}.py" for name in DECIDING_MODULES),
     "illus/learn/plan.py",
@@ -241,7 +241,7 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     dataset = read_table(WORK / "split_by_cluster.csv")
     names = dataset.groupby("class_id").class_name.first().tolist()
-    table, curves = config.RESULTS / "training.csv", config.RESULTS / "training_curves.csv"
+    table, curves = work_folders.RESULTS / "training.csv", work_folders.RESULTS / "training_curves.csv"
     if not table.exists():
         write_table(pd.DataFrame(train_hog(dataset, names)).assign(code=code_of(SOURCES)), table)
     with tempfile.TemporaryDirectory() as scratch:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from illus import config
+from illus import profiles, work_folders
 from illus.files.layout import check_layout
 
 Command = Callable[[argparse.Namespace], None]
@@ -60,10 +60,10 @@ def run(options: argparse.Namespace) -> None:
     if options.recipe:
         pipeline.run_weights(folder)
         return
-    if not config.is_emoji20(folder):
+    if not work_folders.is_emoji20(folder):
         pipeline.run(folder)
     else:
-        weights, tests = config.SHIPPED_WEIGHTS, config.test_folders(folder)
+        weights, tests = work_folders.SHIPPED_WEIGHTS, work_folders.test_folders(folder)
         labels = truth.class_names(folder).label.to_dict()
         scored = assemble.score_folders(tests, weights, assemble.report_dir(folder), labels)
         pipeline.tell_leaks(folder, scored, read_description(weights).class_names)
@@ -172,15 +172,15 @@ def class_folders_of(options: argparse.Namespace) -> Path:
         os.environ["DATA_DIR"] = str(options.folder)
     if getattr(options, "profile", None):
         os.environ["PROFILE"] = options.profile
-    folder = config.data_dir()
-    if not config.is_emoji20(folder):
+    folder = work_folders.data_dir()
+    if not work_folders.is_emoji20(folder):
         check_folder(folder)
     elif options.command is not run and not (options.command is report and any(Path().glob("0*.ipynb"))):
         check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
-    elif options.command is run and not (config.EMOJI20 / "truth.csv").exists():
+    elif options.command is run and not (work_folders.EMOJI20 / "truth.csv").exists():
         from illus.emoji20.command import build_data_set
 
-        build_data_set(config.EMOJI20)
+        build_data_set(work_folders.EMOJI20)
     return folder
 
 
@@ -258,18 +258,22 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
     """Commands that bring data, or use finished weights."""
     to = add(emoji20, "build the open data set emoji20, in which the truth is known", "--out data/emoji20")
     to.add_argument(
-        "--out", default=config.EMOJI20, type=path_of, metavar="FOLDER", help="must not exist (%(default)s)"
+        "--out",
+        default=work_folders.EMOJI20,
+        type=path_of,
+        metavar="FOLDER",
+        help="must not exist (%(default)s)",
     )
     to.add_argument("--limit", type=int, metavar="N", help="draw about N icons only; needs --out")
     to.add_argument("--image", metavar="FILE", help="draw a sheet of the built data set and stop")
     to.add_argument(
         "--seed",
         type=int,
-        default=config.SEED,
+        default=profiles.SEED,
         metavar="N",
         help="another seed gives another collection; needs --out (%(default)s)",
     )
-    to = add(data, f"download class folders into {config.DOWNLOADED}", "https://…/images.zip")
+    to = add(data, f"download class folders into {work_folders.DOWNLOADED}", "https://…/images.zip")
     text = "an archive at http://, https:// or file://; or a folder or an archive at s3://, gs://, … (fsspec)"
     to.add_argument("url", metavar="URL", help=text)
     to = add(leaks, "list test images that are copies of training images", "images/training images/test")
@@ -295,7 +299,7 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
         "--recipe", action="store_true", help="train what is shipped instead, from nothing; hours, resumable"
     )
     to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
-    to.add_argument("--profile", choices=config.PROFILES, help="how much is done (PROFILE, else quick)")
+    to.add_argument("--profile", choices=profiles.PROFILES, help="how much is done (PROFILE, else quick)")
     to = add(labels, "list images whose label is doubtful, with the class suggested", "path/to/class/folders")
     _add_optional_folder(to)
     to = add(review, "write a page on which a person decides what is removed", "path/to/class/folders")
@@ -312,7 +316,7 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
 
 
 def _add_optional_folder(to: argparse.ArgumentParser) -> None:
-    text = f"class folders (default: DATA_DIR, else {config.EMOJI20 / 'training'})"
+    text = f"class folders (default: DATA_DIR, else {work_folders.EMOJI20 / 'training'})"
     to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=text)
     _add_scheduler(to)
 

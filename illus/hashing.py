@@ -13,6 +13,7 @@ import evaluate
 ROOT = Path(evaluate.__file__).parent
 HASH_DIGITS = 12  # hexadecimal, of every id and hash
 READER = ("decode_image", "fit_image", "read_file")  # of evaluate.py, with all that they call and name
+NETWORK = ("build_network",)  # the same, for what is trained
 
 
 def digest(text: str) -> str:
@@ -20,20 +21,22 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:HASH_DIGITS]
 
 
-def code_of(paths: Iterable[str | Path]) -> str:
+def code_of(paths: Iterable[str | Path], scorer: Iterable[str] = READER) -> str:
     """``HASH_DIGITS`` hexadecimal digits that change with the code that decides a result, not with comments.
 
-    Of the syntax trees, without docstrings, of these files and of what reads images in evaluate.py:
-    ``READER``, and the functions and constants of that file that they reach.
+    Of the syntax trees, without docstrings, of these files and of what they use of evaluate.py: by default
+    ``READER``, and the functions and constants of that file that it reaches.
 
     Parameters
     ----------
     paths : iterable of str or Path
         Python files; relative ones start at the root of the repository.
+    scorer : iterable of str, default ``READER``
+        Functions of evaluate.py.
     """
     trees = [ast.parse(Path(ROOT, path).read_text("utf-8")) for path in paths]
     source = Path(evaluate.__file__).read_text("utf-8")
-    return digest("\n".join(structure(tree) for tree in [*trees, *reached(source, READER)]))
+    return digest("\n".join(structure(tree) for tree in [*trees, *reached(source, scorer)]))
 
 
 def reached(source: str, names: Iterable[str]) -> list[ast.AST]:

@@ -3,7 +3,7 @@
 In: a folder of class folders. Out, under ``work/<dataset>/``: the tables of scan, duplicates, photos and
 split. :func:`run` trains ``plan.CHOSEN`` with one seed and writes ``model.h5`` and ``model.json``, its card
 with scores; :func:`run_weights` trains the networks of ``plan.RECIPE`` for hours and exports their average
-where :func:`illus.config.weights_path` says. Both balance classes by ``resample.IN_TRAINING``.
+where :func:`illus.work_folders.weights_path` says. Both balance classes by ``resample.IN_TRAINING``.
 """
 
 import shutil
@@ -26,7 +26,7 @@ from evaluate import (
     read_file,
     shorten_list,
 )
-from illus import config
+from illus import profiles, work_folders
 from illus.copies.duplicates import find_duplicates
 from illus.copies.leaks import (
     describe_folder,
@@ -89,7 +89,7 @@ def clean(folder: Path) -> Tables:
     ValueError
         ``overrides.csv`` is malformed.
     """
-    work = config.work_dir(folder)
+    work = work_folders.work_dir(folder)
     cache = work / "cache"
     overrides = read_overrides(work / OVERRIDES)
     catalog = scan(folder, cache=cache)
@@ -113,7 +113,7 @@ def clean(folder: Path) -> Tables:
     if not is_current:
         duplicates = find_duplicates(catalog, folder, overrides=overrides, cache=cache)
         write_table(duplicates, places[0])
-        photos = find_photos(catalog, folder, config.SEED, duplicates, overrides=overrides, cache=cache)
+        photos = find_photos(catalog, folder, profiles.SEED, duplicates, overrides=overrides, cache=cache)
         write_table(photos, places[1])
         stamp.write_text(_stamp(made_from, places))
     duplicates, photos = map(read_table, places)
@@ -152,18 +152,18 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
     fractions |= {"test": held_out} if held_out else {}
     dataset = split(
-        tables.catalog, tables.duplicates, tables.photos, fractions, config.SEED, overrides=tables.overrides
+        tables.catalog, tables.duplicates, tables.photos, fractions, profiles.SEED, overrides=tables.overrides
     )
-    dataset = resample(dataset, IN_TRAINING, config.SEED)
-    write_dataset(dataset, config.work_dir(folder))
+    dataset = resample(dataset, IN_TRAINING, profiles.SEED)
+    write_dataset(dataset, work_folders.work_dir(folder))
     return subsample_for_profile(dataset)
 
 
 def check_labels(folder: Path) -> str:
     """Find labels that are in doubt, write ``work/<dataset>/labels.csv``, and say how many there are."""
-    tables, work = clean(folder), config.work_dir(folder)
+    tables, work = clean(folder), work_folders.work_dir(folder)
     dataset = split(
-        tables.catalog, tables.duplicates, tables.photos, seed=config.SEED, overrides=tables.overrides
+        tables.catalog, tables.duplicates, tables.photos, seed=profiles.SEED, overrides=tables.overrides
     )
     doubted = find_label_errors(dataset, folder, work=work)
     write_table(doubted, work / "labels.csv")
@@ -179,7 +179,7 @@ def write_review_page(folder: Path) -> Path:
 
     What the label check said of files that are no longer there is left out.
     """
-    tables, labels = clean(folder), config.work_dir(folder) / "labels.csv"
+    tables, labels = clean(folder), work_folders.work_dir(folder) / "labels.csv"
     doubted = read_table(labels) if labels.exists() else None
     if doubted is not None:  # files may have been moved to the class that was suggested
         doubted = doubted[doubted.path.isin(tables.catalog.path)]
@@ -218,8 +218,8 @@ def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path
 def run(folder: Path) -> None:
     """Prepare a folder, train, export, and print scores: on its test folders, or on a held-out part."""
     check_tests(folder)
-    work = config.work_dir(folder)
-    dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT_SHARE)
+    work = work_folders.work_dir(folder)
+    dataset = prepare(folder, held_out=0.0 if work_folders.test_folders(folder) else HELD_OUT_SHARE)
     tests = folders_to_score(dataset, folder)
     export((CHOSEN,), work / "model.h5", dataset, folder, tests)
 
@@ -229,7 +229,7 @@ def run_weights(folder: Path) -> None:
     dataset = experiment_data(folder, anew=True)
     tests = folders_to_score(dataset, folder)
     print(f"{len(RECIPE)} networks that are averaged, on the {device_name()}", flush=True)
-    export(RECIPE, config.weights_path(folder), dataset, folder, tests, ExportOptions(temperature=True))
+    export(RECIPE, work_folders.weights_path(folder), dataset, folder, tests, ExportOptions(temperature=True))
 
 
 def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
@@ -247,14 +247,14 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
         a person's decisions. One from which a part ``test`` is held out is never taken.
     """
     check_tests(folder)
-    table = config.work_dir(folder) / DATASET
+    table = work_folders.work_dir(folder) / DATASET
     before = read_table(table) if table.exists() and not anew else None
     left = before is not None and "test" not in set(before.split)
     plain = subsample_for_profile(before) if left else prepare(folder)
     shares = {"validation": VALIDATION_SHARE}
-    if not config.test_folders(folder):
+    if not work_folders.test_folders(folder):
         shares = {"test": HELD_OUT_SHARE} | shares
-    dataset = split_by_cluster(plain, folder, shares, config.SEED, cache=table.with_name("cache"))
+    dataset = split_by_cluster(plain, folder, shares, profiles.SEED, cache=table.with_name("cache"))
     write_table(dataset, table.with_name("split_by_cluster.csv"))
     return dataset
 
@@ -267,9 +267,9 @@ def check_tests(folder: Path) -> None:
     evaluate.EvaluationError
         A test folder has a class that training has not, or no file in it is a readable image.
     """
-    for path in config.untested_folders(folder):
+    for path in work_folders.untested_folders(folder):
         print(f"{path} is not scored: none of its sub-folders is a class of {folder}", flush=True)
-    for test in config.test_folders(folder):
+    for test in work_folders.test_folders(folder):
         classes = class_folders(test)
         if unknown := [name for name in classes if name not in class_folders(folder)]:
             raise EvaluationError(
@@ -289,9 +289,9 @@ def _is_image(path: Path) -> bool:
 
 def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
     """The folders to score: the test folders of a folder, or a copy of the part ``test`` of its data set."""
-    tests = config.test_folders(folder)
+    tests = work_folders.test_folders(folder)
     if not tests:
-        tests = [config.work_dir(folder) / "test"]
+        tests = [work_folders.work_dir(folder) / "test"]
         copy_part(dataset, folder, "test", tests[0])
     return tests
 
@@ -305,7 +305,7 @@ def export(
     options: ExportOptions | None = None,
 ) -> None:
     """Train networks unless a weights file has them, write it, and print its scores and where it is."""
-    work = config.work_dir(folder)
+    work = work_folders.work_dir(folder)
     planned = [run_id(runs.limit_to_profile(member), data_hash(dataset)) for member in members]
     if installed_runs(weights, options) == planned:
         print(f"it was trained before: {weights}", flush=True)
@@ -317,7 +317,7 @@ def export(
     for result, rows in scored:
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
         write_scores(report_dir(folder), Path(result["test_folder"]).name, result, rows, names)
-    if config.test_folders(folder):
+    if work_folders.test_folders(folder):
         tell_leaks(folder, scored, names)
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
 
@@ -327,7 +327,7 @@ def tell_leaks(folder: Path, scored: Iterable[tuple[Result, list[Row]]], class_n
 
     Writes ``leaks_<test folder>.csv`` to the work folder of the training folder.
     """
-    work = config.work_dir(folder)
+    work = work_folders.work_dir(folder)
     training = describe_folder(folder, cache=work / "cache", overrides=read_overrides(work / OVERRIDES))
     for result, rows in scored:
         test = Path(result["test_folder"])

@@ -22,7 +22,7 @@ from illus.files.catalog import scan
 from illus.files.reading import kept_appearance, kept_statistics
 from illus.hashing import code_of
 
-PLAIN = Stage("plain", ("illus/config.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
+PLAIN = Stage("plain", ("illus/profiles.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
 KEYS = [bytes([number]) * 32 for number in range(40)]
 
 

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import illus
 from evaluate import Description
-from illus import config
+from illus import work_folders
 from illus.__main__ import main
 from illus.report import assemble
 from illus.report.assemble import run_notebooks, score_folders, write_report
@@ -184,10 +184,10 @@ def test_emoji20_is_known_however_its_path_is_written(empty_place, monkeypatch, 
     folder = write_class_folders(empty_place / "data" / "emoji20" / "training", n=2)
     Path("link").symlink_to(folder.parent)
     for spelled in ("data/emoji20/training", "data/../data/emoji20/training/", folder, "link/training"):
-        assert config.is_emoji20(spelled)
-    assert not config.is_emoji20("data/emoji20/test")
+        assert work_folders.is_emoji20(spelled)
+    assert not work_folders.is_emoji20("data/emoji20/test")
     monkeypatch.setenv("PROFILE", "full")
-    assert config.weights_path(folder) == config.SHIPPED_WEIGHTS
+    assert work_folders.weights_path(folder) == work_folders.SHIPPED_WEIGHTS
     write_notebook(empty_place / "01_a.ipynb", new_code_cell("1"))
     assert "01_a.html" in write_report(folder).read_text("utf-8"), "the recorded notebooks"
     assert main(["emoji20", "--limit", "5", "--out", str(folder.parent)]) == 2
@@ -208,7 +208,7 @@ def test_run_scores_emoji20_with_the_shipped_weights_however_it_is_named(empty_p
     monkeypatch.setattr(assemble, "score_folders", score)
     monkeypatch.setattr(pipeline, "run", lambda folder: pytest.fail("emoji20 would be trained on"))
     assert main(["run", str(folder)]) == 2
-    assert scored == [config.SHIPPED_WEIGHTS]
+    assert scored == [work_folders.SHIPPED_WEIGHTS]
 
 
 def write_notebook(path, *cells):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from illus import config as paths
+from illus import work_folders
 from illus.files.tables import read_table
 from illus.learn import plan, runs
 from illus.learn.settings import CHOICES, Config, Record, data_hash, run_id
@@ -92,8 +92,8 @@ def test_the_tables_show_the_store_and_keep_rows_of_runs_elsewhere(trained, tmp_
 
 def test_runs_of_an_own_folder_are_shown_in_its_work_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    own, emoji20 = paths.work_dir("images"), paths.work_dir(paths.EMOJI20 / "training")
-    for profile, expected in {"quick": emoji20, "full": paths.RESULTS}.items():
+    own, emoji20 = work_folders.work_dir("images"), work_folders.work_dir(work_folders.EMOJI20 / "training")
+    for profile, expected in {"quick": emoji20, "full": work_folders.RESULTS}.items():
         monkeypatch.setenv("PROFILE", profile)
         assert runs.tables_folder(emoji20) == expected
         assert runs.tables_folder(own) == own
@@ -245,7 +245,7 @@ def test_a_part_that_is_none_is_refused(part, capsys):
 def test_the_command_takes_the_data_set_of_notebook_04(what, trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images").mkdir()
-    work = paths.work_dir(tmp_path / "images")
+    work = work_folders.work_dir(tmp_path / "images")
     DATASET.to_csv(work / "split_by_cluster.csv", index=False)
     monkeypatch.setenv("DATA_DIR", "images")
     monkeypatch.setattr(runs, "GRID", SMALL)

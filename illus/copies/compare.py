@@ -25,6 +25,7 @@ SUM = np.ones((1, 3), np.float32)
 BESIDE = np.ones((3, 3), np.uint8)
 COARSE_SIDE, COARSE_WINDOW = 32, 3  # px, at which most pairs are told apart
 COARSE_STEPS, FINE_STEPS = 4, 1  # of the alignment at that side, and at the full one
+COARSE_LIMIT = 1.25  # times ``unlike``: of a thin outline the coarse comparison exaggerates
 SLACK = 1.5  # times the limits of an alignment, within which a coarse one is refined
 
 BLUR = 0.7  # px, sd of the blur before two images are compared: about one step of resampling
@@ -155,7 +156,7 @@ def distance(
     coarse = _Level(pair, min(COARSE_SIDE, side), COARSE_WINDOW, settings)
     warp = coarse.align(NO_MOVE, COARSE_STEPS)
     gap = coarse.gap(warp, settings.unlike)
-    if gap > settings.unlike:
+    if gap > COARSE_LIMIT * settings.unlike:
         return gap + margin
     fine = _Level(pair, side, settings.window, settings)
     warp = fine.align(rescaled(warp, side / coarse.side), FINE_STEPS)

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from evaluate import natural_key, shorten_list
-from illus import config
+from illus import profiles
 from illus.copies.groups import connected_components, draw_groups
 from illus.dataset.resample import copies_after_parting
 from illus.files.overrides import decided, print_applied, relabel
@@ -147,13 +147,13 @@ def check_parts(rows: pd.DataFrame, parts: Sequence[str]) -> None:
 def subsample_for_profile(dataset: pd.DataFrame) -> pd.DataFrame:
     """At most as many images of each class and part as the profile allows; the part ``test`` stays whole.
 
-    Drawn with ``config.SEED``; same columns and order as ``dataset``, which has those of dataset.csv.
+    Drawn with ``profiles.SEED``; same columns and order as ``dataset``, which has those of dataset.csv.
     Copies stay as they are, so that classes that are cut become more equal.
     """
-    limit = config.profile().max_per_class
+    limit = profiles.profile().max_per_class
     if limit is None:
         return dataset
-    shuffled = dataset.sample(frac=1, random_state=config.SEED)
+    shuffled = dataset.sample(frac=1, random_state=profiles.SEED)
     rank = shuffled.groupby(["class_id", "split"]).cumcount()
     kept = shuffled[(rank < limit) | (shuffled.split == "test")]
     return kept.sort_index().reset_index(drop=True)

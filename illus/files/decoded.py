@@ -12,25 +12,12 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
-from evaluate import WHITE, open_image, to_rgb
+from evaluate import decode_image, open_image
 
 LOOKED_AT = 256  # px, the longest side that any measure but the thumbnail looks at
 LEAST_SIDE = 2 * LOOKED_AT  # px, of the shorter side of a reduced image
 JPEG_FACTORS = (8, 4, 2, 1)  # by which a JPEG can be reduced as it is decoded
 DARK = (0, 0, 0)
-
-
-def decode_image(
-    data: bytes, least_side: int | None = None, ground: tuple[int, int, int] = WHITE
-) -> np.ndarray:
-    """STAND-IN until the merge: replace by ``from evaluate import decode_image``."""
-    image = open_image(data)
-    if least_side:
-        image.draft(None, (least_side, least_side))
-    if ground != WHITE and image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (*ground, 255)), rgba)
-    return to_rgb(image)
 
 
 @dataclass(frozen=True)
@@ -100,12 +87,3 @@ def reduce(rgb: np.ndarray, factor: int) -> np.ndarray:
     height, width = (side // factor for side in rgb.shape[:2])
     whole = rgb[: height * factor, : width * factor]
     return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def lacked_memory(error: BaseException | None) -> bool:
-    """Whether Python, Pillow or OpenCV had no memory left: that says nothing about the file."""
-    if error is None:
-        return False
-    text = str(error).casefold()
-    here = isinstance(error, MemoryError) or "out of memory" in text or "insufficient memory" in text
-    return here or lacked_memory(error.__cause__ or error.__context__)

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from evaluate import ImageDecodeError, read_file
+from evaluate import ImageDecodeError, TransientError, read_file
 from illus.files.cache import Stage, read_rows, short_keys, stage_path, stored_keys, write_rows
-from illus.files.decoded import Decoded, decode, lacked_memory
+from illus.files.decoded import Decoded, decode
 from illus.files.descriptors import DESCRIPTOR, Descriptors, describe
 from illus.files.photo_statistics import (
     APPEARANCE,
@@ -111,10 +111,14 @@ def read_once(path: Path, names: Sequence[str], known: np.ndarray) -> Reading:
             values |= {name: MEASURES[name][1](image) for name in names}
             for name in ("format", "mode", "width", "height"):
                 facts[name] = getattr(image, name)
-    except (ImageDecodeError, MemoryError, cv2.error) as error:
-        if not (lacked_memory(error) or isinstance(error, ImageDecodeError)):
+    except (TransientError, MemoryError):
+        facts["error"] = NO_MEMORY
+    except ImageDecodeError as error:
+        facts["error"] = str(error)
+    except cv2.error as error:
+        if "memory" not in str(error):
             raise
-        facts["error"] = NO_MEMORY if lacked_memory(error) else str(error)
+        facts["error"] = NO_MEMORY
     return facts, values
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate import atomic_write
-from illus import config as paths
+from illus import profiles, work_folders
 from illus.dataset.split import subsample_for_profile
 from illus.files.tables import read_table
 from illus.learn.export import check_class_names
@@ -94,8 +94,8 @@ def run(
 
 def tables_folder(work: Path) -> Path:
     """Where the tables of a work folder are: ``results/`` for emoji20 in the full profile, else itself."""
-    recorded = paths.profile().name == "full" and paths.is_work_of_emoji20(work)
-    return paths.RESULTS if recorded else work
+    recorded = profiles.profile().name == "full" and work_folders.is_work_of_emoji20(work)
+    return work_folders.RESULTS if recorded else work
 
 
 def write_views(work: Path) -> None:
@@ -166,7 +166,7 @@ def rounds_table(rounds: Rounds, data: str, work: Path) -> pd.DataFrame:
 
 def limit_to_profile(config: Config) -> Config:
     """The configuration with at most the epochs and steps that the profile allows."""
-    profile = paths.profile()
+    profile = profiles.profile()
     epochs = min(config.epochs, profile.max_epochs or config.epochs)
     steps = config.steps_per_epoch
     return replace(config, epochs=epochs, steps_per_epoch=steps and min(steps, profile.max_steps or steps))
@@ -203,7 +203,7 @@ def compare_candidates(
     rows = []
     for name, (dataset, config) in candidates.items():
         dataset = subsample_for_profile(dataset)
-        for seed in paths.profile().seeds:
+        for seed in profiles.profile().seeds:
             record = run(dataset, folder, limit_to_profile(replace(config, seed=seed)), question, work)
             class_f1 = np.array(record.val_class_f1.split(), float)
             rows.append([name, seed, record.val_macro_f1, record.val_micro_f1, class_f1, record])
@@ -278,8 +278,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = re.fullmatch(r"(\d+)/(\d+)", options.part)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         parser.error(f"--part {options.part}: I/N, with I from 1 to N")
-    folder = paths.data_dir()
-    work = paths.work_dir(folder)
+    folder = work_folders.data_dir()
+    work = work_folders.work_dir(folder)
     dataset = read_table(work / "split_by_cluster.csv")
     if options.what == "rounds":
         run_rounds(ROUNDS, dataset, folder, work)

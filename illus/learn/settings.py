@@ -11,20 +11,20 @@ from typing import Any
 
 import pandas as pd
 
-from evaluate import FITS
-from illus.hashing import code_of, digest
+from evaluate import BLOCKS, CHANNELS, FITS, NORMALISATIONS
+from illus.hashing import NETWORK, READER, code_of, digest
 
 # The code that decides a result: modules of illus/learn/, and functions of evaluate.py that read an image.
-DECIDING_MODULES = ("augmentation", "batches", "compiling", "networks", "optimizers", "training")
+DECIDING_MODULES = ("augmentation", "batches", "compiling", "optimizers", "training")
 
 Changes = dict[str, Any]  # fields of Config to new values: Any, because each field has a type of its own
 Scalar = str | int | float | None  # what a cell of a table holds, and a value in JSON
 
 CHOICES: dict[str, tuple[str, ...]] = {  # of settings that are names
-    "block": ("plain", "residual", "squeeze-excite"),
+    "block": BLOCKS,
     "fit": FITS,
-    "channels": ("rgb", "gray", "edges", "rgb+edges"),
-    "normalisation": ("scale", "ink", "channel"),
+    "channels": CHANNELS,
+    "normalisation": NORMALISATIONS,
     "augmentation": ("none", "flip", "mild", "strong"),
     "mixing": ("none", "mixup", "cutmix", "either"),
     "optimizer": ("adamw", "sgd", "muon"),
@@ -159,7 +159,8 @@ def run_id(config: Config, data: str) -> str:
 
 def code_hash() -> str:
     """A hash that changes with the code that decides a run's result: :func:`code_of` its modules."""
-    return code_of(Path(__file__).with_name(f"{name}.py") for name in DECIDING_MODULES)
+    modules = (Path(__file__).with_name(f"{name}.py") for name in DECIDING_MODULES)
+    return code_of(modules, READER + NETWORK)
 
 
 def summary(record: Record) -> dict[str, Scalar]:

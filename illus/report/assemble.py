@@ -21,7 +21,7 @@ from evaluate import (
     format_result,
     trained_on,
 )
-from illus import config
+from illus import profiles, work_folders
 from illus.files.overrides import NAME as OVERRIDES
 from illus.hashing import ROOT, digest
 from illus.report.comparisons import confusion_matrix
@@ -36,7 +36,7 @@ OF_EMOJI20 = "emoji20"  # tag of cells that say what the full profile finds on e
 
 def report_dir(folder: Path) -> Path:
     """Where the report of a data set goes; it is created."""
-    report = config.work_dir(folder) / "report"
+    report = work_folders.work_dir(folder) / "report"
     report.mkdir(exist_ok=True)
     return report
 
@@ -151,10 +151,10 @@ def run_notebooks(folder: Path) -> None:
         A cell failed.
     """
     sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py")]
-    sources += [path for data in (folder, *config.test_folders(folder)) for path in _all_of(data)]
-    decisions = config.work_dir(folder) / OVERRIDES
+    sources += [path for data in (folder, *work_folders.test_folders(folder)) for path in _all_of(data)]
+    decisions = work_folders.work_dir(folder) / OVERRIDES
     decided = digest(decisions.read_text("utf-8-sig") if decisions.exists() else "")
-    as_recorded = config.is_emoji20(folder) and config.profile().name == "full"
+    as_recorded = work_folders.is_emoji20(folder) and profiles.profile().name == "full"
     for path in notebooks():
         out = executed_dir(folder) / path.name
         stamp = out.with_suffix(".decisions")  # by content: the file may be deleted, or older than it looks
@@ -166,7 +166,7 @@ def run_notebooks(folder: Path) -> None:
 
 def executed_dir(folder: Path) -> Path:
     """Where executed notebooks of a data set and a profile lie."""
-    return config.work_dir(folder) / "notebooks" / config.profile().name
+    return work_folders.work_dir(folder) / "notebooks" / profiles.profile().name
 
 
 def write_report(folder: Path) -> Path:
@@ -182,12 +182,12 @@ def write_report(folder: Path) -> Path:
     Path
         The index. For emoji20 it shows the recorded notebooks first.
     """
-    report, name = report_dir(folder), config.work_dir(folder).name
+    report, name = report_dir(folder), work_folders.work_dir(folder).name
     executed = sorted(executed_dir(folder).glob("[!.]*.ipynb"))
     sections = []
-    if config.is_emoji20(folder):
+    if work_folders.is_emoji20(folder):
         sections.append(Section("Notebooks", RECORDED, render_notebooks(notebooks(), report)))
-    check, note = ("This machine", QUICK) if sections else ("Notebooks", OWN.format(config.profile().name))
+    check, note = ("This machine", QUICK) if sections else ("Notebooks", OWN.format(profiles.profile().name))
     pages = render_notebooks(executed, report / "executed", "executed on this machine", index="../index.html")
     sections.append(Section(check, note, [(f"executed/{page}", title) for page, title in pages]))
     if (report / REVIEW_PAGE).exists():

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate import ImageDecodeError, atomic_write, decode_image, natural_key, read_file
-from illus import config
+from illus import work_folders
 from illus.files.overrides import COLUMNS, NAME
 from illus.parallel import in_parallel
 
@@ -85,7 +85,7 @@ def write_review(
     ]
     decisions = pd.DataFrame(columns=COLUMNS) if overrides is None else overrides[COLUMNS]
     pictures, thumbnails = describe_pictures(files, cards, decisions, folder)
-    work = config.work_dir(folder)
+    work = work_folders.work_dir(folder)
     data = {
         "name": work.name,
         "target": (work / NAME).as_posix(),

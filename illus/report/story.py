@@ -20,7 +20,7 @@ from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
 from matplotlib.patches import FancyBboxPatch
 
 from evaluate import decode_image, fit_image, natural_key, read_file
-from illus import config
+from illus import work_folders
 from illus.files.tables import read_table
 
 SEED = 2  # of the draw of images: of six draws the one with most colours
@@ -220,8 +220,8 @@ def charts(
 
 def main(paths: Sequence[str]) -> int:
     """Draw the picture into each of the files; 0."""
-    folder = config.data_dir()
-    work = config.work_dir(folder)
+    folder = work_folders.data_dir()
+    work = work_folders.work_dir(folder)
     card = json.loads(Path("weights/best.json").read_text(encoding="utf-8"))
     for path in paths:
         figure = draw(folder, work, card, "ko" if ".ko." in path else "en")

@@ -1,17 +1,15 @@
-"""Where things are and how much is done: paths, the seed and the two profiles.
+"""Where things are: data, work folders, test folders, results and weights.
 
-In: the environment variables ``DATA_DIR`` and ``PROFILE``. Out: constants and small functions.
-All paths are relative to the root of the repository, where notebooks and commands run.
+In: the environment variable ``DATA_DIR``. Out: constants and small functions. All paths are relative to the
+root of the repository, where notebooks and commands run.
 """
 
 import os
-import platform
 import unicodedata
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-SEED = 0
+from illus import profiles
+
 EMOJI20 = Path("data/emoji20")
 EMOJI20_SOURCES = Path("work/emoji20-sources")
 DOWNLOADED = Path("data/training")
@@ -19,40 +17,6 @@ RESULTS = Path("results")
 ARCHIVE = RESULTS / "archive"  # rows of code that no longer exists
 SHIPPED_WEIGHTS = Path("weights/best.h5")
 TRAINING_NAMES = {"training", "train"}
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How much work is done; None means no limit."""
-
-    name: str
-    max_per_class: int | None  # images of each class, in training and in validation
-    max_epochs: int | None
-    max_steps: int | None  # of an epoch, where a configuration sets its steps
-    seeds: tuple[int, ...]  # of the repetitions of a comparison
-
-
-PROFILES = {
-    "quick": Profile("quick", max_per_class=150, max_epochs=6, max_steps=6, seeds=(0, 1)),
-    "full": Profile("full", max_per_class=None, max_epochs=None, max_steps=None, seeds=(0, 1, 2)),
-}
-
-
-def profile() -> Profile:
-    """The profile that ``PROFILE`` names, ``quick`` if it is not set; ValueError for an unknown name."""
-    name = os.environ.get("PROFILE") or "quick"
-    if name not in PROFILES:
-        raise ValueError(f"PROFILE={name!r}: choose one of {', '.join(PROFILES)}")
-    return PROFILES[name]
-
-
-def environment(folder: str | Path) -> str:
-    """Two lines on what a notebook runs with: versions; profile, seed and data."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy", "pandas"))
-    return (
-        f"Python {platform.python_version()}, {versions}\n"
-        f"profile {profile().name}, seed {SEED}, data {Path(folder).as_posix()}"
-    )
 
 
 def data_dir() -> Path:
@@ -103,7 +67,7 @@ def _sub_folders(folder: Path) -> set[str]:
 
 def weights_path(folder: str | Path) -> Path:
     """Where the model of a folder goes: ``weights/best.h5`` for all of emoji20, else into its work folder."""
-    shipped = profile().name == "full" and is_emoji20(folder)
+    shipped = profiles.profile().name == "full" and is_emoji20(folder)
     return SHIPPED_WEIGHTS if shipped else work_dir(folder) / "best.h5"
 
 
