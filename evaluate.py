@@ -21,19 +21,21 @@ import signal
 import stat
 import struct
 import sys
+import tempfile
 import threading
 import time
 import unicodedata
 import warnings
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 if __name__ == "__main__":  # Ctrl-C during the imports below, when main() cannot handle it yet
     gc.set_threshold(100_000)  # else looking for garbage, of which there is none, is a fifth of the imports
@@ -44,17 +46,41 @@ import h5py
 import numpy as np
 from PIL import Image, ImageOps
 from PIL import TiffImagePlugin as tiff
+from PIL.JpegImagePlugin import JpegImageFile
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.axes import Axes
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
+PNG_PIXELS = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")  # optional chunks that change what is seen
+JPEG_END = b"\xff\xd9"
+ANIMATED = ("GIF", "PNG", "WEBP")
 TIFF_STARTS = (b"II*\0", b"MM\0*")  # no BigTIFF: it is for files larger than any that is read
 TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg")
 FITS = ("pad", "stretch", "crop")
 WHITE = (255, 255, 255)
 JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "icon\r"})
+SYSTEM_FOLDERS = frozenset(  # in lower case; hidden ones are left out, too
+    (
+        "__macosx",
+        "__pycache__",
+        "@eadir",
+        "@recycle",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "lost+found",
+        "system volume information",
+    )
+)
+# fmt: off
+IMAGE_ENDINGS = (  # those of the second line are not read, but reported
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".heic", ".heif", ".avif", ".jp2", ".svg", ".ico", ".psd")
+# fmt: on
+IMAGE_START = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM....\0{4}", re.DOTALL)
 FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
 # Limits of an image file.
@@ -65,36 +91,38 @@ LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, which bound
 READ_AHEAD_BYTES, READ_AHEAD_FILES = 64_000_000, 8192  # decoded images that wait for the network
 BATCH_SIZE, MAX_BATCH_SIZE = 64, 4096  # what the layers give for 64 images may stay in the processor's cache
 
-# Limits of a weights file. It is read by a child process, because the HDF5 library can hang or crash on it.
+# Limits of a weights file. HDF5 is read by a child process, because the library can hang or crash on it.
 MAX_WEIGHTS_BYTES = 200_000_000
-MAX_TEXT_BYTES = 8_000_000  # everything but the weights: the model's configuration, the tables of HDF5
+MAX_TEXT_BYTES = 8_000_000  # everything but the weights: the description, Keras's own, the tables of HDF5
 MAX_DESCRIPTION_CHARS = 1_000_000
-MAX_OBJECTS, MAX_LAYERS = 5_000, 1_000  # an object is a group or a data set
-MAX_NUMBER = 65_536  # in the configuration: units, channels, sizes, ...
-MAX_DILATION, MAX_INPUT_SIZE = 64, 1024  # px: a convolution may pad its input by its dilation
+MAX_OBJECTS = 5_000  # groups and arrays
+MAX_BLOCKS, MAX_WIDTH, MAX_INPUT_SIZE = 100, 4096, 1024  # blocks of all members together
 MAX_ACTIVATION = 16_000_000  # numbers in the output of a layer for one image
 MAX_BATCH_ACTIVATION = 128_000_000  # for the batches at once, which become smaller where it is exceeded
 CHILD_CPU_SECONDS, CHILD_SECONDS = 1.2, 4  # processor time (not on Windows); wall time, without imports
 MAX_ANSWER_BYTES, MAX_MESSAGE_CHARS = 10_000_000, 1_000  # no description with its shapes is as long
 DESCRIBE_MODE = "--describe-weights"  # the hidden argument that makes this file the child process
 
-# What a model may consist of: built-in Keras classes that compute and do nothing else.
-# fmt: off
-LAYERS = frozenset((
-    "Functional", "Sequential", "InputLayer", "Conv2D", "DepthwiseConv2D", "Dense", "BatchNormalization",
-    "LayerNormalization", "GroupNormalization", "Activation", "ReLU", "Softmax", "MaxPooling2D",
-    "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D", "Add", "Subtract", "Multiply",
-    "Average", "Concatenate", "Flatten", "ZeroPadding2D", "Rescaling", "Dropout", "RandomFlip",
-    "RandomRotation", "RandomZoom", "RandomTranslation", "Permute", "UnitNormalization"))
-PARTS = frozenset((
-    "__keras_tensor__", "DTypePolicy", "Zeros", "Ones", "Constant", "GlorotNormal", "GlorotUniform",
-    "HeNormal", "HeUniform", "RandomNormal", "RandomUniform", "TruncatedNormal", "L1", "L2", "L1L2"))
-# fmt: on
-MODULES = (None, "keras", "keras.layers", "keras.initializers", "keras.regularizers")
+# What a network can be: see build_network.
+BLOCKS = ("plain", "residual", "squeeze-excite")
+CHANNELS = ("rgb", "gray", "edges", "rgb+edges")
+NORMALISATIONS = ("scale", "ink", "channel")
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32) / 8
+SETTINGS: dict[str, Callable[[Any], bool]] = {
+    "block": lambda value: value in BLOCKS,
+    "width": lambda value: type(value) is int and 0 < value <= MAX_WIDTH,
+    "blocks": lambda value: len(value) < 10 and all(type(n) is int and n > 0 for n in value),
+    "dropout": lambda value: 0 <= value < 1,
+    "stem_stride": lambda value: type(value) is int and 0 < value < 10,
+    "channels": lambda value: value in CHANNELS,
+    "normalisation": lambda value: value in NORMALISATIONS,
+}
 
 PathLike = Path | str
 Shape = tuple[int, ...]
-Found = tuple["Description", list[Shape]]  # what a weights file says of its model, and its weights' shapes
+Found = tuple["Description", dict[str, np.ndarray]]  # what a weights file says of its model, and its weights
+Colour = tuple[int, int, int]
 Fitted = np.ndarray | str  # an image, or the reason why it is unreadable
 Row = dict[str, str]
 decoding_large_image, redirecting_stderr = threading.Lock(), threading.Lock()
@@ -102,6 +130,10 @@ decoding_large_image, redirecting_stderr = threading.Lock(), threading.Lock()
 
 class ImageDecodeError(ValueError):
     """A file cannot be read as an image; the message says why."""
+
+
+class TransientError(ImageDecodeError):
+    """A file could not be read this time, for a reason that is not in its bytes: read it again later."""
 
 
 class EvaluationError(ValueError):
@@ -122,6 +154,8 @@ def open_image(data: bytes) -> Image.Image:
     try:
         if data[:4] in TIFF_STARTS:
             check_tiff_tags(data)
+        if data.startswith(PNG_START):
+            data = without_metadata(data)
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         n_pixels = image.width * image.height
         if n_pixels > MAX_PIXELS:
@@ -130,6 +164,8 @@ def open_image(data: bytes) -> Image.Image:
             check_tiff(image, len(data))
     except ImageDecodeError:
         raise
+    except MemoryError:
+        raise TransientError("not enough memory") from None
     except (Image.UnidentifiedImageError, struct.error):
         kind = "a TIFF of a kind that is not read, or damaged" if data[:4] in TIFF_STARTS else ""
         raise ImageDecodeError(kind or f"not a {', '.join(FORMATS)} image") from None
@@ -137,10 +173,38 @@ def open_image(data: bytes) -> Image.Image:
         raise too_large from None
     except Exception as error:
         raise ImageDecodeError(f"damaged: {error}") from None
-    jpeg = image.format == "JPEG" or image.info.get("compression") == "jpeg"
+    jpeg = isinstance(image, JpegImageFile) or image.info.get("compression") == "jpeg"
     if jpeg and n_pixels * data.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
         raise ImageDecodeError("too many scans for its size")
+    if image.format == "PNG":
+        scale_transparency(image, data[24])
     return image
+
+
+def without_metadata(data: bytes) -> bytes:
+    """A PNG without optional chunks that say nothing of its pixels, or whose checksum is wrong: a fault in
+    those is none of the pixels. An end marker is added where nothing else is missing."""
+    parts, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        optional, checksum = data[at + 4] & 32, int.from_bytes(data[end - 4 : end], "big")
+        if not optional or (
+            data[at + 4 : at + 8] in PNG_PIXELS and checksum == zlib.crc32(data[at + 4 : end - 4])
+        ):
+            parts.append(data[at:end])
+        at = end
+    if at < len(data) or (at == len(data) and parts[-1] != PNG_END):
+        parts.append(data[at:] or PNG_END)
+    return b"".join(parts)
+
+
+def scale_transparency(image: Image.Image, bits: int) -> None:
+    """Give the transparent level of a PNG the scale of its decoded pixels, with which Pillow compares it."""
+    key = image.info.get("transparency")
+    if isinstance(key, int) and image.mode == "L":
+        image.info["transparency"] = key * 255 // (2**bits - 1)
+    if isinstance(key, tuple) and bits == 16:
+        image.info["transparency"] = tuple(level >> 8 for level in key)
 
 
 def check_tiff_tags(data: bytes) -> None:
@@ -167,27 +231,72 @@ def check_tiff(image: tiff.TiffImageFile, n_bytes: int) -> None:
         raise ImageDecodeError("a TIFF whose tiles or strips hold more than it can have")
 
 
-def to_rgb(image: Image.Image) -> np.ndarray:
+def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = WHITE) -> np.ndarray:
     """Decode an image from :func:`open_image` to uint8 RGB, shape (height, width, 3).
 
-    EXIF orientation is applied, transparency is composited on white, other modes are converted, and of frames
-    or pages the first counts. Raises :class:`ImageDecodeError` where the pixel data are damaged.
+    EXIF orientation is applied, transparency is composited on ``ground``, other modes are converted, and of
+    an animation the first visible frame counts, of pages the first. With ``least_side``, a JPEG may be
+    decoded at 1/2, 1/4 or 1/8 of its size, as long as no side gets shorter than so many pixels. Raises
+    :class:`ImageDecodeError` where the pixel data are damaged, :class:`TransientError` for lack of memory.
     """
     try:
+        if least_side and isinstance(image, JpegImageFile):
+            image.draft(None, (least_side, least_side))
         with without_stderr() if image.format == "TIFF" else contextlib.nullcontext():
-            image.load()
+            image = load(image)
         with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
-            image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):  # 16 bits, of which Pillow would clip the upper ones
-            gray = np.asarray(image)
-            alpha = np.where(gray == image.info.get("transparency", -1), 0, 255)
-            image = Image.fromarray(np.stack([gray >> 8, alpha], axis=2).astype(np.uint8), "LA")
+            ImageOps.exif_transpose(image, in_place=True)
+        if image.mode[0] in "1I":  # Pillow would clip 16 bits, and of one bit misses the transparent level
+            levels = np.asarray(image)
+            gray = 255 * levels if image.mode == "1" else levels >> 8
+            alpha = np.where(levels == image.info.get("transparency", -1), 0, 255)
+            image = Image.fromarray(np.stack([gray, alpha], axis=2).astype(np.uint8), "LA")
         if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, (*WHITE, 255)), image)
-        return np.asarray(image.convert("RGB"))
+            image = on_ground(image, ground)
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    except MemoryError:
+        raise TransientError("not enough memory") from None
     except Exception as error:
+        if "out of memory" in str(error):
+            raise TransientError("not enough memory") from None
         raise ImageDecodeError(f"damaged: {error}") from None
+
+
+def load(image: Image.Image) -> Image.Image:
+    """Decode the pixels; of a JPEG that lacks its end marker alone, too."""
+    file, size = getattr(image, "fp", None), image.size
+    data = file.getvalue() if isinstance(image, JpegImageFile) and isinstance(file, io.BytesIO) else b""
+    try:
+        image.load()
+        return image
+    except OSError:
+        if not data or data.rstrip(b"\0").endswith(JPEG_END):
+            raise
+        # What follows the last pixel changes nothing; where pixels are missing, it would be taken for them.
+        ended, filled = (Image.open(io.BytesIO(data + rest + JPEG_END)) for rest in (b"", b"\x5a\xa3" * 500))
+        for other in (ended, filled):
+            other.draft(None, size)
+        if ended.tobytes() != filled.tobytes():
+            raise
+        return ended
+
+
+def on_ground(image: Image.Image, ground: Colour) -> Image.Image:
+    """The first visible frame of an image with transparency, composited on a colour."""
+    whole = image.convert("RGBA")
+    least, most = whole.getchannel("A").getextrema()
+    if most == 0 and image.format in ANIMATED and getattr(image, "is_animated", False):
+        for number in range(
+            1, min(getattr(image, "n_frames", 1), MAX_SCANNED_PIXELS // math.prod(image.size))
+        ):
+            image.seek(number)
+            frame = image.convert("RGBA")
+            if frame.getchannel("A").getextrema()[1]:
+                whole = frame
+                break
+    if least == 255 or (most == 0 and image.format == "BMP"):  # whose fourth byte often means nothing
+        return whole.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", whole.size, (*ground, 255)), whole)
 
 
 @contextlib.contextmanager
@@ -203,9 +312,9 @@ def without_stderr() -> Iterator[None]:
             os.close(stderr)
 
 
-def decode_image(data: bytes) -> np.ndarray:
+def decode_image(data: bytes, least_side: int | None = None, ground: Colour = WHITE) -> np.ndarray:
     """Decode the bytes of a file to uint8 RGB (height, width, 3): :func:`open_image`, then :func:`to_rgb`."""
-    return to_rgb(open_image(data))
+    return to_rgb(open_image(data), least_side, ground)
 
 
 def read_file(path: PathLike) -> bytes:
@@ -219,7 +328,9 @@ def read_file(path: PathLike) -> bytes:
             raise ImageDecodeError(f"{status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
         return Path(path).read_bytes()
     except OSError as error:
-        raise ImageDecodeError(f"cannot be opened: {error.strerror}") from None
+        raise TransientError(f"cannot be opened: {error.strerror}: {path}") from None
+    except MemoryError:
+        raise TransientError("not enough memory") from None
 
 
 def fit_image(image: np.ndarray, size: int, fit: str) -> np.ndarray:
@@ -256,24 +367,59 @@ def natural_key(name: str) -> tuple[list[int | str], str]:
 def class_folders(folder: PathLike) -> dict[str, Path]:
     """Map the class names of a data set (Unicode NFC) to their folders, in natural order of the names.
 
-    This order is the class order of the project. Hidden folders and ``__MACOSX`` are left out. Raises
-    :class:`EvaluationError` where there are none, one is a link, or two have one name in two Unicode forms.
+    This order is the class order of the project. See :func:`sort_folders`, whose others are warned of.
+    """
+    classes, others = sort_folders(folder)
+    if others:
+        warnings.warn(f"no classes, as they hold no images: {shorten_list(others)}", stacklevel=2)
+    return classes
+
+
+def sort_folders(folder: PathLike) -> tuple[dict[str, Path], list[str]]:
+    """The folders of a data set that are classes (see :func:`class_folders`), and the names of the others.
+
+    A folder is a class if it holds a file that could be an image; hidden ones and those of operating systems
+    (``SYSTEM_FOLDERS``) are neither. Raises :class:`EvaluationError` where there is no class, one is a link,
+    or two have one name in two Unicode forms.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise EvaluationError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}")
     try:
-        paths = [p for p in folder.iterdir() if p.is_dir() and p.name[0] != "." and p.name != "__MACOSX"]
+        paths = [path for path in folder.iterdir() if path.is_dir() and not is_system_folder(path.name)]
     except OSError as error:
         raise EvaluationError(f"cannot read {folder}: {error.strerror}") from None
     if not paths:
         raise EvaluationError(f"no class folders in {folder}: expected one sub-folder per class")
     if links := [path.name for path in paths if path.is_symlink()]:
         raise EvaluationError(f"in {folder}, links are not followed: {shorten_list(links)}")
-    classes = {unicodedata.normalize("NFC", path.name): path for path in paths}
-    if len(classes) < len(paths):
+    paths.sort(key=lambda path: natural_key(unicodedata.normalize("NFC", path.name)))
+    found = [path for path in paths if any(map(could_be_image, list_files(path)))]
+    others = [path.name for path in paths if path not in found]
+    if not found:
+        raise EvaluationError(
+            f"no files in the class folders of {folder} could be images: {shorten_list(others)}"
+        )
+    classes = {unicodedata.normalize("NFC", path.name): path for path in found}
+    if len(classes) < len(found):
         raise EvaluationError(f"two class folders of {folder} have one name in different Unicode forms")
-    return {name: classes[name] for name in sorted(classes, key=natural_key)}
+    return classes, others
+
+
+def is_system_folder(name: str) -> bool:
+    """Whether a folder is hidden, or one that a system leaves: neither a class nor part of one."""
+    return name.startswith(".") or name.casefold() in SYSTEM_FOLDERS
+
+
+def could_be_image(path: Path) -> bool:
+    """Whether a file has the name or the first bytes of an image; also if it cannot be looked into."""
+    if path.suffix.lower() in IMAGE_ENDINGS or path.is_symlink() or not path.is_file():
+        return True
+    try:
+        with open(path, "rb") as file:
+            return bool(IMAGE_START.match(file.read(16)))
+    except OSError:
+        return True
 
 
 def list_files(folder: PathLike) -> list[Path]:
@@ -281,12 +427,159 @@ def list_files(folder: PathLike) -> list[Path]:
     paths: list[Path] = []
     errors: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=errors.append):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        folders[:] = [name for name in folders if not is_system_folder(name)]
         links = [name for name in folders if Path(parent, name).is_symlink()]  # listed, not followed
         names = [name for name in names if name.casefold() not in JUNK_NAMES and not name.startswith("._")]
         paths += [Path(parent, name) for name in names + links]
     paths += [Path(error.filename) for error in errors]  # so that they are reported
     return sorted(paths, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
+
+
+# --- The network ---------------------------------------------------------------------------------
+def build_network(settings: Mapping, arrays: Mapping[str, np.ndarray] | None = None) -> "keras.Model":
+    """The network of these settings: uint8 RGB (n, size, size, 3) to probabilities, float32 (n, n_classes).
+
+    ``settings`` are ``input_size`` (px), ``n_classes``, ``block`` (of ``BLOCKS``), ``width`` (channels of the
+    first stage; each later one has twice as many, on half the side), ``blocks`` (of each stage), ``dropout``,
+    ``stem_stride``, ``channels`` (of ``CHANNELS``), ``normalisation`` (of ``NORMALISATIONS``) and, if
+    calibrated, ``temperature``; for the mean of several networks ``members``, with the settings of each.
+    ``arrays`` holds all weights by name (:func:`named_weights`); without it, kernels are random. The result
+    keeps the settings as its attribute ``settings``. Raises :class:`EvaluationError` where arrays do not fit.
+    """
+    keras = import_keras()
+    shared = {key: value for key, value in settings.items() if key != "members"}
+    parts = [shared | member for member in settings.get("members", [{}])]
+    names = (
+        [f"member_{number}" for number in range(1, len(parts) + 1)] if "members" in settings else ["network"]
+    )
+    networks = [connect(keras, part, name) for part, name in zip(parts, names, strict=True)]
+    model = networks[0]
+    if "members" in settings:
+        rgb = keras.Input(model.input_shape[1:], dtype="uint8", name="rgb")
+        mean = keras.layers.Average(name="probability")([network(rgb) for network in networks])
+        model = keras.Model(rgb, mean, name="average")
+    if arrays is None:
+        for network in networks:
+            draw_kernels(network)
+    else:
+        set_weights(model, arrays)
+    model.settings = dict(settings)
+    return model
+
+
+def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
+    """A single network with zeros for kernels: a stem, stages of blocks, global pooling, a classifier.
+
+    Blocks are pre-activation residual (He et al. 2016, arXiv:1603.05027), with squeeze-and-excitation (Hu et
+    al. 2018, arXiv:1709.01507), or plain, without a shortcut (Simonyan and Zisserman 2015, arXiv:1409.1556).
+    """
+
+    def convolve(x, name: str, channels: int, stride: int = 1, kernel: int = 3):
+        options = {"padding": "same", "use_bias": False, "kernel_initializer": "zeros"}
+        return layers.Conv2D(channels, kernel, stride, **options, name=name)(x)
+
+    def activate(x, name: str):
+        return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
+
+    layers, size, block, width = keras.layers, settings["input_size"], settings["block"], settings["width"]
+    rgb = keras.Input((size, size, 3), dtype="uint8", name="rgb")
+    x = convolve(see(layers, rgb, settings), "stem", width, settings["stem_stride"])
+    for stage, n_blocks in enumerate(settings["blocks"], 1):
+        for number in range(1, n_blocks + 1):
+            place, channels = f"stage{stage}_block{number}", width * 2 ** (stage - 1)
+            stride = 2 if stage > 1 and number == 1 else 1
+            y = activate(x, f"{place}_1")
+            if stride > 1 and block != "plain":
+                x = layers.AveragePooling2D(stride, padding="same", name=f"{place}_shrink")(y)
+                x = convolve(x, f"{place}_shortcut", channels, kernel=1)
+            y = convolve(y, f"{place}_conv1", channels, stride)
+            y = convolve(activate(y, f"{place}_2"), f"{place}_conv2", channels)
+            if block == "squeeze-excite":
+                mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{place}_mean")(y)
+                mean = layers.Conv2D(channels // 4, 1, activation="relu", name=f"{place}_squeeze")(mean)
+                mean = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{place}_excite")(mean)
+                y = layers.Multiply(name=f"{place}_weighted")([y, mean])
+            x = y if block == "plain" else layers.Add(name=f"{place}_sum")([x, y])
+    x = layers.GlobalAveragePooling2D(name="pooled")(activate(x, "last"))
+    x = layers.Dropout(settings["dropout"], name="dropout")(x)
+    x = layers.Dense(settings["n_classes"], dtype="float32", name="score")(x)
+    if temperature := settings.get("temperature"):
+        x = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(x)
+    return keras.Model(rgb, layers.Softmax(dtype="float32", name="probability")(x), name=name)
+
+
+def see(layers: ModuleType, rgb: "keras.KerasTensor", settings: Mapping) -> "keras.KerasTensor":
+    """What the first convolution sees: ink, 0 for white to 1 for black, or what is computed from it."""
+
+    def fixed(x, name: str, kernel: np.ndarray):
+        options = {"padding": "same", "use_bias": False, "trainable": False}
+        layer = layers.Conv2D(kernel.shape[-1], kernel.shape[:2], **options, name=name)
+        y = layer(x)
+        layer.set_weights([kernel])
+        return y
+
+    channels, normalisation = settings["channels"], settings["normalisation"]
+    x = layers.Rescaling(-1 / 255, offset=1.0, name="ink")(rgb)  # white is 0, like zero padding
+    if channels != "rgb":
+        y = fixed(x, "gray", np.reshape(LUMA, (1, 1, 3, 1)))
+        if channels != "gray":  # edges: the sum of the gradient's absolute horizontal and vertical parts
+            kernels = np.stack([SOBEL, -SOBEL, SOBEL.T, -SOBEL.T], -1)[:, :, None]
+            sides = layers.ReLU(name="sides")(fixed(y, "sobel", kernels))
+            y = fixed(sides, "edges", np.ones((1, 1, 4, 1)))
+        x = layers.Concatenate(name="seen")([x, y]) if channels == "rgb+edges" else y
+    if normalisation == "scale":  # white is 1, black -1
+        return layers.Rescaling(-2.0, offset=1.0, name="scale")(x)
+    if normalisation == "channel":
+        return layers.BatchNormalization(center=False, scale=False, name="scale")(x)
+    return x
+
+
+def draw_kernels(model: "keras.Model") -> None:
+    """Random kernels instead of zeros (He et al. 2015, arXiv:1502.01852), from NumPy's global seed.
+
+    JAX compiles Keras's initializers once for each shape, which takes longer than a training step.
+    """
+    for layer in model.layers:
+        if type(getattr(layer, "kernel_initializer", None)).__name__ == "Zeros":
+            shape = layer.kernel.shape
+            layer.kernel.assign(np.random.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
+
+
+def named_weights(model: "keras.Model") -> dict[str, "keras.Variable"]:
+    """The weights of a network by their names in a weights file, such as ``member_1/stem/kernel``."""
+    return {f"{layer.name}/{weight.path}": weight for layer in model.layers for weight in layer.weights}
+
+
+def set_weights(model: "keras.Model", arrays: Mapping[str, np.ndarray]) -> None:
+    """Give a network the arrays of these names, all of them and no others, as one that they all fit."""
+    weights = named_weights(model)
+    for name in sorted(weights.keys() | arrays.keys()):
+        wanted, found = (tuple(part[name].shape) if name in part else "none" for part in (weights, arrays))
+        if wanted != found:
+            raise EvaluationError(f"weight {name}: the network has {wanted}, the file {found}")
+        if not np.isfinite(arrays[name]).all():
+            raise EvaluationError("weights that are not finite numbers")
+        weights[name].assign(arrays[name])
+
+
+def import_keras() -> ModuleType:
+    """Import Keras, set up as this project needs it, without the notices that TensorFlow prints meanwhile."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with without_stderr():
+            import keras
+    except Exception as error:  # the backend that the user's environment or keras.json names
+        hint = "set KERAS_BACKEND=tensorflow"
+        raise EvaluationError(f"Keras cannot import its backend ({first_line(error)}): {hint}") from None
+    keras.config.set_image_data_format("channels_last")  # whatever the user's keras.json says
+    keras.config.set_floatx("float32")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns when many models are in use
+    return keras
+
+
+def first_line(error: object) -> str:
+    """The first line of an error's message, or the error's type where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 # --- The weights file ----------------------------------------------------------------------------
@@ -298,6 +591,7 @@ class Description:
     input_size: int  # side of the square input, px
     fit: str  # one of FITS
     training: dict = field(default_factory=dict)  # how it was trained, any JSON object
+    network: dict = field(default_factory=dict)  # other settings of build_network
 
     def __post_init__(self) -> None:
         """Refuse fields that cannot be used: they may come from a stranger's file."""
@@ -305,31 +599,51 @@ class Description:
         texts = isinstance(names, list) and all(isinstance(n, str) and n.isprintable() for n in names)
         right = {"class_names": texts, "input_size": type(size) is int and 0 < size <= MAX_INPUT_SIZE}
         right |= {"fit": self.fit in FITS, "training": isinstance(self.training, dict)}
+        right |= {"network": isinstance(self.network, dict)}
         wrong = [name for name in right if not right[name]]
         if wrong or not 0 < len(set(names)) == len(names):
             raise EvaluationError(f"the description is damaged: {[*wrong, 'no class name, or one twice'][0]}")
 
+    @property
+    def settings(self) -> dict:
+        """All settings of :func:`build_network`."""
+        return self.network | {"input_size": self.input_size, "n_classes": len(self.class_names)}
+
 
 def load_classifier(weights: PathLike) -> tuple["keras.Model", Description]:
-    """Load the model of a weights file, which may come from a stranger.
+    """Build the network of a weights file, which may come from a stranger, and its description.
 
-    A child process checks the file first (:func:`inspect_weights`; takes about 0.3 s), then Keras reads it.
-    If the file is exchanged in between, the new one gets no other shapes of weights than those checked, but
-    may use layers that are not allowed. The model maps uint8 (n, size, size, 3) to float32 probabilities
-    (n, n_classes). Raises :class:`EvaluationError` where the file is missing, damaged, not by this project
-    or not as it describes itself, or where its model could do more than compute.
+    Nothing in the file is deserialised: :func:`build_network` makes the network from the settings in the
+    description, and arrays are taken by name and shape. Raises :class:`EvaluationError` where the file is
+    missing, damaged or not by this project.
     """
-    description, shapes = inspect_weights(weights)
-    return build_model(weights, description, shapes), description
+    description, arrays = inspect_weights(weights)
+    return build_model(weights, description, arrays), description
+
+
+def build_model(weights: PathLike, description: Description, arrays: Mapping) -> "keras.Model":
+    """The network of what :func:`inspect_weights` found; raises :class:`EvaluationError`."""
+    import_keras()
+    try:
+        model = build_network(description.settings, arrays)
+        if largest_activation(model) > MAX_ACTIVATION:
+            raise EvaluationError(f"a layer gives more than {MAX_ACTIVATION:,} numbers for one image")
+    except EvaluationError as error:
+        raise EvaluationError(f"{weights}: {error}") from None
+    return model
 
 
 def read_description(weights: PathLike) -> Description:
-    """Read only the description in a weights file, with the checks and errors of :func:`inspect_weights`."""
+    """The description in a weights file, with the checks and errors of :func:`inspect_weights`."""
     return inspect_weights(weights)[0]
 
 
 def inspect_weights(weights: PathLike) -> Found:
-    """Run :func:`read_weights_file` in a child process of limited time, as a hostile file may crash it."""
+    """The description and the arrays (by name) of a weights file; raises :class:`EvaluationError`.
+
+    A child process of limited time runs :func:`find_arrays`, as the HDF5 library may hang or crash on a
+    hostile file; what it finds is read here as plain bytes.
+    """
     command = [sys.executable, "-P", __file__, DESCRIBE_MODE, str(weights)]
     with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as child:
         assert child.stdout is not None
@@ -342,22 +656,45 @@ def inspect_weights(weights: PathLike) -> Found:
             timer.cancel()
             child.kill()
     try:
-        return parse_answer(answer)
-    except Exception as error:
+        found = json.loads(answer)
+        if "error" in found:
+            raise EvaluationError(first_line(found["error"])[:MAX_MESSAGE_CHARS])
+        description = Description(**found["description"])
+        check_settings(description.network, sum(math.prod(shape) for _, shape in found["arrays"].values()))
+        return description, {name: read_array(weights, *place) for name, place in found["arrays"].items()}
+    except EvaluationError as error:
+        prefix = "" if str(weights) in str(error) else f"{weights}: "
+        raise EvaluationError(f"{prefix}{error}") from None
+    except Exception:
         reason = f"not an HDF5 file, or damaged: {weights}: reading it crashes or takes too long"
-        raise error if isinstance(error, EvaluationError) else EvaluationError(reason) from None
+        raise EvaluationError(reason) from None
 
 
-def parse_answer(answer: bytes) -> Found:
-    """Read what :func:`describe_weights` prints; raises the error in it, or any for what it never prints."""
-    found = json.loads(answer)
-    if "error" in found:
-        raise EvaluationError(first_line(found["error"])[:MAX_MESSAGE_CHARS])
-    description, shapes = Description(**found["description"]), [tuple(shape) for shape in found["shapes"]]
-    whole = all(type(side) is int and side >= 0 for shape in shapes for side in shape)
-    if not whole or len(shapes) > MAX_OBJECTS or not sum(map(count_numbers, shapes)) <= MAX_WEIGHTS_BYTES:
-        raise ValueError("shapes that a file cannot have")
-    return description, shapes
+def read_array(path: PathLike, offset: int, shape: Sequence[int]) -> np.ndarray:
+    """An array of little-endian float32 that begins at a byte of a file."""
+    return np.fromfile(path, "<f4", math.prod(shape), offset=offset).reshape(shape)
+
+
+def check_settings(network: Mapping, n_numbers: int) -> None:
+    """Refuse settings of no network of this project, or of one with more weights than ``n_numbers``."""
+    if not network:
+        raise EvaluationError("not exported by this project, or by an early version: no network settings")
+    members = network.get("members", [network])
+    wrong = set(network) - {"members"} if "members" in network else set()
+    n_blocks = needed = 0
+    for member in members:
+        wrong |= {name for name in SETTINGS if name not in member or not SETTINGS[name](member[name])}
+        wrong |= set(member) - set(SETTINGS) - {"temperature"}
+        if "temperature" in member and not 1e-3 < member["temperature"] < 1e3:
+            wrong.add("temperature")
+        if not wrong:
+            n_blocks += sum(member["blocks"])
+            sizes = [n * (member["width"] * 2**i) ** 2 for i, n in enumerate(member["blocks"])]
+            needed += 13 * sum(sizes)  # two kernels of 3 x 3; the first may be half as large
+    if wrong or not members:
+        raise EvaluationError(f"the network's settings are damaged: {', '.join(sorted(wrong)) or 'members'}")
+    if n_blocks > MAX_BLOCKS or needed > n_numbers:
+        raise EvaluationError("the network's settings ask for more weights than are stored")
 
 
 def describe_weights(weights: str) -> int:
@@ -366,217 +703,75 @@ def describe_weights(weights: str) -> int:
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, CHILD_CPU_SECONDS)  # then a signal ends it, in C code too
     try:
-        description, shapes = read_weights_file(weights)
-        answer: dict[str, object] = {"description": asdict(description), "shapes": shapes}
+        description, arrays = find_arrays(weights)
+        answer: dict[str, object] = {"description": description, "arrays": arrays}
     except EvaluationError as error:
         answer = {"error": str(error)}
     print(json.dumps(answer), flush=True)
     return 0
 
 
-def read_weights_file(weights: PathLike) -> Found:
-    """Check everything in a weights file but the weights; returns the description and the weights' shapes.
+def find_arrays(weights: PathLike) -> tuple[dict, dict[str, tuple[int, Shape]]]:
+    """What a weights file says of its model, and where its arrays are: offset in bytes and shape by name.
 
-    Nothing is executed or deserialised, but the HDF5 library itself may hang on a hostile file: use
-    :func:`inspect_weights` unless this process has written the file. Raises :class:`EvaluationError`.
+    Reads no array. The HDF5 library itself may hang on a hostile file: use :func:`inspect_weights`.
     """
-    if not Path(weights).is_file():
-        raise EvaluationError(f"no such weights file: {weights}")
-    if Path(weights).suffix not in (".h5", ".hdf5"):
-        raise EvaluationError(f"{weights} is not called .h5, as Keras calls HDF5 files")
-    size = Path(weights).stat().st_size
-    if size > MAX_WEIGHTS_BYTES:
-        raise EvaluationError(f"{weights} has {size:,} bytes, more than {MAX_WEIGHTS_BYTES:,}")
     try:
-        with h5py.File(weights, "r") as file:
-            objects = list_objects(file)
-            check_objects(objects, size)
+        size = Path(weights).stat().st_size
+        if not Path(weights).is_file():
+            raise EvaluationError("no such weights file: it is a folder or a device")
+        if size > MAX_WEIGHTS_BYTES:
+            raise EvaluationError(f"{size:,} bytes, more than {MAX_WEIGHTS_BYTES:,}")
+        with h5py.File(weights, "r", locking=False) as file:
             if "classifier" not in file.attrs:
                 raise EvaluationError("no class names: it was not exported by this project")
-            if len(file.attrs["classifier"]) > MAX_DESCRIPTION_CHARS:
+            if len(text := file.attrs["classifier"]) > MAX_DESCRIPTION_CHARS:
                 raise EvaluationError(f"a description of more than {MAX_DESCRIPTION_CHARS:,} characters")
-            description = Description(**json.loads(file.attrs["classifier"]))
-            if "model_config" not in file.attrs:
-                raise EvaluationError("no Keras model")
-            check_config(json.loads(file.attrs["model_config"]))
-            stored = [found for path, found in objects.items() if path.startswith("/model_weights/")]
-            return description, [found.shape for found in stored if isinstance(found, h5py.Dataset)]
+            arrays = dict(list_arrays(file))
+        if not 0 <= size - sum(4 * math.prod(shape) for _, shape in arrays.values()) <= MAX_TEXT_BYTES:
+            raise EvaluationError("its arrays overlap, or do not fill it")
+        description = json.loads(text)
+        Description(**description)  # so that what is wrong with it is said
+        return description, {name.removeprefix("model_weights/"): arrays[name] for name in arrays}
     except EvaluationError as error:
         raise EvaluationError(f"{weights}: {error}") from None
+    except FileNotFoundError:
+        raise EvaluationError(f"no such weights file: {weights}") from None
     except (json.JSONDecodeError, RecursionError) as error:
         raise EvaluationError(f"{weights}: damaged JSON: {error}") from None
+    except PermissionError as error:
+        raise EvaluationError(f"{weights} cannot be opened: {error.strerror}") from None
     except Exception as error:  # h5py raises many kinds for damaged files
         raise EvaluationError(f"not an HDF5 file, or damaged: {weights}: {first_line(error)}") from None
 
 
-def list_objects(file: h5py.File) -> dict[str, h5py.HLObject]:
-    """Path to object of everything in an HDF5 file; refuses links, and objects with several names."""
-    objects: dict[str, h5py.HLObject] = {"": file}
-    addresses, groups = {h5py.h5o.get_info(file.id).addr}, [("", file)]
+def list_arrays(file: h5py.File) -> Iterator[tuple[str, tuple[int, Shape]]]:
+    """Name, offset and shape of every array in an HDF5 file; refuses what no export of this project holds."""
+    n_objects, groups = 0, [("", file)]
     while groups:
         path, group = groups.pop()
-        if len(objects) + len(group) > MAX_OBJECTS:
+        n_objects += len(group)
+        if n_objects > MAX_OBJECTS:  # a group that contains itself never ends, too
             raise EvaluationError(f"more than {MAX_OBJECTS:,} objects")
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise EvaluationError(f"{path}/{name} is a link to elsewhere")
-            found = objects[f"{path}/{name}"] = group[name]
+                raise EvaluationError(f"{path}{name} is a link to elsewhere")
+            found = group[name]
             if isinstance(found, h5py.Group):
-                groups.append((f"{path}/{name}", found))
-            addresses.add(h5py.h5o.get_info(found.id).addr)
-            if len(addresses) < len(objects):
-                raise EvaluationError(f"{path}/{name} also has another name")
-    return objects
-
-
-def check_objects(objects: dict[str, h5py.HLObject], size: int) -> None:
-    """Refuse objects that could need more memory than the ``size`` bytes of their file."""
-    stored = 0
-    for path, found in objects.items():
-        if isinstance(found, h5py.Dataset):
-            stored += count_stored_bytes(path, found)
-        elif not isinstance(found, h5py.Group):
-            raise EvaluationError(f"{path} is neither a group nor a data set")
-    if not 0 <= size - stored <= MAX_TEXT_BYTES:
-        raise EvaluationError(f"{stored:,} bytes of weights in a file of {size:,}")
-    for path, found in objects.items():
-        check_attributes(path, found, objects)
-
-
-def count_stored_bytes(path: str, dataset: h5py.Dataset) -> int:
-    """Bytes of a data set; refuses one that does not take as many in the file as in memory."""
-    settings, stored = dataset.id.get_create_plist(), dataset.id.get_storage_size()
-    plain = settings.get_layout() == h5py.h5d.CONTIGUOUS and dataset.dtype.kind in "fiu"
-    if not plain or settings.get_nfilters() or settings.get_external_count() or stored != dataset.nbytes:
-        raise EvaluationError(f"{path} is not an array of plain numbers, uncompressed and in one piece")
-    return stored
-
-
-def check_attributes(path: str, found: h5py.HLObject, objects: dict[str, h5py.HLObject]) -> None:
-    """Allow only single texts, numbers, and lists of names of objects below ``path``, each named once."""
-    for name in found.attrs:
-        attribute, where = found.attrs.get_id(name), f"attribute {name} of {path or '/'}"
-        if count_numbers(attribute.shape) * attribute.dtype.itemsize > MAX_TEXT_BYTES:
-            raise EvaluationError(f"{where} is too large")
-        if attribute.shape == () and h5py.check_string_dtype(attribute.dtype):
-            continue
-        if attribute.dtype.kind not in "Sfiu":
-            raise EvaluationError(f"{where} is neither text nor numbers")
-        if attribute.dtype.kind == "S":  # Keras would load an object as often as it is listed
-            names = [f"{path}/{text.decode()}" for text in np.ravel(found.attrs[name])]
-            if len(set(names)) < len(names) or not set(names) <= objects.keys():
-                raise EvaluationError(f"{where} lists a name twice, or one that does not exist")
-
-
-def check_config(config: dict) -> None:
-    """Refuse a model's configuration with anything but allowed classes and numbers of bounded size."""
-    outermost = {id(layer) for layer in config["config"]["layers"]}
-    left, n_layers = list[object]([config]), 0
-    while left:
-        node = left.pop()
-        if isinstance(node, dict):
-            left += node.values()
-            if any(axis == 0 or axis < -1 for axis in np.ravel(node.get("axis", -1))):
-                raise EvaluationError("a layer of the model computes across the images of a batch")
-            if "class_name" in node:
-                # A network may see the image and its mirror image. Deeper down, uses would multiply.
-                check_class(node, 2 if id(node) in outermost and node["class_name"] == "Functional" else 1)
-                n_layers += node["class_name"] in LAYERS
-        elif isinstance(node, list):
-            left += node
-        elif isinstance(node, int | float) and not abs(node) <= MAX_NUMBER:
-            raise EvaluationError(f"the model's configuration has a number beyond {MAX_NUMBER:,}")
-    if n_layers > MAX_LAYERS:
-        raise EvaluationError(f"the model has {n_layers:,} layers, more than {MAX_LAYERS:,}")
-
-
-def check_class(node: dict, max_uses: int) -> None:
-    """Refuse a serialised object of a class that is not allowed, or with more uses than ``max_uses``."""
-    name, module = node["class_name"], node.get("module")
-    if name not in LAYERS | PARTS or module not in MODULES or node.get("registered_name") not in (None, name):
-        raise EvaluationError(f"the model asks for {module or 'keras'}.{name}, which is not an allowed class")
-    if len(node.get("inbound_nodes") or []) > max_uses:
-        raise EvaluationError(f"the model uses a layer {name} more than {('once', 'twice')[max_uses - 1]}")
-    if np.max(node["config"].get("dilation_rate", 1)) > MAX_DILATION:
-        raise EvaluationError(f"a dilation of more than {MAX_DILATION}")
-
-
-def build_model(weights: PathLike, description: Description, shapes: list[Shape]) -> "keras.Model":
-    """Load a model, given what :func:`inspect_weights` found; raises :class:`EvaluationError`."""
-    keras = import_keras()
-    try:
-        with only_stored_weights(keras.Layer, shapes):
-            model = keras.models.load_model(weights, compile=False, safe_mode=True)
-        check_model(model, description)
-    except EvaluationError as error:
-        raise EvaluationError(f"{weights}: {first_line(error)}") from None
-    except Exception as error:
-        raise EvaluationError(f"no Keras model in {weights}: {first_line(error)}") from None
-    return model
-
-
-@contextlib.contextmanager
-def only_stored_weights(layer_class: type["keras.Layer"], shapes: Iterable[Shape]) -> Iterator[None]:
-    """Inside it, layers can create weights of these shapes only, and in the end must have created them all.
-
-    For bounded numbers, too, can ask for more memory than there is. Raises :class:`EvaluationError`.
-    """
-    left, create = Counter(shapes), layer_class.add_weight
-
-    def add_weight(self, shape=None, *arguments, **settings):
-        shape = tuple(shape or ())
-        if not left[shape]:
-            raise EvaluationError(f"the model declares a weight of shape {shape}, which is not stored")
-        left[shape] -= 1
-        return create(self, shape, *arguments, **settings)
-
-    layer_class.add_weight = add_weight
-    try:
-        yield
-    finally:
-        layer_class.add_weight = create
-    if extra := +left:
-        raise EvaluationError(f"{extra.total()} stored weights belong to no layer")
-
-
-def count_numbers(shape: Iterable[float]) -> float:
-    """How many numbers an array of this shape has; infinite where it is too many for a float."""
-    return math.prod(map(float, shape))
+                groups.append((f"{path}{name}/", found))
+            else:
+                plain = isinstance(found, h5py.Dataset) and found.dtype == "<f4"
+                offset = found.id.get_offset() if plain else None
+                if offset is None or found.id.get_storage_size() != found.nbytes:
+                    raise EvaluationError(f"{path}{name} is not an array of plain numbers in one piece")
+                yield f"{path}{name}", (offset, found.shape)
 
 
 def largest_activation(model: "keras.Model") -> float:
-    """How many numbers the largest output of a layer has for one image; infinite for an open size."""
+    """How many numbers the largest output of a layer has for one image."""
     nested = [largest_activation(layer) for layer in model.layers if hasattr(layer, "layers")]
-    shapes = [layer.output.shape[1:] for layer in model.layers if not hasattr(layer, "layers")]
-    own = [count_numbers(np.inf if side is None else side for side in shape) for shape in shapes]
+    own = [math.prod(layer.output.shape[1:]) for layer in model.layers if not hasattr(layer, "layers")]
     return max(nested + own)
-
-
-def check_model(model: "keras.Model", description: Description) -> None:
-    """Refuse a model that does not fit its description or the memory, or whose weights are not finite."""
-    size, n_classes = description.input_size, len(description.class_names)
-    if model.input_shape != (None, size, size, 3):
-        raise EvaluationError(f"the model takes {model.input_shape}, not {size} x {size} RGB")
-    if model.output_shape != (None, n_classes):
-        raise EvaluationError(f"{n_classes} class names, but {model.output_shape[-1]} outputs of the model")
-    if largest_activation(model) > MAX_ACTIVATION:
-        raise EvaluationError(f"a layer gives more than {MAX_ACTIVATION:,} numbers for one image")
-    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-        raise EvaluationError("weights that are not finite numbers")
-
-
-def import_keras() -> ModuleType:
-    """Import Keras without the notices that TensorFlow's C++ code prints on stderr while it loads."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with without_stderr():
-        import keras
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns when many models are in use
-    return keras
-
-
-def first_line(error: object) -> str:
-    """The first line of an error's message, or the error's type where it has none."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 # --- Predicting ----------------------------------------------------------------------------------
@@ -586,7 +781,7 @@ def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
         image = open_image(read_file(path))
         large = image.width * image.height > LARGE_PIXELS
         with decoding_large_image if large else contextlib.nullcontext():
-            return fit_image(to_rgb(image), size, fit)
+            return fit_image(to_rgb(image, 2 * size), size, fit)
     except ImageDecodeError as error:
         return str(error)
 
@@ -636,7 +831,7 @@ def predict_files(
     """
     from tqdm import tqdm
 
-    description, shapes = found
+    description, arrays = found
     reasons: dict[int, str] = {}
 
     def readable_images() -> Iterator[np.ndarray]:
@@ -648,7 +843,7 @@ def predict_files(
                 yield image
 
     with read_ahead(paths, description.input_size, description.fit) as decoded:
-        model = build_model(weights, description, shapes)
+        model = build_model(weights, description, arrays)
         with tqdm(desc="scoring", total=len(paths), unit=" files", disable=None if progress else True) as bar:
             probabilities = predict_images(model, readable_images(), batch_size)
     return probabilities, np.array([i not in reasons for i in range(len(paths))], bool), reasons
@@ -689,6 +884,7 @@ class Scores(TypedDict):
 
 class Result(Scores):
     unreadable: list[dict[str, str]]  # path and reason of each file that was not scored
+    no_classes: list[str]  # folders that hold nothing which could be an image
     weights: str
     test_folder: str
     seconds: float  # wall time, loading included
@@ -696,15 +892,16 @@ class Result(Scores):
 
 def score(true: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> Scores:
     """F1 scores of predictions; both arrays are int, shape (n,), positions in ``class_names``."""
-    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+    from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-    present = np.unique(true)
-    columns = precision_recall_fscore_support(true, predicted, labels=present, zero_division=0)
+    y_true, y_pred, present = true, predicted, np.unique(true)
+    columns = precision_recall_fscore_support(y_true, y_pred, labels=present, zero_division=0)
     per_class: dict[str, dict[str, float]] = {
         class_names[label]: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
         for label, p, r, f, s in zip(present, *columns, strict=True)
     }
-    macro, micro = float(np.mean(columns[2])), float(accuracy_score(true, predicted))
+    micro = float(f1_score(y_true, y_pred, average="micro"))
+    macro = float(f1_score(y_true, y_pred, average="macro", labels=present))
     return {"macro_f1": macro, "micro_f1": micro, "n_images": len(true), "per_class": per_class}
 
 
@@ -725,15 +922,13 @@ def evaluate(
     Raises :class:`EvaluationError` where the folder or the weights cannot be used, or do not fit.
     """
     start = time.perf_counter()
-    folders = class_folders(test_folder)
+    folders, others = sort_folders(test_folder)
     description, _ = found = inspect_weights(weights)
     class_names = description.class_names
     if unknown := [name for name in folders if name not in class_names]:
         known = f"the model knows {len(class_names)} classes; {test_folder} has {shorten_list(unknown)}"
         raise EvaluationError(f"{known}, which it does not know. Folders: {shorten_list(folders)}")
     labelled = [(path, name) for name, folder in folders.items() for path in list_files(folder)]
-    if not labelled:
-        raise EvaluationError(f"no files in the class folders of {test_folder}")
     paths = [path for path, _ in labelled]
     probabilities, readable, reasons = predict_files(weights, found, paths, batch_size, progress)
     names = [path.relative_to(test_folder).as_posix() for path in paths]
@@ -744,6 +939,7 @@ def evaluate(
     result: Result = {
         **score(labels[readable], predicted, class_names),
         "unreadable": [{"path": names[i], "reason": reason} for i, reason in reasons.items()],
+        "no_classes": others,
         "weights": str(weights),
         "test_folder": str(test_folder),
         "seconds": round(time.perf_counter() - start, 2),
@@ -788,6 +984,8 @@ def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -
     report = "\n".join(line for line in report.splitlines() if "micro avg" not in line)
     lines = [f"{result['n_images']:,} images scored, {len(result['unreadable']):,} files not readable"]
     lines += [f"  not readable: {file['path']!r}: {file['reason']}" for file in result["unreadable"]]
+    if others := result.get("no_classes"):
+        lines.append(f"no classes, as they hold no images: {', '.join(map(repr, others))}")
     if missing := [name for name in class_names if name not in labels]:
         lines.append(f"no images of {len(missing)} known classes: {', '.join(missing)}")
     lines += ["", report.rstrip(), ""]
@@ -835,13 +1033,42 @@ def format_figure(rows: list[Row], class_names: Sequence[str], path: PathLike) -
 
 @contextlib.contextmanager
 def atomic_write(path: PathLike) -> Iterator[Path]:
-    """A path to write to, which replaces ``path`` when the block ends without an error."""
-    partial = Path(path).with_name(f".{Path(path).stem}.{os.getpid()}.partial{Path(path).suffix}")
+    """A path to write to, which replaces ``path`` when the block ends without an error.
+
+    A link is written through and the mode of an old file kept; to a device or a pipe the bytes are written.
+    """
+    special = is_special(path)
+    target = Path(tempfile.gettempdir(), Path(path).name) if special else Path(os.path.realpath(path))
+    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
         yield partial
-        partial.replace(path)
+        if special:
+            with open(path, "ab") as out:  # "wb" would cut off what a shell has already written there
+                out.write(partial.read_bytes())
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                partial.chmod(stat.S_IMODE(target.stat().st_mode))
+            partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_special(path: PathLike) -> bool:
+    """Whether a path is no place for a file: a device, a pipe, an open file of the shell."""
+    path = Path(path)
+    return path.exists() and (str(path).startswith("/dev/") or not (path.is_file() or path.is_dir()))
+
+
+def check_outputs(outputs: Sequence[str], test_folder: str, weights: str) -> None:
+    """Refuse to write one file twice, or onto the weights or a file of the test folder."""
+    files = [Path(path) for path in outputs if not is_special(path)]
+    if len({path.resolve() for path in files}) < len(files):
+        raise EvaluationError("two outputs are one file")
+    old = [path for path in files if path.exists()]
+    inputs = [Path(weights), *(list_files(test_folder) if old and Path(test_folder).is_dir() else [])]
+    for path in old:
+        if any(given.exists() and path.samefile(given) for given in inputs):
+            raise EvaluationError(f"{path} is an input, which would be lost: choose another name")
 
 
 # --- Command line --------------------------------------------------------------------------------
@@ -867,34 +1094,43 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, or 2 (130 for Ctrl-C) after one line on stderr."""
+    """Run the command line; returns 0, or after one line on stderr 2, or 128 and a signal's number."""
     options = parse_arguments(arguments)
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal cannot show
+    outputs = [path for path in (options.json, options.csv, options.figure) if path]
     try:
+        check_outputs(outputs, options.test_folder, options.weights)
         result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size, True)
         print(trained_on(description.training))
         print(format_result(result, rows, description.class_names), flush=True)
         text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-        contents = {
-            options.json: lambda: text.encode("utf-8", "backslashreplace"),
-            options.csv: lambda: format_csv(rows),
-            options.figure: lambda: format_figure(rows, description.class_names, options.figure),
-        }
-        for path in filter(None, contents):
-            with atomic_write(path) as partial:
-                partial.write_bytes(contents[path]())
+        contents = (
+            (options.json, lambda: text.encode("utf-8", "backslashreplace")),
+            (options.csv, lambda: format_csv(rows)),
+            (options.figure, lambda: format_figure(rows, description.class_names, options.figure)),
+        )
+        for path, content in contents:
+            if path:
+                with atomic_write(path) as partial:
+                    partial.write_bytes(content())
     except (EvaluationError, OSError, KeyboardInterrupt) as error:
         stopped = isinstance(error, KeyboardInterrupt)
         with redirecting_stderr:  # a thread that still decodes may be inside without_stderr
             line = "\nevaluate.py: interrupted" if stopped else f"evaluate.py: error: {on_one_line(error)}"
             print(line, file=sys.stderr, flush=True)
-        return 130 if stopped else 2
+        return (error.args or (130,))[0] if stopped else 2
     return 0
 
 
+def stop(number: int, _: object) -> NoReturn:
+    """A signal's handler that lets blocks clean up, as Ctrl-C does."""
+    raise KeyboardInterrupt(128 + number)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     # At once: threads may still decode a large image, and the end of TensorFlow takes a second.
     os._exit(describe_weights(sys.argv[2]) if sys.argv[1:-1] == [DESCRIBE_MODE] else main())

@@ -18,9 +18,9 @@ import pandas as pd
 from benchmarks import records
 from benchmarks.tables import TABLES, read, readable, values
 from evaluate import atomic_write
-from illus import config
+from illus import work_folders
 
-PAGE = config.RESULTS / "benchmarks.md"
+PAGE = work_folders.RESULTS / "benchmarks.md"
 TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 VALUE = re.compile(r"(<!-- value: ([^>]+?) -->).*?(<!-- /value -->)", re.DOTALL)
 SECTION = re.compile(r'<a id="([\w-]+)"></a>\s*#+ (.+)')

@@ -27,14 +27,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
-from illus import config
-from illus.copies.compare import _aligned, distance
+from illus import profiles, work_folders
+from illus.copies.align import NO_MOVE, Aligner, warped
+from illus.copies.compare import distance
 from illus.copies.duplicates import best_first
 from illus.copies.groups import connected_components
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
 from illus.emoji20.truth import load_truth, score_duplicates
-from illus.files.descriptors import DEFAULTS, content_box, describe_images, square
+from illus.files.descriptors import content_box, describe_images, square
 from illus.hashing import code_of
 from illus.parallel import write_table
 
@@ -53,6 +54,7 @@ CLEANVISION = (("phash", 8), ("phash", 12), ("phash", 16), ("dhash", 8))
 IMGEDA_BITS, IMGEDA_OTHERS = 8, (0, 2, 4, 6, 12, 16, 24)  # of 256: its default, others
 DATAEVAL = (("phash", "dhash"), (), ("phash",), ("dhash",), ("phash_d4", "dhash_d4"))  # its default first
 CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
+ALIGNING_STEPS = 10
 COLUMNS = [
     "tool",
     "setting",
@@ -171,9 +173,10 @@ def clean_difference(
     a, b = (clean(path, truth, icons, seed) for path in (path_a, path_b))
     if a is None or b is None:
         return np.nan
-    known = np.ones(a.shape[:2], np.float32)
-    views = [(a, b, known), *_aligned(a, b, known, known, DEFAULTS)]
-    return min(100 * float((cv2.absdiff(x, y).max(2) > VISIBLE)[k > 0].mean()) for x, y, k in views)
+    gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (a, b)]
+    warp = Aligner(gray[0], np.ones_like(gray[0])).align(gray[1], NO_MOVE, ALIGNING_STEPS)
+    views = (b, warped(b, warp, cv2.INTER_CUBIC).clip(0, 255))
+    return min(100 * float((cv2.absdiff(a, view).max(2) > VISIBLE).mean()) for view in views)
 
 
 def clean(path: str, truth: pd.DataFrame, icons: dict[str, str], seed: int) -> np.ndarray | None:
@@ -194,7 +197,7 @@ def clean(path: str, truth: pd.DataFrame, icons: dict[str, str], seed: int) -> n
 
 def false_merges(copies: pd.DataFrame, truth: pd.DataFrame, folder: str, seed: int) -> pd.DataFrame:
     """Files called a copy of another drawing, and how far the two are apart; most alike first."""
-    truth, table = truth.set_index("path"), load_icons(config.EMOJI20_SOURCES)
+    truth, table = truth.set_index("path"), load_icons(work_folders.EMOJI20_SOURCES)
     icons, drawing = dict(zip(table.icon_set + "/" + table.icon, table.svg, strict=True)), truth.drawing
     wrong = copies[copies.copy_of.ne("") & (copies.path.map(drawing) != copies.copy_of.map(drawing))]
     pairs = list(zip(wrong.path, wrong.copy_of, strict=True))
@@ -225,8 +228,8 @@ def report_merges(twins: pd.DataFrame, ours: dict) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", default=config.EMOJI20 / "training", type=Path, metavar="DIR")
-    parser.add_argument("--seed", type=int, default=config.SEED, help="seed that the folder was built from")
+    parser.add_argument("--folder", default=work_folders.EMOJI20 / "training", type=Path, metavar="DIR")
+    parser.add_argument("--seed", type=int, default=profiles.SEED, help="seed that the folder was built from")
     options = parser.parse_args()
     folder, truth = options.folder.resolve().as_posix(), load_truth(options.folder)
     if truth is None:
@@ -246,8 +249,8 @@ def main() -> None:
     print(f"After the runs: {load()}")
     table = pd.DataFrame(rows, columns=COLUMNS).round({"recall": 4, "precision": 4, "f1": 4})
     code = code_of(SOURCES)
-    write_table(table.assign(code=code), config.RESULTS / "duplicates.csv")
-    write_table(twins.assign(code=code), config.RESULTS / "duplicates_twins.csv")
+    write_table(table.assign(code=code), work_folders.RESULTS / "duplicates.csv")
+    write_table(twins.assign(code=code), work_folders.RESULTS / "duplicates_twins.csv")
     print(table.to_string(index=False))
 
 

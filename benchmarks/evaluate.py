@@ -21,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.measure import load, measure_command, measure_program
-from illus import config
+from illus import work_folders
 from illus.hashing import code_of
 from illus.parallel import write_table
 
@@ -74,11 +74,11 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=25_000)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    source = config.EMOJI20 / "training"
-    catalog = pd.read_csv(config.work_dir(source) / "catalog.csv")
+    source = work_folders.EMOJI20 / "training"
+    catalog = pd.read_csv(work_folders.work_dir(source) / "catalog.csv")
     rows = []
     print(load(), flush=True)
-    with tempfile.TemporaryDirectory(dir=config.EMOJI20) as scratch:
+    with tempfile.TemporaryDirectory(dir=work_folders.EMOJI20) as scratch:
         sizes = {count: Path(scratch, str(count)) for count in (2_000, options.files)}
         for count, folder in sizes.items():
             link_files(catalog, source, count, folder)
@@ -87,7 +87,7 @@ def main() -> None:
             rows += once
             print(pd.DataFrame(once).round(1).to_string(index=False), flush=True)
     table = summarise(rows, options.files)
-    write_table(table, config.RESULTS / "evaluate.csv")
+    write_table(table, work_folders.RESULTS / "evaluate.csv")
     print(table.to_string(index=False))
 
 

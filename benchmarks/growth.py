@@ -22,11 +22,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
-from illus import config
+from illus import work_folders
 from illus.copies.compare import pair_distances
 from illus.copies.duplicates import candidate_pairs, distinct_images
+from illus.copies.settings import DEFAULTS
 from illus.files.catalog import scan
-from illus.files.descriptors import DEFAULTS, Descriptors
+from illus.files.descriptors import Descriptors
 from illus.hashing import code_of
 from illus.parallel import write_table
 
@@ -149,8 +150,12 @@ def main() -> None:
     parser.add_argument("--what", nargs="+", choices=PARTS, default=list(PARTS))
     wanted = parser.parse_args().what
     print(load(), flush=True)
-    folder, path, code = config.EMOJI20 / "training", config.RESULTS / "growth.csv", code_of(SOURCES)
-    cache = config.work_dir(folder) / "cache"
+    folder, path, code = (
+        work_folders.EMOJI20 / "training",
+        work_folders.RESULTS / "growth.csv",
+        code_of(SOURCES),
+    )
+    cache = work_folders.work_dir(folder) / "cache"
     _, real = distinct_images(scan(folder, cache=cache), folder, cache=cache)
     table = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame(columns=COLUMNS)
     for name in wanted:

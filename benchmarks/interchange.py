@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from evaluate import class_folders, list_files, load_classifier, read_ahead
-from illus import config
+from illus import work_folders
 from illus.learn.interchange import ENDINGS, export_to, read_exported
 from illus.learn.settings import code_of
 from illus.parallel import write_table
 
 WEIGHTS = Path("weights/best.h5")
-TEST = config.EMOJI20 / "test"
+TEST = work_folders.EMOJI20 / "test"
 BATCH = 100  # images
 SOURCES = ("benchmarks/interchange.py", "illus/learn/interchange.py")
 
@@ -98,7 +98,7 @@ def main() -> None:
         images = np.stack(list(fitted))
     with tempfile.TemporaryDirectory() as folder:
         table = compare(WEIGHTS, images, Path(folder))
-    write_table(table.assign(code=code_of(SOURCES)), config.RESULTS / "interchange.csv")
+    write_table(table.assign(code=code_of(SOURCES)), work_folders.RESULTS / "interchange.csv")
     print(table.to_string(index=False))
 
 

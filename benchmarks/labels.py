@@ -29,7 +29,7 @@ import_keras()
 
 from sklearn.metrics import roc_auc_score  # noqa: E402
 
-from illus import config  # noqa: E402
+from illus import work_folders  # noqa: E402
 from illus.learn.labels import (  # noqa: E402
     DEFAULTS,
     checkable,
@@ -39,8 +39,8 @@ from illus.learn.labels import (  # noqa: E402
 from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 
-FOLDER = config.EMOJI20 / "training"
-WORK = config.work_dir(FOLDER)
+FOLDER = work_folders.EMOJI20 / "training"
+WORK = work_folders.work_dir(FOLDER)
 SOURCES = (
     *(f"illus/learn/{name}.py" for name in (*DECIDING_MODULES, "heads", "labels", "plan")),
     "illus/copies/groups.py",
@@ -142,7 +142,7 @@ def check(rows: pd.DataFrame, true: np.ndarray) -> pd.DataFrame:
 
 def add_rows(name: str, rows: pd.DataFrame, keys: dict[str, float]) -> None:
     """Put rows into a table of results, in place of those with the same keys."""
-    path = config.RESULTS / name
+    path = work_folders.RESULTS / name
     rows = rows.assign(**keys, code=code_of(SOURCES))
     rows = rows[[*keys, *(column for column in rows if column not in keys)]]
     if path.exists():

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measure import DUPLICATE_FINDER, load
-from illus import config
+from illus import profiles, work_folders
 from illus.copies.duplicates import pair_distances
 from illus.copies.leaks import (
     DEFAULTS,
@@ -44,7 +44,7 @@ from illus.emoji20.truth import load_truth
 from illus.learn.settings import code_of
 from illus.parallel import write_table
 
-TRAINING = config.EMOJI20 / "training"
+TRAINING = work_folders.EMOJI20 / "training"
 PLANTED = 30  # exact copies, and as many that are re-encoded
 CHANGES = (("jpeg",), ("rescale",), ("rescale", "jpeg"), ("format",))
 NEAR, PLAIN = (5, 6, 7, 8, 9), (0, 500, 700, 850, 1000, 1200, 1400)
@@ -158,15 +158,15 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary, "test")
-        shutil.copytree(config.EMOJI20 / "test", copy)
-        planted = plant(copy, truth, config.SEED)
+        shutil.copytree(work_folders.EMOJI20 / "test", copy)
+        planted = plant(copy, truth, profiles.SEED)
         rows += rows_of("test, 60 copies planted", training, copy, truth, planted)
-    rows += rows_of("test_unseen_style", training, config.EMOJI20 / "test_unseen_style", truth)
+    rows += rows_of("test_unseen_style", training, work_folders.EMOJI20 / "test_unseen_style", truth)
     table = pd.DataFrame(rows).convert_dtypes().round({"recall": 4, "precision": 4})
     print(table.to_string(index=False))
     code = code_of(SOURCES)
-    write_table(table.assign(code=code), config.RESULTS / "leaks.csv")
-    write_table(settings.assign(code=code), config.RESULTS / "leaks_settings.csv")
+    write_table(table.assign(code=code), work_folders.RESULTS / "leaks.csv")
+    write_table(settings.assign(code=code), work_folders.RESULTS / "leaks_settings.csv")
 
 
 if __name__ == "__main__":

@@ -25,12 +25,15 @@ STEP = 0.1  # s, between two samples of the memory
 LOG_TAIL = 3000  # characters of a failed program's output that the error shows
 DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is scored
     "illus/files/catalog.py",
+    "illus/files/decoded.py",
     "illus/files/descriptors.py",
     "illus/copies/candidates.py",
+    "illus/copies/align.py",
     "illus/copies/compare.py",
     "illus/copies/groups.py",
     "illus/copies/duplicates.py",
-    "illus/copies/removal.py",
+    "illus/copies/settings.py",
+    "illus/copies/which_is_kept.py",
     "illus/emoji20/truth.py",
 )
 

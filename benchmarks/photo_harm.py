@@ -7,7 +7,7 @@ builder planted (crops of some twenty images, unevenly spread over the classes);
 different things (FOLDER/real_photos) in classes drawn at random; the same photos in five classes only, so
 that being a photo tells something of the label. Validation is the same throughout and holds no photo.
 
-Runs go through ``results/experiments.csv`` and resume. The learning rate falls to zero, so that the curve of
+Runs go through ``work/emoji20/runs`` and resume. The learning rate falls to zero, so that the curve of
 validation macro F1 is flat at the end of each run (``results/curves.csv``); twice as many epochs gain more.
 """
 
@@ -21,19 +21,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus import config
+from illus import work_folders
 from illus.copies.duplicates import stored_duplicates
 from illus.dataset.split import split
 from illus.emoji20.truth import load_truth
 from illus.files.catalog import scan
-from illus.learn import experiments
+from illus.learn import runs
 from illus.learn.settings import Config
 from illus.parallel import write_table
 
-FOLDER = config.EMOJI20 / "training"
+FOLDER = work_folders.EMOJI20 / "training"
 QUESTION = "what do photos do?"
 SMALL = Config(
-    width=16, blocks=(1, 1, 1), dropout=0.0, input_size=32, augmentation="affine", sampling_power=1.0,
+    width=16, blocks=(1, 1, 1), dropout=0.0, input_size=32, augmentation="mild",
     label_smoothing=0.0, epochs=20, learning_rate=4e-3,
 )  # fmt: skip
 PARTS = {"train": 0.8, "validation": 0.2}
@@ -44,7 +44,7 @@ PHOTO_CLASSES = 5  # that hold all photos where they are correlated with the lab
 def training_sets(photo_folder: Path | None) -> dict[str, pd.DataFrame]:
     """Name of a condition to its data set; without a folder of photos only those of emoji20 itself."""
     catalog = scan(FOLDER)
-    work = config.work_dir(FOLDER)
+    work = work_folders.work_dir(FOLDER)
     work.mkdir(parents=True, exist_ok=True)
     duplicates = stored_duplicates(catalog, FOLDER, work)
     truth = load_truth(FOLDER)
@@ -98,7 +98,7 @@ def main() -> None:
     for seed in SEEDS:
         for condition, dataset in conditions.items():
             settings = replace(SMALL, seed=seed)
-            record = experiments.run(dataset, FOLDER, settings, QUESTION, config.work_dir(FOLDER))
+            record = runs.run(dataset, FOLDER, settings, QUESTION, work_folders.work_dir(FOLDER))
             rows.append(
                 {
                     "condition": condition,
@@ -111,7 +111,7 @@ def main() -> None:
                     "code": record.code,
                 }
             )
-            write_table(pd.DataFrame(rows), config.RESULTS / "photo_harm.csv")
+            write_table(pd.DataFrame(rows), work_folders.RESULTS / "photo_harm.csv")
             print(rows[-1], flush=True)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus import config
+from illus import work_folders
 from illus.emoji20.truth import load_truth
 from illus.files.photo_statistics import LEVELS, photo_statistics, votes
 from illus.hashing import code_of
@@ -75,9 +75,9 @@ def pool_table(photo_bench: Path) -> pd.DataFrame:
 
     Of emoji20 the training part, one file of each drawing and photo, in random order; of the mixtures all.
     """
-    truth = load_truth(config.EMOJI20 / "training")
+    truth = load_truth(work_folders.EMOJI20 / "training")
     truth = truth[truth.kind != "broken"].sample(frac=1, random_state=0).drop_duplicates("drawing")
-    folder = config.EMOJI20 / "training"
+    folder = work_folders.EMOJI20 / "training"
     parts = [
         pd.DataFrame(
             {"path": [str(folder / path) for path in truth.path], "photo": (truth.kind == "photo").to_numpy()}

@@ -43,7 +43,7 @@ from sklearn.mixture import GaussianMixture  # noqa: E402
 
 from benchmarks.measure import measure_program  # noqa: E402
 from benchmarks.photo_sets import COLLECTIONS, LabelledSet, Pool, labelled_sets, levels_without  # noqa: E402
-from illus import config  # noqa: E402
+from illus import work_folders  # noqa: E402
 from illus.copies.duplicates import find_duplicates  # noqa: E402
 from illus.emoji20.truth import load_truth  # noqa: E402
 from illus.files.catalog import scan  # noqa: E402
@@ -251,7 +251,7 @@ class Bench:
     """The sets, with the levels that each may use."""
 
     def __init__(self, photo_bench: Path) -> None:
-        cache = config.work_dir(photo_bench)
+        cache = work_folders.work_dir(photo_bench)
         self.pool = Pool(photo_bench, cache)
         self.sets = labelled_sets(self.pool.table)
         self.levels = {name: levels_without(self.pool, self.sets, name) for name in (*COLLECTIONS, "none")}
@@ -269,7 +269,7 @@ def in_two(jobs: Iterable) -> list:
 
 def write(rows: list[dict], name: str) -> None:
     """A results table, with the code it was measured on."""
-    write_table(pd.DataFrame(rows).assign(code=code_of(SOURCES)), config.RESULTS / name)
+    write_table(pd.DataFrame(rows).assign(code=code_of(SOURCES)), work_folders.RESULTS / name)
 
 
 def measure_levels(bench: Bench) -> None:
@@ -412,7 +412,7 @@ def setting_text(setting: dict) -> str:
 
 def measure_cost(bench: Bench) -> None:
     """Seconds and memory of the filter on all files of emoji20; ``f1`` counts files, copies too."""
-    folder = config.EMOJI20 / "training"
+    folder = work_folders.EMOJI20 / "training"
     catalog = scan(folder)
     rows = []
     duplicates = find_duplicates(catalog, folder)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmarks.tables import PARTS, card, read
 from evaluate import evaluate
-from illus import config
+from illus import work_folders
 from illus.hashing import code_of
 from illus.parallel import write_table
 
@@ -23,7 +23,7 @@ COLUMNS = ["run_id", "role", "val_macro_f1", *(f"{part}_macro_f1" for part in PA
 
 def candidates() -> list[tuple[dict[str, object], Path]]:
     """What is known of each network on validation, and its weights file."""
-    training, runs = card()["training"], config.work_dir(config.EMOJI20 / "training") / "runs"
+    training, runs = card()["training"], work_folders.work_dir(work_folders.EMOJI20 / "training") / "runs"
     recorded = read("experiments").query("data_hash == @training['data_hash']")
     found = [
         (
@@ -40,10 +40,12 @@ def main() -> None:
     rows = []
     for row, weights in candidates():
         for part in PARTS:
-            row[f"{part}_macro_f1"] = round(evaluate(config.EMOJI20 / part, weights)[0]["macro_f1"], 4)
+            row[f"{part}_macro_f1"] = round(evaluate(work_folders.EMOJI20 / part, weights)[0]["macro_f1"], 4)
         print(row, flush=True)
         rows.append(row)
-    write_table(pd.DataFrame(rows).assign(code=code_of(SOURCES))[COLUMNS], config.RESULTS / "ranking.csv")
+    write_table(
+        pd.DataFrame(rows).assign(code=code_of(SOURCES))[COLUMNS], work_folders.RESULTS / "ranking.csv"
+    )
 
 
 if __name__ == "__main__":

@@ -8,29 +8,32 @@ table has is not trained again. ``shipped`` is the macro F1 on validation of the
 weights.
 """
 
+import pandas as pd
+
 from benchmarks.tables import card, read
-from illus import config, pipeline
+from illus import pipeline, work_folders
+from illus.files.tables import read_table
 from illus.learn import plan
-from illus.learn.experiments import load_table, write_row
+from illus.learn.runs import write_view
 from illus.learn.settings import code_hash, data_hash, run_id, summary
 from illus.learn.training import train
 
 
 def main() -> None:
-    folder = config.EMOJI20 / "training"
+    folder = work_folders.EMOJI20 / "training"
     dataset = pipeline.experiment_data(folder)
     data, shipped = data_hash(dataset), card()["training"]["data_hash"]
     if data != shipped:
         raise SystemExit(f"the data set is {data}, that of the weights {shipped}: run `make full` first")
     recorded = read("experiments").set_index("run_id").val_macro_f1
-    table = config.RESULTS / "recipe.csv"
-    measured = load_table(table).query(f"code == '{code_hash()}' and error == ''").run_id
+    table = work_folders.RESULTS / "recipe.csv"
+    measured = read_table(table).query(f"code == '{code_hash()}'").run_id if table.exists() else pd.Series()
     for member in plan.RECIPE:
         if run_id(member, data) in measured.tolist():
             continue
-        record = train(dataset, folder, member, "recipe", config.work_dir(folder) / "recipe")
+        record = train(dataset, folder, member, "recipe", work_folders.work_dir(folder) / "recipe")
         row = summary(record) | {"shipped": float(recorded[run_id(member, data)])}
-        write_row(table, row)
+        write_view(pd.DataFrame([row]), table)
 
 
 if __name__ == "__main__":

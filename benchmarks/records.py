@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from illus import config
+from illus import work_folders
 from illus.hashing import code_of
 from illus.learn.settings import code_hash
 
@@ -120,7 +120,7 @@ def described(name: str) -> Record:
 
 def recorded() -> list[str]:
     """Names of the recorded tables: those that are described first, in order."""
-    found = sorted(path.stem for path in config.RESULTS.glob("*.csv"))
+    found = sorted(path.stem for path in work_folders.RESULTS.glob("*.csv"))
     return [name for name in RECORDS if name in found] + [name for name in found if name not in RECORDS]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus import config
+from illus import work_folders
 from illus.emoji20.build import PLANTED
 from illus.report.effects import against_control
 
@@ -37,9 +37,9 @@ TEXT = dict.fromkeys(("code", "run_id", "run_ids", "seeds", "data_hash"), str)
 
 
 def read(name: str) -> pd.DataFrame:
-    """``results/<name>.csv``, or of ``results/archive/``; hashes stay text."""
-    path = config.RESULTS / f"{name}.csv"
-    return pd.read_csv(path if path.exists() else config.RESULTS / "archive" / path.name, dtype=TEXT)
+    """``results/<name>.csv``, or the archived table where today's code has none; hashes of code stay text."""
+    path = work_folders.RESULTS / f"{name}.csv"
+    return pd.read_csv(path if path.exists() else work_folders.ARCHIVE / path.name, dtype=TEXT)
 
 
 def card() -> dict:

@@ -9,7 +9,7 @@ Writes two tables; seeds share the icons, so files and copies are new there, dra
 ``results/duplicates_curve.csv``: recall and precision on the whole folder over a range of ``near``, of which
 the smallest step with recall 0.98 was chosen.
 
-``results/duplicates_settings.csv``: each field of :class:`illus.files.descriptors.DuplicateSettings` that is
+``results/duplicates_settings.csv``: each field of :class:`illus.copies.settings.DuplicateSettings` that is
 marked *swept* or *by eye*, at its value (``chosen``) and beside it, all others at theirs. A third of the
 files, drawn once by whole groups of the truth, so that copies and relatives stay together; with fewer files
 there are fewer strangers to confuse, so precision is higher than on the whole folder. ``recall``,
@@ -32,7 +32,7 @@ from joblib import parallel_config
 
 from benchmarks.duplicates import f1_score
 from benchmarks.measure import DUPLICATE_FINDER, load
-from illus import config
+from illus import profiles, work_folders
 from illus.copies.compare import distance
 from illus.copies.duplicates import (
     assign_copies,
@@ -43,9 +43,10 @@ from illus.copies.duplicates import (
     resolve_duplicates,
 )
 from illus.copies.groups import draw_groups
+from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.emoji20.truth import load_truth, score_duplicates
 from illus.files.catalog import scan
-from illus.files.descriptors import DEFAULTS, Descriptors, DuplicateSettings
+from illus.files.descriptors import Descriptors
 from illus.hashing import code_of
 from illus.parallel import write_table
 
@@ -54,12 +55,6 @@ SHARE = 1 / 3  # of the files, for duplicates_settings.csv
 NEAR_STEPS = np.arange(2.0, 10.5, 0.5)
 # The values beside the chosen one, by the first stage that a setting changes.
 SWEEP = {
-    "describe": {
-        "content_share": (0.15, 0.2, 0.4, 0.5),
-        "min_content": (6, 9, 16, 24),
-        "max_content": (16, 24, 48, 64),
-        "faint": (125, 250, 1000, 2000),
-    },
     "pair": {
         "hash_radius": (2, 3, 5),  # more than 5 bits cannot be searched exactly
         "largest_bucket": (5, 10, 40, 80),
@@ -76,11 +71,12 @@ SWEEP = {
         "max_scale": (0.03, 0.045, 0.08, 0.12),
         "max_shear": (0.005, 0.01, 0.02, 0.03),
         "max_shift": (0.015, 0.025, 0.05, 0.07),
-        "max_retry_distance": (15, 25, 50, 70),
+        "sure": (0, 0.5, 2, 3),
+        "max_retry_distance": (15, 20, 35, 50),
+        "unlike": (8, 10, 15, 20),
     },
     "decide": {
         "near": (4, 5, 7, 8),
-        "unlike": (8, 10, 15, 20),
         "shape_neighbours": (2, 4, 9, 12),
         "mirror_neighbours": (1, 2, 5, 8),
         "min_shape_cosine": (0.91, 0.93, 0.96, 0.97),
@@ -103,7 +99,7 @@ COLUMNS = [
     "seconds",
     "code",
 ]
-CURVE, TABLE = (config.RESULTS / f"duplicates_{name}.csv" for name in ("curve", "settings"))
+CURVE, TABLE = (work_folders.RESULTS / f"duplicates_{name}.csv" for name in ("curve", "settings"))
 
 
 @dataclass
@@ -122,7 +118,7 @@ def run_stages(
     catalog: pd.DataFrame,
     folder: Path,
     settings: DuplicateSettings,
-    stage: str = "describe",
+    stage: str = "pair",
     base: Stages | None = None,
 ) -> Stages:
     """Find the duplicates, reusing what settings of this stage do not change.
@@ -137,30 +133,23 @@ def run_stages(
     base : Stages, optional
         Of the same catalog; without it nothing is reused.
     """
-    if base is None or stage == "describe":
+    if base is None:
         start = time.process_time()
         with parallel_config("sequential"):  # other processes' seconds would not be counted
-            files, descriptors = distinct_images(catalog, folder, settings)
+            files, descriptors = distinct_images(catalog, folder)
         describe_seconds = time.process_time() - start
     else:
         files, descriptors, describe_seconds = base.files, base.descriptors, base.describe_seconds
     start = time.process_time()
     pairs = candidate_pairs(descriptors, settings)
     pair_seconds = time.process_time() - start
-    known = {} if base is None or stage == "compare" else still_known(base, descriptors)
+    known = {} if base is None or stage == "compare" else base.distances
     distances = compare(descriptors, pairs, settings, known)
     values, costs = np.array([distances[pair] for pair in map(tuple, pairs.tolist())]).T
     start = time.process_time()
     duplicates = resolve_duplicates(files, descriptors, pairs, values, settings)
     seconds = describe_seconds + pair_seconds + costs.sum() + time.process_time() - start
     return Stages(files, descriptors, describe_seconds, distances, duplicates, seconds)
-
-
-def still_known(base: Stages, descriptors: Descriptors) -> dict[tuple[int, int], tuple[float, float]]:
-    """Distances of pairs whose two images are described as in ``base``."""
-    same = (base.descriptors["box"] == descriptors["box"]).all(1)
-    same &= (base.descriptors["thumbnail"] == descriptors["thumbnail"]).all((1, 2, 3))
-    return {pair: found for pair, found in base.distances.items() if same[list(pair)].all()}
 
 
 def compare(
@@ -216,7 +205,7 @@ def draw_third(catalog: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     readable = catalog[catalog.error == ""].reset_index(drop=True)
     known = truth.set_index("path").loc[readable.path]
     groups = known.group.where(known.group != "", known.drawing).reset_index(drop=True)
-    drawn = draw_groups(readable.class_name, groups, SHARE, np.random.default_rng(config.SEED))
+    drawn = draw_groups(readable.class_name, groups, SHARE, np.random.default_rng(profiles.SEED))
     return readable[drawn].reset_index(drop=True)
 
 

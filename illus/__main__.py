@@ -5,6 +5,7 @@ or raises an error whose message is one sentence.
 """
 
 import argparse
+import importlib
 import io
 import os
 import sys
@@ -15,7 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from illus import config
+from illus import profiles, work_folders
+from illus.files.layout import check_layout
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -58,10 +60,10 @@ def run(options: argparse.Namespace) -> None:
     if options.recipe:
         pipeline.run_weights(folder)
         return
-    if not config.is_emoji20(folder):
+    if not work_folders.is_emoji20(folder):
         pipeline.run(folder)
     else:
-        weights, tests = config.SHIPPED_WEIGHTS, config.test_folders(folder)
+        weights, tests = work_folders.SHIPPED_WEIGHTS, work_folders.test_folders(folder)
         labels = truth.class_names(folder).label.to_dict()
         scored = assemble.score_folders(tests, weights, assemble.report_dir(folder), labels)
         pipeline.tell_leaks(folder, scored, read_description(weights).class_names)
@@ -82,7 +84,7 @@ def leaks(options: argparse.Namespace) -> None:
     """Which test images are copies of training images."""
     check_folder(options.training)
     check_folder(options.test)
-    check_file(options.csv)
+    check_file(options.csv, options.training, options.test)
     from illus.copies.leaks import find_leaks, format_leaks
     from illus.parallel import write_table
 
@@ -96,7 +98,6 @@ def labels(options: argparse.Namespace) -> None:
     """Which labels a network that was trained on the other images rejects."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
-
     print(pipeline.check_labels(folder))
 
 
@@ -104,7 +105,6 @@ def review(options: argparse.Namespace) -> None:
     """A page on which a person decides about copies, photos and labels."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
-
     print(f"review page: {pipeline.write_review_page(folder)}")
 
 
@@ -112,13 +112,12 @@ def clean(options: argparse.Namespace) -> None:
     """A folder of what is kept."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
-
     print(pipeline.write_cleaned_folder(folder, options.out, options.link))
 
 
 def predict(options: argparse.Namespace) -> None:
     """Classes of images without a class."""
-    check_file(options.csv)
+    check_file(options.csv, options.folder, options.weights)
     from evaluate import atomic_write, format_csv
     from illus.learn.predict import format_predictions
     from illus.learn.predict import predict as predict_folder
@@ -136,14 +135,12 @@ def load_pipeline() -> ModuleType:
     from evaluate import import_keras
 
     import_keras()
-    from illus import pipeline
-
-    return pipeline
+    return importlib.import_module("illus.pipeline")
 
 
 def export(options: argparse.Namespace) -> None:
     """Weights in the format of another program."""
-    check_file(options.out)
+    check_file(options.out, options.weights)
     load_pipeline()
     from illus.learn.interchange import export_to
 
@@ -175,30 +172,52 @@ def class_folders_of(options: argparse.Namespace) -> Path:
         os.environ["DATA_DIR"] = str(options.folder)
     if getattr(options, "profile", None):
         os.environ["PROFILE"] = options.profile
-    folder = config.data_dir()
-    if not config.is_emoji20(folder):
+    folder = work_folders.data_dir()
+    if not work_folders.is_emoji20(folder):
         check_folder(folder)
     elif options.command is not run and not (options.command is report and any(Path().glob("0*.ipynb"))):
         check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
-    elif options.command is run and not (config.EMOJI20 / "truth.csv").exists():
+    elif options.command is run and not (work_folders.EMOJI20 / "truth.csv").exists():
         from illus.emoji20.command import build_data_set
 
-        build_data_set(config.EMOJI20)
+        build_data_set(work_folders.EMOJI20)
     return folder
 
 
 def check_folder(folder: Path, cure: str = "name a folder that has a sub-folder for each class") -> None:
-    """ValueError if there is no such folder, with what to do about it."""
+    """ValueError if there is no such folder, or it is one of parts, with what to do about it."""
     if not folder.is_dir():
         raise ValueError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}: {cure}")
+    check_layout(folder)
 
 
-def check_file(path: Path | None) -> None:
-    """ValueError, before the work, if its result could not be written to this file; None is no file."""
-    if path and path.is_dir():
+def check_file(path: Path | None, *inputs: Path) -> None:
+    """ValueError, before the work, if its result could not be written to this file; None is no file.
+
+    Nor is it written over an input: a file that is one, or an image in a folder that is one.
+    """
+    if not path:
+        return
+    if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file")
-    if path:
-        check_folder(path.parent, "make it, or name another file")
+    if not path.parent.is_dir():
+        raise ValueError(f"no such folder: {path.parent}: make it, or name another file")
+    for given in inputs:
+        if path.is_file() and (path.samefile(given) if given.is_file() else _is_image_in(path, given)):
+            raise ValueError(f"{path} is an input, which would be lost: name another file")
+
+
+def _is_image_in(path: Path, folder: Path) -> bool:
+    path = path.resolve()
+    if not folder.is_dir() or not path.is_relative_to(folder.resolve()):
+        return False
+    from evaluate import ImageDecodeError, open_image, read_file
+
+    try:
+        open_image(read_file(path))
+    except ImageDecodeError:
+        return False
+    return True
 
 
 # --- Arguments ------------------------------------------------------------------------------------
@@ -239,18 +258,22 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
     """Commands that bring data, or use finished weights."""
     to = add(emoji20, "build the open data set emoji20, in which the truth is known", "--out data/emoji20")
     to.add_argument(
-        "--out", default=config.EMOJI20, type=path_of, metavar="FOLDER", help="must not exist (%(default)s)"
+        "--out",
+        default=work_folders.EMOJI20,
+        type=path_of,
+        metavar="FOLDER",
+        help="must not exist (%(default)s)",
     )
     to.add_argument("--limit", type=int, metavar="N", help="draw about N icons only; needs --out")
     to.add_argument("--image", metavar="FILE", help="draw a sheet of the built data set and stop")
     to.add_argument(
         "--seed",
         type=int,
-        default=config.SEED,
+        default=profiles.SEED,
         metavar="N",
         help="another seed gives another collection; needs --out (%(default)s)",
     )
-    to = add(data, f"download class folders into {config.DOWNLOADED}", "https://…/images.zip")
+    to = add(data, f"download class folders into {work_folders.DOWNLOADED}", "https://…/images.zip")
     text = "an archive at http://, https:// or file://; or a folder or an archive at s3://, gs://, … (fsspec)"
     to.add_argument("url", metavar="URL", help=text)
     to = add(leaks, "list test images that are copies of training images", "images/training images/test")
@@ -276,7 +299,7 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
         "--recipe", action="store_true", help="train what is shipped instead, from nothing; hours, resumable"
     )
     to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
-    to.add_argument("--profile", choices=config.PROFILES, help="how much is done (PROFILE, else quick)")
+    to.add_argument("--profile", choices=profiles.PROFILES, help="how much is done (PROFILE, else quick)")
     to = add(labels, "list images whose label is doubtful, with the class suggested", "path/to/class/folders")
     _add_optional_folder(to)
     to = add(review, "write a page on which a person decides what is removed", "path/to/class/folders")
@@ -293,7 +316,7 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
 
 
 def _add_optional_folder(to: argparse.ArgumentParser) -> None:
-    text = f"class folders (default: DATA_DIR, else {config.EMOJI20 / 'training'})"
+    text = f"class folders (default: DATA_DIR, else {work_folders.EMOJI20 / 'training'})"
     to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=text)
     _add_scheduler(to)
 

@@ -12,7 +12,8 @@ import evaluate
 
 ROOT = Path(evaluate.__file__).parent
 HASH_DIGITS = 12  # hexadecimal, of every id and hash
-READER = ("open_image", "check_tiff", "to_rgb", "decode_image", "read_file", "fit_image")  # of evaluate.py
+READER = ("decode_image", "fit_image", "read_file")  # of evaluate.py, with all that they call and name
+NETWORK = ("build_network",)  # the same, for what is trained
 
 
 def digest(text: str) -> str:
@@ -20,20 +21,48 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:HASH_DIGITS]
 
 
-def code_of(paths: Iterable[str | Path]) -> str:
+def code_of(paths: Iterable[str | Path], scorer: Iterable[str] = READER) -> str:
     """``HASH_DIGITS`` hexadecimal digits that change with the code that decides a result, not with comments.
 
-    Of the syntax trees, without docstrings, of these files and of ``READER`` in evaluate.py.
+    Of the syntax trees, without docstrings, of these files and of what they use of evaluate.py: by default
+    ``READER``, and the functions and constants of that file that it reaches.
 
     Parameters
     ----------
     paths : iterable of str or Path
         Python files; relative ones start at the root of the repository.
+    scorer : iterable of str, default ``READER``
+        Functions of evaluate.py.
     """
     trees = [ast.parse(Path(ROOT, path).read_text("utf-8")) for path in paths]
-    reader = ast.parse(Path(evaluate.__file__).read_text("utf-8"))
-    reader.body = [node for node in reader.body if getattr(node, "name", None) in READER]
-    return digest("\n".join(structure(tree) for tree in [*trees, reader]))
+    source = Path(evaluate.__file__).read_text("utf-8")
+    return digest("\n".join(structure(tree) for tree in [*trees, *reached(source, scorer)]))
+
+
+def reached(source: str, names: Iterable[str]) -> list[ast.AST]:
+    """What defines these names in a module, and all names that they use; sorted by name."""
+    statements = ast.parse(source).body
+    defined = {name: part for statement in statements for name, part in _definitions(statement)}
+    found, waiting = dict[str, ast.AST](), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in defined and name not in found:
+            found[name] = defined[name]
+            waiting += [node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)]
+    return list({id(found[name]): found[name] for name in sorted(found)}.values())
+
+
+def _definitions(statement: ast.stmt) -> list[tuple[str, ast.AST]]:
+    """The names that a statement of a module defines, each with what defines it."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return [(statement.name, statement)]
+    if isinstance(statement, ast.ImportFrom):
+        single = ((name, ast.ImportFrom(statement.module, [name], 0)) for name in statement.names)
+        return [(name.asname or name.name, node) for name, node in single]
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = (part for part in ast.walk(statement) if isinstance(part, ast.Name))
+        return [(part.id, statement) for part in targets if isinstance(part.ctx, ast.Store)]
+    return []
 
 
 def structure(node: object) -> str:

@@ -3,7 +3,7 @@
 In: a folder of class folders. Out, under ``work/<dataset>/``: the tables of scan, duplicates, photos and
 split. :func:`run` trains ``plan.CHOSEN`` with one seed and writes ``model.h5`` and ``model.json``, its card
 with scores; :func:`run_weights` trains the networks of ``plan.RECIPE`` for hours and exports their average
-where :func:`illus.config.weights_path` says. Resampling and experiments are in the notebooks only.
+where :func:`illus.work_folders.weights_path` says. Both balance classes by ``resample.IN_TRAINING``.
 """
 
 import shutil
@@ -13,8 +13,20 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from evaluate import Result, Row, class_folders, format_result
-from illus import config
+from evaluate import (
+    EvaluationError,
+    ImageDecodeError,
+    Result,
+    Row,
+    class_folders,
+    format_result,
+    list_files,
+    open_image,
+    read_description,
+    read_file,
+    shorten_list,
+)
+from illus import profiles, work_folders
 from illus.copies.duplicates import find_duplicates
 from illus.copies.leaks import (
     describe_folder,
@@ -24,24 +36,31 @@ from illus.copies.leaks import (
     scores_without,
 )
 from illus.dataset.cleaned import check_out, format_cleaned, free_places, keep_or_remove, write_cleaned
-from illus.dataset.split import VALIDATION_SHARE, split, split_by_cluster, subsample_for_profile
+from illus.dataset.resample import IN_TRAINING, resample
+from illus.dataset.split import (
+    HELD_OUT_SHARE,
+    VALIDATION_SHARE,
+    split,
+    split_by_cluster,
+    subsample_for_profile,
+)
+from illus.dataset.table import NAME as DATASET
+from illus.dataset.table import write_dataset
 from illus.files.catalog import scan
 from illus.files.overrides import NAME as OVERRIDES
 from illus.files.overrides import decided, read_overrides, reasons, relabel
 from illus.files.tables import read_table
 from illus.hashing import code_of, digest
-from illus.learn import experiments
+from illus.learn import runs
 from illus.learn.compiling import device_name
 from illus.learn.export import ExportOptions, check_class_names, install, installed_runs, score_all
 from illus.learn.labels import find_label_errors
 from illus.learn.plan import CHOSEN, RECIPE
-from illus.learn.settings import Record, data_hash, run_id
+from illus.learn.settings import Config, data_hash, run_id
 from illus.parallel import write_table
 from illus.photos.finder import find_photos
 from illus.report.assemble import REVIEW_PAGE, report_dir, write_scores
 from illus.report.review import write_review
-
-HELD_OUT = 0.15  # share of each class that is scored if there are no test folders
 
 
 class Tables(NamedTuple):
@@ -70,7 +89,7 @@ def clean(folder: Path) -> Tables:
     ValueError
         ``overrides.csv`` is malformed.
     """
-    work = config.work_dir(folder)
+    work = work_folders.work_dir(folder)
     cache = work / "cache"
     overrides = read_overrides(work / OVERRIDES)
     catalog = scan(folder, cache=cache)
@@ -94,7 +113,7 @@ def clean(folder: Path) -> Tables:
     if not is_current:
         duplicates = find_duplicates(catalog, folder, overrides=overrides, cache=cache)
         write_table(duplicates, places[0])
-        photos = find_photos(catalog, folder, config.SEED, duplicates, overrides=overrides, cache=cache)
+        photos = find_photos(catalog, folder, profiles.SEED, duplicates, overrides=overrides, cache=cache)
         write_table(photos, places[1])
         stamp.write_text(_stamp(made_from, places))
     duplicates, photos = map(read_table, places)
@@ -107,7 +126,7 @@ def _stamp(made_from: list[str], places: list[Path]) -> str:
 
 
 def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
-    """Clean a folder, see :func:`clean`, split what is kept, and write the table.
+    """Clean a folder, see :func:`clean`, split what is kept, balance its classes, and write the table.
 
     Parameters
     ----------
@@ -133,17 +152,18 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
     fractions |= {"test": held_out} if held_out else {}
     dataset = split(
-        tables.catalog, tables.duplicates, tables.photos, fractions, config.SEED, overrides=tables.overrides
+        tables.catalog, tables.duplicates, tables.photos, fractions, profiles.SEED, overrides=tables.overrides
     )
-    write_table(dataset, config.work_dir(folder) / "dataset.csv")
+    dataset = resample(dataset, IN_TRAINING, profiles.SEED)
+    write_dataset(dataset, work_folders.work_dir(folder))
     return subsample_for_profile(dataset)
 
 
 def check_labels(folder: Path) -> str:
     """Find labels that are in doubt, write ``work/<dataset>/labels.csv``, and say how many there are."""
-    tables, work = clean(folder), config.work_dir(folder)
+    tables, work = clean(folder), work_folders.work_dir(folder)
     dataset = split(
-        tables.catalog, tables.duplicates, tables.photos, seed=config.SEED, overrides=tables.overrides
+        tables.catalog, tables.duplicates, tables.photos, seed=profiles.SEED, overrides=tables.overrides
     )
     doubted = find_label_errors(dataset, folder, work=work)
     write_table(doubted, work / "labels.csv")
@@ -159,7 +179,7 @@ def write_review_page(folder: Path) -> Path:
 
     What the label check said of files that are no longer there is left out.
     """
-    tables, labels = clean(folder), config.work_dir(folder) / "labels.csv"
+    tables, labels = clean(folder), work_folders.work_dir(folder) / "labels.csv"
     doubted = read_table(labels) if labels.exists() else None
     if doubted is not None:  # files may have been moved to the class that was suggested
         doubted = doubted[doubted.path.isin(tables.catalog.path)]
@@ -197,30 +217,19 @@ def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path
 
 def run(folder: Path) -> None:
     """Prepare a folder, train, export, and print scores: on its test folders, or on a held-out part."""
-    work = config.work_dir(folder)
-    dataset = prepare(folder, held_out=0.0 if config.test_folders(folder) else HELD_OUT)
+    check_tests(folder)
+    work = work_folders.work_dir(folder)
+    dataset = prepare(folder, held_out=0.0 if work_folders.test_folders(folder) else HELD_OUT_SHARE)
     tests = folders_to_score(dataset, folder)
-    settings = experiments.limit_to_profile(CHOSEN)
-    weights = work / "model.h5"
-    planned = run_id(settings, data_hash(dataset))
-    record = experiments.run(
-        dataset, folder, settings, "own data", work, with_weights=installed_runs(weights) != [planned]
-    )
-    export([record], weights, dataset, folder, tests)
+    export((CHOSEN,), work / "model.h5", dataset, folder, tests)
 
 
 def run_weights(folder: Path) -> None:
     """Train the recipe on a folder, in runs that resume; export the average and score it."""
-    work = config.work_dir(folder)
     dataset = experiment_data(folder, anew=True)
     tests = folders_to_score(dataset, folder)
-    weights, options = config.weights_path(folder), ExportOptions(temperature=True)
     print(f"{len(RECIPE)} networks that are averaged, on the {device_name()}", flush=True)
-    planned = [run_id(experiments.limit_to_profile(member), data_hash(dataset)) for member in RECIPE]
-    if installed_runs(weights, options) == planned:
-        print(f"it was trained before: {weights}")
-        return
-    export(experiments.run_members(RECIPE, dataset, folder, work), weights, dataset, folder, tests, options)
+    export(RECIPE, work_folders.weights_path(folder), dataset, folder, tests, ExportOptions(temperature=True))
 
 
 def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
@@ -237,43 +246,78 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
         Do not take the table that is there: it may be of fewer files, as of the quick profile, or from before
         a person's decisions. One from which a part ``test`` is held out is never taken.
     """
-    table = config.work_dir(folder) / "dataset.csv"
+    check_tests(folder)
+    table = work_folders.work_dir(folder) / DATASET
     before = read_table(table) if table.exists() and not anew else None
     left = before is not None and "test" not in set(before.split)
     plain = subsample_for_profile(before) if left else prepare(folder)
     shares = {"validation": VALIDATION_SHARE}
-    if not config.test_folders(folder):
-        shares = {"test": HELD_OUT} | shares
-    dataset = split_by_cluster(plain, folder, shares, config.SEED)
+    if not work_folders.test_folders(folder):
+        shares = {"test": HELD_OUT_SHARE} | shares
+    dataset = split_by_cluster(plain, folder, shares, profiles.SEED, cache=table.with_name("cache"))
     write_table(dataset, table.with_name("split_by_cluster.csv"))
     return dataset
 
 
+def check_tests(folder: Path) -> None:
+    """Say before any training what could not be scored after it.
+
+    Raises
+    ------
+    evaluate.EvaluationError
+        A test folder has a class that training has not, or no file in it is a readable image.
+    """
+    for path in work_folders.untested_folders(folder):
+        print(f"{path} is not scored: none of its sub-folders is a class of {folder}", flush=True)
+    for test in work_folders.test_folders(folder):
+        classes = class_folders(test)
+        if unknown := [name for name in classes if name not in class_folders(folder)]:
+            raise EvaluationError(
+                f"{test} has classes that {folder} has not, so it cannot be scored: {shorten_list(unknown)}"
+            )
+        if not any(_is_image(path) for sub in classes.values() for path in list_files(sub)):
+            raise EvaluationError(f"no file in the class folders of {test} is a readable image")
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        open_image(read_file(path))
+    except ImageDecodeError:
+        return False
+    return True
+
+
 def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
     """The folders to score: the test folders of a folder, or a copy of the part ``test`` of its data set."""
-    tests = config.test_folders(folder)
+    tests = work_folders.test_folders(folder)
     if not tests:
-        tests = [config.work_dir(folder) / "test"]
+        tests = [work_folders.work_dir(folder) / "test"]
         copy_part(dataset, folder, "test", tests[0])
     return tests
 
 
 def export(
-    records: Sequence[Record],
+    members: Sequence[Config],
     weights: Path,
     dataset: pd.DataFrame,
     folder: Path,
     tests: list[Path],
     options: ExportOptions | None = None,
 ) -> None:
-    """Write the networks of records to a weights file, score it, and print the scores and where it is."""
-    work = config.work_dir(folder)
-    names = install(records, dataset, folder, work, weights, options, data_name=work.name).class_names
+    """Train networks unless a weights file has them, write it, and print its scores and where it is."""
+    work = work_folders.work_dir(folder)
+    planned = [run_id(runs.limit_to_profile(member), data_hash(dataset)) for member in members]
+    if installed_runs(weights, options) == planned:
+        print(f"it was trained before: {weights}", flush=True)
+    else:
+        records = runs.run_members(members, dataset, folder, work)
+        install(records, dataset, folder, work, weights, options, data_name=work.name)
+    names = read_description(weights).class_names
     scored = score_all(weights, tests, progress=True).values()
     for result, rows in scored:
         print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
         write_scores(report_dir(folder), Path(result["test_folder"]).name, result, rows, names)
-    if config.test_folders(folder):
+    if work_folders.test_folders(folder):
         tell_leaks(folder, scored, names)
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
 
@@ -283,7 +327,7 @@ def tell_leaks(folder: Path, scored: Iterable[tuple[Result, list[Row]]], class_n
 
     Writes ``leaks_<test folder>.csv`` to the work folder of the training folder.
     """
-    work = config.work_dir(folder)
+    work = work_folders.work_dir(folder)
     training = describe_folder(folder, cache=work / "cache", overrides=read_overrides(work / OVERRIDES))
     for result, rows in scored:
         test = Path(result["test_folder"])

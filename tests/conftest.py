@@ -56,16 +56,27 @@ def colour_weights(tmp_path_factory):
     return path
 
 
-def save_colour_network(path, class_names=tuple(COLOURS), n_outputs=3):
-    import keras
+def build(input_size, n_classes, block="residual", **changes):
+    """An untrained network, as training builds it."""
+    from illus.learn.settings import Config
+    from illus.learn.training import build_network
 
+    return build_network(Config(block=block, input_size=input_size, **changes), n_classes)
+
+
+def colour_network(class_names=tuple(COLOURS)):
+    """A network without blocks that predicts the colour of which there is the least ink of its opposite."""
+    model = build(16, len(class_names), width=3, blocks=(), normalisation="ink", dropout=0.0)
+    kernel = np.zeros((3, 3, 3, 3))
+    kernel[1, 1] = np.eye(3)
+    model.get_layer("stem").set_weights([kernel])
+    model.get_layer("score").set_weights([-50 * np.eye(3, len(class_names)), np.zeros(len(class_names))])
+    return model
+
+
+def save_colour_network(path, class_names=tuple(COLOURS), model=None):
     from evaluate import Description
     from illus.learn.export import save_classifier
 
-    inputs = keras.Input((16, 16, 3), dtype="uint8")
-    x = keras.layers.Rescaling(1 / 255)(inputs)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    dense = keras.layers.Dense(n_outputs, activation="softmax", name="dense")
-    model = keras.Model(inputs, dense(x))
-    dense.set_weights([50 * np.eye(3, n_outputs), np.zeros(n_outputs)])
-    save_classifier(model, Description(list(class_names), 16, "pad", {"note": "by construction"}), path)
+    description = Description(list(class_names), 16, "pad", {"note": "by construction"})
+    save_classifier(model or colour_network(class_names), description, path)

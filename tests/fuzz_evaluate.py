@@ -27,7 +27,7 @@ from PIL import Image, ImageDraw
 
 import evaluate
 from illus.learn.export import save_classifier
-from illus.learn.heads import nearest_features, with_temperature
+from illus.learn.heads import with_temperature
 from illus.learn.networks import average
 from illus.parallel import write_table
 
@@ -113,26 +113,17 @@ def valid_images():
 
 
 def valid_weights(folder):
-    """Weights files of a small network, alone and with all options of the export, as bytes."""
-    model, images = network(), np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
-    head = with_temperature(nearest_features(model, images, np.arange(6) % 3), 2.0)
-    path = folder / "good.h5"
-    for exported in (model, average([head], mirrored=True)):
-        save_classifier(exported, evaluate.Description(["a", "b", "c"], 16, "pad"), path)
-        yield path.read_bytes()
-
-
-def network():
-    """A small network, the same in every process; what it predicts does not matter."""
+    """Weights files of a small network, alone and in a calibrated average, as bytes."""
     import keras
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
-    inputs = keras.Input((16, 16, 3), dtype="uint8")
-    x = keras.layers.Rescaling(1 / 255)(inputs)
-    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x))
+    settings = {"input_size": 16, "n_classes": 3, "block": "squeeze-excite", "width": 4, "blocks": [1]}
+    settings |= {"dropout": 0.0, "stem_stride": 2, "channels": "rgb+edges", "normalisation": "scale"}
+    model, path = evaluate.build_network(settings), folder / "good.h5"
+    for exported in (model, average([with_temperature(model, 2.0), model])):
+        save_classifier(exported, evaluate.Description(["a", "b", "c"], 16, "pad"), path)
+        yield path.read_bytes()
 
 
 def try_image(path, valid, rng):
@@ -144,11 +135,11 @@ def try_image(path, valid, rng):
     return "read" if isinstance(result, np.ndarray) else "refused"
 
 
-def change_config(path, rng):
-    """Put a value that does not belong there somewhere into the model's configuration."""
+def change_description(path, rng):
+    """Put a value that does not belong there somewhere into the description."""
     with h5py.File(path, "a") as file:
-        config = json.loads(file.attrs["model_config"])
-        places, left = [], [config]
+        description = json.loads(file.attrs["classifier"])
+        places, left = [], [description]
         while left:
             node = left.pop()
             keys = node if isinstance(node, dict) else range(len(node))
@@ -157,14 +148,14 @@ def change_config(path, rng):
         for _ in range(rng.integers(1, 4)):
             node, key = places[rng.integers(len(places))]
             node[key] = VALUES[rng.integers(len(VALUES))]
-        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["classifier"] = json.dumps(description)
 
 
 def try_weights(path, valid, rng):
     valid = valid[rng.integers(len(valid))]
     path.write_bytes(valid)
     if rng.random() < 0.5:
-        change_config(path, rng)
+        change_description(path, rng)
     else:
         path.write_bytes(damage(valid, rng, 4))
     try:

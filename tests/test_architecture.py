@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-GROUND = {"evaluate"} | {f"illus.{name}" for name in ("config", "hashing", "parallel")}
+GROUND = {"evaluate"} | {f"illus.{name}" for name in ("profiles", "work_folders", "hashing", "parallel")}
 ROOMS = ["files", "copies", "photos", "dataset", "learn", "report", "emoji20", "pipeline", "__main__"]
 BELOW = {room: set(ROOMS[: number + 1]) for number, room in enumerate(ROOMS)}
 
@@ -44,9 +44,9 @@ def test_nothing_points_up(path):
 def test_the_check_sees_what_it_must():
     assert wrong_imports("copies", "from illus.learn import plan") == ["illus.learn.plan"]
     assert wrong_imports("learn", "def f():\n    import illus.report.figures") == ["illus.report.figures"]
-    assert wrong_imports("config", "from illus import parallel, files") == ["illus.files"]
+    assert wrong_imports("profiles", "from illus import parallel, files") == ["illus.files"]
     assert not wrong_imports(
-        "dataset", "from illus.files.catalog import scan\nfrom illus import config\nimport cv2"
+        "dataset", "from illus.files.catalog import scan\nfrom illus import profiles\nimport cv2"
     )
 
 

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from illus.copies.groups import TOLERANCE, draw_groups
-from illus.dataset.split import COLUMNS, STRATEGIES, resample, split
+from illus.dataset.resample import STRATEGIES, resample
+from illus.dataset.split import COLUMNS, split
+from illus.dataset.table import remove_images, write_dataset
+from illus.files.tables import read_table
 
 
 def make_catalog(sizes, copies=1):
@@ -76,10 +79,10 @@ def test_unreadable_files_are_left_out():
 @pytest.mark.parametrize(
     ("catalog", "message"),
     [
-        (make_catalog({"a": 3}).assign(error="empty file"), "no readable image"),
-        (pd.DataFrame(columns=["path", "class_name", "error", "sha256"]), "no readable image"),
+        (make_catalog({"a": 3}).assign(error="empty file"), "no image is left to split: 3 unreadable"),
+        (pd.DataFrame(columns=["path", "class_name", "error", "sha256"]), "no files"),
         (make_catalog({"a": 30}), "only one class, a: a classifier needs at least two"),
-        (make_catalog({"a": 1, "b": 1}), "too few images to give the part 'validation' 10%"),
+        (make_catalog({"a": 1, "b": 1}), "too few different images for a part 'validation'"),
     ],
 )
 def test_too_few_images_or_classes_are_an_error(catalog, message):
@@ -106,8 +109,18 @@ def test_a_group_too_large_for_the_share_is_not_drawn():
 PATHS = [f"a/{i}-0.png" for i in range(4)]
 
 
-@pytest.mark.parametrize("how", ["broken", "copies", "photos"])
-def test_a_class_that_lost_all_its_images_is_named(how):
+def test_what_was_dropped_is_not_called_unreadable():
+    catalog = make_catalog({"a": 2, "b": 2})
+    duplicates = pd.DataFrame({"path": catalog.path, "group": "1", "keep": False})
+    with pytest.raises(ValueError, match=r"^no image is left to split: 4 copies that are not kept$"):
+        split(catalog, duplicates)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [("broken", "unreadable"), ("copies", "copies that are not kept"), ("photos", "photographs")],
+)
+def test_a_class_that_lost_all_its_images_is_named(how, why):
     catalog = make_catalog({"a": 4, "b": 40, "c": 40})
     tables = {
         "duplicates": pd.DataFrame({"path": PATHS, "group": "G1", "keep": how != "copies"}),
@@ -115,7 +128,7 @@ def test_a_class_that_lost_all_its_images_is_named(how):
     }
     if how == "broken":
         catalog.loc[catalog.class_name == "a", "error"] = "empty file"
-    with pytest.raises(ValueError, match="no image is left of a: all are unreadable, duplicates"):
+    with pytest.raises(ValueError, match=rf"no image is left of a \(4 {why}\)"):
         split(catalog, **tables)
 
 
@@ -123,7 +136,8 @@ def test_the_only_image_left_of_a_class_is_for_training():
     catalog = make_catalog({"a": 4, "b": 40})
     duplicates = pd.DataFrame({"path": PATHS, "group": "G1", "keep": [False, False, True, False]})
     for seed in range(5):
-        dataset = split(catalog, duplicates, seed=seed)
+        with pytest.warns(UserWarning, match="for the part 'validation' in a"):
+            dataset = split(catalog, duplicates, seed=seed)
         left = dataset[dataset.class_name == "a"]
         assert dict(zip(left.path, left.split, strict=True)) == {"a/2-0.png": "train"}
         assert (dataset.split == "validation").sum() == 4
@@ -153,6 +167,7 @@ def shown(dataset):
         ("downsample", [10, 20, 20], [1, 1, 0], [1, 1, 1]),
         ("upsample", [60, 60, 60], [6, 3, 1], [6, 3, 1]),
         ("both", [20, 20, 20], [2, 1, 0], [2, 1, 1]),
+        ("sqrt", [24, 35, 60], [2, 1, 1], [3, 2, 1]),
     ],
 )
 def test_classes_get_the_size_of_the_strategy(strategy, sums, least, most):
@@ -183,6 +198,14 @@ def test_only_training_rows_change_and_only_their_copies(strategy):
     assert changed.copies.dtype.kind == "i"
 
 
+def test_by_the_square_root_every_image_is_shown_and_shares_are_those_of_the_roots():
+    sizes = {"a": 9, "b": 100, "c": 2500}
+    copies = shown(resample(make_dataset(sizes), "sqrt"))
+    assert copies.min().min() == 1
+    shares = copies.sum() / copies.sum().sum()
+    assert shares.tolist() == pytest.approx([3 / 63, 10 / 63, 50 / 63], abs=0.001)
+
+
 @pytest.mark.parametrize("strategy", ["downsample", "both"])
 def test_the_seed_draws_which_images_are_left_out(strategy):
     dataset = make_dataset({"a": 10, "b": 20, "c": 60})
@@ -192,7 +215,7 @@ def test_the_seed_draws_which_images_are_left_out(strategy):
 
 
 def test_an_unknown_strategy_is_an_error():
-    with pytest.raises(ValueError, match="strategy 'more': choose one of none, downsample, upsample, both"):
+    with pytest.raises(ValueError, match="strategy 'more': choose one of none, downsample"):
         resample(make_dataset({"a": 2, "b": 2}), "more")
 
 
@@ -201,3 +224,31 @@ def test_a_class_of_large_groups_still_gets_a_validation_part():
     dataset = split(catalog)
     a = dataset[dataset.class_name == "a"]
     assert a.split.value_counts().to_dict() == {"train": 16, "validation": 4}
+
+
+# --- dataset.csv ------------------------------------------------------------------------------------
+
+
+def test_removing_images_keeps_parts_and_copies_of_the_rest(tmp_path):
+    dataset = resample(split(make_catalog({"1": 40, "b": 20})), "upsample")
+    write_dataset(dataset, tmp_path)
+    left = remove_images(dataset.path[::7], tmp_path)
+    kept = dataset.drop(dataset.index[::7]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(left, kept)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "dataset.csv"), kept)
+    assert kept.copies.nunique() > 1
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [(lambda d: d.class_name == "b", "no image of b would be left"),
+     (lambda d: d.split == "validation", "no image in validation")],
+)  # fmt: skip
+def test_a_class_or_a_part_is_not_removed_whole(gone, message, tmp_path):
+    dataset = split(make_catalog({"a": 40, "b": 20}))
+    write_dataset(dataset, tmp_path)
+    with pytest.raises(ValueError, match=message):
+        remove_images(dataset.path[gone(dataset)], tmp_path)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "dataset.csv"), dataset)
+    with pytest.raises(ValueError, match="no image of b would be shown in training"):
+        write_dataset(dataset.assign(copies=(dataset.class_name != "b").astype(int)), tmp_path)

@@ -17,8 +17,9 @@ from benchmarks import duplicates, photos, threshold
 from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, mix
 from illus.copies.duplicates import find_duplicates
+from illus.copies.settings import DEFAULTS
 from illus.files.catalog import scan
-from illus.files.descriptors import DEFAULTS, describe_images
+from illus.files.descriptors import describe_images
 from illus.hashing import code_of
 
 ROOT = Path(__file__).parent.parent

@@ -13,13 +13,16 @@ from joblib import parallel_config
 import evaluate
 from illus.copies import compare
 from illus.copies.duplicates import find_duplicates
-from illus.files import cache
+from illus.copies.settings import DuplicateSettings
+from illus.dataset.split import split, split_by_cluster
+from illus.files import cache, reading
+from illus.files import decoded as decoding
 from illus.files.cache import Stage, cached
 from illus.files.catalog import scan
-from illus.files.descriptors import DuplicateSettings
-from illus.files.reading import kept_statistics
+from illus.files.reading import kept_appearance, kept_statistics
+from illus.hashing import code_of
 
-PLAIN = Stage("plain", ("illus/config.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
+PLAIN = Stage("plain", ("illus/profiles.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
 KEYS = [bytes([number]) * 32 for number in range(40)]
 
 
@@ -75,6 +78,59 @@ def test_other_settings_code_or_libraries_are_another_cache(tmp_path, monkeypatc
     cache.code_key.cache_clear()
 
 
+READER = """
+import numpy as np
+WHITE = (255, 255, 255)
+BATCH_SIZE = 64
+
+def decode_image(data, least=0):
+    return composite(data, least > 0)
+
+def composite(data, small):
+    if small:
+        return data
+    return np.add(data, WHITE)
+
+def read_file(path):
+    return path
+
+def fit_image(image):
+    return image
+
+def score(image):
+    return BATCH_SIZE
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "decides"),
+    [
+        ("(255, 255, 255)", "(0, 0, 0)", True),
+        ("if small", "if not small", True),
+        ("least > 0", "least >= 0", True),
+        ("def composite(data, small):", "def composite(data, small):\n    'Add white.'  # why", False),
+        ("= 64", "= 32", False),
+        ("return BATCH_SIZE", "return 0", False),
+    ],
+)
+def test_the_hash_of_code_follows_all_that_reading_an_image_reaches(tmp_path, monkeypatch, old, new, decides):
+    hashes = []
+    for name, source in (("before", READER), ("after", READER.replace(old, new))):
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.setattr("evaluate.__file__", str(tmp_path / f"{name}.py"))
+        hashes.append(code_of([]))
+    assert (hashes[0] != hashes[1]) == decides
+
+
+def test_the_white_ground_of_the_scorer_is_in_the_hash_of_code(tmp_path, monkeypatch):
+    before, source = code_of([]), Path(evaluate.__file__).read_text("utf-8")
+    for constant in ("WHITE", "MAX_PIXELS"):
+        changed = f"{source}\n{constant} = 7\n"
+        (tmp_path / "changed.py").write_text(changed, "utf-8")
+        monkeypatch.setattr("evaluate.__file__", str(tmp_path / "changed.py"))
+        assert code_of([]) != before
+
+
 def corrupted(data, kind):
     changed = bytearray(data)
     if kind == "flipped":
@@ -106,9 +162,9 @@ def test_a_damaged_cache_changes_no_answer_and_is_mended(tmp_path, kind):
 def test_rows_that_were_swapped_or_changed_are_not_believed(tmp_path):
     squares_of(tmp_path)
     with sqlite3.connect(stored(tmp_path)) as database:
-        (value,) = database.execute("SELECT value FROM kept WHERE key = ?", [KEYS[1]]).fetchone()
+        (value,) = database.execute("SELECT f0 FROM kept WHERE key = ?", [KEYS[1]]).fetchone()
         for key, other in ((KEYS[0], value), (KEYS[2], None), (KEYS[3], "text"), (KEYS[4], value[:-1])):
-            database.execute("UPDATE kept SET value = ? WHERE key = ?", [other, key])
+            database.execute("UPDATE kept SET f0 = ? WHERE key = ?", [other, key])
     assert squares_of(tmp_path) == [[0, 2, 3, 4]]
     assert squares_of(tmp_path) == []
 
@@ -177,15 +233,23 @@ def test_what_was_computed_before_a_failure_is_kept(tmp_path, monkeypatch):
 def decoded(monkeypatch):
     """Number of images whose pixels are decoded."""
     calls = []
-    to_rgb = evaluate.to_rgb
+    decode = decoding.decode_image
 
-    def counted(image):
-        calls.append(image)
-        return to_rgb(image)
+    def counted(data, *args):
+        calls.append(data)
+        return decode(data, *args)
 
-    monkeypatch.setattr(evaluate, "to_rgb", counted)
-    monkeypatch.setattr("illus.files.catalog.to_rgb", counted)
+    monkeypatch.setattr(decoding, "decode_image", counted)
     return calls
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Paths of the files that are opened."""
+    paths = []
+    read_file = reading.read_file
+    monkeypatch.setattr(reading, "read_file", lambda path: paths.append(path) or read_file(path))
+    return paths
 
 
 @pytest.fixture
@@ -238,10 +302,26 @@ def test_added_files_are_decoded_alone_and_give_the_tables_of_a_fresh_run(tmp_pa
     decoded.clear(), compared.clear()
     again = tables(folder, tmp_path / "cache")
     assert same(again, fresh)
-    assert len(decoded) == 3 * new, "each new content, once a stage"
+    assert len(decoded) == new, "each new content, once for all stages"
     decoded.clear(), compared.clear()
     assert same(tables(folder, tmp_path / "cache"), fresh)
     assert (decoded, compared) == ([], [])
+
+
+def test_every_file_is_opened_once_for_all_stages(tmp_path, opened, decoded):
+    folder, cache = collection(tmp_path / "images"), tmp_path / "cache"
+    catalog = scan(folder, cache=cache)
+    readable = catalog[catalog.error == ""]
+    assert sorted(opened) == sorted(path for path in folder.rglob("*") if not path.is_dir())
+    assert len(decoded) == len(readable)
+    opened.clear(), decoded.clear()
+    duplicates = find_duplicates(catalog, folder, cache=cache)
+    kept_statistics(readable, folder, cache)
+    kept_appearance(readable, folder, cache)
+    split_by_cluster(split(catalog, duplicates), folder, cache=cache)
+    assert (opened, decoded) == ([], [])
+    scan(folder, cache=cache)
+    assert (len(opened), decoded) == (len(catalog), [])
 
 
 def test_removed_moved_and_renamed_files_need_no_decoding(tmp_path, decoded):
@@ -265,7 +345,7 @@ def test_a_file_that_changes_after_the_scan_is_not_kept_as_what_it_was(tmp_path)
     changed.write_bytes(before)
     again = find_duplicates(scan(folder, cache=tmp_path / "cache"), folder, cache=tmp_path / "cache")
     pd.testing.assert_frame_equal(again, find_duplicates(catalog, folder))
-    assert len(rows_of(tmp_path / "cache", "descriptors")) == 9
+    assert len(rows_of(tmp_path / "cache", "readings")) == 9
 
 
 def rows_of(folder: Path, stage: str):
@@ -274,14 +354,23 @@ def rows_of(folder: Path, stage: str):
         return database.execute("SELECT key FROM kept").fetchall()
 
 
+def test_a_threshold_decides_and_measures_nothing_again(tmp_path, decoded):
+    folder = collection(tmp_path / "images")
+    catalog = scan(folder, cache=tmp_path / "cache")
+    find_duplicates(catalog, folder, cache=tmp_path / "cache")
+    decoded.clear()
+    settings = DuplicateSettings(near=5.0, unlike=9.0)
+    strict = find_duplicates(catalog, folder, settings, cache=tmp_path / "cache")
+    assert decoded == []
+    pd.testing.assert_frame_equal(strict, find_duplicates(catalog, folder, settings))
+
+
 def test_nothing_is_written_beside_the_images(tmp_path):
     folder = collection(tmp_path / "images")
     before = {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
     tables(folder, tmp_path / "cache")
     assert {path: path.lstat().st_mtime_ns for path in folder.rglob("*")} == before
     assert sorted(path.name.split("-")[0] for path in (tmp_path / "cache").iterdir()) == [
-        "descriptors",
         "distances",
-        "facts",
-        "photo_features",
+        "readings",
     ]

@@ -2,12 +2,19 @@
 
 import hashlib
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import COLOURS, draw, encoded
+from joblib import parallel_config
+from PIL import Image, ImageDraw
 
+import evaluate
 from evaluate import EvaluationError
+from illus.copies.duplicates import find_duplicates
 from illus.files.catalog import COLUMNS, scan
+from illus.files.decoded import LEAST_SIDE, decode
+from illus.files.reading import kept_descriptors
 
 
 def test_every_file_has_a_row_with_its_facts(class_folder_tree):
@@ -51,14 +58,119 @@ def test_a_folder_of_files_without_class_folders_is_an_error(tmp_path):
         scan(tmp_path)
 
 
-def test_empty_class_folders_are_an_empty_catalog(tmp_path):
+def test_empty_folders_are_no_classes_and_are_named(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    with pytest.raises(EvaluationError, match="could be images: a, b"):
+        scan(tmp_path)
+    draw(COLOURS["L2_2"]).save(tmp_path / "a" / "1.png")
+    with pytest.warns(UserWarning, match="hold no images: b"):
+        assert scan(tmp_path).class_name.tolist() == ["a"]
+
+
+# --- One decode, at a reduced scale --------------------------------------------------------------
+
+
+def large(side=(1999, 1301), angle=0):
+    image = Image.new("RGB", side, "white")
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((300, 200, 1500, 1000), fill=(200, 30, 30), outline="black", width=30)
+    pen.rectangle((700, 300, 1100, 1200), fill=(20, 60, 200))
+    return image.rotate(angle, expand=True)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_large_image_is_measured_at_a_reduced_scale_and_known_in_full(tmp_path, kind):
     (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    with pytest.warns(UserWarning, match="class folder") as warned:
-        catalog = scan(tmp_path)
-    assert [str(warning.message).split(",")[0] for warning in warned] == [
-        "class folder a is empty",
-        "class folder b is empty",
-    ]
-    assert list(catalog.columns) == COLUMNS
-    assert catalog.empty
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    large().save(tmp_path / "a" / "1", kind, quality=90, exif=exif)
+    (row,) = scan(tmp_path).to_dict("records")
+    assert (row["width"], row["height"]) == (1301, 1999)
+    image = decode((tmp_path / "a" / "1").read_bytes())
+    assert LEAST_SIDE <= min(image.rgb.shape[:2]) < 2 * LEAST_SIDE
+    assert (image.width, image.height) == (1301, 1999)
+    expected = np.asarray(large(angle=-90).resize(image.rgb.shape[1::-1], Image.Resampling.BOX), float)
+    assert np.abs(image.rgb - expected).mean() < 2
+
+
+def test_copies_are_found_at_any_scale_of_decoding(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    large().save(tmp_path / "a" / "1.jpg", quality=92)
+    large().save(tmp_path / "a" / "2.png")
+    large().save(tmp_path / "a" / "3.bmp")
+    large().resize((500, 325)).save(tmp_path / "b" / "4.png")
+    large(angle=40).save(tmp_path / "b" / "5.jpg", quality=92)
+    found = find_duplicates(scan(tmp_path), tmp_path).set_index("path")
+    assert list(found.index[found.copy_of != ""]) == ["a/1.jpg", "a/2.png", "a/3.bmp", "b/4.png"]
+    assert found.relation[["a/2.png", "a/3.bmp"]].tolist() == ["exact", "exact"]
+
+
+def test_small_images_are_decoded_in_full():
+    for side in (72, 192, LEAST_SIDE, 2 * LEAST_SIDE - 1):
+        data = encoded(large().resize((side, side)), "JPEG")
+        image = decode(data)
+        np.testing.assert_array_equal(image.rgb, evaluate.decode_image(data))
+        full = hashlib.sha256(str(image.rgb.shape).encode() + image.rgb.tobytes()).hexdigest()
+        assert image.pixels == full
+
+
+# --- What says nothing about the content ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError("out of memory when reading image file")])
+def test_lack_of_memory_is_not_kept_as_damage(tmp_path, monkeypatch, error):
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    draw(COLOURS["L2_2"]).save(tmp_path / "images" / "a" / "1.png")
+    before = scan(tmp_path / "images")
+
+    def fail(*_):
+        raise error
+
+    with parallel_config("sequential"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Image.Image, "convert", fail)
+            row = scan(tmp_path / "images", cache=tmp_path / "cache").iloc[0]
+            assert (row.error, row.width, row.sha256) == ("not enough memory", 0, before.sha256[0])
+        pd.testing.assert_frame_equal(scan(tmp_path / "images", cache=tmp_path / "cache"), before)
+
+
+def test_a_file_that_could_not_be_opened_is_read_in_the_next_run(tmp_path, monkeypatch):
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    draw(COLOURS["L2_2"]).save(tmp_path / "images" / "a" / "1.png")
+    with parallel_config("sequential"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "pathlib.Path.read_bytes", lambda path: (_ for _ in ()).throw(OSError(5, "I/O error"))
+            )
+            assert scan(tmp_path / "images", cache=tmp_path / "cache").error[0].startswith("cannot be opened")
+        assert scan(tmp_path / "images", cache=tmp_path / "cache").error[0] == ""
+
+
+# --- What the white ground erases -----------------------------------------------------------------
+
+
+def glyph(number, colour):
+    image = Image.new("RGBA", (96, 96), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((10 + 8 * number, 20, 60 + 4 * number, 70), fill=colour)
+    pen.line((5, 90 - 9 * number, 90, 10), fill=colour, width=9)
+    return image
+
+
+def test_white_glyphs_on_transparency_are_blank_and_not_alike(tmp_path):
+    (tmp_path / "a").mkdir()
+    for number in range(4):
+        glyph(number, (255, 255, 255, 255)).save(tmp_path / "a" / f"white {number}.png")
+        glyph(number, (30, 30, 60, 255)).save(tmp_path / "a" / f"dark {number}.png")
+    Image.new("RGB", (96, 96), "white").save(tmp_path / "a" / "nothing.png")
+    Image.new("RGBA", (96, 96), (9, 9, 9, 0)).save(tmp_path / "a" / "transparent.png")
+    catalog = scan(tmp_path)
+    described = kept_descriptors(catalog, tmp_path)
+    blank = dict(zip(catalog.path, described["blank"], strict=True))
+    assert {path for path, is_blank in blank.items() if not is_blank} == {f"a/dark {n}.png" for n in range(4)}
+    white = catalog.path.str.contains("white").to_numpy()
+    for field in ("pixels", "content"):
+        assert len(np.unique(described[field][white])) == 4
+    assert described["thumbnail"][white].std() > 20

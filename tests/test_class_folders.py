@@ -4,7 +4,7 @@ import os
 import unicodedata
 
 import pytest
-from conftest import write_class_folders
+from conftest import draw, encoded, write_class_folders
 
 from evaluate import (
     EvaluationError,
@@ -13,6 +13,7 @@ from evaluate import (
     list_files,
     natural_key,
     read_file,
+    sort_folders,
 )
 
 
@@ -37,12 +38,14 @@ def test_class_folders_in_order_without_hidden_ones(class_folder_tree):
 
 def test_korean_names_are_one_class_however_they_are_spelled(tmp_path):
     (tmp_path / unicodedata.normalize("NFD", "표정")).mkdir()
+    (tmp_path / unicodedata.normalize("NFD", "표정") / "1.png").touch()
     assert list(class_folders(tmp_path)) == ["표정"]
 
 
 def test_one_name_in_two_unicode_forms_is_an_error(tmp_path):
     for form in ("NFC", "NFD"):
         (tmp_path / unicodedata.normalize(form, "표정")).mkdir(exist_ok=True)
+        (tmp_path / unicodedata.normalize(form, "표정") / "1.png").touch()
     if len(list(tmp_path.iterdir())) == 1:
         pytest.skip("this file system keeps one form only")
     with pytest.raises(EvaluationError, match="different Unicode forms"):
@@ -99,3 +102,56 @@ def test_bad_folders(tmp_path, make, message):
     make(tmp_path / "x")
     with pytest.raises(EvaluationError, match=message):
         class_folders(tmp_path / "x")
+
+
+SYSTEM = (
+    "@eaDir",
+    "#recycle",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+    "__pycache__",
+    ".x",
+)
+
+
+def test_folders_of_systems_are_neither_classes_nor_parts_of_one(class_folder_tree):
+    for name in SYSTEM:
+        for place in (class_folder_tree / name, class_folder_tree / "L2_2" / name / "0.png"):
+            place.mkdir(parents=True)
+            draw("red").save(place / "thumb.jpg")
+    assert sort_folders(class_folder_tree) == (class_folders(class_folder_tree), [])
+    assert list(class_folders(class_folder_tree)) == ["L2_2", "L2_10", "L2_33"]
+    assert len(list_files(class_folder_tree / "L2_2")) == 6
+
+
+def test_a_folder_without_anything_like_an_image_is_no_class_and_is_named(class_folder_tree):
+    for name, files in {
+        "empty": {},
+        "junk": {".DS_Store": b"x"},
+        "notes": {"readme.txt": b"BM notes"},
+    }.items():
+        (class_folder_tree / name).mkdir()
+        for file, data in files.items():
+            (class_folder_tree / name / file).write_bytes(data)
+    classes, others = sort_folders(class_folder_tree)
+    assert (list(classes), others) == (["L2_2", "L2_10", "L2_33"], ["empty", "junk", "notes"])
+    with pytest.warns(UserWarning, match="empty, junk, notes"):
+        class_folders(class_folder_tree)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.png", b"damaged"),
+        ("a.heic", b"of a kind that is not read"),
+        *(
+            ("no ending", encoded(draw("red"), kind))
+            for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+        ),
+    ],
+)
+def test_a_folder_is_a_class_if_a_file_has_the_name_or_the_start_of_an_image(tmp_path, name, data):
+    (tmp_path / "class" / "sub").mkdir(parents=True)
+    (tmp_path / "class" / "sub" / name).write_bytes(data)
+    assert list(class_folders(tmp_path)) == ["class"]

@@ -1,6 +1,7 @@
 """A cleaned folder: what goes into it, where, and that nothing else changes, on disk or half way."""
 
 import os
+import signal
 import unicodedata
 from pathlib import Path
 
@@ -91,12 +92,6 @@ def test_a_dropped_file_has_its_own_reason_and_is_no_counterpart(tables):
     rows = removed.set_index("path")
     assert rows.reason["A/best.png"] == "dropped by decision"
     assert rows.counterpart["A/copy.jpg"] == ""
-
-
-def test_without_other_tables_all_readable_files_are_kept(tables):
-    kept, removed = keep_or_remove(tables[0])
-    assert len(kept) == 8
-    assert removed.path.tolist() == ["A/bad.png"]
 
 
 # --- Where it goes --------------------------------------------------------------------------------
@@ -236,26 +231,39 @@ def test_the_data_are_seen_through_a_link_and_a_neighbour_is_allowed(tmp_path):
     check_out(tmp_path / "link", tmp_path / "data-cleaned")
 
 
-def test_nothing_to_keep_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="nothing is kept"):
-        write_cleaned(write(tmp_path / "data", "A/1.png"), tmp_path / "out", kept_table(), NOTHING)
+def test_nothing_to_keep_is_an_error_that_counts_the_reasons(tmp_path):
+    reasons = ["label conflict, A: 1, B: 1: undecided"] * 2 + ["photo", "unreadable: empty file"]
+    removed = pd.DataFrame({"path": "A/1.png", "reason": reasons, "counterpart": ""})
+    data = write(tmp_path / "data", "A/1.png")
+    with pytest.raises(ValueError, match=r"nothing is kept .*2 in label conflicts") as error:
+        write_cleaned(data, tmp_path / "out", kept_table(), removed)
+    assert "1 photos" in str(error.value)
+    assert "1 unreadable" in str(error.value)
+    with pytest.raises(ValueError, match="no files"):
+        write_cleaned(data, tmp_path / "out", kept_table(), NOTHING)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyboardInterrupt(), SystemExit(143)]
+)
 def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch, error):
     data = write(tmp_path / "data", "A/1.png", "A/2.png")
     before, copied = snapshot(data), []
 
     def copyfile(source, target):
-        if copied:
+        if copied and isinstance(error, SystemExit):
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif copied:
             raise error
         copied.append(Path(target).write_bytes(b"half"))
 
     monkeypatch.setattr(cleaned.shutil, "copyfile", copyfile)
+    handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(type(error)):
         write_cleaned(data, tmp_path / "out", kept_table(("A/1.png", "A"), ("A/2.png", "A")), NOTHING)
     assert copied
+    assert signal.getsignal(signal.SIGTERM) is handler
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
     assert snapshot(data) == before
 
@@ -275,7 +283,8 @@ def test_the_summary_counts_reasons_lost_classes_and_what_keras_cannot_read(tabl
         "1 unreadable",
         "1 photos",
         "2 copies of a kept file",
-        "3 for other reasons",
+        "2 in label conflicts",
+        "1 for other reasons",
     ):
         assert part in lines[2]
     assert lines[2].endswith("removed.csv")

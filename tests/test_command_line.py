@@ -14,8 +14,9 @@ from conftest import COLOURS, write_class_folders
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import illus
 from evaluate import Description
-from illus import config
+from illus import work_folders
 from illus.__main__ import main
 from illus.report import assemble
 from illus.report.assemble import run_notebooks, score_folders, write_report
@@ -40,6 +41,26 @@ def test_help_imports_nothing_heavy_and_has_an_example(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     assert f"example: python -m illus {command} " in capsys.readouterr().out
+
+
+def test_public_names_are_imported_when_they_are_asked_for():
+    code = f"""
+import sys, illus
+assert not [m for m in {HEAVY} if m in sys.modules]
+print(illus.scan.__module__, illus.split.__module__, illus.resample.__module__)
+assert not {{"keras", "tensorflow"}} & set(sys.modules)
+assert set(illus.__all__) <= set(dir(illus))
+try: illus.no_such
+except AttributeError: pass
+else: raise SystemExit("no error")
+"""
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["illus.files.catalog", "illus.dataset.split", "illus.dataset.resample"]
+
+
+@pytest.mark.parametrize("name", illus.__all__)
+def test_each_public_name_exists(name):
+    assert callable(getattr(illus, name))
 
 
 def test_help_comes_at_once():
@@ -128,6 +149,27 @@ def test_a_file_that_would_have_no_place_is_refused_before_the_work(arguments, p
         assert line == f"illus {arguments.split()[0]}: error: {message}"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "leaks a b --csv b/L2_2/0.png",
+        "predict b w.h5 --csv b/L2_2/0.png",
+        "predict b w.h5 --csv link.png",
+        "predict b w.h5 --csv w.h5",
+        "export w.h5 w.h5 --format keras",
+    ],
+)
+def test_an_output_that_is_an_input_is_refused(arguments, empty_place, capsys):
+    for name in "ab":
+        write_class_folders(empty_place / name, n=1)
+    (empty_place / "w.h5").write_text("weights")
+    (empty_place / "link.png").symlink_to("b/L2_2/0.png")
+    before = {path: path.read_bytes() for path in empty_place.rglob("*") if path.is_file()}
+    assert main(arguments.split()) == 2
+    assert "is an input, which would be lost: name another file" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in empty_place.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize("arguments", [["run"], ["run", "--recipe"]])
 def test_run_builds_emoji20_where_it_is_missing(arguments, empty_place, monkeypatch, capsys):
     def build(out):
@@ -142,10 +184,10 @@ def test_emoji20_is_known_however_its_path_is_written(empty_place, monkeypatch, 
     folder = write_class_folders(empty_place / "data" / "emoji20" / "training", n=2)
     Path("link").symlink_to(folder.parent)
     for spelled in ("data/emoji20/training", "data/../data/emoji20/training/", folder, "link/training"):
-        assert config.is_emoji20(spelled)
-    assert not config.is_emoji20("data/emoji20/test")
+        assert work_folders.is_emoji20(spelled)
+    assert not work_folders.is_emoji20("data/emoji20/test")
     monkeypatch.setenv("PROFILE", "full")
-    assert config.weights_path(folder) == config.SHIPPED_WEIGHTS
+    assert work_folders.weights_path(folder) == work_folders.SHIPPED_WEIGHTS
     write_notebook(empty_place / "01_a.ipynb", new_code_cell("1"))
     assert "01_a.html" in write_report(folder).read_text("utf-8"), "the recorded notebooks"
     assert main(["emoji20", "--limit", "5", "--out", str(folder.parent)]) == 2
@@ -166,7 +208,7 @@ def test_run_scores_emoji20_with_the_shipped_weights_however_it_is_named(empty_p
     monkeypatch.setattr(assemble, "score_folders", score)
     monkeypatch.setattr(pipeline, "run", lambda folder: pytest.fail("emoji20 would be trained on"))
     assert main(["run", str(folder)]) == 2
-    assert scored == [config.SHIPPED_WEIGHTS]
+    assert scored == [work_folders.SHIPPED_WEIGHTS]
 
 
 def write_notebook(path, *cells):
@@ -234,7 +276,7 @@ def test_notebooks_run_again_when_an_image_or_a_decision_changes(class_folder_tr
     folder, ran = class_folder_tree, []
     write_notebook(tmp_path / "01_a.ipynb", new_code_cell("1"))
 
-    def execute(path, out):
+    def execute(path, out, _):
         ran.append(path.name)
         out.parent.mkdir(parents=True, exist_ok=True)
         time.sleep(0.02)  # longer than a tick of the file system's clock

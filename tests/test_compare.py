@@ -23,7 +23,8 @@ from drawings import (
 from PIL import ImageOps
 
 from illus.copies.compare import distance, plausible
-from illus.files.descriptors import DEFAULTS, DESCRIPTOR, describe_image
+from illus.copies.settings import DEFAULTS
+from illus.files.descriptors import DESCRIPTOR, describe_image
 
 DUPLICATES = {
     "JPEG 60": lambda p: encoded(p, "JPEG", quality=60),

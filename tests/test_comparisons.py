@@ -16,7 +16,7 @@ from illus.report.comparisons import (
     seed_points,
     shown_images,
 )
-from illus.report.effects import against_control, at_the_edge, verdict
+from illus.report.effects import against_control, at_the_edge
 from illus.report.figures import class_bars, class_f1_bars
 from illus.report.sheets import mean_images, pairs_sheet, show_sheet, unlike
 
@@ -33,7 +33,6 @@ def test_stages_of_a_class_are_points_in_its_row_in_class_order():
     class_stages(axes, stages, {"L2_2": "L2_2 faces"})
     assert texts(axes.get_yticklabels()) == ["L2_10", "L2_2 faces"]  # from below
     assert [line.get_xdata().tolist() for line in axes.lines] == [[50, 9], [40, 8]]
-    assert texts(axes.get_legend().get_texts()) == ["raw", "kept"]
 
 
 def test_what_is_shown_more_than_once_is_on_top_of_what_is_shown_once():
@@ -79,7 +78,6 @@ def test_rates_are_in_order_with_a_line_for_each_cell():
         "residual, flip": [[0.001, 0.2], [0.004, 0.4]],
     }
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "4"]
-    assert axes.get_ylabel() == "macro F1 after 10 epochs"
 
 
 def test_classes_have_a_point_for_each_run_of_each_candidate():
@@ -87,8 +85,6 @@ def test_classes_have_a_point_for_each_run_of_each_candidate():
     runs = {"a": [np.array([0.1, 0.9]), np.array([0.3, 0.8])], "b": [np.array([0.5, 0.6])]}
     class_seeds(axes, runs, ["x", "y"])
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0.1, 0.9], [0.3, 0.8], [0.5, 0.6]]
-    assert texts(axes.get_xticklabels()) == ["x", "y"]
-    assert texts(axes.get_legend().get_texts()) == ["a", "b"]
 
 
 def test_pairs_of_both_kinds_are_stacked_and_the_limit_is_dashed():
@@ -96,7 +92,7 @@ def test_pairs_of_both_kinds_are_stacked_and_the_limit_is_dashed():
     distances = np.array([0.5, 0.5, 3.5, 30.5, 99.0])
     pair_distances(axes, distances, {"copies": distances < 2, "others": distances > 2}, near=6)
     assert sum(bar.get_height() for bar in axes.patches) == 4
-    assert texts(axes.get_legend().get_texts()) == ["copies", "others", "copies up to 6"]
+    assert list(axes.lines[0].get_xdata()) == [6, 6]
 
 
 def test_classes_of_the_confusion_matrix_have_their_names_where_they_are_known():
@@ -107,7 +103,6 @@ def test_classes_of_the_confusion_matrix_have_their_names_where_they_are_known()
     for axis in (axes.xaxis, axes.yaxis):
         assert [label.get_text() for label in axis.get_ticklabels()] == ["L2_2 faces", "L2_10"]
     assert [text.get_text() for text in axes.texts] == ["0.50", "0.50", "0.00", "1.00"]
-    assert {text.get_fontsize() for text in axes.texts} == {8}
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
@@ -149,21 +144,6 @@ def test_changes_against_a_control_by_hand():
 def test_candidates_that_agree_by_chance_get_no_narrow_interval():
     steady = against_control({"none": [0.1, 0.5, 0.9], "a": [0.5, 0.51, 0.49]}, "none")
     assert steady.high["a"] - steady.low["a"] > 0.5
-
-
-@pytest.mark.parametrize(
-    ("interval", "expected", "word"),
-    [
-        ((0.01, 0.03), 1, "held"),
-        ((0.01, 0.03), -1, "refuted"),
-        ((-0.03, -0.01), -1, "held"),
-        ((-0.03, -0.01), 1, "refuted"),
-        ((-0.01, 0.03), 1, "cannot be told"),
-        ((-0.03, 0.01), -1, "cannot be told"),
-    ],
-)
-def test_an_expectation_is_judged_by_the_interval_of_the_change(interval, expected, word):
-    assert verdict(*interval, expected) == word
 
 
 def test_cells_whose_best_rate_is_the_highest_are_counted():

@@ -10,7 +10,17 @@ import pytest
 from conftest import draw, encoded
 from PIL import Image
 
-from evaluate import MAX_PIXELS, ImageDecodeError, decode_image, fit_image
+import evaluate
+from evaluate import (
+    MAX_PIXELS,
+    ImageDecodeError,
+    TransientError,
+    decode_image,
+    fit_image,
+    open_image,
+    read_file,
+    to_rgb,
+)
 
 RED, HALF = (255, 0, 0), (255, 127, 127)
 
@@ -261,3 +271,126 @@ def test_fit(fit, corner, left, centre):
 @pytest.mark.parametrize("fit", ["pad", "stretch", "crop"])
 def test_extreme_shapes_fit(shape, fit):
     assert (fit_image(np.zeros((*shape, 3), np.uint8), 48, fit) == 0).any()
+
+
+# --- What is seen, whatever else a file holds -------------------------------------------------------
+
+
+def chunk(kind, body, checksum=None):
+    checksum = zlib.crc32(kind + body) if checksum is None else checksum
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+
+
+def png(depth, colour, rows, *chunks):
+    """A PNG of these rows of bytes, two pixels wide."""
+    header = struct.pack(">IIBBBBB", 2, len(rows), depth, colour, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    parts = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", data), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+MEGABYTES = zlib.compress(bytes(2_000_000))
+METADATA = {
+    "a large text": chunk(b"zTXt", b"history\0\0" + MEGABYTES),
+    "a large international text": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + MEGABYTES),
+    "a large profile": chunk(b"iCCP", b"printer\0\0" + MEGABYTES),
+    "a profile of no method": chunk(b"iCCP", b"x\0\1" + MEGABYTES),
+    "a wrong checksum": chunk(b"pHYs", struct.pack(">IIB", 2835, 2835, 1), 1),
+    "a wrong checksum of transparency": chunk(b"tRNS", b"\0\0\0\0\0\0", 1),
+}
+
+
+@pytest.mark.parametrize("case", METADATA)
+@pytest.mark.parametrize("at", [33, -12], ids=["before", "after"])
+def test_a_fault_of_metadata_is_none_of_the_pixels(case, at):
+    image = draw((0, 0, 0))
+    data = encoded(image)
+    decoded = decode_image(data[:at] + METADATA[case] + data[at:])
+    assert np.array_equal(decoded, np.asarray(image))
+
+
+@pytest.mark.parametrize("settings", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
+def test_an_image_that_lacks_its_end_marker_alone_is_read(settings):
+    image = draw(RED, side=100)
+    assert np.array_equal(decode_image(encoded(image)[:-12]), np.asarray(image))
+    data = encoded(image, "JPEG", **settings)
+    assert np.array_equal(decode_image(data[:-2]), decode_image(data))
+    for cut in (8, 40, len(data) // 2):
+        with pytest.raises(ImageDecodeError, match="damaged"):
+            decode_image(data[:-cut])
+
+
+@pytest.mark.parametrize(
+    ("depth", "row", "levels"), [(1, 0x40, (0, 255)), (2, 0x60, (85, 170)), (4, 0x3A, (51, 170))]
+)
+def test_a_transparent_gray_of_few_bits_is_honoured(depth, row, levels):
+    key = (row >> (8 - 2 * depth)) & (2**depth - 1)  # the second pixel
+    plain, clear = (
+        png(depth, 0, [bytes([row])], *part) for part in ([], [chunk(b"tRNS", struct.pack(">H", key))])
+    )
+    assert decode_image(plain)[0, :, 0].tolist() == list(levels)
+    assert decode_image(clear, ground=(1, 2, 3))[0].tolist() == [[levels[0]] * 3, [1, 2, 3]]
+
+
+def test_a_transparent_colour_of_16_bits_is_honoured():
+    pixels = struct.pack(">6H", 0xC0DE, 0x4000, 0x1000, 0x2000, 0x4000, 0x1000)
+    data = png(16, 2, [pixels], chunk(b"tRNS", struct.pack(">3H", 0xC0DE, 0x4000, 0x1000)))
+    assert decode_image(data)[0].tolist() == [[255] * 3, [0x20, 0x40, 0x10]]
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0, RED), (255, RED), (1, (255, 254, 254))])
+def test_an_alpha_of_a_bmp_that_is_zero_everywhere_means_nothing(alpha, expected):
+    info = struct.pack("<IiiHHIIiiII", 108, 2, 1, 1, 32, 3, 8, 2835, 2835, 0, 0)
+    info += struct.pack("<IIIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, 0x73524742) + bytes(48)
+    data = struct.pack("<2sIHHI", b"BM", 130, 0, 0, 122) + info + bytes([0, 0, 255, alpha]) * 2
+    assert decode_image(data)[0, 0].tolist() == list(expected)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
+def test_the_first_visible_frame_of_an_animation_counts(format):
+    clear, seen = (
+        solid("RGBA", (0, 0, 0, 0), (16, 16)),
+        [solid("RGBA", (*c, 255), (16, 16)) for c in (RED, (0, 0, 255))],
+    )
+    data = encoded(clear, format, save_all=True, append_images=seen, duration=10, disposal=2, lossless=True)
+    assert decode_image(data)[8, 8].tolist() == list(RED)
+    assert decode_image(encoded(clear, format))[8, 8].tolist() == [255] * 3
+
+
+def test_transparency_is_composited_on_the_ground_that_is_asked_for():
+    image = solid("RGBA", (255, 255, 255, 255))
+    image.putpixel((0, 0), (0, 0, 0, 0))
+    data = encoded(image)
+    assert decode_image(data).min() == 255
+    assert decode_image(data, ground=(0, 128, 0))[0, :2].tolist() == [[0, 128, 0], [255] * 3]
+
+
+@pytest.mark.parametrize(("least_side", "side"), [(None, 400), (201, 400), (200, 200), (100, 100), (30, 50)])
+def test_a_jpeg_is_reduced_as_far_as_its_shorter_side_allows(least_side, side):
+    image = draw(RED, side=400).resize((600, 400))
+    reduced = decode_image(encoded(image, "JPEG", quality=95), least_side)
+    assert reduced.shape == (side, side * 3 // 2, 3)
+    whole = fit_image(decode_image(encoded(image, "JPEG", quality=95)), 24, "pad").astype(int)
+    assert np.abs(fit_image(reduced, 24, "pad") - whole).mean() < 3
+    assert decode_image(encoded(image), least_side).shape == (400, 600, 3)
+
+
+def test_an_mpo_is_a_jpeg_in_its_limits():
+    large = Image.new("RGB", (2_000, 2_000), "white")
+    data = encoded(large, "MPO", save_all=True, append_images=[draw(RED)])
+    assert decode_image(data).shape == (2_000, 2_000, 3)
+    with pytest.raises(ImageDecodeError, match="too many scans"):
+        open_image(data + b"\xff\xda" * 250)
+
+
+def test_lack_of_memory_and_a_failing_disk_are_passing_states(tmp_path, monkeypatch):
+    with pytest.raises(TransientError, match=r"cannot be opened: .*gone\.png"):
+        read_file(tmp_path / "gone.png")
+    image = open_image(encoded(draw(RED)))
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(evaluate, "load", fail)
+    with pytest.raises(TransientError, match="not enough memory"):
+        to_rgb(image)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import encoded
 from drawings import BROWN, clock, face, fish, house, padded, plant, rescaled
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 from threadpoolctl import threadpool_limits
 
 from illus import parallel
@@ -21,10 +21,11 @@ from illus.copies.duplicates import (
     resolve_duplicates,
     stored_duplicates,
 )
+from illus.copies.settings import DuplicateSettings
 from illus.dataset.split import split
 from illus.emoji20.truth import class_names, load_truth, planted_pairs, recall_by_transform, score_duplicates
 from illus.files.catalog import scan
-from illus.files.descriptors import DESCRIPTOR, DuplicateSettings
+from illus.files.descriptors import DESCRIPTOR
 
 MIXED = {
     "A/plant.png": plant(),
@@ -79,15 +80,11 @@ def snapshot(folder):
     return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
 
 
-def plain(colour, side):
-    return Image.new("RGB", (side, side), colour)
-
-
-def flag(colour, side):
-    """A square on white."""
-    image = Image.new("RGB", (side, side), "white")
-    image.paste(colour, (side // 4, side // 4, 3 * side // 4, 3 * side // 4))
-    return image
+def disc(colour, side):
+    """A disc on white."""
+    image = Image.new("RGB", (480, 480), "white")
+    ImageDraw.Draw(image).ellipse((120, 120, 360, 360), fill=colour)
+    return image.resize((side, side), Image.Resampling.BOX)
 
 
 # --- From files to the table ----------------------------------------------------------------------
@@ -160,24 +157,38 @@ def test_broken_files_are_not_compared(tmp_path):
     assert find_duplicates(scan(folder), folder).path.tolist() == ["A/2.png", "A/3.png"]
 
 
-def test_a_single_image_and_a_single_pair(table_of):
-    assert table_of({"A/1.png": fish()}).empty
-    assert table_of({"A/1.png": fish(), "A/2.png": fish()}).keep.tolist() == [True, False]
-
-
-def test_plain_images_are_duplicates_in_one_colour_only(table_of):
+def test_blank_images_are_listed_and_kept_and_neither_paired_nor_put_to_a_vote(table_of):
+    """Transparent everywhere: equal bytes, equal pixels, another size; and in another class."""
+    blank = {side: Image.new("RGBA", (side, side), (0, 0, 0, 0)) for side in (80, 60)}
     table = table_of(
-        {"A/red.png": plain("red", 80), "A/small.png": plain("red", 60), "B/blue.png": plain("blue", 80)}
+        {
+            "A/1.png": blank[80],
+            "A/2.png": blank[80],
+            "A/3.bmp": encoded(Image.new("RGB", (80, 80), "white"), "BMP"),
+            "B/1.png": blank[80],
+            "B/2.png": blank[60],
+            "A/fish.png": fish(),
+            "B/fish.png": fish(),
+        }
     )
-    assert table.keep.to_dict() == {"A/red.png": True, "A/small.png": False}
+    shown = table.loc[["A/fish.png", "B/fish.png"]]
+    assert shown.relation.tolist() == ["exact"] * 2
+    assert shown.conflict.all()
+    blanks = table.drop(index=shown.index)
+    assert len(blanks) == 5
+    assert set(blanks.relation) == {"blank"}
+    assert blanks.keep.all()
+    assert not blanks.conflict.any()
+    assert set(blanks.copy_of) == {""}
+    assert table.group.nunique() == 6
 
 
 def test_flat_drawings_are_duplicates_in_one_colour_only(table_of):
     table = table_of(
         {
-            "A/red.png": flag("red", 120),
-            "A/small.png": flag("red", 80),
-            "B/blue.png": flag("blue", 120),
+            "A/red.png": disc("red", 120),
+            "A/small.png": disc("red", 80),
+            "B/blue.png": disc("blue", 120),
             "B/house.png": house(),
         }
     )
@@ -313,12 +324,6 @@ def test_duplicates_with_undecided_labels_are_all_removed(table_of):
     assert undecided.reason.unique().tolist() == ["label conflict, A: 1, B: 1: undecided"]
     assert table.loc[["A/2.png", "A/3.png"]].keep.tolist() == [True, False]
     assert not table.loc[["A/2.png", "A/3.png"]].conflict.any()
-
-
-def test_two_of_four_are_no_majority(table_of):
-    table = table_of({f"{name}.png": fish() for name in ("A/1", "A/2", "B/1", "C/1")})
-    assert not table.keep.any()
-    assert table.reason.unique().tolist() == ["label conflict, A: 2, B: 1, C: 1: undecided"]
 
 
 def test_a_majority_wins_even_against_a_better_file(table_of):

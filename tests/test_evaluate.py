@@ -20,7 +20,17 @@ from sklearn.metrics import f1_score
 import evaluate
 
 SCRIPT = Path(evaluate.__file__)
-KEYS = {"macro_f1", "micro_f1", "n_images", "per_class", "unreadable", "weights", "test_folder", "seconds"}
+KEYS = {
+    "macro_f1",
+    "micro_f1",
+    "n_images",
+    "per_class",
+    "unreadable",
+    "no_classes",
+    "weights",
+    "test_folder",
+    "seconds",
+}
 
 
 class Terminal(io.StringIO):
@@ -216,6 +226,104 @@ def test_interrupted_is_one_line_and_code_130(run, class_folder_tree, colour_wei
     assert (code, out, err.strip()) == (130, "", "evaluate.py: interrupted")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_an_output_is_written_through_links_and_to_pipes_and_keeps_its_mode(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "old.csv").write_text("old")
+    (tmp_path / "elsewhere" / "old.csv").chmod(0o600)
+    (tmp_path / "link.csv").symlink_to("elsewhere/old.csv")
+    os.mkfifo(tmp_path / "pipe")
+    got = []
+    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    for name in ("link.csv", "pipe", "new.csv"):
+        with evaluate.atomic_write(tmp_path / name) as partial:
+            partial.write_bytes(b"new")
+    reader.join(20)
+    assert got == [b"new"]
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "elsewhere" / "old.csv").read_bytes() == b"new"
+    assert (tmp_path / "elsewhere" / "old.csv").stat().st_mode & 0o777 == 0o600
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere", "link.csv", "new.csv", "pipe"]
+    with open(tmp_path / "out.txt", "wb", buffering=0) as out:
+        out.write(b"before ")
+        if Path(f"/dev/fd/{out.fileno()}").exists():
+            with evaluate.atomic_write(f"/dev/fd/{out.fileno()}") as partial:
+                partial.write_bytes(b"after")
+            assert (tmp_path / "out.txt").read_bytes() == b"before after"
+
+
+def test_an_output_that_is_an_input_or_given_twice_is_refused(
+    run, class_folder_tree, colour_weights, tmp_path
+):
+    weights, image = shutil.copy(colour_weights, tmp_path / "w.h5"), class_folder_tree / "L2_2" / "0.png"
+    (tmp_path / "link.csv").symlink_to(image)
+    before = Path(weights).read_bytes(), image.read_bytes()
+    for options, message in (
+        (("--csv", image), "is an input"),
+        (("--csv", tmp_path / "link.csv"), "is an input"),
+        (("--json", weights), "is an input"),
+        (("--json", tmp_path / "x", "--csv", tmp_path / "x"), "are one file"),
+    ):
+        code, out, err = run(class_folder_tree, weights, *options)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+    assert (Path(weights).read_bytes(), image.read_bytes()) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+def test_a_terminated_process_leaves_no_partial_file(tmp_path):
+    code = f"""if True:
+        import signal, sys, time
+        sys.path.insert(0, {str(SCRIPT.parent)!r})
+        import evaluate
+        signal.signal(signal.SIGTERM, evaluate.stop)
+        with evaluate.atomic_write(sys.argv[1]) as partial:
+            partial.write_text("half")
+            print("ready", flush=True)
+            time.sleep(60)
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "s.csv"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert child.stdout.readline() == b"ready\n"
+    child.terminate()
+    child.communicate(timeout=60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_images_is_named_and_the_rest_is_scored(run, class_folder_tree, colour_weights):
+    (class_folder_tree / "unsorted").mkdir()
+    code, out, err = run(class_folder_tree, colour_weights)
+    assert (code, err) == (0, "")
+    assert "macro F1  1.0000  (mean over 3 classes)" in out
+    assert "'unsorted'" in out
+
+
+def scored_with(environment, folder, weights):
+    done = subprocess.run(
+        [sys.executable, SCRIPT, folder, weights],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_keras_settings_of_the_user_change_no_score(class_folder_tree, colour_weights, tmp_path):
+    settings = {"floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings | {"backend": "tensorflow"}))
+    code, out, err = scored_with({"KERAS_HOME": str(tmp_path)}, class_folder_tree, colour_weights)
+    assert (code, err) == (0, "")
+    assert "macro F1  1.0000" in out
+
+
+def test_a_backend_that_is_not_there_is_one_line_and_code_2(class_folder_tree, colour_weights):
+    code, out, err = scored_with({"KERAS_BACKEND": "nonsense"}, class_folder_tree, colour_weights)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "KERAS_BACKEND" in err
+
+
 # --- What runs beside what --------------------------------------------------------------------------
 
 
@@ -324,7 +432,7 @@ def test_scores_that_cannot_be_printed_are_an_error(class_folder_tree, colour_we
 
 def h5_without_names(path):
     with h5py.File(path, "w") as file:
-        file["x"] = np.zeros(3)
+        file["x"] = np.zeros(3, "f4")
 
 
 @pytest.mark.parametrize(
@@ -346,8 +454,8 @@ def h5_without_names(path):
         ("good", "a letter each.h5", "is damaged: class_names"),
         ("good", "list.h5", "is damaged: training"),
         ("good", "unknown key.h5", "damaged: .*unexpected"),
-        ("good", "no model.h5", "no Keras model"),
-        ("good", "two outputs.h5", "3 class names, but 2 outputs of the model"),
+        ("good", "no model.h5", "not exported by this project"),
+        ("good", "two outputs.h5", "score/bias: the network has .3,., the file .2,."),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(run, colour_weights, tmp_path, folder, weights, message):
@@ -376,7 +484,10 @@ def test_bad_input_is_one_line_and_code_2(run, colour_weights, tmp_path, folder,
         with h5py.File(tmp_path / weights, "a") as file:
             file.attrs["classifier"] = texts[weights]
     if weights == "two outputs.h5":
-        save_colour_network(tmp_path / weights, n_outputs=2)
+        save_colour_network(tmp_path / weights, ["a", "b"])
+        with h5py.File(tmp_path / weights, "a") as file:
+            facts = json.loads(file.attrs["classifier"]) | {"class_names": list(COLOURS)}
+            file.attrs["classifier"] = json.dumps(facts)
     code, out, err = run(tmp_path / folder, tmp_path / weights if weights else colour_weights)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert re.search(message, err)

@@ -4,17 +4,15 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
-from conftest import write_class_folders
+from conftest import build, write_class_folders
 
 from evaluate import load_classifier, read_description
 from illus.dataset.split import split
 from illus.files.catalog import scan
-from illus.learn import experiments
+from illus.learn import runs
 from illus.learn.export import ExportOptions, install, installed_runs, save_classifier, score_all
-from illus.learn.heads import NearestFeatures
-from illus.learn.networks import average, build, multiply_adds
+from illus.learn.networks import average, multiply_adds
 from illus.learn.settings import Config
 
 TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=2, batch_size=8, dropout=0.0, precision="float32")
@@ -29,7 +27,7 @@ def finished(tmp_path_factory):
     dataset = split(scan(folder), fractions={"train": 0.7, "validation": 0.3})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROFILE", "quick")
-        records = [experiments.run(dataset, folder, replace(TINY, seed=s), "q", work) for s in (0, 1)]
+        records = [runs.run(dataset, folder, replace(TINY, seed=s), "q", work) for s in (0, 1)]
     return records, dataset, folder, work
 
 
@@ -65,37 +63,20 @@ def test_a_weights_file_is_written_once_for_the_same_runs(finished, tmp_path):
     assert len(installed_runs(weights)) == 2
 
 
-@pytest.mark.parametrize("n_members", [1, 2])
-def test_a_mirrored_average_is_the_mean_of_both_views(finished, tmp_path, n_members):
-    records, dataset, folder, work = finished
-    records, weights = records[:n_members], tmp_path / "best.h5"
-    description = install(records, dataset, folder, work, weights, ExportOptions(mirrored=True))
-    assert description.training["export"] == {"mirrored": True}
-    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
-    views = images, images[:, :, ::-1]
-    each = [load_classifier(r.weights)[0].predict_on_batch(view) for r in records for view in views]
-    found = load_classifier(weights)[0].predict_on_batch(images)
-    assert abs(each[0] - each[1]).max() > 1e-4
-    np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
-    flip = 16 * 16 * 16 * 3
-    assert description.training["multiply_adds"] == 2 * sum(r.multiply_adds for r in records) + flip
-
-
 def test_options_are_told_and_other_options_are_another_file(finished, tmp_path):
     records, dataset, folder, work = finished
     weights = tmp_path / "best.h5"
     plain = install(records[:1], dataset, folder, work, weights).training
     assert not {"export", "calibration", "data_name"} & set(plain)
-    options = ExportOptions(nearest=NearestFeatures(dimensions=4, max_per_class=3), temperature=True)
+    options = ExportOptions(temperature=True)
     assert installed_runs(weights, options) == []
     facts = install(records[:1], dataset, folder, work, weights, options, data_name="drawings").training
     assert installed_runs(weights, options) == [records[0].run_id]
     assert installed_runs(weights) == []
     assert facts["data_name"] == "drawings"
-    nearest = {"dimensions": 4, "max_per_class": 3, "temperature": 0.02}
-    assert facts["export"] == {"nearest": nearest, "temperature": True}
+    assert facts["export"] == {"temperature": True}
     assert facts["calibration"]["nll_after"] <= facts["calibration"]["nll_before"]
-    assert facts["parameters"] == plain["parameters"] - (8 * 3 + 3) + 8 * 4 + 4 * 9 + 9 * 3
+    assert facts["parameters"] == plain["parameters"]
     written = weights.stat().st_mtime_ns
     install(records[:1], dataset, folder, work, weights, options)
     assert weights.stat().st_mtime_ns == written
@@ -138,24 +119,3 @@ def test_the_card_has_the_training_and_the_scores(finished, tmp_path):
     result, rows = scored["test"]
     assert card["scores"]["test"]["macro_f1"] == result["macro_f1"]
     assert len(rows) == 12
-
-
-def test_a_record_of_before_the_column_code_has_an_empty_one(finished, tmp_path, monkeypatch):
-    records, dataset, folder, work = finished
-    monkeypatch.setenv("PROFILE", "quick")
-    table = pd.read_csv(work / "experiments.csv", dtype=str)
-    for number, older in enumerate((table.assign(code=""), table.drop(columns="code"))):
-        (tmp_path / str(number)).mkdir()
-        older.to_csv(tmp_path / str(number) / "experiments.csv", index=False)
-        record = experiments.run(dataset, folder, records[0].config, "q", tmp_path / str(number))
-        assert record == replace(records[0], code="")
-
-
-def test_learning_curves_have_a_row_per_epoch_and_no_run_is_in_them_more_than_once(finished):
-    records, _, _, work = finished
-    curves = pd.read_csv(work / "curves.csv")
-    assert curves.run_id.tolist() == [r.run_id for r in records for _ in range(2)]
-    assert curves.epoch.tolist() == [1, 2, 1, 2]
-    assert curves[["loss", "macro_f1", "val_loss", "val_macro_f1"]].notna().all(axis=None)
-    experiments.keep_curves(work / "curves.csv", records[0])
-    assert sorted(pd.read_csv(work / "curves.csv").run_id) == sorted(curves.run_id)

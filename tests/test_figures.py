@@ -17,7 +17,6 @@ from illus.report.figures import (
     knee_curve,
     label_log_axis,
     learning_curves,
-    numbered,
     precision_recall,
     reliability,
     roc_curves,
@@ -53,7 +52,6 @@ def test_pairs_are_side_by_side_under_their_captions(class_folder_tree):
     pairs_sheet(axes, pairs, class_folder_tree, ["a", "b", "c"], columns=2, size=20)
     sheet = np.asarray(axes.images[0].get_array()).astype(int)
     assert sheet.shape == (2 * (20 + 22), 2 * (2 * 20 + 16), 3)
-    assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
     assert sheet[18:34, :16].reshape(-1, 3).mean(0).argmax() == 0
     assert sheet[18:34, 20:36].reshape(-1, 3).mean(0).argmax() == 1
 
@@ -61,7 +59,6 @@ def test_pairs_are_side_by_side_under_their_captions(class_folder_tree):
 def test_a_sheet_without_images_is_white():
     axes = Figure().subplots()
     pairs_sheet(axes, [], ".", [])
-    assert [text.get_text() for text in axes.texts] == ["none"]
     other = Figure().subplots()
     image_rows(other, [], ".", [])
     for sheet in (axes, other):
@@ -87,7 +84,6 @@ def test_rows_of_images_are_cut_at_the_number_of_columns(class_folder_tree):
     image_rows(axes, [paths, paths[:1]], class_folder_tree, ["a", "b"], columns=2, size=20)
     sheet = np.asarray(axes.images[0].get_array())
     assert sheet.shape == (40, 40, 3)
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b"]
     filled = [(sheet[y : y + 20, x : x + 20] < 255).any() for y in (0, 20) for x in (0, 20)]
     assert filled == [True, True, True, False]
     image_rows(axes, [paths, paths[:1]], class_folder_tree, ["a", "b"], size=20)
@@ -103,8 +99,6 @@ def test_mean_images_are_those_of_each_class_in_class_order():
     assert (sheet[8:, :8] == 200).all()
     assert (sheet[8:, 10:18] == 20).all()
     assert [text.get_text() for text in axes.texts] == ["L2_2", "L2_10"]
-    mean_images(axes, images, pd.Series(["L2_10", "L2_10", "L2_2"]), {"L2_2": "L2_2 faces"}, columns=2)
-    assert [text.get_text() for text in axes.texts[2:]] == ["L2_2\nfaces", "L2_10"]
 
 
 def test_input_sizes_are_shown_enlarged_one_row_each(class_folder_tree):
@@ -112,7 +106,6 @@ def test_input_sizes_are_shown_enlarged_one_row_each(class_folder_tree):
     sizes_sheet(axes, ["L2_2/0.png", "L2_10/0.png"], class_folder_tree, [2, 16], size=32)
     sheet = np.asarray(axes.images[0].get_array())
     assert sheet.shape == (64, 64, 3)
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["2 px", "16 px"]
     small, large = sheet[:32, :32], sheet[32:, :32]
     assert len(np.unique(small.reshape(-1, 3), axis=0)) <= 4
     np.testing.assert_array_equal(small, small[[0] * 16 + [31] * 16][:, [0] * 16 + [31] * 16])
@@ -127,8 +120,6 @@ def test_precision_and_recall_have_a_line_for_each_curve_and_a_star_for_each_mar
     assert first.get_xydata().tolist() == [[0.2, 1.0], [0.9, 0.5]]
     assert second.get_xydata().tolist() == [[0.1, 0.5], [0.45, 0.25]]
     assert mark.get_xydata().tolist() == [[0.8, 0.7]]
-    assert [text.get_text() for text in axes.texts] == ["chosen"]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
 
 
 def test_bars_are_in_class_order_with_their_numbers():
@@ -136,13 +127,6 @@ def test_bars_are_in_class_order_with_their_numbers():
     class_bars(axes, pd.Series({"L2_10": 1500, "L2_2": 7}))
     assert [t.get_text() for t in axes.get_yticklabels()] == ["L2_10", "L2_2"]  # from below
     assert [text.get_text() for text in axes.texts] == ["1,500", "7"]
-
-
-def test_a_numbered_figure_has_a_title_and_no_ticks():
-    axes = Figure().subplots()
-    numbered(axes, "1 apple")
-    assert axes.get_title() == "1 apple"
-    assert [*axes.get_xticks(), *axes.get_yticks()] == []
 
 
 def test_clusters_are_counted_in_the_legend_and_the_smallest_left_out():
@@ -186,17 +170,11 @@ def test_a_perfect_reconstruction_has_a_black_difference():
     assert sheet.shape == (24, 16, 3)
     assert sheet[20, 4].tolist() == [0, 0, 0]
     assert sheet[20, 12].tolist() == [120, 120, 120]
-    assert [text.get_text() for text in axes.get_yticklabels()] == [
-        "image",
-        "reconstruction",
-        "3 x difference",
-    ]
 
 
 def test_the_curve_of_distances_has_lines_at_its_knee_and_at_eps():
     axes = Figure().subplots()
     knee_curve(axes, np.array([0.1, 0.2, 0.9]), 0.12)
-    assert [text.get_text().strip() for text in axes.texts] == ["the knee 0.20", "eps 0.12"]
     assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2, 0.9]
     assert list(axes.lines[1].get_ydata()) == [0.2, 0.2]
     assert list(axes.lines[2].get_ydata()) == [0.12, 0.12]
@@ -207,10 +185,7 @@ def test_the_histogram_shows_every_score_and_the_threshold():
     axes = Figure().subplots()
     score_histogram(axes, scores, 0.5, {"drawings": scores < 0, "photos": scores > 0}, bins=10)
     assert sum(bar.get_height() for bar in axes.patches) == 100
-    names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert sorted(names) == ["drawings", "photos", "threshold"]
-    (threshold,) = [line for line in axes.lines if line.get_label() == "threshold"]
-    assert list(threshold.get_xdata()) == [0.5, 0.5]
+    assert list(axes.lines[0].get_xdata()) == [0.5, 0.5]
 
 
 def test_bars_are_means_and_dots_are_seeds():
@@ -249,7 +224,7 @@ def test_a_curve_says_its_area():
     assert axes.lines[0].get_ydata().max() == 1
 
 
-def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():
+def test_learning_curves_have_two_lines_a_seed():
     left, right = Figure().subplots(1, 2)
     history = pd.DataFrame(
         {
@@ -262,13 +237,7 @@ def test_learning_curves_have_two_lines_a_seed_and_one_entry_a_candidate():
     )
     learning_curves(left, right, {"a": [history, history], "b": [history]})
     assert len(left.lines) == len(right.lines) == 6
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
     assert right.lines[1].get_ydata().tolist() == [0.2, 0.4]
-    assert [text.get_text() for text in left.get_legend().get_texts()] == [
-        "validation",
-        "changed training images",
-    ]
-    assert [line.get_linestyle() for line in left.get_legend().get_lines()] == ["-", "--"]
 
 
 def test_curves_by_time_are_in_minutes_in_the_order_of_the_table():
@@ -281,15 +250,13 @@ def test_curves_by_time_are_in_minutes_in_the_order_of_the_table():
     assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2]
 
 
-def test_an_architecture_is_as_high_as_its_maps_and_says_their_shapes():
+def test_an_architecture_is_as_high_as_its_maps():
     axes = Figure().subplots()
     architecture(axes, [("image", 48, 3), ("block", 24, 16), ("classes", 1, 20)])
     heights = [patch.get_height() for patch in axes.patches]
     np.testing.assert_allclose(heights, [0.3 + 3, 0.3 + 1.5, 0.3 + 3 / 48])
     widths = [patch.get_width() for patch in axes.patches]
     assert widths[0] < widths[1] < widths[2], "the more channels, the wider"
-    texts = [text.get_text() for text in axes.texts if text.get_text()]
-    assert texts == ["48 × 48 × 3", "image", "24 × 24 × 16", "block", "20", "classes"]
 
 
 def test_f1_bars_have_intervals_and_counts():
@@ -300,9 +267,6 @@ def test_f1_bars_have_intervals_and_counts():
     assert [bar.get_width() for bar in axes.patches] == [0.8, 0.4]
     (bars,) = axes.collections
     np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], [[0.7, 0.9], [0.35, 0.45]])
-    axes = Figure().subplots()
-    class_f1_bars(axes, f1, low, high, pd.Series({"L2_10": 1500, "L2_2": 7}), {"L2_2": "L2_2 faces"})
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["L2_10 (1,500)", "L2_2 faces (7)"]
 
 
 def test_a_reliability_diagram_has_the_diagonal_and_the_curve():
@@ -310,7 +274,6 @@ def test_a_reliability_diagram_has_the_diagonal_and_the_curve():
     reliability(axes, pd.DataFrame({"probability": [0.3, 0.9], "accuracy": [0.4, 0.8]}), 0.1, "test")
     assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
     assert axes.lines[1].get_xydata().tolist() == [[0.3, 0.4], [0.9, 0.8]]
-    assert axes.get_legend().get_texts()[0].get_text() == "test (mean difference 0.100)"
 
 
 def test_the_heat_map_of_evidence_is_over_its_image():
@@ -325,10 +288,6 @@ def test_the_heat_map_of_evidence_is_over_its_image():
     hot, cold = sheet[22, 2], sheet[38, 38]
     assert hot[0] > hot[2]
     assert cold[2] > cold[0]
-    assert [text.get_text() for text in axes.texts] == ["a", "b"]
-    activation_sheet(axes, images, maps, ["a", "people in action\n→ flags"], "evidence")
-    assert axes.texts[-1].get_text() == "people in\naction\n→ flags"
-    assert axes.get_title() == "evidence"
 
 
 def test_labels_of_a_logarithmic_axis_do_not_crowd():

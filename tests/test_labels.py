@@ -11,7 +11,6 @@ from benchmarks.labels import (
     normalised_margin,
     score_method,
 )
-from illus.copies.duplicates import find_duplicates
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import labels
@@ -20,9 +19,7 @@ from illus.learn.labels import (
     checkable,
     draw_folds,
     find_label_errors,
-    settle_conflicts,
     suggest,
-    undecided_conflicts,
 )
 from illus.learn.settings import Config
 
@@ -183,42 +180,6 @@ def test_wrong_labels_are_found_and_right_ones_are_not(checked):
     assert found.class_name.tolist() == [path.split("/")[0] for path in found.path]
     assert found.score.between(0.5, 1).all()
     assert found.score.is_monotonic_decreasing
-
-
-def test_a_conflict_is_settled_between_its_own_classes(checked):
-    dataset, folder, base, _ = checked
-    files = []
-    for number, (name, classes) in enumerate({"L2_2": ["L2_2", "L2_10"], "L2_33": ["L2_33", "L2_2"]}.items()):
-        for class_name in classes:
-            path = base / "conflicts" / class_name / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draw(COLOURS[name], 70 + number).save(path)
-            files.append(
-                [f"../conflicts/{class_name}/{number}.png", class_name, str(number), f"copy{number}"]
-            )
-    files.append(["../conflicts/L2_2/0.png", "unknown", "9", "copy9"])
-    conflicts = pd.DataFrame(files, columns=["path", "class_name", "sha256", "copy_of"])
-    settled = settle_conflicts(dataset, conflicts, folder, SMALL, base).set_index("copy_of")
-    assert settled.suggested.to_dict() == {"copy0": "L2_2", "copy1": "L2_33"}
-    assert settled.score.between(0.5, 1).all()
-
-
-@pytest.fixture(scope="module")
-def conflicts(tmp_path_factory):
-    """Two images, each in two classes once, beside images that are in one; and what is found of that."""
-    folder = write_class_folders(tmp_path_factory.mktemp("conflicts") / "images", n=2)
-    for number, names in enumerate((["L2_2", "L2_10"], ["L2_33", "L2_2"])):
-        for class_name in names:
-            draw(COLOURS[names[0]], 70 + number).save(folder / class_name / f"both{number}.png")
-    catalog = scan(folder)
-    duplicates = find_duplicates(catalog, folder)
-    return duplicates, undecided_conflicts(duplicates, catalog)
-
-
-def test_undecided_conflicts_are_those_without_a_majority(conflicts):
-    found = conflicts[1].groupby(conflicts[1].path.str[-9:]).class_name.apply(set).to_dict()
-    assert found == {"both0.png": {"L2_2", "L2_10"}, "both1.png": {"L2_33", "L2_2"}}
-    assert conflicts[1].copy_of.nunique() == 2
 
 
 def test_a_second_check_trains_nothing_and_says_the_same(checked, monkeypatch):

@@ -144,10 +144,10 @@ def test_plain_images_must_be_more_alike(leaks_of, tmp_path):
     assert len(find_leaks(tmp_path / "training", tmp_path / "test", LeakSettings(plain=1))) == 3
 
 
-def test_blank_images_are_no_near_copies(leaks_of):
-    blank = {side: Image.new("RGB", (side, side), "white") for side in (60, 80)}
-    leaks = leaks_of({"A/1.png": blank[60], "A/2.png": blank[80]}, {"A/1.png": blank[60]})
-    assert leaks.relation.to_dict() == {"A/1.png": "exact"}
+def test_blank_images_are_no_copies(leaks_of):
+    blank = {side: Image.new("RGBA", (side, side), (0, 0, 0, 0)) for side in (60, 80)}
+    test = {"A/1.png": blank[60], "A/2.png": blank[80], "A/3.png": plant()}
+    assert leaks_of(test, {"A/1.png": blank[60], "A/2.png": plant()}).index.tolist() == ["A/3.png"]
 
 
 @pytest.mark.parametrize("empty", ["training", "test"])

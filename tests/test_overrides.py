@@ -324,10 +324,11 @@ def test_a_kept_photo_is_no_photo_and_its_score_stays(drawn, capsys):
     judged = pd.DataFrame(
         {"path": ["A/fish.png", "A/plant.png"], "score": 0.5, "cluster": 1, "is_photo": True}
     )
-    kept = photos.spare_kept(judged, catalog, table(("A/fish.png", "keep", ""), ("A/plant.png", "drop", "")))
+    decisions = table(("A/fish.png", "keep", ""), ("A/plant.png", "drop", ""))
+    kept = photos.apply_keep_decisions(judged, catalog, decisions)
     assert kept.is_photo.tolist() == [False, True]
     pd.testing.assert_frame_equal(kept.drop(columns="is_photo"), judged.drop(columns="is_photo"))
-    pd.testing.assert_frame_equal(photos.spare_kept(judged, catalog), judged)
+    pd.testing.assert_frame_equal(photos.apply_keep_decisions(judged, catalog), judged)
     assert capsys.readouterr().out == "photos: decisions of overrides.csv applied: 1 (1 keep)\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from evaluate import EvaluationError, atomic_write
 from illus import parallel
+from illus.files.tables import read_table
 from illus.parallel import in_parallel, on_cluster, write_table
 
 
@@ -117,3 +118,18 @@ def test_a_table_is_written_without_its_index_with_unix_line_ends(tmp_path):
     table = pd.DataFrame({"path": ["가.png", "b,c.png"], "keep": [True, False]}, index=[5, 7])
     write_table(table, tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_bytes() == 'path,keep\n가.png,True\n"b,c.png",False\n'.encode()
+
+
+def test_a_table_comes_back_as_it_was_written(tmp_path):
+    table = pd.DataFrame(
+        {
+            "run_id": ["12345e678901", "000000000012"],
+            "class_name": ["007", "NA"],
+            "code": ["1e5", ""],
+            "score": [0.1 + 0.2, -1.5],
+            "class_id": [3, 0],
+            "keep": [True, False],
+        }
+    )
+    write_table(table, tmp_path / "table.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table)

@@ -1,7 +1,6 @@
 """Photographs among drawings, from files to the table: noisy images stand for photographs."""
 
 import re
-import warnings
 from types import SimpleNamespace
 
 import joblib
@@ -14,7 +13,6 @@ from drawings import flat_drawing, noisy_image
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from illus.files import photo_statistics
 from illus.files.catalog import scan
 from illus.photos import autoencoder
 from illus.photos import finder as photos
@@ -23,7 +21,6 @@ from illus.photos.finder import (
     DEFAULTS,
     PhotoSettings,
     choose_removed,
-    distinct_images,
     find_photos,
     name_clusters,
     score_images,
@@ -152,27 +149,6 @@ def test_few_and_many_photographs_are_found(images, untrained, drawings, noisy, 
     assert clustered >= dense if dense else clustered == 0
 
 
-def test_the_analysis_tells_how_it_came_about(images, untrained):
-    folder, catalog = images
-    files, distinct = distinct_images(some(catalog, 60, 12))
-    assert len(files) == 74
-    statistics, patches = photo_statistics.photo_statistics([folder / path for path in distinct])
-    found = photos.analyse(statistics, patches)
-    noisy = distinct.str.contains("noisy").to_numpy()
-    assert found.ballots.shape == (72, 6)
-    assert found.codes.shape == (72, 36)
-    assert found.points.shape == (72, 3)
-    assert found.gaps.shape == found.cluster.shape == found.odds.shape == found.score.shape == (72,)
-    np.testing.assert_allclose(found.vote, photo_statistics.votes(statistics).mean(1))
-    np.testing.assert_allclose(found.codes, autoencoder.encode_images(found.autoencoder, patches), atol=1e-4)
-    assert found.losses == (0.5,)
-    assert found.decided
-    assert found.is_photo.tolist() == noisy.tolist()
-    assert (found.label[noisy] == 1).all()
-    assert (found.label[~noisy] <= 0).all()
-    assert found.odds[noisy].min() > found.odds[~noisy].max()
-
-
 # --- Sets in which nothing is removed -------------------------------------------------------------
 
 
@@ -218,14 +194,6 @@ def test_a_majority_of_photographs_is_left_with_a_warning(images, untrained, dra
     assert_left(find_with_warning(catalog, folder), files, verdict)
 
 
-def test_more_than_the_stated_share_is_left_with_a_warning(images, untrained):
-    folder, catalog = images
-    table = find_with_warning(some(catalog, 80, 20), folder, PhotoSettings(max_share=0.1))
-    verdict = "20.0% of the 100 images look like photographs, more than 10%; nothing is removed"
-    assert_left(table, 102, verdict)
-    assert table.path[table.score > 0].str.contains("noisy").sum() == (table.score > 0).sum() == 21
-
-
 def test_40_images_are_too_few(images, untrained):
     folder, catalog = images
     table = find_with_warning(some(catalog, 30, 10), folder)
@@ -233,12 +201,6 @@ def test_40_images_are_too_few(images, untrained):
     assert_left(table, 42, verdict)
     decided = find_photos(some(catalog, 30, 10), folder, settings=PhotoSettings(min_images=40))
     assert decided.attrs["verdict"] == "10 of 40 images are photographs"
-
-
-def test_a_single_image_is_too_few_however_many_copies_it_has(tmp_path, untrained):
-    folder = write(tmp_path / "p", {f"A/{i}.png": noisy_image(0) for i in range(60)})
-    table = find_with_warning(scan(folder), folder)
-    assert_left(table, 60, r"too few distinct images .*\(1 of the 50 needed\); nothing is removed")
 
 
 def test_an_empty_catalog_gives_an_empty_table(tmp_path):
@@ -343,15 +305,6 @@ def test_a_clearer_vote_never_scores_lower_without_a_model():
     assert (np.diff(score[34:]) >= 0).all()
 
 
-def test_clusters_are_named_by_the_limits_of_the_settings():
-    cluster, vote = np.array([0, 1, 2, -1]), np.array([-0.3, 0.3, 0.8, 0.6])
-    assert name_clusters(cluster, vote).tolist() == [0, -1, -1, -1]
-    wide = PhotoSettings(photo_vote=0.5, illustration_vote=0.5)
-    assert name_clusters(cluster, vote, wide).tolist() == [0, 0, 1, -1]
-    narrow = PhotoSettings(photo_vote=0.5, illustration_vote=-0.5)
-    assert name_clusters(cluster[[0, 1, 3]], vote[[0, 1, 3]], narrow).tolist() == [-1, -1, 1]
-
-
 # --- Scores ---------------------------------------------------------------------------------------
 
 
@@ -411,14 +364,6 @@ def test_with_too_few_pseudo_labels_they_are_the_answer(monkeypatch, counts):
     np.testing.assert_allclose(score, vote - DEFAULTS.photo_vote)
 
 
-def test_members_of_clusters_are_scored_with_their_cluster():
-    """One of the photos votes below the limit, one of the illustrations above it."""
-    label = np.repeat([0, 1], [60, 4])
-    vote = np.repeat([-2.0, 3.0, 2.0, 0.5], [59, 1, 3, 1])
-    score = score_images(np.zeros((64, 1)), vote, label)[1]
-    np.testing.assert_array_equal(score > 0, label == 1)
-
-
 def test_with_enough_pseudo_labels_a_model_is_fitted():
     ballots, codes, _ = collection(50, 5)
     label = np.repeat([0, 1], [50, 5])
@@ -427,17 +372,6 @@ def test_with_enough_pseudo_labels_a_model_is_fitted():
     np.testing.assert_array_equal(score > 0, label == 1)
     few = score_images(codes, ballots.mean(1), label, settings=PhotoSettings(min_pseudo_labels=6))
     assert few[0] is None
-
-
-def test_scores_are_means_of_vote_and_odds_less_the_threshold(monkeypatch):
-    """Votes of 0 and 10 and odds of -6 and 2 are the medians; the last image lies half way, and more."""
-    label = np.array([0] * 5 + [1] * 5 + [-1])
-    vote = np.array([0.0] * 5 + [10.0] * 5 + [5.0])
-    monkeypatch.setattr(photos, "cross_judge", lambda *_: np.array([-6.0] * 5 + [2.0] * 5 + [0.0]))
-    monkeypatch.setattr(photos, "emptiest_place", lambda *_: 0.1)
-    odds, score = score_images(np.zeros((11, 1)), vote, label)
-    assert odds[-1] == 0
-    np.testing.assert_allclose(score, [-1.1] * 5 + [0.9] * 5 + [0.25 - 0.1])
 
 
 # --- Decisions ------------------------------------------------------------------------------------
@@ -484,19 +418,6 @@ def test_undecided_sets_are_left(score, vote, most, verdict):
     assert is_photo.tolist() == [False] * len(score)
     assert not decided
     assert said == f"{verdict}; nothing is removed"
-
-
-def test_decided_sets_are_no_matter_of_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        is_photo, decided, verdict = choose_removed(SCORE, LABEL, SCORE, PhotoSettings(max_share=0.2))
-        none, also, no_photos = choose_removed(-np.abs(SCORE), LABEL, SCORE, PhotoSettings(max_share=0.0))
-    assert is_photo.tolist() == [False] * 80 + [True] * 20
-    assert verdict == "20 of 100 images are photographs"
-    assert none.tolist() == [False] * 100
-    assert no_photos == "no photographs: no group of the 100 images looks like any"
-    assert decided is also is True
-    assert choose_removed(SCORE[50:], LABEL[50:], SCORE[50:])[2] == "20 of 50 images are photographs"
 
 
 def test_a_score_of_nothing_is_no_photograph():

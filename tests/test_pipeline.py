@@ -13,11 +13,13 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, write_class_folders
 
-from illus import config, pipeline
+from illus import pipeline, profiles, work_folders
 from illus.__main__ import main
 from illus.copies.duplicates import stored_duplicates
 from illus.copies.leaks import scores_without
+from illus.dataset.resample import resample
 from illus.dataset.split import split, subsample_for_profile
+from illus.dataset.table import write_dataset, write_photos
 from illus.files.catalog import scan
 from illus.files.tables import read_table
 from illus.learn.settings import data_hash
@@ -42,16 +44,16 @@ def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypat
     card = json.loads((work / "model.json").read_text())
     assert pd.read_csv(work / "photos.csv").is_photo.tolist() == [False] * 72
     assert card["scores"]["test"]["n_images"] == 9
-    assert card["training"]["epochs"] == config.PROFILES["quick"].max_epochs
+    assert set(dataset.copies) == {1}, "classes of one size"
+    assert card["training"]["epochs"] == profiles.PROFILES["quick"].max_epochs
     assert f"macro F1 {card['scores']['test']['macro_f1']:.4f}" in " ".join(capsys.readouterr().out.split())
     assert snapshot(folder) == before
-    # A clone that has the record and the weights, but not the run's folder, scores without training.
+    # A clone that has the weights, but not the run's folder, scores without training.
     shutil.rmtree(work / "runs")
     card_before = (work / "model.json").read_text()
     assert main(["run", "--no-notebooks"]) == 0
     assert not (work / "runs").exists()
     assert json.loads((work / "model.json").read_text())["training"] == json.loads(card_before)["training"]
-    assert len(pd.read_csv(work / "experiments.csv")) == 1
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_bad_settings_are_an_error_in_one_line(tmp_path, monkeypatch, capsys, va
 def test_a_profile_limits_each_class_and_keeps_every_test_image(tmp_path, monkeypatch):
     folder = write_class_folders(tmp_path / "p", n=20)
     dataset = split(scan(folder), fractions={"train": 0.7, "validation": 0.15, "test": 0.15})
-    monkeypatch.setattr(config, "profile", lambda: config.Profile("tiny", 5, 1, 1, (0,)))
+    monkeypatch.setattr(profiles, "profile", lambda: profiles.Profile("tiny", 5, 1, 1, (0,)))
     part = subsample_for_profile(dataset)
     counts = part.groupby(["class_name", "split"]).size().unstack()
     assert counts["train"].tolist() == [5, 5, 5]
@@ -109,17 +111,17 @@ def test_an_unwritable_work_folder_is_an_error_in_one_line(tmp_path, monkeypatch
 )
 def test_each_data_set_has_a_work_folder(folder, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert config.work_dir(folder).as_posix() == f"work/{name}"
+    assert work_folders.work_dir(folder).as_posix() == f"work/{name}"
     assert (tmp_path / "work" / name).is_dir()
 
 
 def test_two_folders_of_one_name_have_work_folders_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        assert config.work_dir("a/images").as_posix() == "work/images"
-        assert config.work_dir("b/images").as_posix() == "work/images-2"
-        assert config.work_dir(tmp_path / "b" / "images").as_posix() == "work/images-2"
-        assert config.work_dir("c/images/train").as_posix() == "work/images-3"
+        assert work_folders.work_dir("a/images").as_posix() == "work/images"
+        assert work_folders.work_dir("b/images").as_posix() == "work/images-2"
+        assert work_folders.work_dir(tmp_path / "b" / "images").as_posix() == "work/images-2"
+        assert work_folders.work_dir("c/images/train").as_posix() == "work/images-3"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_two_folders_of_one_name_have_work_folders_of_their_own(tmp_path, monkey
 def test_a_work_folder_is_found_again_whatever_the_name(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        assert config.work_dir(name) == Path("work", name)
+        assert work_folders.work_dir(name) == Path("work", name)
     assert [path.name for path in Path("work").iterdir()] == [name]
 
 
@@ -147,28 +149,29 @@ def test_nothing_is_written_into_the_class_folders(inside, folder, class_folder_
 @pytest.mark.parametrize("names", [("Training", "Test", "TEST_2"), ("train", "test", "Testing")])
 def test_test_folders_are_found_in_any_case_and_from_inside(names, tmp_path, monkeypatch):
     for name in names:
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "cat").mkdir(parents=True)
     (tmp_path / "link").symlink_to(names[0])
     for folder in (names[0], "link", f"{names[0]}/../{names[0]}/"):
         monkeypatch.chdir(tmp_path)
-        assert {path.name for path in config.test_folders(folder)} == set(names[1:])
-    assert not any(path.is_absolute() for path in config.test_folders(names[0])), "they are recorded"
+        assert {path.name for path in work_folders.test_folders(folder)} == set(names[1:])
+    assert not any(path.is_absolute() for path in work_folders.test_folders(names[0])), "they are recorded"
     monkeypatch.chdir(tmp_path / names[0])
-    assert {path.name for path in config.test_folders(".")} == set(names[1:])
+    assert {path.name for path in work_folders.test_folders(".")} == set(names[1:])
 
 
 def test_test_folders_and_weights_are_found_beside_a_training_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("training", "test", "test_unseen_style", "images"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "cat").mkdir(parents=True)
+    (tmp_path / "test_logs" / "2026").mkdir(parents=True)
     (tmp_path / "test.txt").write_text("no folder")
-    assert [p.name for p in config.test_folders(tmp_path / "training")] == ["test", "test_unseen_style"]
-    assert config.test_folders(tmp_path / "images") == []
+    assert [p.name for p in work_folders.test_folders(tmp_path / "training")] == ["test", "test_unseen_style"]
+    assert work_folders.test_folders(tmp_path / "images") == []
     monkeypatch.setenv("PROFILE", "full")
-    assert config.weights_path("data/emoji20/training").as_posix() == "weights/best.h5"
-    assert config.weights_path(tmp_path / "images").as_posix() == "work/images/best.h5"
+    assert work_folders.weights_path("data/emoji20/training").as_posix() == "weights/best.h5"
+    assert work_folders.weights_path(tmp_path / "images").as_posix() == "work/images/best.h5"
     monkeypatch.setenv("PROFILE", "quick")
-    assert config.weights_path("data/emoji20/training").as_posix() == "work/emoji20/best.h5"
+    assert work_folders.weights_path("data/emoji20/training").as_posix() == "work/emoji20/best.h5"
 
 
 def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, capsys):
@@ -199,6 +202,50 @@ def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, ca
     with joblib.parallel_config(backend="threading"):
         pipeline.tell_leaks(folder, scored, names)
     assert "no test file is a copy" in capsys.readouterr().out.strip().split("\n\n")[1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda test: (test / "L2_99").mkdir(), "has classes that"),
+        (lambda test: [path.write_text("text") for path in test.rglob("*.png")], "is a readable image"),
+    ],
+)
+def test_what_cannot_be_scored_is_told_before_any_training(spoil, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: pytest.fail("the stages began"))
+    folder = write_class_folders(tmp_path / "data" / "training", n=2)
+    spoil(write_class_folders(tmp_path / "data" / "test", n=1))
+    (tmp_path / "data" / "test_logs").mkdir()
+    for arguments in (["--no-notebooks"], ["--recipe"]):
+        assert main(["run", str(folder), *arguments]) == 2
+        shown = capsys.readouterr()
+        assert message in shown.err
+        assert "test_logs is not scored" in shown.out
+
+
+@pytest.mark.parametrize("command", ["clean", "run", "review", "labels", "report", "leaks"])
+def test_the_folder_above_the_parts_is_refused_and_nothing_done(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "val", "test"):
+        write_class_folders(tmp_path / "data" / part, n=2)
+    last = {"clean": ["out"], "leaks": ["data/test"]}.get(command, [])
+    assert main([command, "data", *last]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert line.endswith(
+        "the sub-folders of data, test, train, val, look like parts of a data set, not like classes; "
+        "nothing was done. Name one of them, for example data/train"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    with pytest.raises(ValueError, match="look like parts"):
+        scan("data")
+
+
+def test_classes_may_be_called_like_parts(tmp_path):
+    folder = write_class_folders(tmp_path / "images", {"test tube": "red", "train": "blue"}, n=1)
+    assert len(scan(folder)) == 2
+    (folder / "train" / "steam").mkdir()  # a class folder may have sub-folders
+    assert len(scan(folder)) == 2
 
 
 @pytest.fixture
@@ -244,6 +291,15 @@ def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_pa
     pd.read_csv(tmp_path / "work/images/photos.csv").head(3).to_csv(tmp_path / "work/images/photos.csv")
     main(["review", str(folder)])
     assert len(calls) == 3, "a table that something else has written is made again"
+
+
+def test_a_look_at_a_part_is_not_taken_for_the_stage_of_the_whole_folder(quick_stages, tmp_path):
+    folder, calls = quick_stages
+    tables, work = pipeline.clean(folder), work_folders.work_dir(folder)
+    assert write_photos(tables.photos.iloc[::2], tables.catalog, work).name == "photos_of_a_part.csv"
+    pd.testing.assert_frame_equal(pipeline.clean(folder).photos, tables.photos)
+    assert len(calls) == 1
+    assert write_photos(tables.photos, tables.catalog, work).name == "photos.csv"
 
 
 def test_a_file_name_that_is_not_utf8_is_told_also_after_a_run_without_it(quick_stages, tmp_path, capsys):
@@ -307,13 +363,27 @@ def test_a_table_with_fewer_files_or_a_held_out_part_is_not_taken_for_all(quick_
     monkeypatch.setenv("PROFILE", "full")
     folder = write_class_folders(quick_stages[0].parent / "more", n=24)
     whole = pipeline.experiment_data(folder)
-    table = config.work_dir(folder) / "dataset.csv"
+    table = work_folders.work_dir(folder) / "dataset.csv"
     write_table(read_table(table).groupby("class_name").head(20), table)
     assert len(pipeline.experiment_data(folder)) == 60, "what a notebook left is read"
     assert data_hash(pipeline.experiment_data(folder, anew=True)) == data_hash(whole)
     pipeline.prepare(folder, held_out=0.2)
     assert "test" in set(read_table(table).split)
     assert data_hash(pipeline.experiment_data(folder)) == data_hash(whole)
+
+
+def test_what_a_notebook_balances_reaches_training(quick_stages):
+    folder = write_class_folders(quick_stages[0].parent / "more", n=24)
+    for path in sorted((folder / "L2_33").iterdir())[8:]:
+        path.unlink()
+    assert pipeline.prepare(folder).copies.max() == 2, "the square root of 24 / 8, rounded up and down"
+    for strategy in ("none", "upsample"):
+        plain = split(scan(folder), seed=profiles.SEED)
+        write_dataset(resample(plain, strategy, profiles.SEED), work_folders.work_dir(folder))
+        trained_on = pipeline.experiment_data(folder)
+        shown = trained_on[trained_on.split == "train"].groupby("class_name").copies.mean()
+        assert shown[["L2_2", "L2_10"]].tolist() == [1, 1]
+        assert (shown["L2_33"] > 2.5) == (strategy == "upsample")
 
 
 @pytest.mark.parametrize("names", [["1", "2", "10"], ["007", "008"], ["A", "B", "NA"]], ids="-".join)

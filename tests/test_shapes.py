@@ -10,7 +10,7 @@ from conftest import COLOURS, draw, write_class_folders
 from drawings import flat_drawing, noisy_image
 from PIL import Image
 
-from illus import config
+from illus import profiles
 from illus.__main__ import main
 from illus.copies.duplicates import find_duplicates
 from illus.dataset.split import resample, split
@@ -130,7 +130,7 @@ def test_a_run_on_very_few_images_ends_in_a_model_or_one_sentence(tmp_path, monk
     folder = write_class_folders(tmp_path / "images", n=n)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(folder))
-    monkeypatch.setattr(config, "profile", lambda: config.Profile("tiny", 5, 1, 1, (0,)))
+    monkeypatch.setattr(profiles, "profile", lambda: profiles.Profile("tiny", 5, 1, 1, (0,)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         code = main(["run", "--no-notebooks"])

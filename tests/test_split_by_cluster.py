@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_class_folders
 from drawings import clock, face, fish, house
 
+from illus.dataset.resample import resample
 from illus.dataset.split import cluster_by_shape, split, split_by_cluster
 from illus.files.catalog import scan
 
@@ -69,3 +71,49 @@ def test_different_shapes_and_classes_are_different_groups_and_linked_images_one
 def test_a_class_of_one_image_is_a_group():
     groups = cluster_by_shape(np.zeros((3, 4), np.float32), np.array([0, 1, 1]), pd.Series([0, 1, 2]))
     assert groups.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("n", [3, 14, 15])
+def test_a_small_class_has_images_in_every_part(n, tmp_path):
+    write_class_folders(tmp_path / "images", n=n)
+    dataset = split(scan(tmp_path / "images"), fractions={"train": 0.6, "validation": 0.4})
+    separated = split_by_cluster(dataset, tmp_path / "images", {"test": 0.15, "validation": 0.1})
+    assert (separated.groupby("class_name").split.nunique() == 3).all()
+    sizes = separated.groupby(["class_name", "split"]).size().unstack()
+    assert (sizes.train >= sizes[["test", "validation"]].max(axis=1)).all()
+    assert sizes.train.sum() >= n
+
+
+def test_variants_stay_together_where_that_leaves_few_groups(tmp_path):
+    folder = write_class_folders(tmp_path / "images", n=14)
+    dataset = split(scan(folder), fractions={"train": 0.6, "validation": 0.4})
+    number = dataset.path.str.extract(r"(\d+)\.png")[0].astype(int)
+    dataset["group"] = dataset.class_name + (number % 3).astype(str)  # three groups a class, of all shapes
+    separated = split_by_cluster(dataset, folder, {"test": 0.15, "validation": 0.1})
+    assert (separated.split.groupby(dataset.group).nunique() == 1).all()
+    assert (separated.groupby("class_name").split.nunique() == 3).all()
+
+
+def test_a_class_of_too_few_groups_is_named_before_training(tmp_path):
+    folder = write_class_folders(tmp_path / "images", n=14)
+    dataset = split(scan(folder), fractions={"train": 0.6, "validation": 0.4})
+    dataset.loc[dataset.class_name == "L2_33", "group"] = "one"
+    with pytest.warns(UserWarning, match="too few different images for the part 'validation' in L2_33"):
+        split_by_cluster(dataset, folder)
+    with pytest.raises(ValueError, match="too few different images for a part 'validation'"):
+        split_by_cluster(dataset.assign(group=dataset.class_name), folder)
+
+
+def test_the_balance_of_the_classes_outlives_the_new_split(tmp_path):
+    write_class_folders(tmp_path / "images", n=24)
+    for path in (tmp_path / "images" / "L2_33").glob("1*.png"):
+        path.unlink()
+    plain = split(scan(tmp_path / "images"), fractions={"train": 0.7, "validation": 0.3})
+    balanced = resample(plain, "upsample")
+    separated = split_by_cluster(balanced, tmp_path / "images", {"validation": 0.2})
+    train = separated[separated.split == "train"].groupby("class_name").copies
+    before = balanced[balanced.split == "train"].groupby("class_name").copies
+    np.testing.assert_allclose(train.mean(), before.mean(), atol=0.5 / train.size().min())
+    assert train.mean()["L2_33"] > 1.5
+    assert (separated.copies[separated.split != "train"] == 1).all()
+    assert (split_by_cluster(plain, tmp_path / "images").copies == 1).all()

@@ -46,12 +46,12 @@ def test_classes_may_be_called_by_numbers(tmp_path):
         "catalog": catalog,
         "duplicates": pd.DataFrame(columns=["path", "copy_of", "conflict"]),
         "photos": pd.DataFrame({"path": catalog.path, "is_photo": False}),
-        "split_by_cluster": catalog.assign(split="train"),
+        "split_by_cluster": catalog.assign(split="train", copies=1),
     }
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     scores = {"macro_f1": 0.5, "per_class": {"1": {"f1": 0.5}, "02": {"f1": 0.5}}}
-    card = {"scores": {"test": scores}, "training": {"sampling_power": 0.5}}
+    card = {"scores": {"test": scores}, "training": {}}
     figure = story.draw(folder, tmp_path, card, "en")
     widths = [patch.get_width() for axes in figure.axes for patch in axes.patches]
     assert widths.count(2) == 4, "two images of each class, collected and shown"
@@ -61,9 +61,9 @@ def test_classes_may_be_called_by_numbers(tmp_path):
 def test_the_picture_is_drawn(tables, tmp_path, language):
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
-    tables["catalog"].assign(split="train").to_csv(tmp_path / "split_by_cluster.csv", index=False)
+    tables["catalog"].assign(split="train", copies=1).to_csv(tmp_path / "split_by_cluster.csv", index=False)
     scores = {"macro_f1": 0.5, "per_class": {name: {"f1": 0.5} for name in COLOURS}}
-    card = {"scores": {"test": scores}, "training": {"sampling_power": 0.5}}
+    card = {"scores": {"test": scores}, "training": {}}
     figure = story.draw(tmp_path / "images", tmp_path, card, language)
     figure.savefig(tmp_path / "story.png", dpi=30)
     assert np.asarray(Image.open(tmp_path / "story.png").convert("L")).std() > 10

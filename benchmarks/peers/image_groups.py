@@ -17,7 +17,8 @@ import pandas as pd
 from illus.copies.candidates import ROWS_AT_ONCE
 from illus.copies.compare import pair_distances
 from illus.copies.duplicates import candidate_pairs, resolve_duplicates
-from illus.files.descriptors import COLUMNS, Descriptors, DuplicateSettings
+from illus.copies.settings import DuplicateSettings
+from illus.files.descriptors import COLUMNS, Descriptors
 
 FLIPPED = 1 / 4  # share of the bits of a hash that are flipped
 SHIFT, NOISE = 40, 12  # levels, sd of the change of an image's three channels, and of each cell

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from illus.files.descriptors import DEFAULTS
+from illus.copies.settings import DEFAULTS
 
 BANDS = ((0, 21), (21, 21), (42, 22))  # first bit and width of the parts that a 64-bit hash is cut into
 MAX_RADIUS = 5  # bits: at this distance, one of the three parts differs in at most one bit

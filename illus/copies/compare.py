@@ -4,19 +4,29 @@ In: descriptors. Out: a distance, small for duplicates and large for real differ
 """
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from illus.copies.align import NO_MOVE, Aligner, inverse, is_small, rescaled, warped
 from illus.copies.candidates import ROWS_AT_ONCE
+from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.files.cache import Stage, cached
-from illus.files.descriptors import DEFAULTS, THUMBNAIL_SIDE, Descriptors, DuplicateSettings
+from illus.files.descriptors import THUMBNAIL_SIDE, Descriptors
 from illus.parallel import in_parallel
 
 MEAN = np.full((1, 3), 1 / 3, np.float32)
 YCC = np.array([[0.299, 0.587, 0.114], [0.5, -0.4187, -0.0813], [-0.1687, -0.3313, 0.5]], np.float32)  # JFIF
-ECC_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
+YCC[1:] *= 0.5**0.5  # the square of a colour difference counts half
+SUM = np.ones((1, 3), np.float32)
+BESIDE = np.ones((3, 3), np.uint8)
+COARSE_SIDE, COARSE_WINDOW = 32, 3  # px, at which most pairs are told apart
+COARSE_STEPS, FINE_STEPS = 4, 1  # of the alignment at that side, and at the full one
+COARSE_LIMIT = 1.25  # times ``unlike``: of a thin outline the coarse comparison exaggerates
+SLACK = 1.5  # times the limits of an alignment, within which a coarse one is refined
 
 BLUR = 0.7  # px, sd of the blur before two images are compared: about one step of resampling
 UNSATURATED = (8, 247)  # levels between which brightness and contrast are fitted: others may be clipped
@@ -24,10 +34,17 @@ MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
 MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
 PAIRS_PER_TASK = 100  # compared by a worker at a time: about a second, and less than 7 MB of descriptors
 DISTANCES = Stage(
-    "distances", ("illus/files/descriptors.py", "illus/copies/compare.py"), (np.dtype(np.float64),)
+    "distances",
+    ("illus/files/descriptors.py", "illus/copies/align.py", "illus/copies/compare.py"),
+    (np.dtype(np.float64),),
 )
 
-View = tuple[np.ndarray, np.ndarray, np.ndarray]  # two images, and 1 where the content of both is known
+
+class Seen(NamedTuple):
+    """An image as it is compared."""
+
+    smooth: np.ndarray  # float32, (side, side, 3)
+    edges: np.ndarray  # float32, (side, side): strongest gradient of the channels, in levels per pixel
 
 
 def plausible(
@@ -109,10 +126,13 @@ def distance(
 ) -> float:
     """How different two images are.
 
-    They are compared at the size of the smaller one: aligned by a small affine map (enhanced
-    correlation coefficient, Evangelidis and Psarakis 2008), brightness and contrast fitted, both blurred.
-    The result is the largest mean difference over any window, less what resampling does to edges, divided
-    by how detailed the drawing is. Of several attempts the smallest result counts.
+    They are compared at the size of the smaller one, aligned by a small affine map, brightness and contrast
+    fitted, both blurred. The result is the largest mean difference over any window, less what resampling does
+    to edges, divided by how detailed the drawing is. Of several attempts the smallest result counts; there is
+    none after one below ``settings.sure``.
+
+    Most pairs are of different drawings, which shows at ``COARSE_SIDE`` already: a distance there above
+    ``settings.unlike`` is the result.
 
     Parameters
     ----------
@@ -131,24 +151,89 @@ def distance(
     pair = descriptors[[i, j]]
     content = (pair["box"][:, 2:] - pair["box"][:, :2]).max(1)
     fill = np.log(content / pair["size"].max(1))
+    margin = settings.margin_penalty * abs(fill[0] - fill[1])
     side = int(np.clip(content.min(), settings.smallest_side, THUMBNAIL_SIDE))
-    a, b = (_resize(image, side) for image in pair["thumbnail"])
-    a_known, b_known = (_known(*place, side) for place in zip(pair["box"], pair["size"], strict=True))
-    views = [(a, b, a_known * b_known), *_aligned(a, b, a_known, b_known, settings)]
-    residuals = [_residual(*view, settings) for view in views]
-    if min(residuals) < settings.max_retry_distance:
-        backward = list(_aligned(b, a, b_known, a_known, settings))
-        residuals += [_residual(*view, settings) for view in backward]
-        residuals += [
-            _residual(*relit, settings) + penalty
-            for view in views + backward
-            for penalty, relit in _relit(*view, settings)
-        ]
-    return min(residuals) + settings.margin_penalty * abs(fill[0] - fill[1])
+    coarse = _Level(pair, min(COARSE_SIDE, side), COARSE_WINDOW, settings)
+    warp = coarse.align(NO_MOVE, COARSE_STEPS)
+    gap = coarse.gap(warp, settings.unlike)
+    if gap > COARSE_LIMIT * settings.unlike:
+        return gap + margin
+    fine = _Level(pair, side, settings.window, settings)
+    warp = fine.align(rescaled(warp, side / coarse.side), FINE_STEPS)
+    gap = fine.gap(warp, settings.sure)
+    if settings.sure < gap < settings.max_retry_distance:
+        gap = min(gap, fine.swapped().gap(inverse(warp), settings.sure))
+    return gap + margin
+
+
+class _Level:
+    """Two images at one side, and how different they are there."""
+
+    def __init__(self, pair: np.ndarray, side: int, window: int, settings: DuplicateSettings) -> None:
+        self.side, self.window, self.settings = side, window, settings
+        self.images = [_resize(image, side) for image in pair["thumbnail"]]
+        self.known = [_known(*place, side) for place in zip(pair["box"], pair["size"], strict=True)]
+        self.seen = [_see(image) for image in self.images]
+
+    def swapped(self) -> "_Level":
+        """The same with the other image fixed."""
+        other = copy(self)
+        for name in ("images", "known", "seen"):
+            setattr(other, name, getattr(self, name)[::-1])
+        return other
+
+    def align(self, warp: np.ndarray, steps: int) -> np.ndarray:
+        """A better map of the second image upon the first; none if it is far too large to become small."""
+        fixed, moving = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in self.images)
+        warp = Aligner(fixed, self.known[0]).align(moving, warp, steps)
+        return warp if self.is_small(warp, SLACK) else NO_MOVE
+
+    def is_small(self, warp: np.ndarray, slack: float = 1.0) -> bool:
+        limits = (self.settings.max_scale, self.settings.max_shear, self.settings.max_shift)
+        return is_small(warp, self.side, *(slack * limit for limit in limits))
+
+    def gap(self, warp: np.ndarray, enough: float) -> float:
+        """The smallest difference with and without the map, and with the light of the fixed image.
+
+        Once it is small enough nothing else is tried.
+        """
+        known = self.known[0] * self.known[1]
+        moving, best = self.seen[1], self.difference(self.seen[1], known)
+        if best > enough and warp is not NO_MOVE and self.is_small(warp):
+            moved, moved_known = self.move(warp)
+            gap = self.difference(moved, moved_known)
+            if gap < best:
+                moving, known, best = moved, moved_known, gap
+        if enough < best < self.settings.max_retry_distance:
+            for penalty, lit in _relit(self.seen[0].smooth, moving, known, self.settings):
+                best = min(best, self.difference(lit, known) + penalty)
+        return best
+
+    def move(self, warp: np.ndarray) -> tuple[Seen, np.ndarray]:
+        moved = warped(self.images[1], warp, cv2.INTER_CUBIC).clip(0, 255)
+        known = warped(self.known[1], warp, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
+        return _see(moved), cv2.erode(self.known[0] * known, BESIDE)
+
+    def difference(self, moving: Seen, known: np.ndarray) -> float:
+        """Largest mean difference over any window, colour counting half, divided by the drawing's detail."""
+        fixed = self.seen[0]
+        change = cv2.transform(fixed.smooth - moving.smooth, YCC)
+        change = cv2.sqrt(cv2.transform(cv2.multiply(change, change), SUM)) * known
+        edges = cv2.max(fixed.edges, moving.edges) * known
+        window = (self.window, self.window)
+        worst = cv2.minMaxLoc(cv2.blur(change - self.settings.edge_allowance * edges, window))[1]
+        return max(0.0, worst) / (1 + cv2.mean(edges)[0] / self.settings.detail)
 
 
 def _resize(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _see(image: np.ndarray) -> Seen:
+    smooth = cv2.GaussianBlur(image, (0, 0), BLUR)
+    dx, dy = (cv2.Sobel(smooth, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
+    red, green, blue = cv2.split(cv2.magnitude(dx, dy))
+    return Seen(smooth, cv2.max(cv2.max(red, green), blue))
 
 
 def _known(box: np.ndarray, size: np.ndarray, side: int) -> np.ndarray:
@@ -168,65 +253,28 @@ def _known(box: np.ndarray, size: np.ndarray, side: int) -> np.ndarray:
     return known
 
 
-def _aligned(
-    fixed: np.ndarray,
-    moving: np.ndarray,
-    fixed_known: np.ndarray,
-    moving_known: np.ndarray,
-    settings: DuplicateSettings,
-) -> Iterator[View]:
-    """The fixed image, the moving one aligned with it, and where both are known; nothing if that fails."""
-    side = len(fixed)
-    template, image = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in (fixed, moving))
-    try:
-        start = np.eye(2, 3, dtype=np.float32)
-        _, warp = cv2.findTransformECC(template, image, start, cv2.MOTION_AFFINE, ECC_STEPS)
-    except cv2.error:  # the images have too little structure, or too little in common
-        return
-    change = warp[:, :2] - np.eye(2)
-    scale, stretch = np.trace(change) / 2, (change[0, 0] - change[1, 1]) / 2
-    shear = max(abs(stretch), abs(change[0, 1]), abs(change[1, 0]))
-    shift = np.abs(change.sum(1) * side / 2 + warp[:, 2]).max() / side
-    if abs(scale) <= settings.max_scale and shear <= settings.max_shear and shift <= settings.max_shift:
-        cubic, nearest = (cv2.WARP_INVERSE_MAP | method for method in (cv2.INTER_CUBIC, cv2.INTER_NEAREST))
-        moved = cv2.warpAffine(moving, warp, (side, side), flags=cubic, borderMode=cv2.BORDER_REPLICATE)
-        known = cv2.warpAffine(moving_known, warp, (side, side), flags=nearest)
-        yield fixed, moved.clip(0, 255), fixed_known * known
-
-
 def _relit(
-    fixed: np.ndarray, moved: np.ndarray, known: np.ndarray, settings: DuplicateSettings
-) -> Iterator[tuple[float, View]]:
-    """The moved image with the brightness, or with the contrast, of the fixed one; with penalties."""
+    fixed: np.ndarray, moving: Seen, known: np.ndarray, settings: DuplicateSettings
+) -> Iterator[tuple[float, Seen]]:
+    """The moving image with the brightness, or with the contrast, of the fixed one; with penalties."""
     darkest, brightest = UNSATURATED
-    inner = (cv2.min(fixed, moved) > darkest) & (cv2.max(fixed, moved) < brightest) & (known > 0)[..., None]
-    x, y = moved[inner], fixed[inner]
+    smooth = moving.smooth
+    inner = (cv2.min(fixed, smooth) > darkest) & (cv2.max(fixed, smooth) < brightest) & (known > 0)[..., None]
+    x, y = smooth[inner], fixed[inner]
     if len(x) < MIN_FITTED:
         return
-    lights = [(np.clip(np.dot(x, y) / np.dot(x, x), *settings.gain), 0.0)]
-    if x.std() > MIN_CONTRAST:
-        gain = np.clip(((x - x.mean()) * (y - y.mean())).mean() / x.var(), *settings.gain)
-        lights.append((gain, np.clip(y.mean() - gain * x.mean(), *settings.offset)))
+    lights = [(_clip(float(x @ y) / float(x @ x), settings.gain), 0.0)]
+    mean_x, mean_y = float(x.mean()), float(y.mean())
+    x, y = x - mean_x, y - mean_y
+    power = float(x @ x)
+    if power > MIN_CONTRAST**2 * len(x):
+        gain = _clip(float(x @ y) / power, settings.gain)
+        lights.append((gain, _clip(mean_y - gain * mean_x, settings.offset)))
     for gain, offset in lights:
-        lit = (np.float32(gain) * moved + np.float32(offset)).clip(0, 255)
-        change = float(cv2.transform(cv2.absdiff(lit, moved), MEAN).max())
-        yield settings.light_penalty * change, (fixed, lit, known)
+        lit = (np.float32(gain) * smooth + np.float32(offset)).clip(0, 255)
+        change = cv2.minMaxLoc(cv2.transform(cv2.absdiff(lit, smooth), MEAN))[1]
+        yield settings.light_penalty * change, Seen(lit, np.float32(gain) * moving.edges)
 
 
-def _residual(a: np.ndarray, b: np.ndarray, known: np.ndarray, settings: DuplicateSettings) -> float:
-    """Largest mean difference over any window, colour counting half, divided by the drawing's detail."""
-    known = known[..., None]
-    a, b = (cv2.GaussianBlur(p * known, (0, 0), BLUR) for p in (a, b))
-    luma, *chroma = cv2.split(cv2.transform(a - b, YCC))
-    difference = np.sqrt(luma**2 + 0.5 * (chroma[0] ** 2 + chroma[1] ** 2))
-    edges = cv2.max(_gradient(a), _gradient(b))
-    window = (settings.window, settings.window)
-    worst = (cv2.blur(difference, window) - settings.edge_allowance * cv2.blur(edges, window)).max()
-    return max(0.0, float(worst)) / (1 + float(edges.mean()) / settings.detail)
-
-
-def _gradient(image: np.ndarray) -> np.ndarray:
-    """Strongest gradient of the three channels, in levels per pixel."""
-    dx, dy = (cv2.Sobel(image, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
-    red, green, blue = cv2.split(cv2.magnitude(dx, dy))
-    return cv2.max(cv2.max(red, green), blue) / 8
+def _clip(value: float, limits: tuple[float, float]) -> float:
+    return min(max(value, limits[0]), limits[1])

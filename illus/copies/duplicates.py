@@ -12,9 +12,10 @@ import pandas as pd
 from illus.copies.candidates import ROWS_AT_ONCE, hash_pairs, neighbour_pairs, unique_pairs
 from illus.copies.compare import distance, pair_distances, plausible
 from illus.copies.groups import connected_components, group_members
-from illus.copies.removal import BETTER, COLUMNS, duplicates_table, take_apart
-from illus.files.descriptors import DEFAULTS, Descriptors, DuplicateSettings, mirrored
-from illus.files.overrides import BY_DECISION, relabel, tell
+from illus.copies.settings import DEFAULTS, DuplicateSettings
+from illus.copies.which_is_kept import BETTER, COLUMNS, duplicates_table, take_apart
+from illus.files.descriptors import Descriptors, mirrored
+from illus.files.overrides import BY_DECISION, print_applied, relabel
 from illus.files.reading import kept_descriptors
 from illus.parallel import write_table
 
@@ -34,6 +35,7 @@ def find_duplicates(
     Exact duplicates have the same bytes or the same decoded pixels. Near duplicates show the same image
     with another encoding, size or padding, a small shift, or a mild change of brightness or contrast.
     Variants show the same shapes with a real difference, for example another skin tone, or mirrored.
+    Blank images show nothing; they are listed and kept, but compared with none.
 
     Of a set of duplicates the file with most pixels is kept, then the least compressed (lossless formats
     first, then most bytes), then the first path. Duplicates in different classes are a label conflict:
@@ -56,12 +58,12 @@ def find_duplicates(
     Returns
     -------
     pandas.DataFrame
-        One row per file that has a duplicate or a variant, sorted by path:
+        One row per file that has a duplicate or a variant, or is blank, sorted by path:
 
         - ``path``;
         - ``group`` (str): the same for duplicates and variants, which a split must keep together;
         - ``relation``: ``exact`` or ``near``, to the kept file of the set (of the kept file, to any other
-          one), or ``variant`` for a file without duplicates;
+          one), ``variant`` for a file without duplicates, or ``blank``;
         - ``keep`` (bool) and ``reason`` (str);
         - ``distance`` (float): to the best file of the set, see :func:`illus.copies.compare.distance`; of
           the best file itself, the largest in the set;
@@ -75,7 +77,7 @@ def find_duplicates(
     """
     if not (catalog.error == "").any():
         return pd.DataFrame(columns=COLUMNS)
-    files, descriptors = distinct_images(catalog, folder, settings, cache=cache)
+    files, descriptors = distinct_images(catalog, folder, cache=cache)
     pairs = candidate_pairs(descriptors, settings)
     distances = pair_distances(descriptors, pairs, settings, cache)
     return resolve_duplicates(files, descriptors, pairs, distances, settings, overrides)
@@ -115,32 +117,30 @@ def stored_duplicates(
 
 
 def distinct_images(
-    catalog: pd.DataFrame,
-    folder: str | Path,
-    settings: DuplicateSettings = DEFAULTS,
-    *,
-    cache: Path | None = None,
+    catalog: pd.DataFrame, folder: str | Path, *, cache: Path | None = None
 ) -> tuple[pd.DataFrame, Descriptors]:
     """Order the readable files, best first, and describe each distinct image once.
 
     Parameters
     ----------
-    catalog, folder, settings, cache
+    catalog, folder, cache
         As for :func:`find_duplicates`.
 
     Returns
     -------
     files : pandas.DataFrame
         From :func:`best_first`, with ``image``: 0, 1, ... in this order, equal for equal decoded pixels.
+        Of blank files each is an image of its own, since equal pixels prove nothing there.
     descriptors : Descriptors
         One per image.
     """
     files = best_first(catalog[catalog.error == ""])
     once = files.drop_duplicates("sha256")
-    descriptors = kept_descriptors(once, folder, settings, cache)
-    pixels = pd.Series(descriptors["pixels"], once.sha256)
-    files["image"] = pd.factorize(files.sha256.map(pixels))[0]
-    return files, descriptors[~pixels.duplicated().to_numpy()]
+    descriptors = kept_descriptors(once, folder, cache)
+    row = pd.Index(once.sha256).get_indexer(files.sha256)
+    shown = pd.Series(descriptors["pixels"][row]).where(~descriptors["blank"][row], files.path)
+    files["image"] = pd.factorize(shown)[0]
+    return files, descriptors[row[~shown.duplicated().to_numpy()]]
 
 
 def best_first(files: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +151,7 @@ def best_first(files: pd.DataFrame) -> pd.DataFrame:
 
 
 def candidate_pairs(descriptors: Descriptors, settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
-    """Pairs of images worth comparing: near by a hash, or neighbours by colour, and plausible.
+    """Pairs of images worth comparing: near by a hash, or neighbours by colour, plausible, and not blank.
 
     Parameters
     ----------
@@ -169,6 +169,7 @@ def candidate_pairs(descriptors: Descriptors, settings: DuplicateSettings = DEFA
     colours = descriptors["colours"].reshape(len(descriptors), -1)
     by_colour = neighbour_pairs(colours, settings.colour_neighbours, max_exact=settings.max_exact)
     pairs = unique_pairs(np.concatenate([*by_hash, by_colour]))
+    pairs = pairs[~descriptors["blank"][pairs].any(1)]
     return pairs[plausible(descriptors, pairs, settings)]
 
 
@@ -194,12 +195,14 @@ def resolve_duplicates(
     overrides : pandas.DataFrame, optional
         As for :func:`find_duplicates`.
     """
-    tell("duplicates", files, overrides)
+    print_applied("duplicates", files, overrides)
     files = relabel(files, overrides)
     files, descriptors, pairs, distances, apart = take_apart(files, descriptors, pairs, distances, overrides)
     group = join_variants(descriptors, pairs[distances <= settings.near], settings)
     best, to_best = assign_copies(descriptors, pairs, np.where(apart, np.inf, distances), settings)
-    files = files.assign(best=best[files.image], distance=to_best[files.image])
+    files = files.assign(
+        best=best[files.image], distance=to_best[files.image], blank=descriptors["blank"][files.image]
+    )
     return duplicates_table(files, group[files.image], overrides)
 
 

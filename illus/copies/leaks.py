@@ -19,9 +19,10 @@ from evaluate import Scores, natural_key, on_one_line, score
 from illus.copies.candidates import hash_pairs, unique_pairs
 from illus.copies.compare import plausible
 from illus.copies.duplicates import distinct_images, pair_distances
+from illus.copies.settings import DEFAULTS as DUPLICATES
+from illus.copies.settings import DuplicateSettings
 from illus.files.catalog import scan
-from illus.files.descriptors import DEFAULTS as DUPLICATES
-from illus.files.descriptors import Descriptors, DuplicateSettings
+from illus.files.descriptors import Descriptors
 from illus.files.overrides import decided, relabel
 
 COLUMNS = ["path", "copy_of", "relation", "distance", "class_name", "copy_class"]
@@ -83,15 +84,16 @@ def describe_folder(
     """
     catalog = relabel(scan(folder, cache=cache), overrides)
     catalog = catalog[decided(catalog, overrides) != "drop"]
-    return Images(*distinct_images(catalog, folder, settings.duplicates, cache=cache))
+    return Images(*distinct_images(catalog, folder, cache=cache))
 
 
 def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
     """The test files that are copies of training files.
 
-    Exact copies have the same decoded pixels; near copies a distance (:func:`illus.copies.compare.distance`)
-    below ``settings.near``. But the plainer two drawings are, the more alike they can be by chance: where one
-    has less than ``settings.plain`` bytes of :func:`detail`, the allowed distance shrinks in proportion.
+    Exact copies have the same decoded pixels, unless nothing is to be seen in them. Near copies have a
+    distance (:func:`illus.copies.compare.distance`) below ``settings.near``. But the plainer two drawings
+    are, the more alike they can be by chance: where one has less than ``settings.plain`` bytes of
+    :func:`detail`, the allowed distance shrinks in proportion.
 
     Parameters
     ----------
@@ -127,10 +129,11 @@ def resolve_leaks(
 
 
 def _equal(training: Images, test: Images) -> pd.DataFrame:
-    """Pairs of images of the same pixels."""
-    _, first, second = np.intersect1d(
-        training.descriptors["pixels"], test.descriptors["pixels"], return_indices=True
-    )
+    """Pairs of images of the same pixels, where there is something to see in them."""
+    seen = [np.flatnonzero(~images.descriptors["blank"]) for images in (training, test)]
+    pixels = (training.descriptors["pixels"][seen[0]], test.descriptors["pixels"][seen[1]])
+    _, *places = np.intersect1d(*pixels, return_indices=True)
+    first, second = (rows[place] for rows, place in zip(seen, places, strict=True))
     return pd.DataFrame({"training": first, "test": second, "distance": 0.0, "relation": "exact"})
 
 
@@ -151,6 +154,7 @@ def compared_pairs(training: Images, test: Images, settings: LeakSettings = DEFA
     columns = np.concatenate([training.descriptors.columns, test.descriptors.columns])
     proposed = cross_pairs(training.descriptors, test.descriptors, settings.duplicates)
     pairs = np.add(proposed, [0, n])
+    pairs = pairs[~columns["blank"][pairs].any(1)]
     pairs = pairs[plausible(columns, pairs, settings.duplicates)]
     needed, places = np.unique(pairs, return_inverse=True)
     images = [training.descriptors[needed[needed < n]], test.descriptors[needed[needed >= n] - n]]

@@ -6,9 +6,12 @@ In: the tables of the stages. Out: copies of the kept files, or hard links to th
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import unicodedata
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +23,7 @@ from illus.parallel import progress, write_table
 
 REMOVED = "removed.csv"
 COLUMNS = ["path", "reason", "counterpart"]
-PHOTO, UNREADABLE = "photo", "unreadable: "
+PHOTO, UNREADABLE, CONFLICT = "photo", "unreadable: ", "label conflict"
 KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # of image_dataset_from_directory in Keras 3
 
 
@@ -149,9 +152,10 @@ def write_cleaned(
     folder, out = Path(folder), Path(out)
     check_out(folder, out)
     if kept.empty:
-        raise ValueError(f"nothing is kept of {folder}, so {out} is not made")
+        why = f"all are left out: {_count_reasons(removed)}" if len(removed) else "it has no files"
+        raise ValueError(f"nothing is kept of {folder}, so {out} is not made; {why}")
     copies = pd.Series("", kept.index, dtype=object)
-    with tempfile.TemporaryDirectory(prefix=".cleaned-", dir=out.parent) as temporary:
+    with _exit_on_sigterm(), tempfile.TemporaryDirectory(prefix=".cleaned-", dir=out.parent) as temporary:
         building = Path(temporary, "out")  # the folder around it cannot be read by others
         building.mkdir()
         write_table(removed, building / REMOVED)
@@ -160,6 +164,24 @@ def write_cleaned(
             copies[row] = target.relative_to(building).as_posix()
         building.rename(out)
     return kept.assign(copy=copies)
+
+
+@contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """Within the block SIGTERM raises SystemExit, so that what is half made is deleted."""
+    if threading.current_thread() is not threading.main_thread():  # Python allows no handler there
+        yield
+        return
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not stop the deleting
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def free_places(files: pd.DataFrame, out: Path) -> Iterator[tuple[Hashable, Path]]:
@@ -228,13 +250,7 @@ def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path
     home = removed.path.str.split("/").str[0].map(lambda name: unicodedata.normalize("NFC", name))
     if lost := sorted(set(home) - set(written.class_name), key=natural_key):
         lines.append(f"nothing is left of {shorten_list(lost)}")
-    kinds = {
-        "unreadable": removed.reason.str.startswith(UNREADABLE),
-        "photos": removed.reason.eq(PHOTO),
-        "copies of a kept file": removed.counterpart.ne(""),
-    }
-    counts = pd.Series(np.select(list(kinds.values()), list(kinds), "for other reasons")).value_counts()
-    numbers = ", ".join(f"{n:,} {what}" for what, n in counts.items())
+    numbers = _count_reasons(removed)
     lines.append(f"{len(removed):,} left out{': ' if numbers else ''}{numbers}; see {Path(out) / REMOVED}")
     if skipped := (~written["copy"].str.lower().str.endswith(KERAS_ENDINGS)).sum():
         endings = " ".join(KERAS_ENDINGS)
@@ -242,3 +258,15 @@ def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path
     if link:
         lines.append("hard links: each file is one with its original, so editing it edits the original too")
     return "\n".join(on_one_line(line) for line in lines)
+
+
+def _count_reasons(removed: pd.DataFrame) -> str:
+    """How many files were left out for what, in words; empty if none were."""
+    kinds = {
+        "unreadable": removed.reason.str.startswith(UNREADABLE),
+        "photos": removed.reason.eq(PHOTO),
+        "copies of a kept file": removed.counterpart.ne(""),
+        "in label conflicts": removed.reason.str.startswith(CONFLICT),
+    }
+    counts = pd.Series(np.select(list(kinds.values()), list(kinds), "for other reasons")).value_counts()
+    return ", ".join(f"{n:,} {what}" for what, n in counts.items())

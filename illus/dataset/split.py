@@ -1,26 +1,29 @@
-"""Catalog, duplicates and photos -> the data set: its parts, and how often each image is shown.
+"""Catalog, duplicates and photos -> the data set and its parts, by whole groups.
 
-In: catalog.csv, and if they exist duplicates.csv and photos.csv. Out: dataset.csv.
+In: catalog.csv, and if they exist duplicates.csv and photos.csv. Out: the table of the data set.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from evaluate import natural_key
-from illus import config
+from evaluate import natural_key, shorten_list
+from illus import profiles
 from illus.copies.groups import connected_components, draw_groups
-from illus.files.descriptors import describe_images
-from illus.files.overrides import decided, relabel, tell
+from illus.dataset.resample import copies_after_parting
+from illus.files.overrides import decided, print_applied, relabel
+from illus.files.reading import kept_descriptors
 
 COLUMNS = ["path", "class_name", "class_id", "group", "split", "copies", "sha256"]
-STRATEGIES = ("none", "downsample", "upsample", "both")
 VALIDATION_SHARE = 0.1
+HELD_OUT_SHARE = 0.15  # of each class, for the part test, where there are no test folders
 DEFAULT_FRACTIONS = {"train": 1 - VALIDATION_SHARE, "validation": VALIDATION_SHARE}
 CLUSTER_SIZE = 8  # images of a cluster of look-alikes, on average
+FINER = 2  # times the groups that a class needs, where it has too few: shares of parts get nearer
 
 
 def split(
@@ -56,6 +59,11 @@ def split(
         ``path``, ``class_name``, ``class_id`` (position in class order), ``group``, ``split``,
         ``copies`` (1: how often the image is shown per epoch), ``sha256``. Sorted as the catalog.
 
+    Warns
+    -----
+    UserWarning
+        A class has too few groups for an image in each part.
+
     Raises
     ------
     ValueError
@@ -64,16 +72,14 @@ def split(
     """
     fractions = fractions or DEFAULT_FRACTIONS
     catalog = relabel(catalog, overrides)
-    rows = catalog[(catalog.error == "") & (decided(catalog, overrides) != "drop")].copy()
-    tell("split", catalog, overrides, ("drop", "label"))
+    print_applied("split", catalog, overrides, ("drop", "label"))
+    why = _left_out(catalog, duplicates, photos, overrides)
+    rows = catalog[why == ""].copy()
     rows["group"] = rows.sha256.str[:16]
     if duplicates is not None:
         group_of = dict(zip(duplicates.path, duplicates.group.astype(str), strict=True))
         rows["group"] = [group_of.get(path, group) for path, group in zip(rows.path, rows.group, strict=True)]
-        rows = rows[~rows.path.isin(duplicates.path[~duplicates.keep.astype(bool)])]
-    if photos is not None:
-        rows = rows[~rows.path.isin(photos.path[photos.is_photo.astype(bool)])]
-    classes = _classes_left(catalog, rows)
+    classes = _classes_left(catalog, why)
     rows["class_id"] = rows.class_name.map({name: i for i, name in enumerate(classes)})
     first, *others = fractions
     rng = np.random.default_rng(seed)
@@ -82,90 +88,84 @@ def split(
         free = rows[rows.split == first]
         share = fractions[part] * len(rows) / len(free)
         rows.loc[free.index[draw_groups(free.class_name, free.group, share, rng)], "split"] = part
-        if not (rows.split == part).any():
-            raise ValueError(f"too few images to give the part {part!r} {fractions[part]:.0%} of them")
+    check_parts(rows, list(fractions))
     assert (rows.groupby("group").split.nunique() == 1).all(), "a group of near-duplicates crosses the split"
     return rows.assign(copies=1)[COLUMNS].reset_index(drop=True)
 
 
-def _classes_left(catalog: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    """Names in class order of the classes in ``rows``; ValueError if any is lost or there is only one."""
-    if rows.empty:
-        raise ValueError("no readable image is left to split")
-    classes = sorted(rows.class_name.unique(), key=natural_key)
-    lost = [name for name in catalog.class_name.unique() if name not in set(classes)]
-    if lost:
-        raise ValueError(
-            f"no image is left of {', '.join(lost)}: all are unreadable, duplicates of other "
-            "images, photos or dropped; remove the folder or add images"
-        )
+def _left_out(
+    catalog: pd.DataFrame,
+    duplicates: pd.DataFrame | None,
+    photos: pd.DataFrame | None,
+    overrides: pd.DataFrame | None,
+) -> pd.Series:
+    """Why each file of a catalog is not in the data set; empty for one that is."""
+    why = pd.Series("", catalog.index)
+    if photos is not None:
+        why[catalog.path.isin(photos.path[photos.is_photo.astype(bool)])] = "photographs"
+    if duplicates is not None:
+        why[catalog.path.isin(duplicates.path[~duplicates.keep.astype(bool)])] = "copies that are not kept"
+    why[decided(catalog, overrides) == "drop"] = "dropped by a decision"
+    why[catalog.error != ""] = "unreadable"
+    return why
+
+
+def _classes_left(catalog: pd.DataFrame, why: pd.Series) -> list[str]:
+    """Classes that have images, in class order; ValueError if any has none or there is only one."""
+
+    def told(reasons: pd.Series) -> str:
+        return ", ".join(f"{n:,} {reason}" for reason, n in reasons.value_counts().items()) or "no files"
+
+    if not (why == "").any():
+        raise ValueError(f"no image is left to split: {told(why)}")
+    classes = sorted(catalog.class_name[why == ""].unique(), key=natural_key)
+    if lost := [name for name in catalog.class_name.unique() if name not in set(classes)]:
+        each = ", ".join(f"{name} ({told(why[catalog.class_name == name])})" for name in lost)
+        raise ValueError(f"no image is left of {each}: remove the folder or add images")
     if len(classes) < 2:
         raise ValueError(f"only one class, {classes[0]}: a classifier needs at least two")
     return classes
 
 
+def check_parts(rows: pd.DataFrame, parts: Sequence[str]) -> None:
+    """ValueError if a part has no image at all; a warning that names the classes that lack one in a part."""
+    counts = pd.crosstab(rows.class_name, rows.split).reindex(columns=list(parts), fill_value=0)
+    for part in parts:
+        if not counts[part].any():
+            raise ValueError(
+                f"too few different images for a part {part!r}: no class has enough groups of look-alikes "
+                f"for all of {', '.join(parts)}"
+            )
+        if lacking := sorted(counts.index[counts[part] == 0], key=natural_key):
+            warnings.warn(
+                f"too few different images for the part {part!r} in {shorten_list(lacking)}: {part} has none "
+                f"of {'them' if len(lacking) > 1 else 'it'}",
+                stacklevel=3,
+            )
+
+
 def subsample_for_profile(dataset: pd.DataFrame) -> pd.DataFrame:
     """At most as many images of each class and part as the profile allows; the part ``test`` stays whole.
 
-    Drawn with ``config.SEED``; same columns and order as ``dataset``, which has those of dataset.csv.
+    Drawn with ``profiles.SEED``; same columns and order as ``dataset``, which has those of dataset.csv.
+    Copies stay as they are, so that classes that are cut become more equal.
     """
-    limit = config.profile().max_per_class
+    limit = profiles.profile().max_per_class
     if limit is None:
         return dataset
-    shuffled = dataset.sample(frac=1, random_state=config.SEED)
+    shuffled = dataset.sample(frac=1, random_state=profiles.SEED)
     rank = shuffled.groupby(["class_id", "split"]).cumcount()
     kept = shuffled[(rank < limit) | (shuffled.split == "test")]
     return kept.sort_index().reset_index(drop=True)
 
 
-def resample(dataset: pd.DataFrame, strategy: str, seed: int = 0) -> pd.DataFrame:
-    """Balance the training part by showing images more than once or not at all.
-
-    Only ``copies`` changes, and only in training rows: no row is added or removed. Augmentation makes
-    repeated images differ.
-
-    Parameters
-    ----------
-    dataset : pandas.DataFrame
-        From :func:`split`.
-    strategy : {"none", "downsample", "upsample", "both"}
-        Size that every class gets: its own; at most that of the median class, by leaving images
-        out (``copies`` 0); that of the largest class, by repetition; exactly that of the median
-        class, by either.
-    seed : int, default 0
-        Draws which images are left out or shown once more.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The data set with new ``copies``, integers >= 0.
-
-    Raises
-    ------
-    ValueError
-        Unknown strategy.
-    """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
-    train = dataset[dataset.split == "train"]
-    sizes = train.groupby("class_id").size()
-    median = int(sizes.median())
-    targets = {
-        "none": sizes,
-        "downsample": sizes.clip(upper=median),
-        "upsample": sizes * 0 + sizes.max(),
-        "both": sizes * 0 + median,
-    }[strategy]
-    rng = np.random.default_rng(seed)
-    copies = dataset.copies.copy()
-    for class_id, rows in train.groupby("class_id"):
-        times, more = divmod(int(targets[class_id]), len(rows))
-        copies[rows.index] = times + (rng.permutation(len(rows)) < more)
-    return dataset.assign(copies=copies)
-
-
 def split_by_cluster(
-    dataset: pd.DataFrame, folder: str | Path, shares: Mapping[str, float] | None = None, seed: int = 0
+    dataset: pd.DataFrame,
+    folder: str | Path,
+    shares: Mapping[str, float] | None = None,
+    seed: int = 0,
+    *,
+    cache: Path | None = None,
 ) -> pd.DataFrame:
     """Split training and validation again, so that look-alikes stay in one part.
 
@@ -182,32 +182,47 @@ def split_by_cluster(
     shares : mapping of str to float, default ``{"validation": VALIDATION_SHARE}``
         Share of each part but ``train``, which gets the rest.
     seed : int, default 0
+    cache : Path, optional
+        Folder for what is known of contents, see :mod:`illus.files.cache`.
 
     Returns
     -------
     pandas.DataFrame
-        Columns and order of ``dataset``, each image with ``copies`` 1; ``group`` is the number of a
-        group of look-alikes.
+        Columns and order of ``dataset``; ``group`` is the number of a group of look-alikes. Each class is
+        balanced as it was, see :func:`illus.dataset.resample.copies_after_parting`.
+
+    Warns
+    -----
+    UserWarning
+        A class has too few groups for an image in each part.
+
+    Raises
+    ------
+    ValueError
+        A part would be empty.
     """
+    shares = shares or {"validation": VALIDATION_SHARE}
+    parts = [*dict.fromkeys(["train", *shares])]
     open_rows = dataset[dataset.split != "test"]
-    shapes = describe_images([Path(folder, path) for path in open_rows.path])["shape"]
-    groups = pd.Series(
-        cluster_by_shape(shapes, open_rows.class_id.to_numpy(), open_rows.group), open_rows.index
-    )
+    shapes = kept_descriptors(open_rows, folder, cache)["shape"]
+    labels = open_rows.class_id.to_numpy()
+    groups = pd.Series(cluster_by_shape(shapes, labels, open_rows.group, len(parts)), open_rows.index)
     part = pd.Series("train", open_rows.index)
     rng = np.random.default_rng(seed)
-    for name, share in (shares or {"validation": VALIDATION_SHARE}).items():
+    for name, share in shares.items():
         free = open_rows[part == "train"]
         rate = share * len(open_rows) / len(free)
         drawn = draw_groups(free.class_name, groups[free.index], rate, rng)
         part[free.index[drawn]] = name
-    separated = dataset.assign(copies=1)
+    check_parts(open_rows.assign(split=part), parts)
+    separated = dataset.copy()
+    separated.loc[open_rows.index, "copies"] = copies_after_parting(open_rows, part, rng)
     separated.loc[open_rows.index, "group"] = groups.astype(str)
     separated.loc[open_rows.index, "split"] = part
     return separated[COLUMNS]
 
 
-def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series) -> np.ndarray:
+def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series, least: int = 1) -> np.ndarray:
     """Number of each image's group of look-alikes.
 
     Parameters
@@ -218,22 +233,42 @@ def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series) 
         int, shape (n,): classes, each clustered for itself.
     groups : pandas.Series
         shape (n,): images that stay together in any case.
+    least : int, default 1
+        Groups of look-alikes that a class shall have, so that each part can get one: a small class is
+        clustered more finely, and not at all where its clusters would join too many of its ``groups``.
 
     Returns
     -------
     numpy.ndarray
         int, shape (n,), from 0 in the order of first members.
     """
-    n = len(shapes)
-    cluster = np.zeros(n, int)
+    given = pd.factorize(groups)[0]
+    cluster = np.zeros(len(shapes), int)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        count = max(1, len(rows) // CLUSTER_SIZE)
-        if len(rows) > 1:
-            cluster[rows] = fcluster(linkage(shapes[rows], "ward"), count, "maxclust") + cluster.max()
-        else:
-            cluster[rows] = cluster.max() + 1
-    group = pd.factorize(groups)[0] + n + cluster.max() + 1
-    row = np.arange(n)
-    links = np.concatenate([np.column_stack([row, n + cluster]), np.column_stack([row, group])])
-    return connected_components(group.max() + 1, links)[:n]
+        cluster[rows] = _clusters_of_class(shapes[rows], given[rows], least) + cluster.max() + 1
+    return _joined(cluster, given)
+
+
+def _clusters_of_class(shapes: np.ndarray, given: np.ndarray, least: int) -> np.ndarray:
+    """Clusters of the images of one class, which leave ``least`` groups, or one for each image; int, (n,)."""
+    n = len(shapes)
+    if n == 1:
+        return np.zeros(1, int)
+    tree = linkage(shapes, "ward")
+    cluster = fcluster(tree, max(1, n // CLUSTER_SIZE), "maxclust")
+    if _joined(cluster, given).max() + 1 >= least:
+        return cluster
+    for count in range(least, n):
+        cluster = fcluster(tree, count, "maxclust")
+        if _joined(cluster, given).max() + 1 >= FINER * least:
+            return cluster
+    return np.arange(n)
+
+
+def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Numbers of the groups that two groupings make together, from 0; int, shape (n,)."""
+    n = len(first)
+    row, second = np.arange(n), second + n + first.max() + 1
+    links = np.concatenate([np.column_stack([row, n + first]), np.column_stack([row, second])])
+    return connected_components(second.max() + 1, links)[:n]

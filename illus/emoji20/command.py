@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from illus import config
+from illus import profiles, work_folders
 from illus.emoji20.build import build
 from illus.emoji20.sources import HERE, class_table, install, load_icons
 from illus.report.sheets import class_gallery
@@ -18,7 +18,7 @@ DIFFERENT = (
 )
 
 
-def build_data_set(out: Path, seed: int = config.SEED, limit: int | None = None) -> None:
+def build_data_set(out: Path, seed: int = profiles.SEED, limit: int | None = None) -> None:
     """Install the pinned icon packages from npm (about 230 MB), build the data set, and say whether it is
     the published one.
 
@@ -26,7 +26,7 @@ def build_data_set(out: Path, seed: int = config.SEED, limit: int | None = None)
     ----------
     out : Path
         Must not exist.
-    seed : int, default ``config.SEED``
+    seed : int, default ``profiles.SEED``
         Another one gives another collection.
     limit : int, optional
         Draw about as many icons only.
@@ -38,15 +38,15 @@ def build_data_set(out: Path, seed: int = config.SEED, limit: int | None = None)
     illus.emoji20.sources.SourceError
     OSError
     """
-    published = limit is None and seed == config.SEED
-    if not published and out.resolve() == config.EMOJI20.resolve():
-        raise ValueError(f"--limit and --seed need --out: {config.EMOJI20} is for the published build")
+    published = limit is None and seed == profiles.SEED
+    if not published and out.resolve() == work_folders.EMOJI20.resolve():
+        raise ValueError(f"--limit and --seed need --out: {work_folders.EMOJI20} is for the published build")
     if limit is not None and limit < 1:
         raise ValueError("--limit must be at least 1")
     start = time.perf_counter()
     print("icon packages ...", flush=True)
-    install(config.EMOJI20_SOURCES)
-    tree = build(load_icons(config.EMOJI20_SOURCES), out, seed, limit)
+    install(work_folders.EMOJI20_SOURCES)
+    tree = build(load_icons(work_folders.EMOJI20_SOURCES), out, seed, limit)
     print(f"{out} built in {time.perf_counter() - start:.0f} s, tree hash {tree}")
     if published:
         same = tree == (HERE / "tree.sha256").read_text().strip()

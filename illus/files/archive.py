@@ -25,7 +25,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from evaluate import JUNK_NAMES, class_folders, list_files
-from illus import config
+from illus import work_folders
 from illus.hashing import digest
 
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
@@ -40,7 +40,7 @@ class ArchiveError(ValueError):
     """The archive could not be downloaded or must not be unpacked; the message says why."""
 
 
-def fetch(url: str, folder: Path = config.DOWNLOADED) -> None:
+def fetch(url: str, folder: Path = work_folders.DOWNLOADED) -> None:
     """Bring class folders from a URL to ``folder``, and print what it holds.
 
     Raises

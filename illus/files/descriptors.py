@@ -4,10 +4,8 @@ In: image files. Out: hashes, mean colours and a shape descriptor of each image,
 the drawn content, on disk.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -15,7 +13,8 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from evaluate import decode_image, read_file
+from evaluate import read_file
+from illus.files.decoded import LOOKED_AT, Decoded, decode, reduce
 from illus.parallel import in_parallel
 
 THUMBNAIL_SIDE = 96  # px, of a thumbnail
@@ -26,63 +25,23 @@ CELL_OF_PIXEL = np.add.outer(
     np.arange(THUMBNAIL_SIDE) * CELLS // THUMBNAIL_SIDE * CELLS,
     np.arange(THUMBNAIL_SIDE) * CELLS // THUMBNAIL_SIDE,
 )
-
-
-@dataclass(frozen=True)
-class DuplicateSettings:
-    """Every threshold of the duplicate finder.
-
-    *Swept* fields were chosen on emoji20 built with seed 1, which no result is reported on;
-    ``benchmarks/threshold.py`` varies each of them there, in ``results/duplicates_settings.csv``.
-    """
-
-    # What an image shows
-    content_share: float = 0.3  # of the image's contrast, from which a pixel is content; swept
-    min_content: float = 12.0  # levels, lower bound of that threshold; swept
-    max_content: float = 32.0  # levels, upper bound of that threshold; swept
-    faint: float = 500.0  # added to the gradient by which a block is normalised: damps noise; swept
-    # Which pairs are compared
-    hash_radius: int = 4  # bits of 64 in which two pHashes may differ; swept
-    largest_bucket: int = 20  # files; a hash that more files share is of images without structure; swept
-    colour_neighbours: int = 6  # nearest images by colour grid; swept
-    max_exact: int = 100_000  # images of which all are compared with all: about a minute; of more, by faiss
-    max_cell_difference: float = 75.0  # levels, in any cell of the colour grid; swept
-    max_margin_ratio: float = 1.19  # padding by 8 % on each side, which emoji20 plants, and rounding
-    max_aspect: float = 0.05  # difference of log aspect ratios, on top of a pixel of rounding; swept
-    # How different two images are
-    smallest_side: int = 24  # px, of the comparison: a third of the smallest file that emoji20 has
-    window: int = 8  # px, over which a difference is averaged; swept
-    edge_allowance: float = 0.1  # share of the edge strength that is forgiven: resampling blurs edges; swept
-    gain: tuple[float, float] = (0.85, 1.18)  # range of contrast changes: the mild ones that emoji20 plants
-    offset: tuple[float, float] = (-30.0, 30.0)  # levels, range of brightness changes: as emoji20 plants
-    light_penalty: float = 0.2  # per level of brightness or contrast change that was fitted; swept
-    margin_penalty: float = 20.0  # per log ratio of the shares of the image that content fills; swept
-    detail: float = 20.0  # mean gradient at which twice a flat drawing's difference is allowed; swept
-    max_scale: float = 0.06  # of an alignment; swept
-    max_shear: float = 0.015  # of an alignment; swept
-    max_shift: float = 0.035  # of an alignment, as a share of the side; swept
-    max_retry_distance: float = 35.0  # above it there is no second attempt: saves time; swept
-    # What is a duplicate, and what a variant
-    near: float = 6.0  # distance up to which two files are duplicates: the smallest with recall 0.98; swept
-    unlike: float = 12.0  # distance to the kept file above which a chain of duplicates is cut; swept
-    shape_neighbours: int = 6  # nearest shapes that may be variants; by eye, as no variants are planted
-    mirror_neighbours: int = 3  # nearest mirrored shapes that may be variants; by eye
-    min_shape_cosine: float = 0.95  # of the shape descriptors of two variants; by eye
-
-
-DEFAULTS = DuplicateSettings()
+# What of an image is content; benchmarks/threshold.py swept them on emoji20 with seed 1
+CONTENT_SHARE = 0.3  # of the image's contrast, from which a pixel is content
+MIN_CONTENT, MAX_CONTENT = 12.0, 32.0  # levels, bounds of that threshold
+FAINT = 500.0  # added to the gradient by which a block is normalised: damps noise
 
 THUMBNAIL = np.dtype((np.uint8, (THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)))
 DESCRIPTOR = np.dtype(
     [
-        ("pixels", "S64"),  # SHA-256 of the decoded image, hex digits
-        ("size", np.int32, 2),  # width, height of the image, px
+        ("pixels", "S64"),  # SHA-256 of the decoded image, hex digits, see decoded.decode
+        ("size", np.int32, 2),  # width, height of the image as it is measured, px
         ("box", np.int32, 4),  # left, top, right, bottom of its content, px
         ("thumbnail", THUMBNAIL),  # content on a square of background
         ("whole", np.uint64),  # pHash of the image
         ("content", np.uint64),  # pHash of its content
         ("colours", np.float32, (GRID, GRID, 3)),  # mean colour of the thumbnail's cells
         ("shape", np.float32, CELLS**2 * ORIENTATIONS),  # oriented gradients of the thumbnail
+        ("blank", np.bool_),  # nothing is seen on white: of such images equal pixels prove nothing
     ]
 )
 COLUMNS = np.dtype([field for field in DESCRIPTOR.descr if field[0] != "thumbnail"])
@@ -140,14 +99,13 @@ class Descriptors:
         return thumbnails
 
 
-def describe_images(paths: Sequence[Path], settings: DuplicateSettings = DEFAULTS) -> Descriptors:
+def describe_images(paths: Sequence[Path]) -> Descriptors:
     """Describe images, in parallel (see :func:`illus.parallel.in_parallel`).
 
     Parameters
     ----------
     paths : sequence of Path
         Readable image files.
-    settings : DuplicateSettings, optional
 
     Returns
     -------
@@ -160,39 +118,43 @@ def describe_images(paths: Sequence[Path], settings: DuplicateSettings = DEFAULT
         A file cannot be read.
     """
     descriptors = Descriptors(len(paths))
-    for row, descriptor in enumerate(in_parallel(describe_image, paths, "describe", settings)):
+    for row, descriptor in enumerate(in_parallel(describe_image, paths, "describe")):
         descriptors[row] = descriptor
     return descriptors
 
 
-def describe_image(path: str | Path, settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
-    """Read an image and describe it; dtype ``DESCRIPTOR``, shape ().
+def describe_image(path: str | Path) -> np.ndarray:
+    """Read an image and describe it; dtype ``DESCRIPTOR``, shape ()."""
+    return describe(decode(read_file(Path(path))))
+
+
+def describe(image: Decoded) -> np.ndarray:
+    """The descriptor of an image; dtype ``DESCRIPTOR``, shape ().
 
     The background is the median colour of the border, the content the bounding box of all that
     differs from it, so that padding and small shifts make no difference.
     """
-    rgb = decode_image(read_file(Path(path)))
+    rgb = image.rgb
     border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
     background = np.median(border, axis=0).astype(np.uint8)
-    left, top, right, bottom = box = content_box(rgb, background, settings)
+    left, top, right, bottom = box = content_box(rgb, background)
     thumbnail = square(rgb[top:bottom, left:right], background)
     cell = THUMBNAIL_SIDE // GRID
     values = (
-        hashlib.sha256(str(rgb.shape).encode() + rgb.tobytes()).hexdigest(),
+        image.pixels,
         rgb.shape[1::-1],
         box,
         thumbnail,
-        perceptual_hash(square(rgb, background)),
+        perceptual_hash(square(image.small, background)),
         perceptual_hash(thumbnail),
         thumbnail.reshape(GRID, cell, GRID, cell, 3).mean((1, 3)),
-        shape_of(thumbnail, settings.faint),
+        shape_of(thumbnail),
+        image.blank,
     )
     return np.array(values, DESCRIPTOR)
 
 
-def content_box(
-    rgb: np.ndarray, background: np.ndarray, settings: DuplicateSettings = DEFAULTS
-) -> tuple[int, int, int, int]:
+def content_box(rgb: np.ndarray, background: np.ndarray) -> tuple[int, int, int, int]:
     """Left, top, right, bottom (px) of what differs from the background; the whole image if nothing does.
 
     The threshold is relative to the image's contrast, so that faint drawings are found, and compression
@@ -204,16 +166,25 @@ def content_box(
         uint8, shape (height, width, 3).
     background : numpy.ndarray
         uint8, shape (3,).
-    settings : DuplicateSettings, optional
     """
-    difference = np.abs(cv2.blur(rgb, (3, 3)).astype(np.int16) - background).max(axis=2)
-    content = difference > np.clip(
-        settings.content_share * np.percentile(difference, 99), settings.min_content, settings.max_content
-    )
-    if not content.any():
+    difference = cv2.absdiff(cv2.blur(rgb, (3, 3)), np.array([*background, 0], float))
+    red, green, blue = cv2.split(difference)
+    difference = cv2.max(cv2.max(red, green), blue)
+    share = CONTENT_SHARE * _percentile(difference, 99)
+    level = int(np.clip(share, MIN_CONTENT, MAX_CONTENT))  # of whole levels, those above it are above share
+    content = cv2.threshold(difference, level, 1, cv2.THRESH_BINARY)[1]
+    left, top, width, height = cv2.boundingRect(content)
+    if not width:
         return 0, 0, rgb.shape[1], rgb.shape[0]
-    rows, columns = np.flatnonzero(content.any(1)), np.flatnonzero(content.any(0))
-    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return left, top, left + width, top + height
+
+
+def _percentile(levels: np.ndarray, percent: float) -> float:
+    """``numpy.percentile`` of a uint8 image, from its histogram."""
+    below = np.cumsum(cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel().astype(np.int64))
+    place = percent / 100 * (levels.size - 1)
+    low, high = np.searchsorted(below, [np.floor(place), np.ceil(place)], "right")
+    return float(low + (high - low) * (place % 1))
 
 
 def square(rgb: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -224,9 +195,12 @@ def square(rgb: np.ndarray, background: np.ndarray) -> np.ndarray:
         scale, side = MAX_SQUARE / side, MAX_SQUARE
         height, width = max(1, round(scale * height)), max(1, round(scale * width))
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-    canvas = np.full((side, side, 3), background, np.uint8)
+    rgb = reduce(rgb, side // LOOKED_AT)
+    height, width = rgb.shape[:2]
+    side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
-    canvas[top : top + height, left : left + width] = rgb
+    margins = (top, side - height - top, left, side - width - left)
+    canvas = cv2.copyMakeBorder(rgb, *margins, cv2.BORDER_CONSTANT, value=[int(v) for v in background])
     return cv2.resize(
         canvas,
         (THUMBNAIL_SIDE, THUMBNAIL_SIDE),
@@ -239,7 +213,7 @@ def perceptual_hash(rgb: np.ndarray) -> np.uint64:
     return np.packbits(imagehash.phash(Image.fromarray(rgb)).hash).view(">u8")[0].astype(np.uint64)
 
 
-def shape_of(rgb: np.ndarray, faint: float = DEFAULTS.faint) -> np.ndarray:
+def shape_of(rgb: np.ndarray) -> np.ndarray:
     """Histograms of oriented gradients (Dalal and Triggs 2005), scaled to unit length.
 
     Gradients are unsigned and normalised over blocks of 2 x 2 cells, so that a drawing in other colours
@@ -249,8 +223,6 @@ def shape_of(rgb: np.ndarray, faint: float = DEFAULTS.faint) -> np.ndarray:
     ----------
     rgb : numpy.ndarray
         uint8, shape (``THUMBNAIL_SIDE``, ``THUMBNAIL_SIDE``, 3).
-    faint : float
-        See :class:`DuplicateSettings`.
 
     Returns
     -------
@@ -265,7 +237,7 @@ def shape_of(rgb: np.ndarray, faint: float = DEFAULTS.faint) -> np.ndarray:
     bins = CELL_OF_PIXEL * ORIENTATIONS + np.rint(bins).astype(np.int64) % ORIENTATIONS
     cells = np.bincount(bins.ravel(), strength.ravel(), CELLS**2 * ORIENTATIONS)
     blocks = cells.reshape(CELLS // 2, 2, CELLS // 2, 2, ORIENTATIONS)
-    blocks = blocks / (np.sqrt((blocks**2).sum((1, 3, 4), keepdims=True)) + faint)
+    blocks = blocks / (np.sqrt((blocks**2).sum((1, 3, 4), keepdims=True)) + FAINT)
     descriptor = blocks.ravel().astype(np.float32)
     return descriptor / max(float(np.linalg.norm(descriptor)), 1e-6)
 

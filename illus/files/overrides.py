@@ -137,8 +137,8 @@ def relabel(files: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.DataFrame
 def decided(files: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.Series:
     """``keep``, ``drop`` or nothing for each of the files, which have ``sha256``; of str, their index."""
     rows = _of_kind(overrides, "keep", "drop")
-    fates = dict(zip(rows.sha256, rows.decision, strict=True))
-    return pd.Series([fates.get(sha256, "") for sha256 in files.sha256], files.index, dtype=str)
+    decisions = dict(zip(rows.sha256, rows.decision, strict=True))
+    return pd.Series([decisions.get(sha256, "") for sha256 in files.sha256], files.index, dtype=str)
 
 
 def labelled(files: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.Series:
@@ -182,7 +182,7 @@ def pairs_apart(overrides: pd.DataFrame | None) -> list[tuple[str, str]]:
     return list(zip(pairs.sha256, pairs.value, strict=True))
 
 
-def tell(
+def print_applied(
     stage: str, files: pd.DataFrame, overrides: pd.DataFrame | None, kinds: tuple[str, ...] = DECISIONS
 ) -> None:
     """Print how many decisions a stage applied, and which match none of its files; nothing if there are none.

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from evaluate import decode_image, fit_image, read_file
+from evaluate import fit_image, read_file
+from illus.files.decoded import LOOKED_AT, Decoded, decode
 from illus.parallel import in_parallel
 
-MAX_SIDE = 256  # px, longest side; larger images are reduced to it
+MAX_SIDE = LOOKED_AT  # px, longest side; larger images are reduced to it
 PATCH = 16  # px, side of the patches that the autoencoder sees
 PATCHES = 32  # of an image
 PATCH_STEP = 8  # px, of the grid on which patches begin
@@ -35,6 +36,14 @@ SAME_LEVEL = 10  # levels by which background pixels differ from the background'
 VIVID = 140  # levels of saturation
 
 
+PHOTO = np.dtype(
+    [
+        ("statistics", np.float32, len(LEVELS)),  # as image_statistics names them
+        ("patches", np.uint8, (PATCHES, PATCH, PATCH, 3)),  # see cut_patches
+    ]
+)
+
+
 def photo_statistics(paths: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray]:
     """Measure images and cut patches out of them, in parallel.
 
@@ -50,27 +59,32 @@ def photo_statistics(paths: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray]:
     patches : numpy.ndarray
         uint8, shape (n, 32, 16, 16, 3), see :func:`cut_patches`.
     """
-    patches = np.empty((len(paths), PATCHES, PATCH, PATCH, 3), np.uint8)
-    rows = []
-    for number, (row, cut) in enumerate(in_parallel(_measure_file, paths, "photo statistics")):
-        rows.append(row)
-        patches[number] = cut
-    return pd.DataFrame(rows, columns=list(LEVELS), dtype=np.float32), patches
+    rows = np.fromiter(in_parallel(_measure_file, paths, "photo statistics"), PHOTO, len(paths))
+    return pd.DataFrame(rows["statistics"], columns=list(LEVELS)), rows["patches"]
+
+
+def _measure_file(path: Path) -> np.ndarray:
+    return measure_photo(decode(read_file(path)))
 
 
 def open_reduced(path: str | Path) -> np.ndarray:
     """RGB pixels of an image file, at most ``MAX_SIDE`` px a side; uint8 (height, width, 3)."""
-    rgb = decode_image(read_file(Path(path)))
-    scale = MAX_SIDE / max(rgb.shape[:2])
+    return _shrink(decode(read_file(Path(path))).small, MAX_SIDE)
+
+
+def _shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
+    scale = max_side / max(rgb.shape[:2])
     if scale >= 1:
         return rgb
     size = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
-def _measure_file(path: Path) -> tuple[dict[str, float], np.ndarray]:
-    rgb = open_reduced(path)
-    return image_statistics(rgb), cut_patches(rgb)
+def measure_photo(image: Decoded) -> np.ndarray:
+    """The statistics and the patches of an image; dtype ``PHOTO``, shape ()."""
+    rgb = _shrink(image.small, MAX_SIDE)
+    statistics = image_statistics(rgb)
+    return np.array(([statistics[name] for name in LEVELS], cut_patches(rgb)), PHOTO)
 
 
 def votes(statistics: pd.DataFrame, levels: Mapping[str, tuple[float, float]] = LEVELS) -> np.ndarray:
@@ -136,7 +150,7 @@ def foreground(rgb: np.ndarray) -> np.ndarray:
 
     All pixels, where these are fewer than ``MIN_FOREGROUND``.
     """
-    codes = (rgb >> 3).astype(np.int32) @ np.array([1024, 32, 1], np.int32)
+    codes = _colour_codes(rgb)
     background = np.median(rgb[codes == np.bincount(codes.ravel()).argmax()], 0)
     distance = cv2.absdiff(rgb, np.broadcast_to(background, rgb.shape).astype(np.uint8))
     near = (_largest(distance) <= SAME_LEVEL).astype(np.uint8)
@@ -203,6 +217,12 @@ def _largest(rgb: np.ndarray) -> np.ndarray:
     return cv2.max(cv2.max(red, green), blue)
 
 
+def _colour_codes(rgb: np.ndarray) -> np.ndarray:
+    """A number for each pixel's colour, of 5 bits a channel; int32 (height, width)."""
+    red, green, blue = (channel.astype(np.int32) >> 3 for channel in cv2.split(rgb))
+    return (red << 10) + (green << 5) + blue
+
+
 def _logit(share: float) -> float:
     """Log odds, so that differences near none and near all count; bounded by adding 2 %."""
     return float(np.log((share + 0.02) / (1.02 - share)))
@@ -215,39 +235,26 @@ APPEARANCE_SIDE = 96  # px, longest side at which images are measured, so that s
 FLAT_GRADIENT = 2.0  # levels per pixel: gradients below it are flat area
 
 
-def appearance(paths: Sequence[Path], small: int = 32) -> tuple[pd.DataFrame, np.ndarray]:
-    """Measure images, in parallel.
+SMALL_SIDE = 32  # px, of the small copies
+LOOKS = np.dtype(
+    [("measures", np.float64, len(APPEARANCE)), ("small", np.uint8, (SMALL_SIDE, SMALL_SIDE, 3))]
+)
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        Readable image files.
-    small : int, default 32
-        Side of the small copies, px.
 
-    Returns
-    -------
-    measures : pandas.DataFrame
-        One row per image: ``brightness`` and ``saturation`` (means, 0 to 1), ``colours`` (distinct
-        ones with 5 bits a channel), ``flat`` (share of pixels without gradient), ``noise`` (mean
-        difference from the 3 x 3 median, levels).
-    copies : numpy.ndarray
-        uint8, shape (n, small, small, 3).
+def measure_appearance(image: Decoded) -> np.ndarray:
+    """What an image looks like; dtype ``LOOKS``, shape ().
+
+    ``brightness`` and ``saturation`` (means, 0 to 1), ``colours`` (distinct ones with 5 bits a channel),
+    ``flat`` (share of pixels without gradient), ``noise`` (mean difference from the 3 x 3 median, levels).
     """
-    rows = list(in_parallel(_appearance_of, paths, "appearance", small))
-    measures = pd.DataFrame([measures for measures, _ in rows], columns=APPEARANCE)
-    return measures, np.array([copy for _, copy in rows], np.uint8).reshape(len(rows), small, small, 3)
-
-
-def _appearance_of(path, small):
-    rgb = decode_image(read_file(Path(path)))
+    rgb = image.small
     scale = min(1.0, APPEARANCE_SIDE / max(rgb.shape[:2]))
-    image = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    value = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    shrunk = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    gray = cv2.cvtColor(shrunk, cv2.COLOR_RGB2GRAY)
+    value = cv2.cvtColor(shrunk, cv2.COLOR_RGB2HSV)
     dx, dy = (cv2.Sobel(gray, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     noise = cv2.absdiff(gray, cv2.medianBlur(gray, 3)).mean()
-    codes = (image >> 3).astype(np.uint32) @ np.array([1024, 32, 1], np.uint32)
+    codes = _colour_codes(shrunk)
     measures = (
         gray.mean() / 255,
         value[..., 1].mean() / 255,
@@ -255,4 +262,4 @@ def _appearance_of(path, small):
         (cv2.magnitude(dx, dy) < FLAT_GRADIENT).mean(),
         noise,
     )
-    return measures, fit_image(rgb, small, "pad")
+    return np.array((measures, fit_image(rgb, SMALL_SIDE, "pad")), LOOKS)

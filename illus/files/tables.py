@@ -1,28 +1,39 @@
-"""Tables that the stages have written -> data frames, in which names stay text.
+"""Tables that this project has written -> data frames, in which names stay text.
 
-In: catalog.csv, duplicates.csv, photos.csv, labels.csv, dataset.csv or a split of it. Out: the table as it
-was before it was written.
+In: catalog.csv, duplicates.csv, photos.csv, labels.csv, dataset.csv, tables of runs. Out: the table as it was
+before it was written.
 """
 
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-TEXT = ("path", "class_name", "suggested", "group", "split", "sha256", "copy_of")
+TYPES: dict[str, type] = {  # of columns, in every table of the stages and of runs; all others are text
+    **dict.fromkeys(("bytes", "width", "height", "cluster", "class_id", "copies", "budget", "tuned"), int),
+    **dict.fromkeys(("distance", "score", "seconds", "learning_rate", "epoch", "epochs", "seed"), float),
+    **dict.fromkeys(("loss", "macro_f1", "micro_f1", "val_loss", "val_macro_f1", "val_micro_f1"), float),
+    **dict.fromkeys(("input_size", "parameters", "multiply_adds", "mixing_share", "weight_decay"), float),
+    **dict.fromkeys(("keep", "conflict", "is_photo"), bool),
+}
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table of a stage; a class may be called 1, 007 or NA.
+def read_table(path: str | Path, types: Mapping[str, type] = TYPES) -> pd.DataFrame:
+    """Read a table; a class may be called 1, 007 or NA, and a run 12345e678901.
 
     Parameters
     ----------
     path : str or Path
         CSV file, as :func:`illus.parallel.write_table` writes it.
+    types : mapping of str to type, default TYPES
+        Columns that are not text.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of the file: those in ``TEXT`` of str, others as pandas reads them. An empty cell of text
-        is an empty string.
+        The columns of the file. An empty cell of text is an empty string.
     """
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+    columns = defaultdict(lambda: str, types)
+    missing = {name: [""] for name, kind in types.items() if kind is float}
+    return pd.read_csv(path, dtype=columns, keep_default_na=False, na_values=missing)

@@ -3,7 +3,6 @@
 In: dataset.csv, the class folders and a configuration. Out: batches that depend on the seed alone.
 """
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 
 from evaluate import atomic_write, read_ahead
+from illus.hashing import code_of, digest
 from illus.learn.settings import Config
 from illus.parallel import progress
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 MIXUP_ALPHA = 0.2  # of the beta distribution of the share: within the 0.1 to 0.4 of Zhang et al.
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # images, one-hot classes, weights in the loss
+Batch = tuple[np.ndarray, np.ndarray]  # images, one-hot classes
 
 
 def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, cache: Path) -> np.memmap:
-    """Decoded images as one array on disk, made once for each list of files, size and fit.
+    """Decoded images as one array on disk, made once for each list of files, size, fit and code that reads.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, 
     ValueError
         A file cannot be read.
     """
-    files = hashlib.sha256(dataset[["path", "sha256"]].to_csv(index=False).encode()).hexdigest()[:12]
+    files = digest(code_of([]) + dataset[["path", "sha256"]].to_csv(index=False))
     path = cache / f"{files}-{size}-{fit}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -66,9 +66,9 @@ def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, 
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """Batches of training images, drawn by class (``sampling_power``) and by ``copies`` within a class.
+    """Batches of training images, drawn in proportion to their ``copies``: images and one-hot classes.
 
-    A batch is images, one-hot classes, and weights in the loss. An epoch depends on the seed and its
+    An epoch depends on the seed and its
     number alone, so that a resumed run gets the same batches as an uninterrupted one.
 
     Parameters
@@ -86,12 +86,8 @@ class TrainingBatches(keras.utils.PyDataset):
         super().__init__()
         self.images, self.labels, self.config = images, labels, config
         self.steps = config.steps_per_epoch or max(1, int((copies > 0).sum()) // config.batch_size)
-        counts = np.maximum(1.0, np.bincount(labels, copies))
-        self.shares = copies * counts[labels] ** (config.sampling_power - 1.0)
-        self.class_shares = np.bincount(labels, self.shares) / self.shares.sum()
-        self.targets = np.eye(len(counts), dtype=np.float32)
-        weights = counts**-config.class_weighting
-        self.weights = (weights / np.average(weights, weights=counts)).astype(np.float32)
+        self.shares = copies / copies.sum()
+        self.targets = np.eye(labels.max() + 1, dtype=np.float32)
         self.start_epoch(0)
 
     def __len__(self) -> int:
@@ -100,8 +96,7 @@ class TrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> Batch:
         size = self.config.batch_size
         rows = np.sort(self.order[step * size : (step + 1) * size])
-        labels = self.labels[rows]
-        batch = self.images[rows], self.targets[labels], self.weights[labels]
+        batch = self.images[rows], self.targets[self.labels[rows]]
         how, share = self.config.mixing, self.config.mixing_share
         rng = np.random.default_rng([self.config.seed, self.epoch, step])
         if how == "none" or (share < 1 and rng.random() >= share):
@@ -114,7 +109,7 @@ class TrainingBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self.config.seed, epoch])
         n = len(self) * self.config.batch_size
         rows = np.lexsort((rng.random(len(self.labels)), self.labels))
-        edges = np.cumsum(self.shares[rows] / self.shares.sum()) * n
+        edges = np.cumsum(self.shares[rows]) * n
         positions = (np.arange(n) + rng.random()).clip(max=np.nextafter(edges[-1], 0))
         picked = rows[np.searchsorted(edges, positions, side="right")]
         self.order = rng.permutation(picked)
@@ -140,10 +135,8 @@ def to_tf_dataset(batches: TrainingBatches) -> "TrainingBatches | tf.data.Datase
     return dataset.prefetch(2).with_options(options)
 
 
-def mix(
-    images: np.ndarray, targets: np.ndarray, weights: np.ndarray, how: str, rng: np.random.Generator
-) -> Batch:
-    """Mix each image of a batch with another one, and their targets and weights in the same proportion.
+def mix(images: np.ndarray, targets: np.ndarray, how: str, rng: np.random.Generator) -> Batch:
+    """Mix each image of a batch with another one, and their targets in the same proportion.
 
     ``mixup`` is their weighted mean (Zhang et al. 2018, arXiv:1710.09412), ``cutmix`` a rectangle of
     the other image in the first (Yun et al. 2019, arXiv:1905.04899, with a uniform share).
@@ -152,15 +145,15 @@ def mix(
     ----------
     images : numpy.ndarray
         uint8, shape (n, side, side, 3).
-    targets, weights : numpy.ndarray
-        float32, shapes (n, classes) and (n,).
+    targets : numpy.ndarray
+        float32, shape (n, classes).
     how : {"mixup", "cutmix"}
     rng : numpy.random.Generator
 
     Returns
     -------
     tuple of numpy.ndarray
-        Images, targets and weights, as the parameters.
+        Images and targets, as the parameters.
     """
     others = rng.permutation(len(images))
     images, side = np.asarray(images), images.shape[1]
@@ -176,5 +169,4 @@ def mix(
         mixed = images.copy()
         mixed[:, top:bottom, left:right] = images[others, top:bottom, left:right]
         share = np.float32(1 - (bottom - top) * (right - left) / side**2)
-    targets, weights = (share * values + (1 - share) * values[others] for values in (targets, weights))
-    return mixed, targets, weights
+    return mixed, share * targets + (1 - share) * targets[others]

@@ -1,4 +1,4 @@
-"""A network -> the model that is trained: augmentation before it, the prior or its teachers after it.
+"""A network -> the model that is trained: augmentation before it, its teachers after it.
 
 In: an untrained network and a configuration. Out: a compiled model that shares the network's weights.
 """
@@ -12,7 +12,7 @@ from keras import layers, ops
 
 from illus.learn.augmentation import AUGMENTATIONS
 from illus.learn.batches import TrainingBatches
-from illus.learn.optimizers import LOSSES, OPTIMIZERS, schedule
+from illus.learn.optimizers import OPTIMIZERS, schedule
 from illus.learn.settings import Config
 
 RECALIBRATION_BATCHES = 50  # limit: means and variances hardly change with more
@@ -57,33 +57,22 @@ class Distillation(layers.Layer):
     """Adds to the loss how far probabilities are from those of teachers, and gives them unchanged.
 
     The cross-entropy of the two (Hinton et al. 2015, arXiv:1503.02531, at temperature 1), in training only.
-
-    Parameters
-    ----------
-    weight : float
-        Of this loss.
-    **settings
-        Of :class:`keras.layers.Layer`.
     """
-
-    def __init__(self, weight: float, **settings: object) -> None:
-        super().__init__(**settings)
-        self.weight = weight
 
     def call(
         self, probabilities: keras.KerasTensor, taught: keras.KerasTensor, training: bool = False
     ) -> keras.KerasTensor:
         if training:
             losses = keras.losses.categorical_crossentropy(ops.stop_gradient(taught), probabilities)
-            self.add_loss(self.weight * ops.mean(losses))
+            self.add_loss(ops.mean(losses))
         return probabilities
 
 
 def frozen(model: keras.Model, policy: str, name: str) -> keras.Model:
-    """A copy of a network that is not trained and computes with a dtype policy, but for its output."""
+    """A copy of a network that is not trained and computes with a dtype policy, but for scores and output."""
 
     def clone(layer: layers.Layer) -> layers.Layer:
-        settings = layer.get_config() | ({} if layer is model.layers[-1] else {"dtype": policy})
+        settings = layer.get_config() | ({} if layer in model.layers[-2:] else {"dtype": policy})
         return type(layer).from_config(settings)
 
     clones = keras.models.clone_model(model, clone_function=clone)
@@ -97,11 +86,10 @@ def compile_for_training(
     network: keras.Model,
     config: Config,
     steps: int,
-    shares: np.ndarray,
     size: int | None = None,
     teachers: Sequence[keras.Model] = (),
 ) -> keras.Model:
-    """A compiled model with augmentation before a network, and the class prior or teachers after it.
+    """A compiled model with augmentation before a network, and its teachers after it.
 
     Parameters
     ----------
@@ -110,14 +98,11 @@ def compile_for_training(
     config : Config
     steps : int
         Of an epoch.
-    shares : numpy.ndarray
-        float, shape (classes,): of the drawn images. With ``logit_adjustment`` they are the prior by which
-        probabilities are multiplied in training (Menon et al. 2021, arXiv:2007.07314).
     size : int, optional
         Side of the images, which are resized for each network; by default that of the network's input.
     teachers : sequence of keras.Model, default ()
         The network learns the mean of their probabilities for the same changed images, see
-        :class:`Distillation`.
+        :class:`Distillation`, and nothing of the labels.
     """
     size = size or network.input_shape[1]
     inputs = keras.Input((size, size, 3), dtype="uint8")
@@ -126,14 +111,11 @@ def compile_for_training(
         layer.dtype_policy = "float32"
         x = layer(x)
     outputs = network(_resized(x, network.input_shape[1]))
-    if config.logit_adjustment:
-        outputs = outputs * np.float32(np.maximum(shares, 1e-6) ** config.logit_adjustment)
-        outputs = outputs / ops.sum(outputs, -1, keepdims=True)
     if teachers:
         policy = keras.config.dtype_policy().name
         copies = [frozen(teacher, policy, f"teacher_{n}") for n, teacher in enumerate(teachers, 1)]
         taught = [copy(_resized(x, copy.input_shape[1]), training=False) for copy in copies]
-        outputs = Distillation(config.teaching, dtype="float32")(outputs, sum(taught) / len(taught))
+        outputs = Distillation(dtype="float32")(outputs, sum(taught) / len(taught))
     model = keras.Model(inputs, outputs)
     momentum = min(config.ema_momentum, max(0.0, 1 - 5 / (steps * config.epochs)))  # over a fifth of the run
     optimizer = OPTIMIZERS[config.optimizer](
@@ -144,13 +126,13 @@ def compile_for_training(
         ema_momentum=momentum,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    loss = LOSSES[config.loss](label_smoothing=config.label_smoothing)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
     slow_jit = keras.backend.backend() == "tensorflow" and device_name() == "cpu"
     metrics = ["accuracy", keras.metrics.F1Score(average="macro", name="macro_f1")]
     model.compile(
         optimizer,
         loss,
-        loss_weights=[1 - config.teaching] if teachers else None,
+        loss_weights=[0.0] if teachers else None,
         metrics=metrics,
         jit_compile=False if slow_jit else "auto",
     )

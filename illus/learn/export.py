@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,15 @@ from evaluate import (
     Result,
     atomic_write,
     evaluate,
+    inspect_weights,
     load_classifier,
+    named_weights,
     read_description,
-    read_weights_file,
     score,
 )
 from illus.learn.batches import load_arrays
-from illus.learn.heads import (
-    PREDICTION_BATCH,
-    NearestFeatures,
-    fit_temperature,
-    nearest_features,
-    with_temperature,
-)
-from illus.learn.networks import average, multiply_adds
+from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperature
+from illus.learn.networks import average, multiply_adds, without_sizes
 from illus.learn.settings import Record, Scalar, summary
 
 OF_ONE_RUN = ("run_id", "question", "seed", "val_class_f1", "error")  # columns that say nothing of an average
@@ -42,10 +37,8 @@ OF_ONE_RUN = ("run_id", "question", "seed", "val_class_f1", "error")  # columns 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What is added to the trained networks in the exported graph; by default nothing."""
+    """What is changed in the trained networks for the export; by default nothing."""
 
-    mirrored: bool = False  # mean over the image and its mirror image, see networks.average
-    nearest: NearestFeatures | None = None  # classes of the nearest training features, see heads
     temperature: bool = False  # calibrate on validation, see heads.fit_temperature
 
     def changes(self) -> dict[str, Any]:
@@ -98,8 +91,8 @@ def install(
     images = load_arrays(dataset, folder, config.input_size, config.fit, work / "cache")
     labels, part = dataset.class_id.to_numpy(), dataset.split.to_numpy()
     members = [load_classifier(record.weights)[0] for record in records]
-    model, found = _assemble(members, images, labels, part, options)
     rows = part == "validation"
+    model, found = _assemble(members, images[rows], labels[rows], options)
     names = dataset.groupby("class_id").class_name.first().tolist()
     predicted = model.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
     result = score(labels[rows], predicted, names)
@@ -113,29 +106,21 @@ def install(
         "val_micro_f1": round(result["micro_f1"], 5),
     }
     training |= {"data_name": data_name} if data_name else {}
-    description = Description(names, config.input_size, config.fit, training | found)
-    save_classifier(model, description, weights)
-    return description
+    return save_classifier(
+        model, Description(names, config.input_size, config.fit, training | found), weights
+    )
 
 
 def _assemble(
-    members: list[keras.Model],
-    images: np.ndarray,
-    labels: np.ndarray,
-    part: np.ndarray,
-    options: ExportOptions,
+    members: list[keras.Model], images: np.ndarray, labels: np.ndarray, options: ExportOptions
 ) -> tuple[keras.Model, dict[str, Any]]:
     """The model that is exported, and what its description says of the options."""
     found: dict[str, Any] = {"export": options.changes()} if options.changes() else {}
-    train, held_out = (np.flatnonzero(part == name) for name in ("train", "validation"))
-    if options.nearest:
-        members = [nearest_features(m, images[train], labels[train], options.nearest) for m in members]
     if options.temperature:
-        fitted = fit_temperature(members, images[held_out], labels[held_out], options.mirrored)
+        fitted = fit_temperature(members, images, labels)
         members = [with_temperature(member, fitted.temperature) for member in members]
         found["calibration"] = {name: round(value, 5) for name, value in asdict(fitted).items()}
-    alone = len(members) == 1 and not options.mirrored
-    return members[0] if alone else average(members, options.mirrored), found
+    return members[0] if len(members) == 1 else average(members), found
 
 
 def _summary_of_all(records: Sequence[Record]) -> dict[str, Scalar | list[Scalar]]:
@@ -195,40 +180,40 @@ def check_class_names(class_names: Iterable[str]) -> None:
             )
 
 
-def save_classifier(model: keras.Model, description: Description, path: str | Path) -> None:
-    """Write a complete Keras model to HDF5 with its description, and check it by reading back.
+def save_classifier(model: keras.Model, description: Description, path: str | Path) -> Description:
+    """Write a network to HDF5, as Keras does, with its description, and check it by reading back.
 
     Parameters
     ----------
     model : keras.Model
-        Of built-in layers only, from uint8 RGB images to class probabilities.
+        From :func:`evaluate.build_network`, float32.
     description : evaluate.Description
-        Stored as JSON in the HDF5 attribute ``classifier``.
+        Stored as JSON in the HDF5 attribute ``classifier``, with the settings of ``model``.
     path : str or Path
         Its folder is created if missing; an old file stays until the new one is complete.
+
+    Returns
+    -------
+    evaluate.Description
+        What is in the file.
 
     Raises
     ------
     RuntimeError
-        The description in the file is not the one that was given.
+        What is in the file is not what was given.
     """
     path = Path(path)
+    description = replace(description, network=without_sizes(model.settings))
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
         with _without_legacy_notice():
             model.save(partial, include_optimizer=False)
         with h5py.File(partial, "a") as file:
             file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
-            file.visititems(_fix_lengths)
-        if read_weights_file(partial)[0] != description:
-            raise RuntimeError(f"{path}: the description that was written cannot be read back")
-
-
-def _fix_lengths(name: str, node: h5py.Group | h5py.Dataset) -> None:
-    """Store lists of names as strings of fixed length: variable ones are pointers, unsafe to read."""
-    for key, value in node.attrs.items():
-        if np.ndim(value) and value.dtype == object:
-            node.attrs[key] = np.char.encode(value.astype(str), "utf-8")
+        found, arrays = inspect_weights(partial)
+        if found.settings != model.settings or arrays.keys() != named_weights(model).keys():
+            raise RuntimeError(f"{path}: what was written cannot be read back")
+    return found
 
 
 @contextmanager

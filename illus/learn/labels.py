@@ -21,6 +21,7 @@ import pandas as pd
 
 from evaluate import atomic_write
 from illus.copies.groups import draw_groups
+from illus.dataset.resample import IN_TRAINING, resample
 from illus.learn.batches import load_arrays
 from illus.learn.calibration import SMALLEST
 from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperature
@@ -30,7 +31,6 @@ from illus.learn.training import fit
 
 COLUMNS = ["path", "class_name", "suggested", "score"]
 DIGITS = 6  # of a score
-UNDECIDED = "undecided"  # ends the reason of copies in several classes of which none has a majority
 SHOWN = 500  # images of the held-out fold that are scored after each epoch, to show how training goes
 
 
@@ -66,7 +66,7 @@ def find_label_errors(
     ----------
     dataset : pandas.DataFrame
         Columns of dataset.csv. Duplicates and variants, which share a ``group``, are in one fold. The part
-        ``test`` is not used; training and validation are, and ``copies`` is not.
+        ``test`` is not used; training and validation are, and balanced anew: ``copies`` is not.
     folder : str or Path
         What its paths are relative to.
     settings : LabelSettings, optional
@@ -147,7 +147,7 @@ def make_folds(rows: pd.DataFrame, settings: LabelSettings, work: Path) -> list[
         if config.steps_per_epoch is None:
             steps = max(settings.min_steps, int((~held).sum()) // config.batch_size)
             config = replace(config, steps_per_epoch=steps)
-        split = rows.assign(split=parts)
+        split = resample(rows.assign(split=parts), IN_TRAINING, settings.network.seed)
         found.append(Fold(held, split, config, work / "runs" / run_id(config, data_hash(split))))
     return found
 
@@ -232,64 +232,3 @@ def suggest(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
     others[row, labels] = -1.0
     best = others.max(1)
     return others.argmax(1), best / (best + own)
-
-
-# --- Label conflicts among copies ----------------------------------------------------------------------
-
-
-def undecided_conflicts(duplicates: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
-    """Copies in several classes of which none has a majority, so that none is kept.
-
-    Parameters
-    ----------
-    duplicates : pandas.DataFrame
-        From :func:`illus.copies.duplicates.find_duplicates`.
-    catalog : pandas.DataFrame
-        From :func:`illus.files.catalog.scan`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``path``, ``class_name``, ``sha256``, ``copy_of`` (the same for all copies of an image).
-    """
-    files = duplicates[duplicates.reason.str.endswith(UNDECIDED)].merge(catalog, on="path")
-    return files[["path", "class_name", "sha256", "copy_of"]]
-
-
-def settle_conflicts(
-    dataset: pd.DataFrame,
-    conflicts: pd.DataFrame,
-    folder: str | Path,
-    settings: LabelSettings = DEFAULTS,
-    work: Path = Path("work/data"),
-) -> pd.DataFrame:
-    """The class that the networks of a label check choose for copies that lie in several classes.
-
-    Parameters
-    ----------
-    dataset, folder, settings, work
-        As for :func:`find_label_errors`, whose networks are used again.
-    conflicts : pandas.DataFrame
-        From :func:`undecided_conflicts`; no file of it is in ``dataset``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each image, in the order of ``copy_of``: ``copy_of``, ``suggested`` (one of the classes of
-        its copies) and ``score`` (its share of these classes' probabilities, the mean of all networks and
-        copies). Conflicts with a class that is not checked are left out.
-    """
-    rows = checkable(dataset, settings.min_groups)
-    config, cache = settings.network, work / "cache"
-    images = load_arrays(rows, folder, config.input_size, config.fit, cache)
-    shown = np.asarray(load_arrays(conflicts, folder, config.input_size, config.fit, cache))
-    networks = [train_fold(fold, images) for fold in make_folds(rows, settings, work)]
-    mean = np.mean([network.predict(shown, PREDICTION_BATCH, verbose=0) for network in networks], axis=0)
-    names = rows.groupby("class_id").class_name.first().to_list()
-    by_image = pd.DataFrame(mean, columns=names).groupby(conflicts.copy_of.to_numpy()).mean()
-    found = []
-    for copy_of, classes in conflicts.groupby("copy_of").class_name.unique().items():
-        if set(classes) <= set(names):
-            among = by_image.loc[copy_of, classes]
-            found.append([copy_of, among.idxmax(), round(among.max() / among.sum(), DIGITS)])
-    return pd.DataFrame(found, columns=["copy_of", "suggested", "score"])

@@ -1,6 +1,6 @@
-"""Optimizers, losses and the learning rate of each step.
+"""Optimizers and the learning rate of each step.
 
-In: keys of ``OPTIMIZERS`` and ``LOSSES``, and a configuration. Out: arguments of ``keras.Model.compile``.
+In: a key of ``OPTIMIZERS``, and a configuration. Out: arguments of ``keras.Model.compile``.
 """
 
 import math
@@ -103,27 +103,21 @@ OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
     "muon": Muon,
 }
 
-LOSSES: dict[str, Callable[..., keras.losses.Loss]] = {
-    "crossentropy": keras.losses.CategoricalCrossentropy,
-    "focal": lambda **settings: keras.losses.CategoricalFocalCrossentropy(alpha=1.0, **settings),
-}
-
 
 def schedule(config: Config, steps: int) -> Schedule:
-    """The learning rate of each step as a share of its peak: a warm-up, then ``config.schedule``.
+    """The learning rate of each step as a share of its peak: a linear warm-up, then a cosine to 0.
 
     Parameters
     ----------
     config : Config
     steps : int
-        Of an epoch; over the first one the rate rises linearly.
+        Of an epoch; over the first one the rate rises.
     """
     after_warmup = max(1, steps * (config.epochs - 1))
 
     def share(step: keras.KerasTensor) -> keras.KerasTensor:
         step = ops.cast(step, "float32")
         done = ops.clip((step - steps) / after_warmup, 0.0, 1.0)
-        falling = {"cosine": 0.5 + 0.5 * ops.cos(math.pi * done), "constant": 1.0}[config.schedule]
-        return ops.where(step < steps, step / steps, falling)
+        return ops.where(step < steps, step / steps, 0.5 + 0.5 * ops.cos(math.pi * done))
 
     return share

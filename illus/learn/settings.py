@@ -4,69 +4,118 @@ In: a :class:`Config` and the table of a data set. Out: ids, hashes, and the row
 """
 
 import json
-from collections.abc import Mapping
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from illus.hashing import code_of, digest
+from evaluate import BLOCKS, CHANNELS, FITS, NORMALISATIONS
+from illus.hashing import NETWORK, READER, code_of, digest
 
 # The code that decides a result: modules of illus/learn/, and functions of evaluate.py that read an image.
-DECIDING_MODULES = ("augmentation", "batches", "compiling", "networks", "optimizers", "training")
+DECIDING_MODULES = ("augmentation", "batches", "compiling", "optimizers", "training")
 
 Changes = dict[str, Any]  # fields of Config to new values: Any, because each field has a type of its own
 Scalar = str | int | float | None  # what a cell of a table holds, and a value in JSON
 
+CHOICES: dict[str, tuple[str, ...]] = {  # of settings that are names
+    "block": BLOCKS,
+    "fit": FITS,
+    "channels": CHANNELS,
+    "normalisation": NORMALISATIONS,
+    "augmentation": ("none", "flip", "mild", "strong"),
+    "mixing": ("none", "mixup", "cutmix", "either"),
+    "optimizer": ("adamw", "sgd", "muon"),
+    "precision": ("mixed_bfloat16", "float32"),
+}
+LIMITS: dict[str, tuple[float, float]] = {  # of settings that are numbers, ends included
+    "width": (1, 4096),
+    "stem_stride": (1, 4),
+    "dropout": (0, 0.99),
+    "input_size": (8, 1024),
+    "mixing_share": (0, 1),
+    "label_smoothing": (0, 0.99),
+    "epochs": (1, math.inf),
+    "steps_per_epoch": (1, math.inf),
+    "batch_size": (1, math.inf),
+    "learning_rate": (0, math.inf),
+    "weight_decay": (0, math.inf),
+    "ema_momentum": (0, 0.99999),
+    "seed": (0, 2**32 - 1),
+}
+
 
 @dataclass(frozen=True)
 class Config:
-    """Every setting of a run. Two runs with equal settings and equal data are the same run.
+    """Every setting of a run, checked; two runs with equal settings and equal data are the same run.
 
-    Defaults are frozen, because ids of recorded runs are made of the settings that differ from them
-    (:func:`run_id`). Better values belong in :mod:`illus.learn.plan`. A new setting gets a default that
-    leaves training as it was.
+    How often each image is shown is not among them: it is in the data set (``copies``). Defaults are frozen,
+    because ids of recorded runs are made of the settings that differ from them (:func:`run_id`): better
+    values belong in :mod:`illus.learn.plan`, and a new setting gets a default that leaves training as it was.
+
+    Raises
+    ------
+    ValueError
+        A value is not one of ``CHOICES``, beyond ``LIMITS``, or of another type than the default.
     """
 
-    block: str = "residual"  # a key of networks.BLOCKS
+    block: str = "residual"
     width: int = 24  # channels of the first stage
     blocks: tuple[int, ...] = (1, 1, 2, 2)  # blocks in each stage
     stem_stride: int = 1  # stride of the first convolution
-    pooling: str = "average"  # a key of networks.POOLINGS
     dropout: float = 0.2
     input_size: int = 48  # px
     fit: str = "pad"  # how an image becomes square, see evaluate.fit_image
-    channels: str = "rgb"  # what the network sees, a key of networks.CHANNELS
-    normalisation: str = "scale"  # a key of networks.NORMALISATIONS
-    augmentation: str = "affine+colour"  # a key of augmentation.AUGMENTATIONS
+    channels: str = "rgb"  # what the network sees
+    normalisation: str = "scale"
+    augmentation: str = "mild"  # a key of augmentation.AUGMENTATIONS
     mixing: str = "none"  # of two images: none, mixup, cutmix, or either of them; see batches.mix
     mixing_share: float = 1.0  # of the batches, in which images are mixed
-    sampling_power: float = 0.5  # a class is drawn in proportion to its number of images to this power
-    class_weighting: float = 0.0  # its weight in the loss is the number of its images to minus this power
-    logit_adjustment: float = 0.0  # power of the classes' shares of the drawn images, the prior in the loss
-    loss: str = "crossentropy"  # a key of optimizers.LOSSES
     label_smoothing: float = 0.1
     epochs: int = 24
     steps_per_epoch: int | None = None  # None: as many as show every training image once on average
     batch_size: int = 128
     optimizer: str = "adamw"  # a key of optimizers.OPTIMIZERS
-    learning_rate: float = 2e-3  # peak; linear warm-up over one epoch
-    schedule: str = "cosine"  # after the warm-up: to 0 by a cosine, or constant
+    learning_rate: float = 2e-3  # peak: a linear warm-up over one epoch, then a cosine to 0
     weight_decay: float = 0.02
     ema_momentum: float = 0.998  # upper limit, for the exported moving average of weights; 0: no average
     precision: str = "mixed_bfloat16"  # Keras dtype policy while training; exported as float32
-    teachers: tuple[str, ...] = ()  # ids of runs of which the network learns the mean probabilities
-    teaching: float = 1.0  # share of the teachers in the loss; the rest is the labels'
+    teachers: tuple[str, ...] = ()  # ids of runs whose mean probabilities the network learns, not the labels
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            _check(setting.name, getattr(self, setting.name), setting.default)
+
+
+def _check(name: str, value: Any, default: Any) -> None:
+    """ValueError if a setting cannot have a value."""
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError(f"{name}={value!r}: choose one of {', '.join(CHOICES[name])}")
+    if name in LIMITS and not (value is None and default is None):
+        whole, (low, high) = not isinstance(default, float), LIMITS[name]
+        kind = "a whole number" if whole else "a number"
+        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not fits or not low <= value <= high:
+            raise ValueError(f"{name}={value!r}: it must be {kind} from {low:g} to {high:g}")
+    if name == "blocks" and not (_is_tuple_of(value, int) and value and min(value) > 0):
+        raise ValueError(f"blocks={value!r}: it must be a tuple of whole numbers above 0, one a stage")
+    if name == "teachers" and not _is_tuple_of(value, str):
+        raise ValueError(f"teachers={value!r}: it must be a tuple of ids of runs")
+
+
+def _is_tuple_of(value: object, kind: type) -> bool:
+    return isinstance(value, tuple) and all(type(item) is kind for item in value)
 
 
 @dataclass(frozen=True)
 class Record:
-    """The result of a run, one row of experiments.csv."""
+    """The result of a finished run: its record.json, and a row of experiments.csv."""
 
     run_id: str
-    code: str  # hash of the code that trained it (code_hash); empty for runs older than this column
+    code: str  # hash of the code that trained it, see code_hash
     question: str
     config: Config
     data_hash: str
@@ -80,7 +129,6 @@ class Record:
     val_micro_f1: float
     val_class_f1: str  # of each class of the validation part, in class order, separated by spaces
     weights: Path = field(compare=False)  # float32 Keras model, HDF5
-    error: str = ""  # why there are no scores; empty if there are
 
 
 def data_hash(dataset: pd.DataFrame) -> str:
@@ -111,7 +159,8 @@ def run_id(config: Config, data: str) -> str:
 
 def code_hash() -> str:
     """A hash that changes with the code that decides a run's result: :func:`code_of` its modules."""
-    return code_of(Path(__file__).with_name(f"{name}.py") for name in DECIDING_MODULES)
+    modules = (Path(__file__).with_name(f"{name}.py") for name in DECIDING_MODULES)
+    return code_of(modules, READER + NETWORK)
 
 
 def summary(record: Record) -> dict[str, Scalar]:
@@ -120,23 +169,3 @@ def summary(record: Record) -> dict[str, Scalar]:
     flat["blocks"] = "-".join(map(str, record.config.blocks))
     flat["teachers"] = " ".join(record.config.teachers)
     return {key: value for key, value in flat.items() if key not in ("config", "weights")}
-
-
-def config_of(row: Mapping[str, str]) -> Config:
-    """The configuration of a row of experiments.csv that was read as text; other columns are ignored.
-
-    Settings that the row lacks, because they are newer than it, have their defaults.
-    """
-    values: Changes = {}
-    for setting in fields(Config):
-        default = getattr(Config, setting.name)
-        text = row.get(setting.name, "")
-        if setting.name == "blocks":
-            values[setting.name] = tuple(int(count) for count in text.split("-"))
-        elif setting.name == "teachers":
-            values[setting.name] = tuple(text.split())
-        elif default is None:
-            values[setting.name] = int(float(text)) if text else None
-        elif text:
-            values[setting.name] = type(default)(text)
-    return Config(**values)

@@ -15,6 +15,7 @@ import pandas as pd
 from keras import ops
 from tqdm import tqdm
 
+import evaluate
 from evaluate import Description, atomic_write, load_classifier, score
 from illus.learn.batches import TrainingBatches, load_arrays, to_tf_dataset
 from illus.learn.compiling import (
@@ -26,7 +27,7 @@ from illus.learn.compiling import (
     with_fused_batch_norm,
 )
 from illus.learn.export import save_classifier
-from illus.learn.networks import build, multiply_adds
+from illus.learn.networks import multiply_adds
 from illus.learn.settings import Config, Record, code_hash, data_hash, run_id, summary
 
 PREDICTION_BATCH = 256  # images; larger than in training, because nothing is kept for gradients
@@ -112,6 +113,8 @@ def train(
 
     Raises
     ------
+    ValueError
+        The data set has no image for training, or none for validation.
     FloatingPointError
         The loss became infinite or NaN.
     evaluate.EvaluationError
@@ -182,16 +185,22 @@ def fit(
         As from :func:`build_network`, float32, with averaged weights.
     history : list of dict
         See :class:`Checkpoint`.
+
+    Raises
+    ------
+    ValueError
+        The data set has no image for training, or none for validation.
     """
     labels, parts = dataset.class_id.to_numpy(), dataset.split.to_numpy()
+    for part in ("train", "validation"):
+        if not (parts == part).any():
+            raise ValueError(f"the data set has no part {part!r}: too few different images")
     n_classes = dataset.class_id.nunique()
     keras.utils.set_random_seed(config.seed)
     batches = TrainingBatches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
     with dtype_policy(config.precision):
         network = with_fused_batch_norm(build_network(config, n_classes))
-        model = compile_for_training(
-            network, config, len(batches), batches.class_shares, images.shape[1], teachers
-        )
+        model = compile_for_training(network, config, len(batches), images.shape[1], teachers)
     checkpoint = Checkpoint(run_folder, config, batches, network)
     rows = parts == "validation"
     model.fit(
@@ -214,15 +223,5 @@ def fit(
 
 def build_network(config: Config, n_classes: int) -> keras.Model:
     """The untrained network of a configuration, under the current dtype policy."""
-    return build(
-        config.input_size,
-        n_classes,
-        config.block,
-        config.width,
-        config.blocks,
-        config.dropout,
-        config.channels,
-        config.normalisation,
-        config.pooling,
-        config.stem_stride,
-    )
+    settings = {name: getattr(config, name) for name in evaluate.SETTINGS} | {"blocks": list(config.blocks)}
+    return evaluate.build_network(settings | {"input_size": config.input_size, "n_classes": n_classes})

@@ -4,12 +4,15 @@ In: patches of the contaminated collection itself. Out: a Keras model, and 36 nu
 what it gets wrong. The code has a 24th of a patch's numbers, so that it keeps what repeats in the collection.
 """
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import layers
 from tqdm import tqdm
 
 CODE = 8  # channels of the code, on a grid of 1/8 of the side
+WIDTHS = (16, 32)  # channels of the first and of the second layer
 STEPS = (
     400  # batches that it is trained with: the loss hardly falls after them, whatever the collection's size
 )
@@ -19,15 +22,13 @@ IMAGES_AT_ONCE = 64  # of which codes and reconstructions are in memory together
 TRAINING_DTYPE = "float64"  # so that rounding, which differs between processors, changes no decision
 
 
-def build(side: int | None, width: int = 16, dtype: str = "float32") -> keras.Model:
+def build(side: int, dtype: str = "float32") -> keras.Model:
     """An untrained convolutional autoencoder.
 
     Parameters
     ----------
-    side : int or None
-        Side of the square images, a multiple of 8, px; None: any height and width that are.
-    width : int, default 16
-        Channels of the first layer; the second has twice as many.
+    side : int
+        Side of the square images, a multiple of 8, px.
     dtype : str, default "float32"
         Keras dtype policy.
 
@@ -37,16 +38,19 @@ def build(side: int | None, width: int = 16, dtype: str = "float32") -> keras.Mo
         uint8 (n, side, side, 3) -> float of the same shape, trained towards 0 to 1. The layer ``code``
         gives (n, side / 8, side / 8, 8).
     """
+    # Spelled out, because keras.json may say that channels come first.
+    conv = partial(layers.Conv2D, padding="same", data_format="channels_last", dtype=dtype)
+    double = partial(layers.UpSampling2D, data_format="channels_last", dtype=dtype)
     inputs = keras.Input((side, side, 3), dtype="uint8", name="rgb")
     x = layers.Rescaling(1 / 255, name="scale", dtype=dtype)(inputs)
-    for channels in (width, 2 * width):
-        x = layers.Conv2D(channels, 4, 2, padding="same", activation="relu", dtype=dtype)(x)
-    x = layers.Conv2D(CODE, 4, 2, padding="same", name="code", dtype=dtype)(x)
-    for channels in (2 * width, width):
-        x = layers.UpSampling2D(dtype=dtype)(x)
-        x = layers.Conv2D(channels, 3, padding="same", activation="relu", dtype=dtype)(x)
-    x = layers.UpSampling2D(dtype=dtype)(x)
-    outputs = layers.Conv2D(3, 3, padding="same", name="reconstruction", dtype=dtype)(x)
+    for channels in WIDTHS:
+        x = conv(channels, 4, 2, activation="relu")(x)
+    x = conv(CODE, 4, 2, name="code")(x)
+    for channels in WIDTHS[::-1]:
+        x = double()(x)
+        x = conv(channels, 3, activation="relu")(x)
+    x = double()(x)
+    outputs = conv(3, 3, name="reconstruction")(x)
     return keras.Model(inputs, outputs, name="autoencoder")
 
 
@@ -137,7 +141,10 @@ def _encode_part(both: keras.Model, part: np.ndarray) -> np.ndarray:
 
 
 def reconstruct(model: keras.Model, rgb: np.ndarray) -> np.ndarray:
-    """A whole image through the autoencoder, which is convolutional: it takes any size.
+    """An image through the autoencoder, tile by tile.
+
+    Tiles have the side of the patches that it was trained on: their borders are part of what it has learned,
+    and a whole image would show it places without any.
 
     Parameters
     ----------
@@ -151,9 +158,10 @@ def reconstruct(model: keras.Model, rgb: np.ndarray) -> np.ndarray:
     numpy.ndarray
         uint8, same shape.
     """
-    height, width = rgb.shape[:2]
-    padded = np.pad(rgb, ((0, -height % 8), (0, -width % 8), (0, 0)), "edge")
-    whole = build(None)
-    whole.set_weights(model.get_weights())
-    made = keras.ops.convert_to_numpy(whole(padded[None], training=False))[0, :height, :width]
-    return (255 * made).round().clip(0, 255).astype(np.uint8)
+    (height, width), side = rgb.shape[:2], model.input_shape[1]
+    padded = np.pad(rgb, ((0, -height % side), (0, -width % side), (0, 0)), "edge")
+    rows, columns = padded.shape[0] // side, padded.shape[1] // side
+    tiles = padded.reshape(rows, side, columns, side, 3).swapaxes(1, 2).reshape(-1, side, side, 3)
+    made = keras.ops.convert_to_numpy(model(tiles, training=False)).reshape(rows, columns, side, side, 3)
+    whole = made.swapaxes(1, 2).reshape(padded.shape)[:height, :width]
+    return (255 * whole).round().clip(0, 255).astype(np.uint8)

@@ -21,7 +21,7 @@ from evaluate import (
     format_result,
     trained_on,
 )
-from illus import config
+from illus import profiles, work_folders
 from illus.files.overrides import NAME as OVERRIDES
 from illus.hashing import ROOT, digest
 from illus.report.comparisons import confusion_matrix
@@ -31,11 +31,12 @@ REVIEW_PAGE = "review.html"
 RECORDED = "Recorded runs: the full profile, as committed."
 QUICK = "A check that every cell runs on this machine: fewer images and epochs, so weaker numbers than above."
 OWN = "Executed on this folder in the profile {}."
+OF_EMOJI20 = "emoji20"  # tag of cells that say what the full profile finds on emoji20
 
 
 def report_dir(folder: Path) -> Path:
     """Where the report of a data set goes; it is created."""
-    report = config.work_dir(folder) / "report"
+    report = work_folders.work_dir(folder) / "report"
     report.mkdir(exist_ok=True)
     return report
 
@@ -142,7 +143,7 @@ def run_notebooks(folder: Path) -> None:
     """Execute the notebooks on a data set.
 
     One that ran to its end is left out until it, the code, the class folders, the test folders or a person's
-    decisions change.
+    decisions change. Cells on what was found on emoji20 stay only where that is executed in full.
 
     Raises
     ------
@@ -150,21 +151,22 @@ def run_notebooks(folder: Path) -> None:
         A cell failed.
     """
     sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py")]
-    sources += [path for data in (folder, *config.test_folders(folder)) for path in _all_of(data)]
-    decisions = config.work_dir(folder) / OVERRIDES
+    sources += [path for data in (folder, *work_folders.test_folders(folder)) for path in _all_of(data)]
+    decisions = work_folders.work_dir(folder) / OVERRIDES
     decided = digest(decisions.read_text("utf-8-sig") if decisions.exists() else "")
+    as_recorded = work_folders.is_emoji20(folder) and profiles.profile().name == "full"
     for path in notebooks():
         out = executed_dir(folder) / path.name
         stamp = out.with_suffix(".decisions")  # by content: the file may be deleted, or older than it looks
         if not (stamp.exists() and stamp.read_text() == decided and _is_current(out, [path, *sources])):
-            seconds = execute_notebook(path, out)
+            seconds = execute_notebook(path, out, "" if as_recorded else OF_EMOJI20)
             stamp.write_text(decided)
             print(f"{path.name} executed in {seconds:.0f} s", flush=True)
 
 
 def executed_dir(folder: Path) -> Path:
     """Where executed notebooks of a data set and a profile lie."""
-    return config.work_dir(folder) / "notebooks" / config.profile().name
+    return work_folders.work_dir(folder) / "notebooks" / profiles.profile().name
 
 
 def write_report(folder: Path) -> Path:
@@ -180,12 +182,12 @@ def write_report(folder: Path) -> Path:
     Path
         The index. For emoji20 it shows the recorded notebooks first.
     """
-    report, name = report_dir(folder), config.work_dir(folder).name
+    report, name = report_dir(folder), work_folders.work_dir(folder).name
     executed = sorted(executed_dir(folder).glob("[!.]*.ipynb"))
     sections = []
-    if config.is_emoji20(folder):
+    if work_folders.is_emoji20(folder):
         sections.append(Section("Notebooks", RECORDED, render_notebooks(notebooks(), report)))
-    check, note = ("This machine", QUICK) if sections else ("Notebooks", OWN.format(config.profile().name))
+    check, note = ("This machine", QUICK) if sections else ("Notebooks", OWN.format(profiles.profile().name))
     pages = render_notebooks(executed, report / "executed", "executed on this machine", index="../index.html")
     sections.append(Section(check, note, [(f"executed/{page}", title) for page, title in pages]))
     if (report / REVIEW_PAGE).exists():

@@ -1,6 +1,6 @@
 """Charts that compare: classes before and after a stage, true and predicted, runs by seed, changes.
 
-In: tables. Out: drawings on matplotlib axes.
+In: tables. Out: drawings on matplotlib ``axes``. ``labels`` maps class names to what is shown for them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,8 @@ def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | N
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     stages : pandas.DataFrame
         Indexed by class name, one column per stage, numbers of images.
-    labels : mapping of str to str, optional
-        Text that is shown for a class instead of its name.
     """
     names = sorted(stages.index, key=natural_key)[::-1]
     rows, shown = np.arange(len(names)), stages.loc[names]
@@ -51,7 +48,6 @@ def shown_images(axes: Axes, before: pd.Series, shown: pd.Series) -> None:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     before, shown : pandas.Series
         Indexed by class name: images there are, images that are shown in a pass. Drawn from the top in
         the order of ``before``.
@@ -69,7 +65,6 @@ def seed_points(axes: Axes, table: pd.DataFrame, value: str, name: str = "name")
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     table : pandas.DataFrame
         One row per candidate and seed; candidates are drawn from the top in their order.
     value, name : str
@@ -89,7 +84,6 @@ def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     changes : pandas.DataFrame
         From :func:`illus.report.effects.against_control`, drawn from the top.
     """
@@ -109,7 +103,6 @@ def learning_rates(axes: Axes, search: pd.DataFrame) -> None:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     search : pandas.DataFrame
         One row per run: ``block``, ``augmentation``, ``budget`` (the same for all), ``learning_rate``,
         ``val_macro_f1``.
@@ -138,7 +131,6 @@ def class_seeds(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     class_f1 : mapping of str to sequence of numpy.ndarray
         Candidate to the F1 of the classes in each of its runs.
     labels : sequence of str
@@ -173,13 +165,12 @@ def pair_distances(axes: Axes, distances: np.ndarray, kinds: Mapping[str, np.nda
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     distances : numpy.ndarray
         float, shape (n,).
     kinds : mapping of str to numpy.ndarray
         Name to bool, shape (n,): the pairs of one histogram.
     near : float
-        See :class:`illus.files.descriptors.DuplicateSettings`.
+        See :class:`illus.copies.settings.DuplicateSettings`.
     """
     values = [distances[rows] for rows in kinds.values()]
     axes.hist(
@@ -197,13 +188,10 @@ def confusion_matrix(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     rows : list of dict
         From :func:`evaluate.evaluate`.
     class_names : sequence of str
         In class order.
-    labels : mapping of str to str, optional
-        Text that is shown for a class instead of its name.
     """
     draw_confusion_matrix(axes, rows, class_names)
     for axis in (axes.xaxis, axes.yaxis):

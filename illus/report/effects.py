@@ -1,6 +1,6 @@
-"""What differences between runs mean: against a control, against an expectation, at the edge of a search.
+"""What differences between runs mean: against a control, at the edge of a search.
 
-In: scores of runs. Out: changes with their intervals, and verdicts.
+In: scores of runs. Out: changes with their intervals, and counts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,26 +33,6 @@ def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.
     interval = test.confidence_interval(0.95)
     change = [np.mean(samples[name]) - np.mean(samples[control]) for name in others]
     return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
-
-
-def verdict(low: float, high: float, expected: int) -> str:
-    """Whether an expectation about a change held, by the interval of the change.
-
-    Parameters
-    ----------
-    low, high : float
-        Ends of the interval, as from :func:`against_control`.
-    expected : {-1, 1}
-        The sign of the change that was expected.
-
-    Returns
-    -------
-    str
-        ``held``, ``refuted``, or ``cannot be told`` where the interval has zero in it.
-    """
-    if low <= 0 <= high:
-        return "cannot be told"
-    return "held" if expected * low > 0 else "refuted"
 
 
 def at_the_edge(rows: pd.DataFrame) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Charts, each a function that takes its axes.
 
-In: tables. Out: drawings on matplotlib axes.
+In: tables. Out: drawings on matplotlib ``axes``. ``labels`` maps class names to what is shown for them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,11 +56,8 @@ def class_bars(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     counts : pandas.Series
         Indexed by class name.
-    labels : mapping of str to str, optional
-        Text that is shown for a class instead of its name.
     color : str, default ``BLUE``
     """
     names = sorted(counts.index, key=natural_key)[::-1]
@@ -78,7 +75,6 @@ def precision_recall(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     curves : mapping of str to pandas.DataFrame
         Name to ``recall`` and ``precision``, both 0 to 1.
     marks : sequence of (float, float, str)
@@ -105,7 +101,6 @@ def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clu
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     points : numpy.ndarray
         float, shape (n, 2).
     cluster : numpy.ndarray
@@ -141,7 +136,6 @@ def score_histogram(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     scores : numpy.ndarray
         float, shape (n,).
     threshold : float
@@ -162,7 +156,6 @@ def bars_of_seeds(axes: Axes, table: pd.DataFrame, value: str, group: str, kind:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     table : pandas.DataFrame
         One row per group, kind and seed.
     value, group, kind : str
@@ -180,7 +173,6 @@ def sweep_lines(axes: Axes, table: pd.DataFrame, setting: str, chosen: float) ->
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     table : pandas.DataFrame
         Columns ``setting``, ``value``, ``set``, ``f1``; sets without F1 are left out.
     setting : str
@@ -205,7 +197,6 @@ def roc_curves(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     truth : numpy.ndarray
         bool, shape (n,), with both kinds.
     scores : mapping of str to numpy.ndarray
@@ -234,7 +225,6 @@ def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.Da
 
     Parameters
     ----------
-    left, right : matplotlib.axes.Axes
     curves : mapping of str to sequence of pandas.DataFrame
         Name of a candidate to the history of each seed: ``epoch``, ``loss``, ``macro_f1``, ``val_loss``,
         ``val_macro_f1``.
@@ -258,7 +248,6 @@ def curves_by_time(axes: Axes, curves: pd.DataFrame) -> None:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     curves : pandas.DataFrame
         One row per epoch: ``method``, ``seconds`` since the start of training, ``macro_f1``.
     """
@@ -273,7 +262,6 @@ def architecture(axes: Axes, shapes: Sequence[tuple[str, int, int]]) -> None:
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     shapes : sequence of (str, int, int)
         From :func:`illus.learn.networks.feature_map_shapes`: name, side in pixels (1 for a vector),
         channels.
@@ -304,11 +292,8 @@ def class_f1_bars(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     f1, low, high, counts : pandas.Series
         Indexed by class name: F1, the bounds of its 95 % interval, images.
-    labels : mapping of str to str, optional
-        Text that is shown for a class instead of its name.
     """
     names = sorted(f1.index, key=natural_key)[::-1]
     errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
@@ -323,7 +308,6 @@ def reliability(axes: Axes, curve: pd.DataFrame, error: float, name: str) -> Non
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     curve, error
         From :func:`illus.report.analysis.calibration`.
     name : str

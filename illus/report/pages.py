@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
-from typing import TypedDict
+from typing import Any
 
 import nbformat
 from jinja2 import Environment, FileSystemLoader
@@ -43,18 +43,7 @@ class Section:
     pages: Sequence[tuple[str, str]]  # file, relative to the index, and title
 
 
-class Score(TypedDict):
-    """What the index shows of one test folder."""
-
-    title: str
-    page: str
-    n_images: int
-    macro_f1: float
-    micro_f1: float
-    weights: str
-
-
-def execute_notebook(path: Path, out: Path) -> float:
+def execute_notebook(path: Path, out: Path, without_tag: str = "") -> float:
     """Run a notebook from top to bottom in a new kernel, in the current folder.
 
     Shows the cell that runs where standard error is a terminal.
@@ -66,6 +55,8 @@ def execute_notebook(path: Path, out: Path) -> float:
     out : Path
         Where the executed notebook goes. One that fails or is interrupted is no result: it goes, with the
         cells until then, to the same name in the folder ``FAILED`` beside, and an older ``out`` stays.
+    without_tag : str, default ""
+        Cells with this tag are left out.
 
     Returns
     -------
@@ -78,6 +69,7 @@ def execute_notebook(path: Path, out: Path) -> float:
         A cell raised an error, or ended its kernel.
     """
     notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
+    notebook.cells = [cell for cell in notebook.cells if without_tag not in cell.metadata.get("tags", [])]
     cells = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     started: list[int] = []  # positions of code cells
     failed = out.parent / FAILED / out.name
@@ -117,12 +109,6 @@ def _show_cell(bar: tqdm, started: list[int]) -> Callable[..., None]:
     return show
 
 
-def title_of(notebook: NotebookNode) -> str:
-    """The first heading of a notebook; empty if it has none."""
-    headings = _headings(notebook)
-    return headings[0][1] if headings else ""
-
-
 def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
     """Level and text of the headings of first and second level."""
     return [
@@ -136,29 +122,11 @@ def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
 def render_notebook(
     path: Path, out: Path, note: str = "", next_page: str = "", index: str = "index.html"
 ) -> str:
-    """Write a notebook as HTML with its contents on top; cells tagged ``hide-input`` are collapsed.
-
-    Parameters
-    ----------
-    path : Path
-        The notebook, as it is.
-    out : Path
-        The page.
-    note : str, default ""
-        Shown on top.
-    next_page : str, default ""
-        Linked at the end.
-    index : str, default "index.html"
-        The index of all pages, relative to ``out``.
-
-    Returns
-    -------
-    str
-        The title of the page.
-    """
+    """Write a notebook as HTML with its contents on top, cells tagged ``hide-input`` collapsed; its title."""
     notebook = nbformat.read(path, as_version=4)
+    headings = _headings(notebook)
     # nbconvert gives headings these anchors.
-    contents = [(text.replace(" ", "-"), text) for level, text in _headings(notebook) if level == 2]
+    contents = [(text.replace(" ", "-"), text) for level, text in headings if level == 2]
     logging.getLogger("traitlets").setLevel(logging.ERROR)  # figures have no alternative text
     exporter = HTMLExporter(
         extra_template_basedirs=[str(TEMPLATES)],
@@ -177,7 +145,7 @@ def render_notebook(
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as partial:
         partial.write_text(page, encoding="utf-8")
-    return title_of(notebook) or path.stem
+    return headings[0][1] if headings else path.stem
 
 
 def render_notebooks(
@@ -192,22 +160,12 @@ def render_notebooks(
     ]
 
 
-def scores_in(folder: Path) -> list[Score]:
+def scores_in(folder: Path) -> list[dict[str, Any]]:
     """What ``evaluate.py --json`` wrote into a folder, one entry a file, with the text beside it as page."""
-    found: list[Score] = []
-    for path in sorted(folder.glob("[!.]*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        found.append(
-            {
-                "title": path.stem,
-                "page": path.with_suffix(".txt").name,
-                "n_images": result["n_images"],
-                "macro_f1": result["macro_f1"],
-                "micro_f1": result["micro_f1"],
-                "weights": result["weights"],
-            }
-        )
-    return found
+    return [
+        {**json.loads(path.read_text("utf-8")), "title": path.stem, "page": path.with_suffix(".txt").name}
+        for path in sorted(folder.glob("[!.]*.json"))
+    ]
 
 
 def write_index(folder: Path, name: str, sections: Sequence[Section]) -> Path:

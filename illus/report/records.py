@@ -1,4 +1,4 @@
-"""Where the rows of a recorded table come from: their code, their machine. In: tables. Out: text."""
+"""Where the rows of recorded tables come from: their code, their machine. In: tables. Out: text."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def provenance(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Where recorded rows come from, a line for each table: the file, rows, code and machine.
+    """Where recorded rows come from, a line for each table: the file, its rows, code and machine.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate import ImageDecodeError, atomic_write, decode_image, natural_key, read_file
-from illus import config
+from illus import work_folders
 from illus.files.overrides import COLUMNS, NAME
 from illus.parallel import in_parallel
 
@@ -85,7 +85,7 @@ def write_review(
     ]
     decisions = pd.DataFrame(columns=COLUMNS) if overrides is None else overrides[COLUMNS]
     pictures, thumbnails = describe_pictures(files, cards, decisions, folder)
-    work = config.work_dir(folder)
+    work = work_folders.work_dir(folder)
     data = {
         "name": work.name,
         "target": (work / NAME).as_posix(),
@@ -110,15 +110,7 @@ def _of_photos(duplicates: pd.DataFrame, photos: pd.DataFrame) -> pd.Series:
 
 
 def copy_cards(files: pd.DataFrame, duplicates: pd.DataFrame) -> list[Card]:
-    """Sets of duplicates, the nearest first; then those with a label conflict, clear majorities first.
-
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        Catalog, by path.
-    duplicates : pandas.DataFrame
-        From :func:`illus.copies.duplicates.find_duplicates`.
-    """
+    """Sets of duplicates, the nearest first; then those with a label conflict, clear majorities first."""
     rows = duplicates[duplicates.copy_of != ""]
     rows = rows.assign(best=rows.path == rows.copy_of, picture=_keys(files, rows.path))
     rows = rows.sort_values(["keep", "best", "distance", "path"], ascending=[False, False, True, True])
@@ -210,25 +202,7 @@ def _keys(files: pd.DataFrame, paths: pd.Series) -> list[str]:
 def describe_pictures(
     files: pd.DataFrame, cards: list[Card], decisions: pd.DataFrame, folder: str | Path
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """What the page shows of each picture, and its thumbnail; cards get numbers of pictures for their keys.
-
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        Catalog, by path.
-    cards : list
-        From the functions above; changed.
-    decisions : pandas.DataFrame
-        Overrides; the files that they name are pictures too.
-    folder : str or Path
-        What the paths are relative to.
-
-    Returns
-    -------
-    pictures : list of dict
-    thumbnails : list of str
-        WebP in base64, of the pictures; empty for a file that cannot be read.
-    """
+    """What the page shows of each picture, and its thumbnail; cards get the numbers of pictures."""
     rows = files.assign(key=_keys(files, files.path)).reset_index(drop=True)
     members = [member for card in cards for member in card["members"]]
     wanted = {member["picture"] for member in members} | {*decisions.sha256, *decisions.value}

@@ -1,6 +1,7 @@
 """Sheets of images: galleries, pairs, reconstructions; each a function that takes its axes.
 
-In: paths or arrays of images. Out: drawings on matplotlib axes.
+In: paths of images, relative to ``folder``, or arrays. Out: drawings on matplotlib ``axes``. ``labels`` maps
+class names to what is shown for them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,13 +32,8 @@ def class_gallery(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     catalog : pandas.DataFrame
         ``path``, ``class_name``; readable files only.
-    folder : str or Path
-        What the paths are relative to.
-    labels : mapping of str to str, optional
-        Text that is shown for a class instead of its name.
     columns : int, default 18
         Limit of images in a row.
     size : int, default 64
@@ -64,11 +60,8 @@ def image_rows(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     rows : sequence of sequence of str
         Paths of images; an empty one leaves its place white.
-    folder : str or Path
-        What the paths are relative to.
     labels : sequence of str
         One per row.
     columns : int, optional
@@ -105,7 +98,6 @@ def series_sheet(axes: Axes, rows: Mapping[str, Mapping[str, np.ndarray]]) -> No
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     rows : mapping of str to mapping of str to numpy.ndarray
         Label of a row to its series; name of a series to uint8 images, shape (k, side, side, 3). At least one
         row, all images of one size.
@@ -136,11 +128,8 @@ def pairs_sheet(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     pairs : sequence of sequence of str
         Paths of images.
-    folder : str or Path
-        What the paths are relative to.
     captions : sequence of str
         One per pair, of one or more lines.
     columns : int, default 6
@@ -193,13 +182,10 @@ def mean_images(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     images : numpy.ndarray
         uint8, shape (n, side, side, 3).
     class_names : pandas.Series
         Of str, shape (n,).
-    labels : mapping of str to str, optional
-        Text that is shown for a class instead of its name.
     columns : int, default 10
         Means in a row.
     """
@@ -231,7 +217,6 @@ def thumbnail_scatter(axes: Axes, points: np.ndarray, thumbnails: np.ndarray, ce
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     points : numpy.ndarray
         float, shape (n, 2).
     thumbnails : numpy.ndarray
@@ -256,7 +241,6 @@ def reconstruction_sheet(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     originals, reconstructions : sequence of numpy.ndarray
         uint8, shape (height, width, 3), an image's like its reconstruction's.
     size : int, default 96
@@ -277,7 +261,6 @@ def activation_sheet(
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
     images : numpy.ndarray
         uint8, shape (n, side, side, 3).
     maps : numpy.ndarray

@@ -20,7 +20,7 @@ from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
 from matplotlib.patches import FancyBboxPatch
 
 from evaluate import decode_image, fit_image, natural_key, read_file
-from illus import config
+from illus import work_folders
 from illus.files.tables import read_table
 
 SEED = 2  # of the draw of images: of six draws the one with most colours
@@ -69,20 +69,7 @@ def filled(column: pd.Series) -> pd.Series:
 def choose(
     catalog: pd.DataFrame, duplicates: pd.DataFrame, photos: pd.DataFrame, seed: int = SEED
 ) -> tuple[list[str], list[list[str]]]:
-    """Images for the mosaic: sets of copies and photographs, the rest from all classes in turn.
-
-    Parameters
-    ----------
-    catalog, duplicates, photos : pandas.DataFrame
-        Of the same folder, as the stages write them.
-    seed : int, default 2
-
-    Returns
-    -------
-    (list of str, list of list of str)
-        Paths in the order in which they are shown, at most ``SIDE ** 2``; and the sets of copies among them,
-        the file that stays first.
-    """
+    """Paths for the mosaic, classes in turn, and the sets of copies among them, the kept file first."""
     random = np.random.default_rng(seed)
     photo = set(photos.path[photos.is_photo.astype(bool)])
     has_copies = filled(duplicates.copy_of)
@@ -217,9 +204,9 @@ def charts(
 ) -> None:
     """Images of each class as collected (pale) and as shown in training (dark); F1 of each class."""
     names = sorted(card["scores"]["test"]["per_class"], key=natural_key)
-    training = data[data.split == "train"].class_name.value_counts()
-    share = training ** card["training"]["sampling_power"]
-    shown = share / share.sum() * training.sum()
+    training = data[data.split == "train"]
+    drawn = training.groupby("class_name").copies.sum()
+    shown = drawn / drawn.sum() * len(training)
     collected = catalog.class_name[~filled(catalog.error)].value_counts()
     bars(left, [collected, shown], names, [PALE, BLUE], collected.max())
     f1 = pd.DataFrame(card["scores"]["test"]["per_class"]).T.f1
@@ -233,8 +220,8 @@ def charts(
 
 def main(paths: Sequence[str]) -> int:
     """Draw the picture into each of the files; 0."""
-    folder = config.data_dir()
-    work = config.work_dir(folder)
+    folder = work_folders.data_dir()
+    work = work_folders.work_dir(folder)
     card = json.loads(Path("weights/best.json").read_text(encoding="utf-8"))
     for path in paths:
         figure = draw(folder, work, card, "ko" if ".ko." in path else "en")

@@ -29,21 +29,25 @@ def duplicates_table(
     ----------
     files : pandas.DataFrame
         From :func:`illus.copies.duplicates.distinct_images`, with ``best`` and ``distance`` from
-        :func:`illus.copies.duplicates.assign_copies`.
+        :func:`illus.copies.duplicates.assign_copies`, and ``blank``.
     group : numpy.ndarray
         int, one per file, from :func:`illus.copies.duplicates.join_variants`.
     overrides : pandas.DataFrame, optional
-        Its decisions ``keep`` and ``drop`` are put above the rules; all are told in ``reason``.
+        Its decisions ``keep`` and ``drop`` are put above the rules; ``reason`` names all of them.
     """
     rows = files.assign(
         group=group,
         alone=~pd.Series(group, files.index).duplicated(keep=False),
         decided=decided(files, overrides),
         labelled=labelled(files, overrides),
-        fate=reasons(files, overrides, "keep", "drop"),
-        note=reasons(files, overrides, "label", "not_copy_of"),
+        decision=reasons(files, overrides, "keep", "drop"),
+        remark=reasons(files, overrides, "label", "not_copy_of"),
     )
-    records = [row for _, duplicates in rows[~rows.alone].groupby("best") for row in _set_rows(duplicates)]
+    records = [
+        row
+        for _, duplicates in rows[~rows.alone | rows.blank].groupby("best")
+        for row in _set_rows(duplicates)
+    ]
     table = pd.DataFrame(records, columns=COLUMNS).sort_values("path", ignore_index=True)
     table["group"] = "G" + (pd.factorize(table.group)[0] + 1).astype(str).astype(object)
     return table
@@ -57,14 +61,15 @@ def _set_rows(duplicates: pd.DataFrame) -> Iterator[dict[str, object]]:
     for record in records:
         others = [reference] if record is not reference else [r for r in records if r is not reference]
         exact = any(other["image"] == record["image"] for other in others)
-        relation = ("exact" if exact else "near") if len(records) > 1 else "variant"
+        alone = "blank" if record["blank"] else "variant"
+        relation = ("exact" if exact else "near") if len(records) > 1 else alone
         gap = duplicates.distance.max() if record is records[0] else record["distance"]
         yield {
             "path": record["path"],
             "group": record["group"],
             "relation": relation,
             "keep": any(record is one for one in kept),
-            "reason": "; ".join(filter(None, [_reason(record, records, kept, votes), record["note"]])),
+            "reason": "; ".join(filter(None, [_reason(record, records, kept, votes), record["remark"]])),
             "distance": round(gap, 2),
             "conflict": len(votes) > 1,
             "copy_of": records[0]["path"] if len(records) > 1 else "",
@@ -99,11 +104,13 @@ def _reason(record: Record, records: list[Record], kept: list[Record], votes: Co
     """Why a file of a set of duplicates is kept or not."""
     is_kept = any(record is one for one in kept)
     if record["decided"] == "drop" or (record["decided"] == "keep" and is_kept):
-        return record["fate"]
+        return record["decision"]
+    if record["blank"]:
+        return "nothing is seen on a white ground: compared with no other"
     if len(records) == 1:
         return "only copy; its variants are in the group"
     if kept and kept[0]["decided"]:
-        return f"copy of {kept[0]['path']}, which is {kept[0]['fate']}"
+        return f"copy of {kept[0]['path']}, which is {kept[0]['decision']}"
     if kept and kept[0]["class_name"] != record["class_name"] and any(one["labelled"] for one in records):
         return f"copy of {kept[0]['path']}, whose class a person decided"
     if not kept or record["class_name"] != kept[0]["class_name"]:

@@ -1,56 +1,22 @@
-"""Where things are and how much is done: paths, the seed and the two profiles.
+"""Where things are: data, work folders, test folders, results and weights.
 
-In: the environment variables ``DATA_DIR`` and ``PROFILE``. Out: constants and small functions.
-All paths are relative to the root of the repository, where notebooks and commands run.
+In: the environment variable ``DATA_DIR``. Out: constants and small functions. All paths are relative to the
+root of the repository, where notebooks and commands run.
 """
 
 import os
-import platform
-from dataclasses import dataclass
-from importlib.metadata import version
+import unicodedata
 from pathlib import Path
 
-SEED = 0
+from illus import profiles
+
 EMOJI20 = Path("data/emoji20")
 EMOJI20_SOURCES = Path("work/emoji20-sources")
 DOWNLOADED = Path("data/training")
 RESULTS = Path("results")
+ARCHIVE = RESULTS / "archive"  # rows of code that no longer exists
 SHIPPED_WEIGHTS = Path("weights/best.h5")
 TRAINING_NAMES = {"training", "train"}
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How much work is done; None means no limit."""
-
-    name: str
-    max_per_class: int | None  # images of each class, in training and in validation
-    max_epochs: int | None
-    max_steps: int | None  # of an epoch, where a configuration sets its steps
-    seeds: tuple[int, ...]  # of the repetitions of a comparison
-
-
-PROFILES = {
-    "quick": Profile("quick", max_per_class=150, max_epochs=6, max_steps=6, seeds=(0, 1)),
-    "full": Profile("full", max_per_class=None, max_epochs=None, max_steps=None, seeds=(0, 1, 2)),
-}
-
-
-def profile() -> Profile:
-    """The profile that ``PROFILE`` names, ``quick`` if it is not set; ValueError for an unknown name."""
-    name = os.environ.get("PROFILE") or "quick"
-    if name not in PROFILES:
-        raise ValueError(f"PROFILE={name!r}: choose one of {', '.join(PROFILES)}")
-    return PROFILES[name]
-
-
-def environment(folder: str | Path) -> str:
-    """Two lines on what a notebook runs with: versions; profile, seed and data."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy", "pandas"))
-    return (
-        f"Python {platform.python_version()}, {versions}\n"
-        f"profile {profile().name}, seed {SEED}, data {Path(folder).as_posix()}"
-    )
 
 
 def data_dir() -> Path:
@@ -72,20 +38,36 @@ def is_work_of_emoji20(work: Path) -> bool:
 
 
 def test_folders(folder: str | Path) -> list[Path]:
-    """Folders to score: those beside a training folder whose names begin with ``test``, sorted.
+    """Folders to score: those beside a training folder called ``test…`` that hold a class of it, sorted.
 
     Upper and lower case are the same. Empty if ``folder`` has none of the names in ``TRAINING_NAMES``.
     """
-    folder, resolved = Path(folder), Path(folder).resolve()
+    classes = _sub_folders(Path(folder))
+    return [path for path in _named_test(Path(folder)) if classes & _sub_folders(path)]
+
+
+def untested_folders(folder: str | Path) -> list[Path]:
+    """Folders that are called as :func:`test_folders` are, but hold no class of the training folder."""
+    return sorted(set(_named_test(Path(folder))) - set(test_folders(folder)))
+
+
+def _named_test(folder: Path) -> list[Path]:
+    resolved = folder.resolve()
     if resolved.name.casefold() not in TRAINING_NAMES:
         return []
     parent = folder.parent if folder.name == resolved.name else resolved.parent  # of "." only the latter
     return sorted(p for p in parent.glob("*") if p.name.casefold().startswith("test") and p.is_dir())
 
 
+def _sub_folders(folder: Path) -> set[str]:
+    """Names of sub-folders, in Unicode NFC."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    return {unicodedata.normalize("NFC", path.name) for path in inside if path.is_dir()}
+
+
 def weights_path(folder: str | Path) -> Path:
     """Where the model of a folder goes: ``weights/best.h5`` for all of emoji20, else into its work folder."""
-    shipped = profile().name == "full" and is_emoji20(folder)
+    shipped = profiles.profile().name == "full" and is_emoji20(folder)
     return SHIPPED_WEIGHTS if shipped else work_dir(folder) / "best.h5"
 
 

@@ -1,0 +1,254 @@
+"""The store of runs and the tables that are views of it, with trainings that only pretend."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from illus import work_folders
+from illus.files.tables import read_table
+from illus.learn import plan, runs
+from illus.learn.settings import CHOICES, Config, Record, data_hash, run_id
+
+DATASET = pd.DataFrame(
+    {"path": ["a/1.png"], "class_name": "a", "class_id": 0, "split": "train", "copies": 1, "sha256": "0"}
+)
+DATA = data_hash(DATASET)
+TINY = Config(width=4, epochs=3)
+
+
+def pretend(dataset, folder, config, question, work):
+    """A finished run; a learning rate scores by its distance from 0.03, and one above 0.09 diverges."""
+    if config.learning_rate > 0.09:
+        raise FloatingPointError("the loss is nan")
+    folder = work / "runs" / run_id(config, data_hash(dataset))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.h5").touch()
+    history = [{"epoch": n + 1, "accuracy": 0.1 + 0.2} for n in range(config.epochs)]
+    (folder / "state.json").write_text(json.dumps(history))
+    score = round(1 - abs(float(np.log(config.learning_rate / 0.03))) / 9, 5)
+    return Record(folder.name, "c", question, config, data_hash(dataset), "b", "cpu", config.epochs, 1.0,
+                  9, 9, score, score, "0.2500 1.0000", folder / "model.h5")  # fmt: skip
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Configurations that were trained, in order; in the quick profile."""
+    seen = []
+
+    def train(dataset, folder, config, question, work):
+        seen.append(config)
+        return pretend(dataset, folder, config, question, work)
+
+    monkeypatch.setenv("PROFILE", "quick")
+    monkeypatch.setattr(runs, "train", train)
+    return seen
+
+
+def test_a_record_alone_says_that_a_run_is_done(trained, tmp_path):
+    first = runs.run(DATASET, "", TINY, "q", tmp_path)
+    for table in tmp_path.glob("*.csv"):
+        table.unlink()  # a view
+    again = runs.run(DATASET, "", TINY, "another question", tmp_path)
+    assert again == first
+    assert again.weights == first.weights
+    first.weights.unlink()
+    assert runs.run(DATASET, "", TINY, "q", tmp_path) == first
+    assert len(trained) == 1
+    runs.run(DATASET, "", TINY, "q", tmp_path, with_weights=True)
+    assert len(trained) == 2, "the weights were wanted"
+    runs.record_path(tmp_path, first.run_id).unlink()
+    runs.run(DATASET, "", TINY, "q", tmp_path)
+    assert len(trained) == 3
+    runs.run(DATASET.assign(copies=2), "", TINY, "q", tmp_path)
+    assert len(trained) == 4, "other data"
+
+
+def test_a_run_that_failed_has_no_record_and_is_tried_again(trained, tmp_path):
+    for _ in range(2):
+        with pytest.raises(FloatingPointError):
+            runs.run(DATASET, "", replace(TINY, learning_rate=0.1), "q", tmp_path)
+    assert len(trained) == 2
+    assert runs.load(tmp_path).empty
+
+
+def test_the_tables_show_the_store_and_keep_rows_of_runs_elsewhere(trained, tmp_path):
+    elsewhere = pd.DataFrame([{"run_id": "12345e678901", "width": 8, "val_macro_f1": 0.1 + 0.2}])
+    elsewhere.to_csv(tmp_path / "experiments.csv", index=False)
+    pd.DataFrame([{"run_id": "12345e678901", "epoch": 1}]).to_csv(tmp_path / "curves.csv", index=False)
+    records = [runs.run(DATASET, "", replace(TINY, seed=seed), "q", tmp_path) for seed in (0, 1)]
+    table = read_table(tmp_path / "experiments.csv")
+    assert table.run_id.tolist() == ["12345e678901", *sorted(record.run_id for record in records)]
+    assert table.width.tolist() == [8, 4, 4]
+    assert table.val_macro_f1[0] == 0.1 + 0.2, "to the last digit"
+    curves = read_table(tmp_path / "curves.csv")
+    assert curves.run_id.value_counts().to_dict() == {"12345e678901": 1} | {r.run_id: 3 for r in records}
+    before = (tmp_path / "experiments.csv").read_bytes()
+    runs.write_views(tmp_path)
+    assert (tmp_path / "experiments.csv").read_bytes() == before
+
+
+def test_runs_of_an_own_folder_are_shown_in_its_work_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own, emoji20 = work_folders.work_dir("images"), work_folders.work_dir(work_folders.EMOJI20 / "training")
+    for profile, expected in {"quick": emoji20, "full": work_folders.RESULTS}.items():
+        monkeypatch.setenv("PROFILE", profile)
+        assert runs.tables_folder(emoji20) == expected
+        assert runs.tables_folder(own) == own
+
+
+@pytest.mark.parametrize("name", ["a\u200db", "a\xa0b", "a\tb"])
+def test_a_class_name_that_no_weights_file_can_hold_is_refused_before_training(trained, tmp_path, name):
+    with pytest.raises(ValueError, match=r"the class name .* has a character that is not shown \(U\+"):
+        runs.run(DATASET.assign(class_name=name), "", TINY, "q", tmp_path)
+    assert trained == []
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("profile", "epochs", "steps", "expected"),
+    [("quick", 24, 100, (6, 6)), ("quick", 2, 3, (2, 3)), ("quick", 24, None, (6, None)),
+     ("full", 24, 100, (24, 100))],
+)  # fmt: skip
+def test_the_profile_caps_epochs_and_steps(monkeypatch, profile, epochs, steps, expected):
+    monkeypatch.setenv("PROFILE", profile)
+    before = replace(TINY, epochs=epochs, steps_per_epoch=steps)
+    after = runs.limit_to_profile(before)
+    assert (after.epochs, after.steps_per_epoch) == expected
+    assert replace(after, epochs=epochs, steps_per_epoch=steps) == before
+
+
+def test_candidates_are_compared_over_seeds_within_the_profile(trained, tmp_path):
+    wide = replace(TINY, width=8, epochs=50, steps_per_epoch=90, seed=7)
+    table = runs.compare_candidates({"a": (DATASET, TINY), "b": (DATASET, wide)}, "", "q", tmp_path)
+    assert trained == [
+        replace(config, seed=seed)
+        for config in (TINY, replace(wide, epochs=6, steps_per_epoch=6))
+        for seed in (0, 1)
+    ]
+    assert table.name.tolist() == ["a", "a", "b", "b"]
+    assert table.seed.tolist() == [0, 1, 0, 1]
+    assert np.stack(table.class_f1).tolist() == [[0.25, 1.0]] * 4
+
+
+def test_the_networks_of_an_average_have_weights_and_the_profile_limits(trained, tmp_path):
+    records = runs.run_members((replace(TINY, epochs=50), replace(TINY, seed=1)), DATASET, "", tmp_path)
+    assert [record.config.epochs for record in records] == [6, 3]
+    records[0].weights.unlink()
+    runs.run_members((replace(TINY, epochs=50), replace(TINY, seed=1)), DATASET, "", tmp_path)
+    assert [config.epochs for config in trained] == [6, 3, 6]
+
+
+# --- The grid --------------------------------------------------------------------------------------
+
+SMALL = plan.Grid(
+    TINY, blocks=("plain", "residual"), augmentations=("none", "strong"), budgets=(2, 5), seeds=(3, 4),
+    rates=3, rate_limits=(0.01, 0.09), highest=0.0,
+)  # fmt: skip
+
+
+def test_rates_are_drawn_from_every_part_of_the_range():
+    rates = plan.learning_rates(SMALL)
+    edges = np.geomspace(0.01, 0.09, 4)
+    assert all(low <= rate <= high for rate, low, high in zip(rates, edges, edges[1:], strict=False))
+    assert rates == plan.learning_rates(SMALL)
+    assert rates != plan.learning_rates(replace(SMALL, search_seed=1))
+
+
+def test_every_cell_is_run_at_its_best_rate(trained, tmp_path):
+    runs.run(DATASET, "", replace(TINY, block="plain"), "not of the grid", tmp_path)
+    table = runs.run_grid(SMALL, DATASET, "", tmp_path)
+    assert len(table) == len(trained) - 1 == 4 * (3 - 1 + 4)
+    best = min(plan.learning_rates(SMALL), key=lambda rate: abs(np.log(rate / 0.03)))
+    tuned = table[table.tuned == 1]
+    assert set(tuned.learning_rate) == {best}
+    assert len(tuned.drop_duplicates(["block", "augmentation", "budget", "seed"])) == len(tuned) == 2**4
+    assert set(table[table.tuned == 0].budget) == {2}, "the search has the short budget"
+    shown = read_table(tmp_path / "grid.csv").astype(table.dtypes)
+    order = table.columns.tolist()
+    pd.testing.assert_frame_equal(
+        shown.sort_values(order, ignore_index=True), table.sort_values(order, ignore_index=True)
+    )
+
+
+def test_a_stopped_grid_goes_on_and_its_parts_are_one(trained, tmp_path):
+    for part in range(3):
+        runs.run_grid(SMALL, DATASET, "", tmp_path, part, 3)
+    n = len(trained)
+    assert len(runs.run_grid(SMALL, DATASET, "", tmp_path)) == n == len(trained)
+
+
+@pytest.mark.parametrize(("highest", "tried"), [(0.019, 1), (0.025, 2), (0.05, 3), (1.0, 4)])
+def test_the_search_goes_on_while_the_highest_rate_is_the_best(trained, tmp_path, highest, tried):
+    """The best rate is 0.03; of 0.01, its double and so on, 0.04 is nearest."""
+    grid = replace(SMALL, rates=1, rate_limits=(0.01, 0.010001), highest=highest)
+    best = runs.tune(plan.cells(grid)[0], grid, DATASET, "", tmp_path)
+    rates = [config.learning_rate for config in trained]
+    assert rates == pytest.approx([0.01, 0.02, 0.04, 0.08][:tried])
+    assert best == rates[min(tried - 1, 2)]
+
+
+def test_a_rate_that_diverges_is_the_worst_of_its_cell(trained, tmp_path):
+    grid = replace(SMALL, rates=2, rate_limits=(0.05, 0.5))
+    low, high = plan.learning_rates(grid)
+    assert high > 0.09
+    assert runs.tune(plan.cells(grid)[0], grid, DATASET, "", tmp_path) == low
+
+
+# --- One question a round --------------------------------------------------------------------------
+
+ROUNDS = plan.Rounds(
+    TINY,
+    (
+        plan.Answer("base", "base"),
+        plan.Answer("rate", "too high", {"learning_rate": 0.5}),
+        plan.Answer("distillation", "taught", teachers=(replace(TINY, width=6),)),
+    ),
+)
+
+
+def test_every_answer_has_a_row_for_each_seed_and_students_their_teachers(trained, tmp_path):
+    table = runs.run_rounds(ROUNDS, DATASET, "", tmp_path)
+    rows = list(zip(table.answer, table.seed, strict=True))
+    assert rows == [("base", 0), ("base", 1), ("taught", 0), ("taught", 1)], "what diverged has no row"
+    teacher = run_id(ROUNDS.answers[2].teachers[0], DATA)
+    assert [config.teachers for config in trained[-2:]] == [(teacher,)] * 2
+    assert (tmp_path / "runs" / teacher / "model.h5").exists()
+    n = len(trained)
+    pd.testing.assert_frame_equal(runs.run_rounds(ROUNDS, DATASET, "", tmp_path), table)
+    assert len(trained) == n + 2, "only what diverged is tried again"
+
+
+# --- Plans and the command -------------------------------------------------------------------------
+
+
+def test_the_plans_change_one_thing_at_a_time():
+    answers = [answer for answer in plan.ROUNDS.answers if not answer.teachers]
+    ids = {run_id(config, "") for answer in answers for config in plan.configs_of(answer, plan.ROUNDS, "")}
+    assert len(ids) == len(answers) * len(plan.ROUNDS.seeds)
+    assert len({run_id(config, "") for config in plan.RECIPE}) == len(plan.RECIPE)
+    assert len({(config.input_size, config.fit) for config in plan.RECIPE}) == 1, "or they have no average"
+    assert set(plan.GRID.augmentations) <= set(CHOICES["augmentation"])
+
+
+@pytest.mark.parametrize("part", ["0/2", "3/2", "2", "a/b"])
+def test_a_part_that_is_none_is_refused(part, capsys):
+    with pytest.raises(SystemExit) as stop:
+        runs.main(["grid", "--part", part])
+    assert stop.value.code == 2
+    assert f"--part {part}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["grid", "rounds"])
+def test_the_command_takes_the_data_set_of_notebook_04(what, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    work = work_folders.work_dir(tmp_path / "images")
+    DATASET.to_csv(work / "split_by_cluster.csv", index=False)
+    monkeypatch.setenv("DATA_DIR", "images")
+    monkeypatch.setattr(runs, "GRID", SMALL)
+    monkeypatch.setattr(runs, "ROUNDS", ROUNDS)
+    assert runs.main([what]) == 0
+    assert set(read_table(work / f"{what}.csv").data_hash) == {DATA}
