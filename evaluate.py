@@ -474,11 +474,13 @@ def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
     al. 2018, arXiv:1709.01507), or plain, without a shortcut (Simonyan and Zisserman 2015, arXiv:1409.1556).
     """
 
-    def convolve(x, name: str, channels: int, stride: int = 1, kernel: int = 3):
+    def convolve(
+        x: "keras.KerasTensor", name: str, channels: int, stride: int = 1, kernel: int = 3
+    ) -> "keras.KerasTensor":
         options = {"padding": "same", "use_bias": False, "kernel_initializer": "zeros"}
         return layers.Conv2D(channels, kernel, stride, **options, name=name)(x)
 
-    def activate(x, name: str):
+    def activate(x: "keras.KerasTensor", name: str) -> "keras.KerasTensor":
         return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
 
     layers, size, block, width = keras.layers, settings["input_size"], settings["block"], settings["width"]
@@ -511,7 +513,7 @@ def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
 def see(layers: ModuleType, rgb: "keras.KerasTensor", settings: Mapping) -> "keras.KerasTensor":
     """What the first convolution sees: ink, 0 for white to 1 for black, or what is computed from it."""
 
-    def fixed(x, name: str, kernel: np.ndarray):
+    def fixed(x: "keras.KerasTensor", name: str, kernel: np.ndarray) -> "keras.KerasTensor":
         options = {"padding": "same", "use_bias": False, "trainable": False}
         layer = layers.Conv2D(kernel.shape[-1], kernel.shape[:2], **options, name=name)
         y = layer(x)
