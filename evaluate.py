@@ -50,6 +50,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 if TYPE_CHECKING:
     import keras
+    from keras import KerasTensor
     from matplotlib.axes import Axes
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -475,12 +476,12 @@ def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
     """
 
     def convolve(
-        x: "keras.KerasTensor", name: str, channels: int, stride: int = 1, kernel: int = 3
-    ) -> "keras.KerasTensor":
+        x: "KerasTensor", name: str, channels: int, stride: int = 1, kernel: int = 3
+    ) -> "KerasTensor":
         options = {"padding": "same", "use_bias": False, "kernel_initializer": "zeros"}
         return layers.Conv2D(channels, kernel, stride, **options, name=name)(x)
 
-    def activate(x: "keras.KerasTensor", name: str) -> "keras.KerasTensor":
+    def activate(x: "KerasTensor", name: str) -> "KerasTensor":
         return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
 
     layers, size, block, width = keras.layers, settings["input_size"], settings["block"], settings["width"]
@@ -510,10 +511,10 @@ def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
     return keras.Model(rgb, layers.Softmax(dtype="float32", name="probability")(x), name=name)
 
 
-def see(layers: ModuleType, rgb: "keras.KerasTensor", settings: Mapping) -> "keras.KerasTensor":
+def see(layers: ModuleType, rgb: "KerasTensor", settings: Mapping) -> "KerasTensor":
     """What the first convolution sees: ink, 0 for white to 1 for black, or what is computed from it."""
 
-    def fixed(x: "keras.KerasTensor", name: str, kernel: np.ndarray) -> "keras.KerasTensor":
+    def fixed(x: "KerasTensor", name: str, kernel: np.ndarray) -> "KerasTensor":
         options = {"padding": "same", "use_bias": False, "trainable": False}
         layer = layers.Conv2D(kernel.shape[-1], kernel.shape[:2], **options, name=name)
         y = layer(x)
