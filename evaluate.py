@@ -50,6 +50,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 if TYPE_CHECKING:
     import keras
+    from keras import KerasTensor
     from matplotlib.axes import Axes
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -474,11 +475,13 @@ def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
     al. 2018, arXiv:1709.01507), or plain, without a shortcut (Simonyan and Zisserman 2015, arXiv:1409.1556).
     """
 
-    def convolve(x, name: str, channels: int, stride: int = 1, kernel: int = 3):
+    def convolve(
+        x: "KerasTensor", name: str, channels: int, stride: int = 1, kernel: int = 3
+    ) -> "KerasTensor":
         options = {"padding": "same", "use_bias": False, "kernel_initializer": "zeros"}
         return layers.Conv2D(channels, kernel, stride, **options, name=name)(x)
 
-    def activate(x, name: str):
+    def activate(x: "KerasTensor", name: str) -> "KerasTensor":
         return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
 
     layers, size, block, width = keras.layers, settings["input_size"], settings["block"], settings["width"]
@@ -508,10 +511,10 @@ def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
     return keras.Model(rgb, layers.Softmax(dtype="float32", name="probability")(x), name=name)
 
 
-def see(layers: ModuleType, rgb: "keras.KerasTensor", settings: Mapping) -> "keras.KerasTensor":
+def see(layers: ModuleType, rgb: "KerasTensor", settings: Mapping) -> "KerasTensor":
     """What the first convolution sees: ink, 0 for white to 1 for black, or what is computed from it."""
 
-    def fixed(x, name: str, kernel: np.ndarray):
+    def fixed(x: "KerasTensor", name: str, kernel: np.ndarray) -> "KerasTensor":
         options = {"padding": "same", "use_bias": False, "trainable": False}
         layer = layers.Conv2D(kernel.shape[-1], kernel.shape[:2], **options, name=name)
         y = layer(x)

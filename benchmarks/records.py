@@ -100,6 +100,11 @@ RECORDS = {
         "python -m benchmarks.evaluate",
         SHARED,
     ),
+    "real_size": Record(
+        "Processor time and memory of reading at the challenge's image sizes, beside three floors.",
+        "python -m benchmarks.real_size",
+        SHARED,
+    ),
     "interchange": Record(
         "Whether exported networks predict what the weights file predicts.",
         "python -m benchmarks.interchange",

@@ -1,6 +1,8 @@
 """The direction of the arrows: each room of illus/ may import only what stands below it."""
 
 import ast
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,10 @@ def test_the_check_sees_what_it_must():
     assert not wrong_imports(
         "dataset", "from illus.files.catalog import scan\nfrom illus import profiles\nimport cv2"
     )
+
+
+def test_notebooks_import_from_the_package_only():
+    for path in ROOT.glob("*.ipynb"):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        sources = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        assert not any(re.search(r"^\s*(?:from|import) benchmarks", text, re.MULTILINE) for text in sources)

@@ -160,7 +160,7 @@ def test_cells_whose_best_rate_is_the_highest_are_counted():
     assert at_the_edge(rows) == (2, 3)
 
 
-@pytest.mark.parametrize("count, expected", [(1, [0]), (3, [0, 3, 2]), (9, [0, 3, 2, 1])])
+@pytest.mark.parametrize(("count", "expected"), [(1, [0]), (3, [0, 3, 2]), (9, [0, 3, 2, 1])])
 def test_images_that_differ_are_taken_one_after_the_other(count, expected):
     assert unlike(np.array([[0.0], [0.1], [5.0], [9.0]]), count).tolist() == expected
 

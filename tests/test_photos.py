@@ -162,7 +162,7 @@ def assert_left(table, rows, verdict):
 
 def find_with_warning(catalog, folder, settings=DEFAULTS):
     """The table, after one warning that says its verdict and names the caller's file."""
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match=".") as caught:
         table = find_photos(catalog, folder, settings=settings)
     assert [str(warning.message) for warning in caught] == [table.attrs["verdict"]]
     assert [warning.filename for warning in caught] == [__file__]

@@ -7,6 +7,7 @@ the drawn content, on disk.
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import imagehash
@@ -78,14 +79,14 @@ class Descriptors:
         self.file.seek(int(self.places[row]) * THUMBNAIL.itemsize)
         self.file.write(descriptor["thumbnail"].tobytes())
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             return self._thumbnails() if key == "thumbnail" else self.columns[key]
         images = object.__new__(type(self))
         images.columns, images.places, images.file = self.columns[key], self.places[key], self.file
         return images
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
         whole = np.empty(len(self), DESCRIPTOR)
         for name in whole.dtype.names or ():
             whole[name] = self[name]
