@@ -248,9 +248,11 @@ def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = W
         with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
             ImageOps.exif_transpose(image, in_place=True)
         if image.mode[0] in "1I":  # Pillow would clip 16 bits, and of one bit misses the transparent level
-            levels = np.asarray(image)
-            gray = 255 * levels if image.mode == "1" else levels >> 8
-            alpha = np.where(levels == image.info.get("transparency", -1), 0, 255)
+            levels, key = np.asarray(image).astype(np.int64), image.info.get("transparency", -1)
+            if image.mode == "1":
+                levels, key = 255 * levels, min(255 * key, 255)
+            gray = levels if image.mode == "1" else levels >> 8
+            alpha = np.where(levels == key, 0, 255)
             image = Image.fromarray(np.stack([gray, alpha], axis=2).astype(np.uint8), "LA")
         if image.has_transparency_data:
             image = on_ground(image, ground)

@@ -57,11 +57,14 @@ def colour_weights(tmp_path_factory):
 
 
 def build(input_size, n_classes, block="residual", **changes):
-    """An untrained network, as training builds it."""
+    """An untrained network, as training builds it; also one without blocks."""
+    import evaluate
     from illus.learn.settings import Config
-    from illus.learn.training import build_network
 
-    return build_network(Config(block=block, input_size=input_size, **changes), n_classes)
+    settings = {name: getattr(Config, name) for name in evaluate.SETTINGS}
+    sizes = {"input_size": input_size, "n_classes": n_classes, "block": block}
+    settings |= sizes | changes
+    return evaluate.build_network(settings | {"blocks": list(settings["blocks"])})
 
 
 def colour_network(class_names=tuple(COLOURS)):

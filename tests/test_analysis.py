@@ -107,10 +107,8 @@ def corner_network():
     """Says of an image how red it is, and how blue: one feature each, after pooling."""
     model = build(16, 2, width=3, blocks=(), normalisation="ink", dropout=0.0)
     kernel = np.zeros((3, 3, 3, 3))
-    kernel[1, 1] = np.ones((3, 3)) - 2 * np.eye(
-        3
-    )  # ink of the two other colours: how much of this one is seen
-    model.get_layer("stem").set_weights([kernel / 2])
+    kernel[1, 1] = [[-1, 0, 1], [0, 0, 0], [1, 0, -1]]  # ink of blue less that of red, and the reverse
+    model.get_layer("stem").set_weights([kernel])
     model.get_layer("score").set_weights([np.float32([[1, 0], [0, 0], [0, 1]]), np.zeros(2, np.float32)])
     return model
 

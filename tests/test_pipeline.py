@@ -207,7 +207,7 @@ def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, ca
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda test: (test / "L2_99").mkdir(), "has classes that"),
+        (lambda test: (test / "L2_2").rename(test / "L2_99"), "has classes that"),
         (lambda test: [path.write_text("text") for path in test.rglob("*.png")], "is a readable image"),
     ],
 )

@@ -89,10 +89,10 @@ def test_the_code_hash_follows_the_modules_that_decide(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_bytes((ROOT / f"illus/learn/{name}.py").read_bytes())
     monkeypatch.setattr(settings, "__file__", str(tmp_path / "settings.py"))
     before = code_hash()
-    module = tmp_path / "networks.py"
+    module = tmp_path / "optimizers.py"
     module.write_text(module.read_text("utf-8") + "# a remark\n", "utf-8")
     assert code_hash() == before
-    module.write_text(module.read_text("utf-8") + "REDUCTION = 5\n", "utf-8")
+    module.write_text(module.read_text("utf-8") + "SPEED = 5\n", "utf-8")
     assert code_hash() != before
 
 

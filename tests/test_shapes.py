@@ -13,7 +13,8 @@ from PIL import Image
 from illus import profiles
 from illus.__main__ import main
 from illus.copies.duplicates import find_duplicates
-from illus.dataset.split import resample, split
+from illus.dataset.resample import resample
+from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.photos import autoencoder
 from illus.photos.finder import find_photos

@@ -55,8 +55,8 @@ def described(**changes):
 
     def apply(file):
         facts = json.loads(file.attrs["classifier"])
-        network = facts["network"] | changes.pop("network", {})
-        file.attrs["classifier"] = json.dumps(facts | {"network": network} | changes)
+        network = facts["network"] | changes.get("network", {})
+        file.attrs["classifier"] = json.dumps(facts | changes | {"network": network})
 
     return apply
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from evaluate import ImageDecodeError, TransientError, read_file
+from evaluate import ImageDecodeError, read_file
 from illus.files.cache import Stage, read_rows, short_keys, stage_path, stored_keys, write_rows
 from illus.files.decoded import Decoded, decode
 from illus.files.descriptors import DESCRIPTOR, Descriptors, describe
@@ -111,12 +111,10 @@ def read_once(path: Path, names: Sequence[str], known: np.ndarray) -> Reading:
             values |= {name: MEASURES[name][1](image) for name in names}
             for name in ("format", "mode", "width", "height"):
                 facts[name] = getattr(image, name)
-    except (TransientError, MemoryError):
-        facts["error"] = NO_MEMORY
     except ImageDecodeError as error:
         facts["error"] = str(error)
-    except cv2.error as error:
-        if "memory" not in str(error):
+    except (MemoryError, OSError, cv2.error) as error:
+        if not (isinstance(error, MemoryError) or "memory" in str(error)):
             raise
         facts["error"] = NO_MEMORY
     return facts, values

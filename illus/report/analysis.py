@@ -162,14 +162,12 @@ def class_activation(
     """Where in an image the evidence for a class is: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391).
 
     Uses the gradient of the class's score before the softmax with respect to the last feature map that is
-    large enough to show places. For a model that averages others, the maps of its members are averaged; of
-    one that averages mirror images too, they are those of the image itself.
+    large enough to show places. For a model that averages others, the maps of its members are averaged.
 
     Parameters
     ----------
     model : keras.Model
-        From :func:`illus.learn.networks.build`, :func:`illus.learn.networks.average` or the functions of
-        :mod:`illus.learn.heads`; on TensorFlow.
+        From :func:`evaluate.build_network`; on TensorFlow.
     images : numpy.ndarray
         uint8, shape (n, side, side, 3).
     class_ids : sequence of int, length n
@@ -200,20 +198,11 @@ def _gradient_map(
 ) -> np.ndarray:
     from tensorflow import GradientTape  # Keras has no gradients that work on every backend
 
-    head, n_classes = model.layers[-1], model.output_shape[-1]
-    softmaxes = [layer for layer in model.layers if isinstance(layer, layers.Softmax)]
-    fused = not softmaxes  # the last layer computes scores and softmax in one
-    to_map, to_scores = _cut_at_map(model, (head if fused else softmaxes[-1]).input, min_side)
-    # A nearest-feature head has a score per stored feature, and its last layer says of which class each is.
-    of_class = np.eye(n_classes) if fused or head is softmaxes[-1] else np.asarray(head.kernel)
+    to_map, to_scores = _cut_at_map(model, model.layers[-1].input, min_side)
     maps = ops.convert_to_tensor(to_map.predict(images, verbose=0))
     with GradientTape() as tape:
         tape.watch(maps)
-        scores = to_scores(maps)
-        if fused:
-            scores = ops.matmul(scores, head.kernel) + head.bias
-        chosen = ops.where(of_class.T[np.asarray(class_ids)] > 0, scores, -1e9)
-        total = ops.sum(ops.logsumexp(chosen, axis=1))
+        total = ops.sum(ops.take_along_axis(to_scores(maps), np.asarray(class_ids)[:, None], axis=1))
     weights = ops.mean(tape.gradient(total, maps), axis=(1, 2), keepdims=True)
     return np.asarray(ops.relu(ops.sum(weights * maps, axis=-1)), np.float32)
 
