@@ -37,9 +37,9 @@ TEXT = dict.fromkeys(("code", "run_id", "run_ids", "seeds", "data_hash"), str)
 
 
 def read(name: str) -> pd.DataFrame:
-    """``results/<name>.csv``, or the archived table where today's code has none; hashes of code stay text."""
-    path = work_folders.RESULTS / f"{name}.csv"
-    return pd.read_csv(path if path.exists() else work_folders.ARCHIVE / path.name, dtype=TEXT)
+    """``results/<name>.csv`` and the archived rows of it, as far as they are there; hashes stay text."""
+    paths = [folder / f"{name}.csv" for folder in (work_folders.RESULTS, work_folders.ARCHIVE)]
+    return pd.concat([pd.read_csv(path, dtype=TEXT) for path in paths if path.exists()], ignore_index=True)
 
 
 def card() -> dict:
