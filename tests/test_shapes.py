@@ -137,7 +137,7 @@ def test_a_run_on_very_few_images_ends_in_a_model_or_one_sentence(tmp_path, monk
         code = main(["run", "--no-notebooks"])
     errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert (code, len(errors)) == ((0, 0) if n == 3 else (2, 1))
-    assert n == 3 or "too few images to give the part" in errors[0]
+    assert n == 3 or "too few different images for a part" in errors[0]
     written = {path.name for path in (tmp_path / "work/images").iterdir()}
     assert {"catalog.csv", "duplicates.csv", "photos.csv"} <= written
     assert ("model.h5" in written) == (n == 3)

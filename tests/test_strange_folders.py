@@ -121,6 +121,7 @@ def test_names_cannot_break_the_lines_of_the_report(strange, colour_weights, cap
     assert "\x1b" not in out
     assert r"'L2_2/a\x1b[2Jb\nmacro F1 1.png'" in out
     (strange / "L2\n_9\x1b[2J").mkdir()
+    (strange / "L2\n_9\x1b[2J" / "1.png").touch()
     assert evaluate.main([str(strange), str(colour_weights)]) == 2
     out, err = capfd.readouterr()
     assert (out, err.count("\n"), "\x1b" in err) == ("", 1, False)
@@ -129,6 +130,7 @@ def test_names_cannot_break_the_lines_of_the_report(strange, colour_weights, cap
 def test_a_long_list_of_unknown_folders_is_cut_short(colour_weights, tmp_path, capfd):
     for number in range(200):
         (tmp_path / f"L2_{number}").mkdir()
+        (tmp_path / f"L2_{number}" / "1.png").touch()
     assert evaluate.main([str(tmp_path), str(colour_weights)]) == 2
     err = capfd.readouterr().err
     assert "and 167 more, which it does not know" in err
@@ -148,7 +150,7 @@ def test_a_folder_that_changes_while_it_is_read(class_folder_tree, colour_weight
     monkeypatch.setattr(evaluate, "predict_files", meanwhile)
     result, _, _ = evaluate.evaluate(class_folder_tree, colour_weights)
     assert {u["path"]: u["reason"] for u in result["unreadable"]} == {
-        "L2_2/0.png": "cannot be opened: No such file or directory",
+        "L2_2/0.png": f"cannot be opened: No such file or directory: {class_folder_tree / 'L2_2/0.png'}",
         "L2_10/0.png": "empty file",
         "L2_33/0.png": "a folder that cannot be read",
     }
@@ -161,7 +163,9 @@ def test_a_file_without_permission_is_listed(class_folder_tree, colour_weights):
     if os.access(path, os.R_OK):
         pytest.skip("root may read everything")
     result, _, _ = evaluate.evaluate(class_folder_tree, colour_weights)
-    assert result["unreadable"] == [{"path": "L2_2/0.png", "reason": "cannot be opened: Permission denied"}]
+    (unreadable,) = result["unreadable"]
+    assert unreadable["path"] == "L2_2/0.png"
+    assert unreadable["reason"].startswith("cannot be opened: Permission denied")
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -13,7 +13,7 @@ import pandas as pd
 TYPES: dict[str, type] = {  # of columns, in every table of the stages and of runs; all others are text
     **dict.fromkeys(("bytes", "width", "height", "cluster", "class_id", "copies", "budget", "tuned"), int),
     **dict.fromkeys(("distance", "score", "seconds", "learning_rate", "epoch", "epochs", "seed"), float),
-    **dict.fromkeys(("loss", "macro_f1", "micro_f1", "val_loss", "val_macro_f1", "val_micro_f1"), float),
+    **dict.fromkeys(("macro_f1", "micro_f1", "val_loss", "val_macro_f1", "val_micro_f1"), float),
     **dict.fromkeys(("input_size", "parameters", "multiply_adds", "mixing_share", "weight_decay"), float),
     **dict.fromkeys(("keep", "conflict", "is_photo"), bool),
 }
