@@ -39,7 +39,7 @@ def emoji20(options: argparse.Namespace) -> None:
     if options.image:
         command.draw_sheet(options.out, options.image)
     else:
-        command.build_data_set(options.out, options.seed, options.limit)
+        command.build_data_set(options.out, options.seed, options.limit, options.real_shares)
 
 
 def data(options: argparse.Namespace) -> None:
@@ -265,6 +265,11 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
         help="must not exist (%(default)s)",
     )
     to.add_argument("--limit", type=int, metavar="N", help="draw about N icons only; needs --out")
+    to.add_argument(
+        "--real-shares",
+        action="store_true",
+        help="leave drawings out, until the largest class is 34 times the smallest; needs --out",
+    )
     to.add_argument("--image", metavar="FILE", help="draw a sheet of the built data set and stop")
     to.add_argument(
         "--seed",

@@ -1,6 +1,7 @@
 """The builder, on icons drawn here: same bytes twice, a correct truth, no leak between the parts."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from PIL import Image
 
 from evaluate import ImageDecodeError, decode_image, natural_key
 from illus.__main__ import main
-from illus.emoji20 import contaminate, render
-from illus.emoji20.build import build, connect_groups, tree_hash
-from illus.emoji20.sources import FAMILIES, class_table, concept, load_icons, match_label, slug
+from illus.emoji20 import contaminate, photographs, render
+from illus.emoji20.build import build, connect_groups, make_plan, tree_hash
+from illus.emoji20.sources import FAMILIES, HERE, class_table, concept, load_icons, match_label, slug
+from illus.emoji20.truth import contamination_by_class
 
 SETS = {icon_set: family for family, sets in FAMILIES.items() for icon_set in sets}
 
@@ -33,22 +35,34 @@ def draw_icons(n=120):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def pictures(tmp_path_factory):
+    """Three noisy pictures, one of them odd."""
+    folder, rows = tmp_path_factory.mktemp("pictures"), []
+    for number, size in enumerate([(300, 200), (200, 200), (200, 300)]):
+        noise = np.random.default_rng(number).integers(0, 256, (*size[::-1], 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{number}.png")
+        rows.append((f"package/{number}.png", str(folder / f"{number}.png"), number == 2))
+    return pd.DataFrame(rows, columns=["source", "file", "odd"])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, pictures):
     folder = tmp_path_factory.mktemp("emoji20") / "emoji20"
-    tree = build(draw_icons(), folder, seed=5, jobs=1)
+    tree = build(draw_icons(), pictures, folder, seed=5, jobs=1)
     truth = pd.read_csv(folder / "truth.csv", keep_default_na=False)
     truth[["part", "class_name", "file"]] = truth.path.str.split("/", expand=True)
     return folder, tree, truth
 
 
-def test_two_builds_give_the_same_bytes_and_another_seed_does_not(built, tmp_path):
+def test_two_builds_give_the_same_bytes_and_another_seed_does_not(built, pictures, tmp_path):
     _, tree, _ = built
-    assert build(draw_icons(), tmp_path / "again", seed=5, jobs=2) == tree == tree_hash(tmp_path / "again")
-    assert build(draw_icons(), tmp_path / "other", seed=6, jobs=1) != tree
+    again, other = tmp_path / "again", tmp_path / "other"
+    assert build(draw_icons(), pictures, again, seed=5, jobs=2) == tree == tree_hash(again)
+    assert build(draw_icons(), pictures, other, seed=6, jobs=1) != tree
 
 
-def test_a_limit_builds_a_small_data_set_that_is_the_same_twice(tmp_path):
-    trees = {build(draw_icons(), tmp_path / str(i), limit=30, jobs=1) for i in range(2)}
+def test_a_limit_builds_a_small_data_set_that_is_the_same_twice(pictures, tmp_path):
+    trees = {build(draw_icons(), pictures, tmp_path / str(i), limit=30, jobs=1) for i in range(2)}
     assert len(trees) == 1
     truth = pd.read_csv(tmp_path / "0" / "truth.csv")
     assert (truth.kind == "original").sum() == 30
@@ -99,20 +113,71 @@ def test_a_duplicate_has_the_drawing_of_its_source(built):
 
 def test_file_names_say_nothing_about_the_file(built):
     names = built[2].file.map(lambda f: Path(f).stem)
-    assert names.str.fullmatch(r"\d{6}").all()
+    assert names.str.fullmatch("[a-z]{20}").all()
     assert names.is_unique
 
 
-def test_nothing_is_overwritten_and_an_interrupted_build_starts_clean(tmp_path):
+def test_drawings_do_not_depend_on_the_photographs(built, pictures, tmp_path):
+    folder, _, truth = built
+    build(draw_icons(), pictures[:1], tmp_path / "one", seed=5, jobs=1)
+    other = pd.read_csv(tmp_path / "one" / "truth.csv", keep_default_na=False)
+    assert set(other.source[other.kind == "photo"]) == {"package/0.png"}
+    kept, again = (
+        {
+            (str(Path(row.path).parent), row.source): (place / row.path).read_bytes()
+            for row in table[table.kind == "original"].itertuples()
+        }
+        for place, table in ((folder, truth), (tmp_path / "one", other))
+    )
+    assert kept == again
+
+
+def test_photographs_are_in_the_smallest_classes_alone(pictures):
+    icons = pd.concat([draw_icons().assign(class_name=f"L2_{k}") for k in range(2, 12)])
+    icons = icons[icons.index % 12 < icons.class_name.str[3:].astype(int)]
+    icons = icons.reset_index(drop=True).assign(icon=[str(i) for i in range(len(icons))])
+    plan = make_plan(icons, pictures, seed=0, jobs=1)
+    training = plan[plan.split == "training"]
+    with_photos = set(training.class_name[training.kind == "photo"])
+    assert with_photos == {f"L2_{k}" for k in range(2, 7)}
+    assert plan.side[plan.kind == "photo"].le(300).all()
+
+
+def test_real_shares_leave_drawings_of_the_smaller_classes_out(pictures):
+    icons = pd.concat([draw_icons(1200), draw_icons(120).assign(class_name="L2_5")], ignore_index=True)
+    icons = icons.assign(icon=[str(i) for i in range(len(icons))])
+    whole, left = (make_plan(icons, pictures, 0, real_shares, jobs=1) for real_shares in (False, True))
+    sizes = [
+        p.class_name[(p.split == "training") & (p.kind == "original")].value_counts() for p in (whole, left)
+    ]
+    assert sizes[0].max() == sizes[1].max()
+    assert sizes[0].max() / sizes[0].min() < 12
+    assert 25 < sizes[1].max() / sizes[1].min() < 45
+    assert (whole.split == "test").sum() == (left.split == "test").sum()
+
+
+def test_contamination_by_class_counts_what_the_truth_knows(built):
+    folder, _, truth = built
+    table = contamination_by_class(folder / "training")
+    training = truth[truth.part == "training"]
+    assert table.files.sum() == len(training)
+    for column, kind in (("copies", "duplicate"), ("photographs", "photo"), ("unreadable", "broken")):
+        assert table[column].sum() == (training.kind == kind).sum()
+    originals = training[training.kind == "original"]
+    repeated = originals.groupby(["class_name", "group", "concept"]).size()
+    assert table.variants.sum() == (repeated - 1).sum()
+
+
+def test_nothing_is_overwritten_and_an_interrupted_build_starts_clean(pictures, tmp_path):
     folder = tmp_path / "emoji20"
     leftover = tmp_path / ".emoji20.building" / "training" / "x.png"
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
-    build(draw_icons(), folder, limit=20, jobs=1)
+    build(draw_icons(), pictures, folder, limit=20, jobs=1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["emoji20"]
     assert not list(folder.rglob("x.png"))
     with pytest.raises(FileExistsError, match="remove it"):
-        build(draw_icons(), folder, limit=20, jobs=1)
+        build(draw_icons(), pictures, folder, limit=20, jobs=1)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +232,35 @@ def test_no_damaged_file_can_be_read(damage):
         decode_image(contaminate.broken(data, damage, np.random.default_rng(0)))
 
 
-@pytest.mark.parametrize("source", contaminate.PHOTOS, ids=lambda s: Path(s[1]).stem)
-def test_every_photo_is_installed_and_gives_textured_crops(source):
-    photo = contaminate.load_photo(source)
-    crop = contaminate.crop_photo(photo, 100, np.random.default_rng(1))
-    assert max(crop.size) == 100
-    assert np.asarray(crop.convert("L")).std() >= contaminate.FLAT
+@pytest.mark.parametrize(("size", "count"), [((600, 400), 26), ((300, 450), 12)])
+def test_parts_of_a_picture_are_textured_and_no_two_show_the_same(size, count):
+    picture = np.full((*size[::-1], 3), 200, np.uint8)
+    picture[size[1] // 3 :] = np.random.default_rng(0).integers(0, 256, picture[size[1] // 3 :].shape)
+    boxes = photographs.draw_boxes(Image.fromarray(picture), count, np.random.default_rng(1))
+    assert len(boxes) == count
+    assert boxes[0] == (0, 0, *size)
+    for number, box in enumerate(boxes):
+        assert (
+            photographs.cut(Image.fromarray(picture), box, 100).size[box[3] - box[1] > box[2] - box[0]] == 100
+        )
+        assert picture[box[1] : box[3], box[0] : box[2]].std() > 10
+        assert all(photographs.intersection_over_union(box, other) <= 0.4 for other in boxes[:number])
+    with pytest.raises(ValueError, match="told apart"):
+        photographs.draw_boxes(Image.fromarray(picture), 500, np.random.default_rng(1))
+
+
+def test_every_picture_of_a_python_package_is_installed():
+    pictures = photographs.load_pictures(Path("nowhere"))
+    assert pictures.source.is_unique
+    python = pictures[pictures.source.str.match("skimage|sklearn|matplotlib")]
+    assert len(python) == 20
+    assert all(min(photographs.load(file).size) > 100 for file in python.file)
+
+
+def test_every_package_of_a_picture_is_pinned():
+    names = set(photographs.load_pictures(Path("nowhere")).source.str.split("/").str[0])
+    pinned = set(json.loads((HERE / "package.json").read_text("utf-8"))["dependencies"])
+    assert names - pinned == {"skimage.data", "sklearn.datasets", "matplotlib"}
 
 
 @pytest.mark.parametrize("container", render.CONTAINERS)

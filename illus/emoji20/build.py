@@ -1,6 +1,6 @@
 """Icons -> a data set of class folders with known contamination.
 
-In: the table of icons. Out: ``training/``, ``test/``, ``test_unseen_style/``, ``truth.csv``,
+In: the tables of icons and of pictures. Out: ``training/``, ``test/``, ``test_unseen_style/``, ``truth.csv``,
 ``ATTRIBUTION.md``. All files are planned first, from the icons and the seed alone, then written.
 """
 
@@ -16,13 +16,19 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from illus.emoji20 import contaminate, render
+from illus.emoji20 import contaminate, photographs, render
 from illus.emoji20.sources import HERE, UNSEEN_SETS
 from illus.parallel import in_parallel
 
 TEST_SHARE = 0.15
 FULL_SIZE = 25_000  # icons, for which PLANTED says how much contamination is planted
-PLANTED = {"duplicate": 1500, "photo": 1200, "broken": 25}
+PHOTOGRAPHS = (399, 396, 394, 374, 363)  # of the five classes that have them, as in the challenge's own data
+PLANTED = {"duplicate": 1500, "photo": sum(PHOTOGRAPHS), "broken": 25}
+PHOTO_SIDES = (96, 320)  # px, range of the longest side; the challenge's are smaller than its drawings
+PHOTO_QUALITIES = (60, 95)  # of JPEG
+PHOTO_PNG_SHARE = 0.06  # as among all files of the challenge
+REAL_RATIO = 34  # largest class : smallest, of the challenge
+NAME_LENGTH = 20  # random small letters, as the challenge's files have
 LABEL_CONFLICT_SHARE = 0.1  # of planted duplicates, in another class than the original
 TRUTH = ["path", "kind", "source", "transform", "icon_set", "concept", "group", "drawing"]
 
@@ -30,7 +36,13 @@ Row = Any  # a named tuple of a data frame's columns, which pandas makes when it
 
 
 def build(
-    icons: pd.DataFrame, folder: str | Path, seed: int = 0, limit: int | None = None, jobs: int = -1
+    icons: pd.DataFrame,
+    pictures: pd.DataFrame,
+    folder: str | Path,
+    seed: int = 0,
+    limit: int | None = None,
+    real_shares: bool = False,
+    jobs: int = -1,
 ) -> str:
     """Build the data set; the folder appears when it is complete.
 
@@ -38,12 +50,16 @@ def build(
     ----------
     icons : pandas.DataFrame
         From :func:`illus.emoji20.sources.load_icons`.
+    pictures : pandas.DataFrame
+        From :func:`illus.emoji20.photographs.load_pictures`.
     folder : Path
         Where to build; must not exist.
     seed : int, default 0
         Two builds with one seed give the same bytes.
     limit : int, optional
         Use about this many icons, and contamination in proportion.
+    real_shares : bool, default False
+        Leave training drawings out, until the largest class is to the smallest as in the challenge.
     jobs : int, default -1
         Worker processes, as joblib counts them.
 
@@ -65,7 +81,7 @@ def build(
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    plan = make_plan(icons, seed, jobs)
+    plan = make_plan(icons, pictures, seed, real_shares, jobs)
     write_files(plan, building, seed, jobs)
     plan[TRUTH].to_csv(building / "truth.csv", index=False, lineterminator="\n")
     shutil.copy(HERE / "ATTRIBUTION.md", building)
@@ -74,11 +90,15 @@ def build(
     return tree
 
 
-def make_plan(icons: pd.DataFrame, seed: int, jobs: int = -1) -> pd.DataFrame:
+def make_plan(
+    icons: pd.DataFrame, pictures: pd.DataFrame, seed: int, real_shares: bool = False, jobs: int = -1
+) -> pd.DataFrame:
     """One row per file to write: what it shows, where it goes, how it is encoded.
 
-    Has the columns of ``truth.csv``, and those that writing needs: ``split``, ``class_name``,
-    ``svg``, ``side``, ``container``, ``quality``, ``background``, ``photo``.
+    Has the columns of ``truth.csv``, and those that writing needs: ``split``, ``class_name``, ``svg``,
+    ``side``, ``container``, ``quality``, ``background``, ``file``, ``box``, ``key``.
+    Each part of the plan draws from a random stream of its own, so that a change of one leaves the others
+    as they are.
     """
     hashes = in_parallel(render.drawing_hash, icons.svg, "drawings", jobs=jobs, batch_size=32)
     originals = icons.assign(drawing=list(hashes), kind="original", transform="")
@@ -86,19 +106,24 @@ def make_plan(icons: pd.DataFrame, seed: int, jobs: int = -1) -> pd.DataFrame:
     originals["group"] = connect_groups(originals.family + "/" + originals.concept, originals.drawing)
     originals["split"] = assign_splits(originals, np.random.default_rng([seed, 1]))
     originals = originals.join(_looks(originals, seed))
-    size = len(icons) / FULL_SIZE
-    count = {kind: min(n, max(1, round(n * size))) for kind, n in PLANTED.items()}
+    if real_shares:
+        originals = leave_out(originals, np.random.default_rng([seed, 6]))
     training = originals[originals.split == "training"]
+
+    def scaled(count: int) -> int:
+        return min(count, max(1, round(count * len(icons) / FULL_SIZE)))
+
     plan = pd.concat(
         [
             originals,
-            plan_duplicates(training, count["duplicate"], np.random.default_rng([seed, 2])),
-            plan_photos(training, count["photo"], np.random.default_rng([seed, 3])),
-            plan_broken(training, count["broken"], np.random.default_rng([seed, 4])),
+            plan_duplicates(training, scaled(PLANTED["duplicate"]), np.random.default_rng([seed, 2])),
+            plan_photos(training, pictures, [*map(scaled, PHOTOGRAPHS)], np.random.default_rng([seed, 3])),
+            plan_broken(training, scaled(PLANTED["broken"]), np.random.default_rng([seed, 4])),
         ],
         ignore_index=True,
     )
-    plan["path"] = _number_files(plan, np.random.default_rng([seed, 5]))
+    plan["path"] = name_files(plan, np.random.default_rng([seed, 5]))
+    plan["key"] = plan.kind + "/" + plan.source
     source_path = plan.path[plan.kind == "original"].set_axis(originals.source)
     derived = plan.kind.isin(["duplicate", "broken"])
     plan.loc[derived, "source"] = plan.source[derived].map(source_path)
@@ -197,17 +222,44 @@ def plan_duplicates(training: pd.DataFrame, count: int, rng: np.random.Generator
     return rows.assign(kind="duplicate", transform=kinds)
 
 
-def plan_photos(training: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Crops of photos, unevenly spread over the classes."""
-    classes = sorted(training.class_name.unique())
-    rows = []
-    for _ in range(count):
-        package, name = contaminate.PHOTOS[rng.integers(len(contaminate.PHOTOS))]
-        file = render.choose_file(rng, background=None)
-        rows.append({"source": f"{package}/{name}", "photo": (package, name), **file})
-    shares = rng.dirichlet(np.full(len(classes), 0.5))
-    photos = pd.DataFrame(rows).assign(kind="photo", transform="crop", split="training")
-    return photos.assign(class_name=rng.choice(classes, count, p=shares))
+def leave_out(originals: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Training drawings of all classes but the largest left out at random, until ``REAL_RATIO`` holds.
+
+    A class keeps a power of its size, so that the order of the classes stays.
+    """
+    training = originals[originals.split == "training"]
+    sizes = training.class_name.value_counts()
+    power = np.log(REAL_RATIO) / np.log(sizes.max() / sizes.min())
+    kept = (sizes.max() * (sizes / sizes.max()) ** max(1, power)).round().astype(int)
+    rank = (
+        training.index.to_series()
+        .iloc[rng.permutation(len(training))]
+        .groupby(training.class_name)
+        .cumcount()
+    )
+    dropped = rank.index[rank >= training.class_name.map(kept)[rank.index]]
+    return originals.drop(dropped)
+
+
+def plan_photos(
+    training: pd.DataFrame, pictures: pd.DataFrame, counts: list[int], rng: np.random.Generator
+) -> pd.DataFrame:
+    """Photographs of real scenes in the smallest classes alone, where they are about half of the files."""
+    sizes = training.class_name.value_counts().sort_index().sort_values(kind="stable")
+    classes = sizes.index[: len(counts)][::-1]
+    counts = counts[: len(classes)]
+    parts = photographs.choose_parts(pictures, sum(counts), rng)
+    longest = [max(right - left, bottom - top) for left, top, right, bottom in parts.box]
+    low, high = PHOTO_SIDES
+    return parts.assign(
+        class_name=np.repeat(classes, counts),
+        side=[int(rng.integers(min(low, side), min(high, side) + 1)) for side in longest],
+        container=np.where(rng.random(len(parts)) < PHOTO_PNG_SHARE, "png-rgb", "jpeg"),
+        quality=rng.integers(PHOTO_QUALITIES[0], PHOTO_QUALITIES[1] + 1, len(parts)),
+        kind="photo",
+        split="training",
+        transform=["part " + ",".join(map(str, box)) for box in parts.box],
+    )
 
 
 def plan_broken(training: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -218,11 +270,12 @@ def plan_broken(training: pd.DataFrame, count: int, rng: np.random.Generator) ->
     return rows.assign(kind="broken", transform=damages)
 
 
-def _number_files(plan: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
-    """Paths with numbers in random order, so that a name says nothing about its file."""
+def name_files(plan: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    """Paths with random letters, so that a name says nothing about its file."""
+    letters = rng.integers(ord("a"), ord("z") + 1, (len(plan), NAME_LENGTH), dtype=np.uint8)
+    names = pd.Series([row.tobytes().decode() for row in letters], index=plan.index)
     endings = plan.container.map({name: ending for name, (ending, _) in render.CONTAINERS.items()})
-    numbers = pd.Series(rng.permutation(len(plan)), index=plan.index)
-    return plan.split + "/" + plan.class_name + "/" + numbers.map("{:06d}".format) + "." + endings
+    return plan.split + "/" + plan.class_name + "/" + names + "." + endings
 
 
 def write_files(plan: pd.DataFrame, folder: Path, seed: int, jobs: int = -1) -> None:
@@ -231,7 +284,7 @@ def write_files(plan: pd.DataFrame, folder: Path, seed: int, jobs: int = -1) -> 
         (folder / parent).mkdir(parents=True)
     drawn = plan[plan.kind == "original"]
     _write(drawn, render_row, folder, seed, jobs, "originals")
-    rest = plan[plan.kind != "original"]
+    rest = plan[plan.kind != "original"].sort_values("key")  # the parts of a picture together: it is kept
     facts = _write(rest, contaminate_row, folder, seed, jobs, "contamination")
     plan.loc[rest.index, "transform"] = [transform for transform, _ in facts]
     photos = plan.kind == "photo"
@@ -246,11 +299,11 @@ def render_row(row: Row, folder: Path, seed: int) -> None:
 
 def contaminate_row(row: Row, folder: Path, seed: int) -> tuple[str, str]:
     """Write one duplicate, photo or broken file; its transform, and the hash of a photo (else empty)."""
-    rng = render.rng_for(seed, row.kind, row.path)
+    rng = render.rng_for(seed, row.key)
     transform, drawing = row.transform, ""
     if row.kind == "photo":
-        crop = contaminate.crop_photo(contaminate.load_photo(row.photo), row.side, rng)
-        data = render.encode(crop, row.container, row.quality)
+        part = photographs.cut(photographs.load(row.file), row.box, row.side)
+        data = render.encode(part, row.container, row.quality)
         drawing = hashlib.sha256(data).hexdigest()[:16]
     elif row.kind == "broken":
         data = contaminate.broken((folder / row.source).read_bytes(), row.transform, rng)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from illus import profiles, work_folders
 from illus.emoji20.build import build
+from illus.emoji20.photographs import load_pictures
 from illus.emoji20.sources import HERE, class_table, install, load_icons
 from illus.report.sheets import class_gallery
 
@@ -18,8 +19,10 @@ DIFFERENT = (
 )
 
 
-def build_data_set(out: Path, seed: int = profiles.SEED, limit: int | None = None) -> None:
-    """Install the pinned icon packages from npm (about 230 MB), build the data set, and say whether it is
+def build_data_set(
+    out: Path, seed: int = profiles.SEED, limit: int | None = None, real_shares: bool = False
+) -> None:
+    """Install the pinned packages from npm (about 300 MB), build the data set, and say whether it is
     the published one.
 
     Parameters
@@ -30,6 +33,8 @@ def build_data_set(out: Path, seed: int = profiles.SEED, limit: int | None = Non
         Another one gives another collection.
     limit : int, optional
         Draw about as many icons only.
+    real_shares : bool, default False
+        Leave drawings of the small classes out, until the largest is 34 times the smallest.
 
     Raises
     ------
@@ -38,15 +43,18 @@ def build_data_set(out: Path, seed: int = profiles.SEED, limit: int | None = Non
     illus.emoji20.sources.SourceError
     OSError
     """
-    published = limit is None and seed == profiles.SEED
+    published = limit is None and seed == profiles.SEED and not real_shares
     if not published and out.resolve() == work_folders.EMOJI20.resolve():
-        raise ValueError(f"--limit and --seed need --out: {work_folders.EMOJI20} is for the published build")
+        raise ValueError(
+            f"--limit, --seed and --real-shares need --out: {work_folders.EMOJI20} is for the published build"
+        )
     if limit is not None and limit < 1:
         raise ValueError("--limit must be at least 1")
     start = time.perf_counter()
-    print("icon packages ...", flush=True)
+    print("packages ...", flush=True)
     install(work_folders.EMOJI20_SOURCES)
-    tree = build(load_icons(work_folders.EMOJI20_SOURCES), out, seed, limit)
+    sources = work_folders.EMOJI20_SOURCES
+    tree = build(load_icons(sources), load_pictures(sources), out, seed, limit, real_shares)
     print(f"{out} built in {time.perf_counter() - start:.0f} s, tree hash {tree}")
     if published:
         same = tree == (HERE / "tree.sha256").read_text().strip()

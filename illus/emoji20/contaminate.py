@@ -1,33 +1,26 @@
-"""The contamination of a carelessly collected data set: duplicates, photos, broken files.
+"""The contamination of a carelessly collected data set: duplicates and broken files.
 
-In: the bytes of a file, or a photo from an installed package, and a seeded generator. Out: the bytes of
-the contaminated file.
+In: the bytes of a file, and a seeded generator. Out: the bytes of the contaminated file. How strong the
+changes are follows from what image tools and websites do with a picture.
 """
 
 from collections.abc import Callable
-from importlib.resources import files
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from evaluate import decode_image
-from illus.emoji20.render import SIDES, encode
+from illus.emoji20.render import encode
 
-# fmt: off
-# Package and file. Sharp ones only: crops of a blurred photo look like duplicates of each other.
-PHOTOS = (
-    *(("skimage.data", name) for name in (
-        "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png",
-        "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png",
-        "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png")),
-    ("sklearn.datasets", "images/china.jpg"),
-    ("sklearn.datasets", "images/flower.jpg"),
-    ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
-)
-# fmt: on
 TRANSFORMS = ("byte-copy", "jpeg", "rescale", "padding", "shift", "brightness", "contrast", "format")
+RANGES: dict[str, tuple[float, float]] = {
+    "jpeg": (40, 90),  # quality: messengers recompress at about 40, editors save at 90 by default
+    "rescale": (0.4, 0.9),  # of the side: previews and thumbnails
+    "padding": (0.02, 0.08),  # of the longest side, on each side: borders that page layouts add
+    "shift": (0.0, 0.03),  # of the longest side: a screenshot that is cut by hand
+    "light": (0.03, 0.10),  # of brightness or contrast: "improve automatically"
+}
 DAMAGES = ("empty", "truncated", "text", "html", "header only", "zeros", "noise")
-FLAT = 12.0  # levels: a crop with a smaller standard deviation of gray shows nothing
 
 
 def duplicate_container(transform: str, container: str, rng: np.random.Generator) -> str:
@@ -47,8 +40,7 @@ def duplicate(data: bytes, transform: str, container: str, rng: np.random.Genera
     data : bytes
         The original file.
     transform : str
-        One of ``TRANSFORMS``: byte copy, JPEG quality 40-90, rescale 0.4-0.9, padding up to 8 %,
-        shift up to 3 %, brightness or contrast up to 10 %, change of format.
+        One of ``TRANSFORMS``, see ``RANGES``.
     container : str
         From :func:`duplicate_container`. Only byte copies keep transparency, as with image editors.
     rng : numpy.random.Generator
@@ -63,7 +55,8 @@ def duplicate(data: bytes, transform: str, container: str, rng: np.random.Genera
         return data, transform
     image = Image.fromarray(decode_image(data))
     if transform == "jpeg":
-        quality = int(rng.integers(40, 91))
+        lowest, highest = map(int, RANGES["jpeg"])
+        quality = int(rng.integers(lowest, highest + 1))
         return encode(image, "jpeg", quality), f"jpeg q={quality}"
     image, strength = _CHANGES[transform](image, rng)
     container = "png-rgb" if container == "png-rgba" else container
@@ -74,18 +67,18 @@ Change = Callable[[Image.Image, np.random.Generator], tuple[Image.Image, str]]  
 
 
 def _rescale(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
-    scale = rng.uniform(0.4, 0.9)
+    scale = rng.uniform(*RANGES["rescale"])
     size = [max(1, round(side * scale)) for side in image.size]
     return image.resize(size, Image.Resampling.LANCZOS), f"{scale:.2f}"
 
 
 def _pad(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
-    border = max(1, round(rng.uniform(0.02, 0.08) * max(image.size)))
+    border = max(1, round(rng.uniform(*RANGES["padding"]) * max(image.size)))
     return ImageOps.expand(image, border, fill=_corner(image)), f"{border}px"
 
 
 def _shift(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
-    limit = max(1, int(0.03 * max(image.size)))
+    limit = max(1, int(RANGES["shift"][1] * max(image.size)))
     dx, dy = (int(v) for v in rng.choice([-1, 1], 2) * rng.integers(1, limit + 1, 2))
     moved = Image.new("RGB", image.size, _corner(image))
     moved.paste(image, (dx, dy))
@@ -99,7 +92,7 @@ def _corner(image: Image.Image) -> tuple[int, int, int]:
 
 def _enhance(enhancer: type[ImageEnhance.Brightness | ImageEnhance.Contrast]) -> Change:
     def change(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
-        factor = 1 + rng.choice([-1, 1]) * rng.uniform(0.03, 0.10)
+        factor = 1 + rng.choice([-1, 1]) * rng.uniform(*RANGES["light"])
         return enhancer(image).enhance(factor), f"x{factor:.2f}"
 
     return change
@@ -113,34 +106,6 @@ _CHANGES: dict[str, Change] = {
     "contrast": _enhance(ImageEnhance.Contrast),
     "format": lambda image, rng: (image, ""),
 }
-
-
-def load_photo(source: tuple[str, str]) -> Image.Image:
-    """One of ``PHOTOS``, from the installed package that ships it, as an RGB image."""
-    package, name = source
-    return Image.fromarray(decode_image(files(package).joinpath(name).read_bytes()))
-
-
-def crop_photo(photo: Image.Image, side: int, rng: np.random.Generator) -> Image.Image:
-    """A crop at a random place and scale, resized so that its longest side has ``side`` pixels.
-
-    Crops that are flat, such as an empty sky, are drawn again: they would not look like photos.
-    """
-    while True:
-        aspect = rng.uniform(0.7, 1.4)
-        largest = min(photo.width / aspect, photo.height)
-        smallest = min(0.8 * min(SIDES), largest)
-        height = float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
-        width = height * aspect
-        left, top = rng.uniform(0, photo.width - width), rng.uniform(0, photo.height - height)
-        scale = side / max(width, height)
-        crop = photo.resize(
-            (max(1, round(width * scale)), max(1, round(height * scale))),
-            Image.Resampling.LANCZOS,
-            (left, top, left + width, top + height),
-        )
-        if np.asarray(crop.convert("L")).std() >= FLAT:
-            return crop
 
 
 def broken(data: bytes, damage: str, rng: np.random.Generator) -> bytes:

@@ -9,6 +9,12 @@ import pandas as pd
 
 from illus.emoji20.sources import class_table
 
+KINDS = {
+    "original": "drawings",
+    "duplicate": "copies",
+    "photo": "photographs",
+    "broken": "unreadable",
+}
 COLUMNS = ("path", "kind", "transform", "concept", "drawing")  # that measurements read
 
 
@@ -78,6 +84,33 @@ def first_words(name: str) -> str:
     ('birds', 'drinks')
     """
     return name.split(",")[0].split(" and ")[0]
+
+
+def contamination_by_class(folder: str | Path) -> pd.DataFrame:
+    """What the builder planted into each class, and how many drawings are variants of another one.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Class folders of emoji20, with ``truth.csv`` beside them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        int, indexed by class name: ``files``; ``drawings``; ``variants``, of the drawings those beyond the
+        first of a concept by the same artist: another tone, colour or direction; ``copies``;
+        ``photographs``; ``unreadable``.
+    """
+    truth = load_truth(folder)
+    assert truth is not None, folder
+    truth["class_name"] = truth.path.str.split("/").str[0]
+    kinds = pd.crosstab(truth.class_name, truth.kind).reindex(columns=list(KINDS), fill_value=0)
+    originals = truth[truth.kind == "original"]
+    again = originals.duplicated(["class_name", "group", "concept"]).groupby(originals.class_name).sum()
+    table = kinds.rename(columns=KINDS)
+    table.insert(0, "files", kinds.sum(axis=1))
+    table.insert(2, "variants", again.reindex(table.index, fill_value=0))
+    return table.rename_axis(columns=None)
 
 
 def score_duplicates(copies: pd.DataFrame, truth: pd.DataFrame) -> dict[str, int | float]:
