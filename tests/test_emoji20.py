@@ -164,7 +164,7 @@ def test_contamination_by_class_counts_what_the_truth_knows(built):
     for column, kind in (("copies", "duplicate"), ("photographs", "photo"), ("unreadable", "broken")):
         assert table[column].sum() == (training.kind == kind).sum()
     originals = training[training.kind == "original"]
-    repeated = originals.groupby(["class_name", "group", "concept"]).size()
+    repeated = originals.groupby(["class_name", "icon_set", "concept"]).size()
     assert table.variants.sum() == (repeated - 1).sum()
 
 

@@ -98,7 +98,7 @@ def contamination_by_class(folder: str | Path) -> pd.DataFrame:
     -------
     pandas.DataFrame
         int, indexed by class name: ``files``; ``drawings``; ``variants``, of the drawings those beyond the
-        first of a concept by the same artist: another tone, colour or direction; ``copies``;
+        first of a concept in the same icon set: another tone, gender or direction; ``copies``;
         ``photographs``; ``unreadable``.
     """
     truth = load_truth(folder)
@@ -106,7 +106,7 @@ def contamination_by_class(folder: str | Path) -> pd.DataFrame:
     truth["class_name"] = truth.path.str.split("/").str[0]
     kinds = pd.crosstab(truth.class_name, truth.kind).reindex(columns=list(KINDS), fill_value=0)
     originals = truth[truth.kind == "original"]
-    again = originals.duplicated(["class_name", "group", "concept"]).groupby(originals.class_name).sum()
+    again = originals.duplicated(["class_name", "icon_set", "concept"]).groupby(originals.class_name).sum()
     table = kinds.rename(columns=KINDS)
     table.insert(0, "files", kinds.sum(axis=1))
     table.insert(2, "variants", again.reindex(table.index, fill_value=0))
