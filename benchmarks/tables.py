@@ -20,6 +20,7 @@ CLASSES = Path("illus/emoji20/classes.csv")
 PARTS = {"test": "test", "test_unseen_style": "unseen style"}
 TOOLS = {"illus": "this project", "cleanvision": "CleanVision", "dataeval": "DataEval"}
 WHOLE = {"seconds", "second", "MB"}  # last words of the titles whose numbers have no digits
+CHALLENGE_FILES = 25_503
 PHOTO_SETS = [*(f"emoji20{kind}" for kind in ("", ", real 1%", ", real 5%", ", real 20%")), "vector"]
 PHOTO_SETS += ["cartoon", "scenes", "scenes, 1%"]
 RUNGS = {
@@ -313,7 +314,16 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
 
 def values() -> dict[str, str]:
     """Single numbers that prose states, by name."""
-    return {**values_of_weights(), **values_of_cleaning(), **values_of_growth()}
+    return {**values_of_weights(), **values_of_cleaning(), **values_of_growth(), **values_of_real_size()}
+
+
+def values_of_real_size() -> dict[str, str]:
+    """Minutes of one processor that the challenge's files take, at their size."""
+    minutes = read("real_size").set_index("what").ms_per_file * CHALLENGE_FILES / 60_000
+    return {
+        "minutes of cleaning": f"{minutes['clean without the autoencoder']:.0f}",
+        "minutes of scoring": f"{minutes['evaluate.py']:.0f}",
+    }
 
 
 def values_of_weights() -> dict[str, str]:
