@@ -161,12 +161,7 @@ def class_folders_of(options: argparse.Namespace) -> Path:
     """The folder that was named, else ``DATA_DIR``, else emoji20, which ``run`` builds if it is missing.
 
     ``report`` does without, as the recorded notebooks are there. Notebooks learn of the folder, and of the
-    profile, by the environment.
-
-    Raises
-    ------
-    ValueError
-        There is no such folder.
+    profile, by the environment. ValueError if there is no such folder.
     """
     if options.folder:
         os.environ["DATA_DIR"] = str(options.folder)

@@ -89,20 +89,11 @@ def compile_for_training(
     size: int | None = None,
     teachers: Sequence[keras.Model] = (),
 ) -> keras.Model:
-    """A compiled model with augmentation before a network, and its teachers after it.
+    """A compiled model with augmentation before a network, whose weights it shares, and teachers after it.
 
-    Parameters
-    ----------
-    network : keras.Model
-        From :func:`build_network`; shared with the result, so that training changes it.
-    config : Config
-    steps : int
-        Of an epoch.
-    size : int, optional
-        Side of the images, which are resized for each network; by default that of the network's input.
-    teachers : sequence of keras.Model, default ()
-        The network learns the mean of their probabilities for the same changed images, see
-        :class:`Distillation`, and nothing of the labels.
+    An epoch has ``steps``. Images have the side ``size``, by default that of the network's input, and are
+    resized for each network. With teachers it learns the mean of their probabilities for the same changed
+    images, see :class:`Distillation`, and nothing of the labels.
     """
     size = size or network.input_shape[1]
     inputs = keras.Input((size, size, 3), dtype="uint8")
