@@ -167,6 +167,7 @@ def class_folders_of(options: argparse.Namespace) -> Path:
         os.environ["DATA_DIR"] = str(options.folder)
     if getattr(options, "profile", None):
         os.environ["PROFILE"] = options.profile
+    profiles.profile()  # an unknown one is told before the stages
     folder = work_folders.data_dir()
     if not work_folders.is_emoji20(folder):
         check_folder(folder)
