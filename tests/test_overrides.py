@@ -159,32 +159,6 @@ def test_without_decisions_the_tables_are_what_they_were(drawn, capsys):
     )
 
 
-def test_a_copy_is_kept_in_place_of_the_best_one(drawn, capsys):
-    assert find(drawn).keep.loc[CLOCKS].tolist() == [True, False, False]
-    found = find(drawn, ("A/clock.jpg", "keep", ""))
-    assert found.keep.loc[CLOCKS].tolist() == [False, True, False]
-    assert found.reason["A/clock.jpg"] == f"kept by decision of {DAY}"
-    assert found.reason["A/clock.bmp"] == f"copy of A/clock.jpg, which is kept by decision of {DAY}"
-    assert capsys.readouterr().out == "duplicates: decisions of overrides.csv applied: 1 (1 keep)\n"
-    both = find(drawn, ("A/clock.jpg", "keep", ""), ("A/clock.png", "keep", ""))
-    assert both.keep.loc[CLOCKS].tolist() == [False, True, True]
-
-
-def test_a_dropped_file_gives_way_to_its_next_best_copy(drawn):
-    found = find(drawn, ("A/clock.bmp", "drop", ""))
-    assert found.keep.loc[CLOCKS].tolist() == [False, False, True]
-    assert found.reason["A/clock.bmp"] == f"dropped by decision of {DAY}"
-    assert found.reason["A/clock.png"] == "best of 2 copies"
-    assert found.reason["A/clock.jpg"] == "lossy, unlike A/clock.png"
-    none = find(drawn, *((path, "drop", "") for path in FILES if "clock" in path))
-    assert not none.keep[none.index.str.contains("clock")].any()
-    one = find(drawn, ("A/clock.bmp", "drop", ""), ("A/clock.png", "drop", ""))
-    assert one.keep["A/clock.jpg"]
-    assert one.reason["A/clock.jpg"] == "its copies were dropped"
-    variant = find(drawn, ("B/brown face.png", "drop", ""))
-    assert variant.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
-
-
 @pytest.mark.parametrize(
     ("decision", "kept", "conflict"),
     [
@@ -200,27 +174,6 @@ def test_labelling_keeping_or_dropping_one_settles_a_conflict(drawn, decision, k
     assert not before.keep.any()
     assert after.conflict.tolist() == [conflict] * 2
     assert after.index[after.keep].tolist() == [kept]
-
-
-def test_a_label_counts_for_all_copies(drawn):
-    """Though two of three copies lie in another folder, or one of two."""
-    found = find(drawn, ("A/clock.bmp", "label", "B")).loc[CLOCKS]
-    assert found.keep.tolist() == [True, False, False]
-    assert found.reason["A/clock.png"] == "copy of A/clock.bmp, whose class a person decided"
-    two = find(drawn, ("A/clock.png", "drop", ""), ("A/clock.jpg", "label", "B")).loc[CLOCKS]
-    assert two.keep.tolist() == [False, True, False]
-    torn = find(drawn, ("A/clock.bmp", "label", "A"), ("A/clock.jpg", "label", "B")).loc[CLOCKS]
-    assert not torn.keep.any(), "labels that contradict each other settle nothing"
-
-
-def test_of_the_same_bytes_the_file_of_the_majority_is_kept(tmp_path):
-    data = encoded(clock())
-    names = ["A/1.png", "B/1.png", "B/2.png", "A/other.png"]
-    folder = write_files(tmp_path / "images", dict(zip(names, [data] * 3 + [encoded(plant())], strict=True)))
-    keep = table((hashlib.sha256(data).hexdigest(), "keep", ""))
-    for overrides in (None, keep):
-        found = find_duplicates(scan(folder), folder, overrides=overrides)
-        assert found.path[found.keep].tolist() == ["B/1.png"]
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -266,15 +219,56 @@ def test_the_best_of_equal_pixels_keeps_the_others(tmp_path):
     assert alone[0] in ("A/1.png", "A/2.bmp")
 
 
-def test_files_with_the_same_bytes_share_a_decision_and_one_is_kept(tmp_path):
+KEEP_JPG, DROP_BMP, DROP_PNG = (
+    ("A/clock.jpg", "keep", ""),
+    ("A/clock.bmp", "drop", ""),
+    ("A/clock.png", "drop", ""),
+)
+BMP_IS_B, JPG_IS_B = ("A/clock.bmp", "label", "B"), ("A/clock.jpg", "label", "B")
+
+
+@pytest.mark.parametrize(
+    ("decisions", "kept"),
+    [
+        ([], ["A/clock.bmp"]),
+        ([KEEP_JPG], ["A/clock.jpg"]),
+        ([KEEP_JPG, ("A/clock.png", "keep", "")], ["A/clock.jpg", "A/clock.png"]),
+        ([DROP_BMP], ["A/clock.png"]),
+        ([DROP_BMP, DROP_PNG], ["A/clock.jpg"]),
+        ([DROP_BMP, DROP_PNG, ("A/clock.jpg", "drop", "")], []),
+        ([BMP_IS_B], ["A/clock.bmp"]),  # though two of three copies lie in another folder
+        ([DROP_PNG, JPG_IS_B], ["A/clock.jpg"]),  # one of two
+        ([("A/clock.bmp", "label", "A"), JPG_IS_B], []),  # labels that contradict each other settle nothing
+    ],
+)
+def test_of_copies_those_are_kept_that_a_person_decided_on(drawn, decisions, kept):
+    found = find(drawn, *decisions).loc[CLOCKS]
+    assert found.index[found.keep].tolist() == kept
+
+
+def test_reasons_say_what_was_decided(drawn, capsys):
+    kept = find(drawn, KEEP_JPG).reason
+    assert kept["A/clock.jpg"] == f"kept by decision of {DAY}"
+    assert kept["A/clock.bmp"] == f"copy of A/clock.jpg, which is kept by decision of {DAY}"
+    assert capsys.readouterr().out == "duplicates: decisions of overrides.csv applied: 1 (1 keep)\n"
+    dropped = find(drawn, DROP_BMP).reason
+    assert dropped["A/clock.bmp"] == f"dropped by decision of {DAY}"
+    assert dropped["A/clock.png"] == "best of 2 copies"
+    assert dropped["A/clock.jpg"] == "lossy, unlike A/clock.png"
+    assert find(drawn, DROP_BMP, DROP_PNG).reason["A/clock.jpg"] == "its copies were dropped"
+    assert find(drawn, BMP_IS_B).reason["A/clock.png"] == "copy of A/clock.bmp, whose class a person decided"
+    variant = find(drawn, ("B/brown face.png", "drop", ""))
+    assert variant.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("decision", "kept"), [(None, ["B/1.png"]), ("keep", ["B/1.png"]), ("drop", [])])
+def test_files_with_the_same_bytes_share_a_decision_and_one_of_the_majority_is_kept(tmp_path, decision, kept):
     data = encoded(clock())
-    folder = write_files(tmp_path / "images", {"A/1.png": data, "A/2.png": data, "B/3.png": encoded(plant())})
-    one = hashlib.sha256(data).hexdigest()
-    assert find_duplicates(scan(folder), folder, overrides=table((one, "keep", ""))).keep.tolist() == [
-        True,
-        False,
-    ]
-    assert not find_duplicates(scan(folder), folder, overrides=table((one, "drop", ""))).keep.any()
+    files = dict.fromkeys(["A/1.png", "B/1.png", "B/2.png"], data) | {"A/other.png": plant()}
+    folder = write_files(tmp_path / "images", files)
+    overrides = decision and table((hashlib.sha256(data).hexdigest(), decision, ""))
+    found = find_duplicates(scan(folder), folder, overrides=overrides)
+    assert found.path[found.keep].tolist() == kept
 
 
 def test_a_stored_table_with_decisions_is_made_anew(drawn, tmp_path, capsys):
@@ -288,19 +282,6 @@ def test_a_stored_table_with_decisions_is_made_anew(drawn, tmp_path, capsys):
 
 
 # --- Photos and the split -------------------------------------------------------------------------
-
-
-def test_a_kept_photo_is_no_photo_and_its_score_stays(drawn, capsys):
-    _, catalog = drawn
-    judged = pd.DataFrame(
-        {"path": ["A/fish.png", "A/plant.png"], "score": 0.5, "cluster": 1, "is_photo": True}
-    )
-    decisions = table(("A/fish.png", "keep", ""), ("A/plant.png", "drop", ""))
-    kept = photos.apply_keep_decisions(judged, catalog, decisions)
-    assert kept.is_photo.tolist() == [False, True]
-    pd.testing.assert_frame_equal(kept.drop(columns="is_photo"), judged.drop(columns="is_photo"))
-    pd.testing.assert_frame_equal(photos.apply_keep_decisions(judged, catalog), judged)
-    assert capsys.readouterr().out == "photos: decisions of overrides.csv applied: 1 (1 keep)\n"
 
 
 def test_the_photo_filter_spares_what_is_kept(drawn, monkeypatch, capsys):
