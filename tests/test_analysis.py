@@ -6,7 +6,7 @@ import pytest
 from conftest import build, save_colour_network, write_files
 from drawings import clock, face
 
-from evaluate import BLOCKS, evaluate, load_classifier
+from evaluate import BLOCKS, evaluate
 from illus.learn.heads import with_temperature
 from illus.learn.networks import average
 from illus.report import analysis
@@ -152,19 +152,3 @@ def test_evidence_of_unlike_members_is_averaged_at_the_larger_size(corner):
     assert np.isfinite(maps).all()
     where = own[0] == 0
     assert maps[0][~where].mean() > maps[0][where].mean()
-
-
-def test_an_average_gives_the_mean_probability_also_when_saved(tmp_path):
-    from evaluate import Description
-    from illus.learn.export import save_classifier
-
-    models = [build(16, 3, width=4, blocks=(1, 1)) for _ in range(3)]
-    together = average(models)
-    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
-    each = [model.predict_on_batch(images) for model in models]
-    assert np.ptp(each, axis=0).max() > 1e-3, "three seeds, three networks"
-    np.testing.assert_allclose(together.predict_on_batch(images), np.mean(each, axis=0), atol=1e-6)
-    assert together.count_params() == 3 * models[0].count_params()
-    save_classifier(together, Description(list("abc"), 16, "pad", {}), tmp_path / "w.h5")
-    loaded, _ = load_classifier(tmp_path / "w.h5")
-    np.testing.assert_array_equal(loaded.predict_on_batch(images), together.predict_on_batch(images))

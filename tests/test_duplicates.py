@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import encoded, write_files
-from drawings import BROWN, clock, face, fish, house, padded, plant, rescaled
+from drawings import BROWN, clock, face, fish, house, plant, rescaled
 from PIL import Image, ImageDraw, ImageOps
 
 from illus import parallel
@@ -467,33 +467,3 @@ def test_another_table_of_that_name_is_no_truth(tmp_path, text):
     (tmp_path / "truth.csv").write_bytes(text.encode("latin-1"))
     assert load_truth(tmp_path / "training") is None
     assert class_names(tmp_path / "training").empty
-
-
-def test_all_duplicates_of_drawn_files_are_found_and_nothing_else(tmp_path):
-    """From files to the score, each drawing with one duplicate of every kind."""
-    drawings = {"clock": clock(2), "fish": fish(), "house": house(), "plant": plant(), "late": clock(6)}
-    changes = {
-        "jpeg": lambda p: encoded(p, "JPEG", quality=75),
-        "padding": lambda p: padded(p, 0.05),
-        "size": lambda p: rescaled(p, 0.6),
-    }
-    rows = []
-    for name, image in drawings.items():
-        files = {"": image} | {kind: change(image) for kind, change in changes.items()}
-        write_files(tmp_path / "p", {f"A/{name}{kind}.png": content for kind, content in files.items()})
-        rows += [
-            {
-                "path": f"p/A/{name}{kind}.png",
-                "kind": "duplicate" if kind else "original",
-                "transform": kind,
-                "drawing": name,
-                "concept": "",
-            }
-            for kind in files
-        ]
-    pd.DataFrame(rows).to_csv(tmp_path / "truth.csv", index=False)
-    truth = load_truth(tmp_path / "p")
-    found = find_duplicates(scan(tmp_path / "p"), tmp_path / "p")
-    score = score_duplicates(found, truth)
-    assert (score["redundant"], score["recall"], score["precision"]) == (15, 1.0, 1.0)
-    assert recall_by_transform(found, truth).recall.to_dict() == dict.fromkeys(changes, 1.0)

@@ -394,10 +394,3 @@ def test_a_part_is_copied_to_folders_of_class_names_and_no_file_replaces_another
         "한글/A/2.png": "A/2.png",
     }
     assert sorted(path.name for path in (tmp_path / "test").iterdir()) == ["B", "한글"]
-
-
-def test_text_of_a_table_is_read_as_it_was_written(tmp_path):
-    table = pd.DataFrame({"path": ["1/2", "NA/null"], "class_name": ["1", "NA"], "group": ["1e5", ""]})
-    table = table.assign(split="007", sha256="0", copy_of="", suggested="1.0", class_id=[0, 1], score=0.5)
-    write_table(table, tmp_path / "t.csv")
-    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)
