@@ -5,22 +5,11 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, draw, write_class_folders
 
-from benchmarks.labels import (
-    change_labels,
-    confident_joint,
-    normalised_margin,
-    score_method,
-)
+from benchmarks.labels import change_labels, confident_joint, normalised_margin, score_method
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import labels
-from illus.learn.labels import (
-    LabelSettings,
-    checkable,
-    draw_folds,
-    find_label_errors,
-    suggest,
-)
+from illus.learn.labels import LabelSettings, checkable, draw_folds, find_label_errors, suggest
 from illus.learn.settings import Config
 
 TINY = Config(

@@ -22,10 +22,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
     """Keras's batch normalisation with TensorFlow's fused kernel: halves the time of a step on a CPU."""
 
     def call(
-        self,
-        inputs: keras.KerasTensor,
-        training: bool | None = None,
-        mask: keras.KerasTensor | None = None,
+        self, inputs: keras.KerasTensor, training: bool | None = None, mask: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
         if not training:
             return super().call(inputs, training, mask)

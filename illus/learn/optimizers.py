@@ -29,9 +29,7 @@ class Scheduled(keras.optimizers.Optimizer):
         self.current: keras.KerasTensor | None = None
 
     def apply(
-        self,
-        grads: Sequence[keras.KerasTensor],
-        trainable_variables: Sequence[keras.Variable] | None = None,
+        self, grads: Sequence[keras.KerasTensor], trainable_variables: Sequence[keras.Variable] | None = None
     ) -> None:
         self.current = ops.multiply(self._learning_rate, self.schedule(self.iterations))
         super().apply(grads, trainable_variables)
@@ -89,11 +87,7 @@ class Muon(Scheduled, keras.optimizers.Muon):
                 self.assign_sub(variable, ops.reshape(updates[number], variable.shape))
 
 
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
-    "adamw": AdamW,
-    "sgd": SGD,
-    "muon": Muon,
-}
+OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {"adamw": AdamW, "sgd": SGD, "muon": Muon}
 
 
 def schedule(config: Config, steps: int) -> Schedule:

@@ -9,13 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from illus.learn.augmentation import (
-    AUGMENTATIONS,
-    RandomAffine,
-    RandomChange,
-    RandomColours,
-    RandomFilters,
-)
+from illus.learn.augmentation import AUGMENTATIONS, RandomAffine, RandomChange, RandomColours, RandomFilters
 
 STRENGTHS = (1 / 3, 2 / 3, 1.0)
 Settings = dict[str, Any]

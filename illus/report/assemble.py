@@ -12,15 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from evaluate import (
-    Result,
-    Row,
-    atomic_write,
-    evaluate,
-    format_csv,
-    format_result,
-    trained_on,
-)
+from evaluate import Result, Row, atomic_write, evaluate, format_csv, format_result, trained_on
 from illus import profiles, work_folders
 from illus.files.overrides import NAME as OVERRIDES
 from illus.hashing import ROOT, digest

@@ -114,14 +114,7 @@ def class_seeds(
         for run in runs:
             axes.plot(x, run, "o", color=colour, markersize=4)
     handles = [Line2D([], [], marker="o", color=colour) for colour in colours]
-    axes.legend(
-        handles,
-        list(class_f1),
-        title=title,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1),
-        ncols=2,
-    )
+    axes.legend(handles, list(class_f1), title=title, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     axes.set_xticks(
         range(len(labels)), list(map(literal, labels)), rotation=45, ha="right", rotation_mode="anchor"
     )
