@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import COLOURS, write_class_folders
+from conftest import COLOURS, snapshot, write_class_folders
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -153,10 +153,10 @@ def test_an_output_that_is_an_input_is_refused(arguments, empty_place, capsys):
         write_class_folders(empty_place / name, n=1)
     (empty_place / "w.h5").write_text("weights")
     (empty_place / "link.png").symlink_to("b/L2_2/0.png")
-    before = {path: path.read_bytes() for path in empty_place.rglob("*") if path.is_file()}
+    before = snapshot(empty_place)
     assert main(arguments.split()) == 2
     assert "is an input, which would be lost: name another file" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in empty_place.rglob("*") if path.is_file()} == before
+    assert snapshot(empty_place) == before
 
 
 @pytest.mark.parametrize("arguments", [["run"], ["run", "--recipe"]])
@@ -293,11 +293,11 @@ def test_scores_are_kept_until_weights_or_test_folder_change(tmp_path, monkeypat
     monkeypatch.setattr(assemble, "format_result", lambda *_: "scores")
     image, late = test / "L2_2" / "0.png", test / "L2_10" / "late.png"
     changes = [lambda: None, weights.touch, image.touch, image.unlink, lambda: late.symlink_to("nowhere")]
-    for change in changes:
+    for number, change in enumerate(changes, 1):
         change()
-        first, second = (score_folders([test], weights, tmp_path) for _ in range(2))
-        assert first[0][0] == second[0][0] == {"test_folder": str(test)}
-    assert len(scored) == len(changes)
+        for _ in range(2):
+            assert score_folders([test], weights, tmp_path)[0][0] == {"test_folder": str(test)}
+        assert len(scored) == number
 
 
 def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):

@@ -7,7 +7,6 @@ import shutil
 import unicodedata
 from pathlib import Path
 
-import joblib
 import pandas as pd
 import pytest
 from conftest import COLOURS, snapshot, write_class_folders
@@ -23,6 +22,12 @@ from illus.files.catalog import scan
 from illus.files.tables import read_table
 from illus.learn.settings import data_hash
 from illus.parallel import write_table
+
+
+def drop(work, path):
+    """Decide that a file is dropped."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    (work / "overrides.csv").write_text(f"sha256,decision,value,path,date\n{sha256},drop,,x.png,2026-11-23\n")
 
 
 def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypatch, capsys):
@@ -150,10 +155,10 @@ def test_test_folders_and_weights_are_found_beside_a_training_folder(tmp_path, m
     assert work_folders.weights_path("data/emoji20/training").as_posix() == "work/emoji20/best.h5"
 
 
-def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, capsys):
+def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, capsys, in_threads):
     monkeypatch.chdir(tmp_path)
-    folder = write_class_folders(tmp_path / "data" / "training", n=2)
-    (tmp_path / "work" / "data").mkdir(parents=True)
+    folder, work = write_class_folders(tmp_path / "data" / "training", n=2), tmp_path / "work" / "data"
+    work.mkdir(parents=True)
     clean = write_class_folders(tmp_path / "data" / "test", n=1, first_seed=500)
     leaky = write_class_folders(tmp_path / "data" / "test_leaky", n=1, first_seed=600)
     shutil.copy(folder / "L2_2" / "0.png", leaky / "L2_33" / "copy.png")
@@ -163,20 +168,15 @@ def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, ca
         rows = [{"path": path, "class_name": path.split("/")[0]} for path in paths]
         rows = [row | {"predicted": "L2_2" if "copy" in row["path"] else row["class_name"]} for row in rows]
         scored.append((scores_without(rows, [], names) | {"test_folder": str(test)}, rows))
-    with joblib.parallel_config(backend="threading"):
-        pipeline.tell_leaks(folder, scored, names)
-    shown = capsys.readouterr().out.strip().split("\n\n")
-    assert shown[0] == f"{clean}: no test file is a copy of a training file"
-    assert "1 (1 exact, 0 near; 1 in another class)" in shown[1]
-    assert "L2_33/copy.png <- L2_2/0.png (exact, distance 0.00, L2_33 here, L2_2 there)" in shown[1]
-    assert "micro F1 1.0000 (with them 0.7500), 3 images" in shown[1]
-    assert pd.read_csv(tmp_path / "work/data/leaks_test_leaky.csv").path.tolist() == ["L2_33/copy.png"]
-    assert pd.read_csv(tmp_path / "work/data/leaks_test.csv").empty
-    sha256 = hashlib.sha256((folder / "L2_2" / "0.png").read_bytes()).hexdigest()
-    rows = f"sha256,decision,value,path,date\n{sha256},drop,,L2_2/0.png,2026-11-23\n"
-    (tmp_path / "work/data/overrides.csv").write_text(rows)
-    with joblib.parallel_config(backend="threading"):
-        pipeline.tell_leaks(folder, scored, names)
+    pipeline.tell_leaks(folder, scored, names)
+    first, second = capsys.readouterr().out.strip().split("\n\n")
+    assert first == f"{clean}: no test file is a copy of a training file"
+    assert "1 (1 exact, 0 near; 1 in another class)" in second
+    assert "micro F1 1.0000 (with them 0.7500), 3 images" in second
+    assert pd.read_csv(work / "leaks_test_leaky.csv").path.tolist() == ["L2_33/copy.png"]
+    assert pd.read_csv(work / "leaks_test.csv").empty
+    drop(work, folder / "L2_2" / "0.png")
+    pipeline.tell_leaks(folder, scored, names)
     assert "no test file is a copy" in capsys.readouterr().out.strip().split("\n\n")[1]
 
 
@@ -254,9 +254,7 @@ def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_pa
     assert (tmp_path / "work/images/report/review.html").exists()
     assert len(calls) == 1
 
-    sha256 = pd.read_csv(tmp_path / "work/images/catalog.csv").set_index("path").sha256["L2_10/0.png"]
-    rows = "sha256,decision,value,path,date\n" + f"{sha256},drop,,L2_10/0.png,2026-11-23\n"
-    (tmp_path / "work/images/overrides.csv").write_text(rows)
+    drop(tmp_path / "work/images", folder / "L2_10" / "0.png")
     assert main(["clean", str(folder), str(tmp_path / "again")]) == 0
     removed = pd.read_csv(tmp_path / "again" / "removed.csv").set_index("path").reason
     assert removed["L2_10/0.png"] == "dropped by decision of 2026-11-23"
