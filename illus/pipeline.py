@@ -86,15 +86,8 @@ def clean(folder: Path) -> Tables:
     relabel(catalog, overrides)  # a class that does not exist is an error before the long stages
     places, stamp = [work / "duplicates.csv", work / "photos.csv"], work / "cleaned.txt"
     made_from = [table.to_csv(index=False) for table in (catalog, overrides)]
-    made_from.append(
-        code_of(
-            sorted(
-                p
-                for room in ("files", "copies", "photos")
-                for p in Path(__file__).parent.glob(f"{room}/*.py")
-            )
-        )
-    )
+    rooms = [Path(__file__).parent / room for room in ("files", "copies", "photos")]
+    made_from.append(code_of(sorted(path for room in rooms for path in room.glob("*.py"))))
     is_current = stamp.exists() and stamp.read_text() == _stamp(made_from, places)
     if not is_current:
         for place in places:

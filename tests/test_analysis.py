@@ -64,7 +64,6 @@ def test_a_class_of_few_groups_is_in_every_draw():
 def test_the_interval_holds_the_middle_of_the_draws():
     draws = np.arange(101)[:, None] + [0, 100, np.nan]
     assert analysis.interval(draws) == (52.5, 147.5)
-    assert analysis.interval(draws, coverage=0.5) == (75, 125)
 
 
 def test_look_alikes_of_a_class_are_clusters_and_where_there_are_few_each_image_is_one(tmp_path):

@@ -71,13 +71,12 @@ def bootstrap_f1(
         return 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))
 
 
-def interval(values: np.ndarray, coverage: float = 0.95) -> tuple[float, float]:
-    """The interval that holds the middle of resampled macro F1, a ``coverage`` of the draws.
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The interval that holds the middle 95 % of resampled macro F1.
 
     ``values`` are float, shape (draws, k): F1 of classes, from :func:`bootstrap_f1`.
     """
-    tail = 100 * (1 - coverage) / 2
-    low, high = np.nanpercentile(np.nanmean(values, axis=1), [tail, 100 - tail])
+    low, high = np.nanpercentile(np.nanmean(values, axis=1), [2.5, 97.5])
     return float(low), float(high)
 
 

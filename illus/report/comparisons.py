@@ -53,11 +53,11 @@ def shown_images(axes: Axes, before: pd.Series, shown: pd.Series) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
-def seed_points(axes: Axes, table: pd.DataFrame, value: str, name: str = "name") -> None:
+def seed_points(axes: Axes, table: pd.DataFrame, value: str) -> None:
     """One row per candidate (column ``name``): a point for each seed, and a bar at their mean."""
-    values = table.groupby(name, sort=False)[value]
+    values = table.groupby("name", sort=False)[value]
     rows = {key: row for row, key in enumerate(values.groups)}
-    axes.plot(table[value], table[name].map(rows), "o", color=BLUE, alpha=0.6, label="a seed")
+    axes.plot(table[value], table.name.map(rows), "o", color=BLUE, alpha=0.6, label="a seed")
     axes.plot(values.mean(), np.arange(len(rows)), "|", color="black", markersize=14, label="mean")
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
