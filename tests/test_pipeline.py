@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import COLOURS, snapshot, write_class_folders
+from conftest import COLOURS, draw, snapshot, write_class_folders, write_files
 
 from illus import pipeline, profiles, work_folders
 from illus.__main__ import main
@@ -217,7 +217,8 @@ def test_the_folder_above_the_parts_is_refused_and_nothing_done(command, tmp_pat
         scan("data")
     classes = write_class_folders(tmp_path / "images", {"test tube": "red", "train": "blue"}, n=1)
     (classes / "train" / "steam").mkdir()
-    assert len(scan(classes)) == 2, "classes may be called so, and have sub-folders"
+    write_files(classes, {"test set/deep/1.png": draw("green")})
+    assert len(scan(classes)) == 3, "classes may be called so, have sub-folders, and one of them nothing else"
 
 
 @pytest.fixture
