@@ -90,6 +90,8 @@ def neighbour_pairs(
     n_neighbours : int
     change : callable, optional
         Takes rows, float32 (m, d), and gives as many, whose neighbours are searched in place of theirs.
+    dimensions : int, default 32
+        Principal components that are kept.
     max_exact : int
         Rows up to which all are compared with all; of more, see :func:`nearest`.
 
