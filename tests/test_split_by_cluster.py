@@ -62,6 +62,8 @@ def test_different_shapes_and_classes_are_different_groups_and_linked_images_one
     assert (cluster_by_shape(shapes, np.zeros(32, int), linked)[[0, 31]] == 0).all()
     lone = cluster_by_shape(np.zeros((3, 4), np.float32), np.array([0, 1, 1]), pd.Series([0, 1, 2]))
     assert lone.tolist() == [0, 1, 1], "a class of one image is a group"
+    small = cluster_by_shape(np.repeat(np.eye(6, dtype=np.float32), 2, 0), np.zeros(12, int), apart[:12], 3)
+    assert small.tolist() == np.repeat(range(6), 2).tolist(), "a small class is clustered more finely"
 
 
 @pytest.mark.parametrize("n", [3, 14, 15])
