@@ -134,7 +134,7 @@ def test_archives_are_unpacked_without_their_outer_folders(tmp_path, kind, outer
 
 @pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "._x", "README.txt", "__MACOSX/._x", ".git/x"])
 def test_what_lies_beside_class_folders_does_not_make_the_outer_folder_a_class(tmp_path, name):
-    files = {f"images/{name}": b"", "images/A/1.png": b"1", "images/B/deep/2.png": b"2", "r/.DS_Store": b""}
+    files = {f"images/{name}": b"", "images/A/1.png": b"1", "images/B/deep/2.png": b"2", "r/.hidden": b""}
     unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
     assert set(files_below(tmp_path / "out")) == {name, "A/1.png", "B/deep/2.png"}
     assert sorted(class_folders(tmp_path / "out")) == ["A", "B"]
