@@ -100,6 +100,7 @@ def test_the_work_is_done_by_the_workers_of_the_cluster(cluster):
         return os.getpid()
 
     with on_cluster(cluster), distributed.Client(cluster) as client:
+        client.wait_for_workers(2, timeout=300)  # one that was lost before may be starting
         workers = set(client.run(os.getpid).values())
         used = set(in_parallel(process, range(64), "pids", batch_size=1))
     assert used and used <= workers
