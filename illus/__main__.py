@@ -161,17 +161,13 @@ def class_folders_of(options: argparse.Namespace) -> Path:
     """The folder that was named, else ``DATA_DIR``, else emoji20, which ``run`` builds if it is missing.
 
     ``report`` does without, as the recorded notebooks are there. Notebooks learn of the folder, and of the
-    profile, by the environment.
-
-    Raises
-    ------
-    ValueError
-        There is no such folder.
+    profile, by the environment. ValueError if there is no such folder.
     """
     if options.folder:
         os.environ["DATA_DIR"] = str(options.folder)
     if getattr(options, "profile", None):
         os.environ["PROFILE"] = options.profile
+    profiles.profile()  # an unknown one is told before the stages
     folder = work_folders.data_dir()
     if not work_folders.is_emoji20(folder):
         check_folder(folder)

@@ -24,15 +24,8 @@ def digest(text: str) -> str:
 def code_of(paths: Iterable[str | Path], scorer: Iterable[str] = READER) -> str:
     """``HASH_DIGITS`` hexadecimal digits that change with the code that decides a result, not with comments.
 
-    Of the syntax trees, without docstrings, of these files and of what they use of evaluate.py: by default
-    ``READER``, and the functions and constants of that file that it reaches.
-
-    Parameters
-    ----------
-    paths : iterable of str or Path
-        Python files; relative ones start at the root of the repository.
-    scorer : iterable of str, default ``READER``
-        Functions of evaluate.py.
+    Of the syntax trees, without docstrings, of Python files (relative ones start at the root of the
+    repository), and of functions of evaluate.py, with the functions and constants that they reach there.
     """
     trees = [ast.parse(Path(ROOT, path).read_text("utf-8")) for path in paths]
     source = Path(evaluate.__file__).read_text("utf-8")

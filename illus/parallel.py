@@ -37,7 +37,7 @@ def in_parallel(
     unit: str = "file",
     total: int | None = None,
 ) -> Iterable[Result]:
-    """``function(item, *args)`` for every item, in order.
+    """``function(item, *args)`` for every item, in order, each as soon as it and those before it are ready.
 
     Parameters
     ----------
@@ -46,22 +46,15 @@ def in_parallel(
     items : iterable
         Taken as workers get free, so they can be made one after another.
     label : str
-        Shown before the progress bar.
+        Shown before the progress bar, which counts ``unit``.
     *args
         Further arguments of the function, the same for every item; small ones, as every task holds them.
     jobs : int, default -1
         Worker processes; -1 for one per core. None are started for at most two batches.
     batch_size : int, default 64
         Items that a worker takes at a time: enough for about a second.
-    unit : str, default "file"
-        What the progress bar counts.
     total : int, optional
         Number of items; needed where they have no length.
-
-    Returns
-    -------
-    iterable
-        Results in the order of the items, each as soon as it and those before it are ready.
 
     Raises
     ------
@@ -92,16 +85,11 @@ def on_cluster(address: str, *folders: str | Path) -> Iterator[None]:
     Parameters
     ----------
     address : str
-        Of the scheduler, for example ``tcp://host:8786``. Its workers import this package.
+        Of the scheduler, for example ``tcp://host:8786``; OSError if none answers. Its workers import this
+        package.
     *folders : str or Path
-        Folders whose files the work reads: every worker must see them under the same name.
-
-    Raises
-    ------
-    evaluate.EvaluationError
-        The package ``distributed`` is not installed, or a worker cannot see a folder as it is seen here.
-    OSError
-        No scheduler answers.
+        Folders whose files the work reads: every worker must see them under the same name, else, and without
+        the package ``distributed``, it is an evaluate.EvaluationError.
     """
     try:
         from distributed import Client
@@ -127,10 +115,7 @@ def _listing(folder: str | Path) -> list[str]:
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a data frame as CSV, without its index, as a whole; the folder of ``path`` must exist.
 
-    Raises
-    ------
-    ValueError
-        A text is not UTF-8, as the name of a file whose letters are in another encoding.
+    ValueError if a text is not UTF-8, as the name of a file whose letters are in another encoding.
     """
     try:
         with atomic_write(path) as partial:

@@ -75,19 +75,9 @@ class Tables(NamedTuple):
 def clean(folder: Path) -> Tables:
     """Scan, find duplicates and photos; write the tables of these stages.
 
-    Tables that the same code has made of the same files and decisions are read instead.
-
-    Parameters
-    ----------
-    folder : Path
-        Class folders. A person's decisions about them are read from ``work/<dataset>/overrides.csv``.
-
-    Raises
-    ------
-    evaluate.EvaluationError
-        There are no class folders.
-    ValueError
-        ``overrides.csv`` is malformed.
+    Tables that the same code has made of the same files and decisions are read instead. A person's decisions
+    are read from ``work/<dataset>/overrides.csv``; ValueError if that is malformed, evaluate.EvaluationError
+    if there are no class folders.
     """
     work = work_folders.work_dir(folder)
     cache = work / "cache"
@@ -96,15 +86,8 @@ def clean(folder: Path) -> Tables:
     relabel(catalog, overrides)  # a class that does not exist is an error before the long stages
     places, stamp = [work / "duplicates.csv", work / "photos.csv"], work / "cleaned.txt"
     made_from = [table.to_csv(index=False) for table in (catalog, overrides)]
-    made_from.append(
-        code_of(
-            sorted(
-                p
-                for room in ("files", "copies", "photos")
-                for p in Path(__file__).parent.glob(f"{room}/*.py")
-            )
-        )
-    )
+    rooms = [Path(__file__).parent / room for room in ("files", "copies", "photos")]
+    made_from.append(code_of(sorted(path for room in rooms for path in room.glob("*.py"))))
     is_current = stamp.exists() and stamp.read_text() == _stamp(made_from, places)
     if not is_current:
         for place in places:
@@ -128,24 +111,9 @@ def _stamp(made_from: list[str], places: list[Path]) -> str:
 def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     """Clean a folder, see :func:`clean`, split what is kept, balance its classes, and write the table.
 
-    Parameters
-    ----------
-    folder : Path
-        Class folders.
-    held_out : float, default 0.0
-        Share of each class for the part ``test``; 0 for no such part.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of dataset.csv; what the profile allows of each class.
-
-    Raises
-    ------
-    evaluate.EvaluationError
-        There are no class folders.
-    ValueError
-        Too few images or classes are left, or no weights file could hold the name of a class.
+    ``held_out`` is the share of each class for the part ``test``; 0 for no such part. Returns what the
+    profile allows of each class. ValueError if too few images or classes are left, or no weights file could
+    hold the name of a class.
     """
     check_class_names(class_folders(folder))
     tables = clean(folder)
@@ -205,8 +173,7 @@ def write_cleaned_folder(folder: Path, out: Path, link: bool = False) -> str:
 def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path) -> None:
     """Copy one part of a data set to class folders in ``target``, which is replaced, to score them.
 
-    A file that a person gave another class keeps its whole path in the folder of that class, with a number
-    where that is taken.
+    A file that a person gave another class goes where :func:`illus.dataset.cleaned.write_cleaned` puts it.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -236,15 +203,9 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
     """The data set that notebook 03 leaves, or that :func:`prepare` makes, parted for experiments.
 
     Clusters of look-alikes are on one side of the split, see :func:`illus.dataset.split.split_by_cluster`;
-    without test folders beside ``folder`` a part ``test`` is held out.
-
-    Parameters
-    ----------
-    folder : Path
-        Class folders.
-    anew : bool, default False
-        Do not take the table that is there: it may be of fewer files, as of the quick profile, or from before
-        a person's decisions. One from which a part ``test`` is held out is never taken.
+    without test folders beside ``folder`` a part ``test`` is held out. With ``anew`` the table that is there
+    is not taken: it may be of fewer files, as of the quick profile, or from before a person's decisions. One
+    from which a part ``test`` is held out is never taken.
     """
     check_tests(folder)
     table = work_folders.work_dir(folder) / DATASET
@@ -262,10 +223,7 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
 def check_tests(folder: Path) -> None:
     """Say before any training what could not be scored after it.
 
-    Raises
-    ------
-    evaluate.EvaluationError
-        A test folder has a class that training has not, or no file in it is a readable image.
+    evaluate.EvaluationError if a test folder has a class that training has not, or no readable image.
     """
     for path in work_folders.untested_folders(folder):
         print(f"{path} is not scored: none of its sub-folders is a class of {folder}", flush=True)

@@ -76,12 +76,7 @@ def work_dir(folder: str | Path) -> Path:
 
     The name is that of the folder, or of the one around it where it is called ``training``. A file
     ``folder.txt`` keeps which folder a name belongs to; where two folders share a name, the later one gets
-    ``<dataset>-2``, and so on.
-
-    Raises
-    ------
-    ValueError
-        The folder is inside ``work/``, or ``work/`` would be inside the folder.
+    ``<dataset>-2``, and so on. ValueError if the folder is inside ``work/``, or ``work/`` inside the folder.
     """
     root, folder = Path.cwd(), Path(folder).resolve()
     if folder.is_relative_to(root / "work"):

@@ -11,9 +11,11 @@ if "START_METHOD" in os.environ:  # make test-extras: how processes start on mac
     multiprocessing.set_start_method(os.environ["START_METHOD"])
     context.set_start_method(os.environ["START_METHOD"])  # of joblib's workers, too
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from threadpoolctl import threadpool_limits
 
 COLOURS = {"L2_2": (220, 30, 30), "L2_10": (30, 200, 30), "L2_33": (30, 30, 220)}  # in class order
 
@@ -40,6 +42,33 @@ def write_class_folders(folder, colours=COLOURS, n=6, first_seed=0):
         for i in range(n):
             draw(colour, first_seed + 1000 * number + i).save(folder / class_name / f"{i}.png")
     return folder
+
+
+def write_files(folder, files):
+    """Write files by their names below a folder, each an image or bytes; the folder."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content if isinstance(content, bytes) else encoded(content))
+    return folder
+
+
+def snapshot(folder):
+    """What is below a folder: times, and the bytes of files."""
+    return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
+
+
+@pytest.fixture
+def in_threads():
+    """Processes are slow for a dozen images, and nested threads on a busy machine."""
+    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
+        yield
+
+
+@pytest.fixture
+def axes():
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()
 
 
 @pytest.fixture

@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import build, save_colour_network
+from conftest import build, save_colour_network, write_files
 from drawings import clock, face
 
-from evaluate import BLOCKS, evaluate, load_classifier
+from evaluate import BLOCKS, evaluate
 from illus.learn.heads import with_temperature
 from illus.learn.networks import average
 from illus.report import analysis
+
+KINDS = {"face": face, "clock": clock}
 
 
 def table(*rows):
@@ -62,24 +64,14 @@ def test_a_class_of_few_groups_is_in_every_draw():
 def test_the_interval_holds_the_middle_of_the_draws():
     draws = np.arange(101)[:, None] + [0, 100, np.nan]
     assert analysis.interval(draws) == (52.5, 147.5)
-    assert analysis.interval(draws, coverage=0.5) == (75, 125)
 
 
-def test_look_alikes_of_a_class_are_clusters(tmp_path):
-    rows = []
-    for number in range(8):
-        for name, image in (("face", face(side=100 + number)), ("clock", clock(side=100 + number))):
-            image.save(tmp_path / f"{name}{number}.png")
-            rows.append({"path": f"{name}{number}.png", "class_name": "a"})
-    found = analysis.look_alikes(pd.DataFrame(rows), tmp_path, least=2)
-    assert found.tolist() == [0, 1] * 8
-
-
-def test_a_class_of_few_clusters_keeps_its_images_apart(tmp_path):
-    for number in range(8):
-        face(side=100 + number).save(tmp_path / f"{number}.png")
-    table = pd.DataFrame({"path": [f"{number}.png" for number in range(8)], "class_name": list("aaaabbbb")})
-    assert len(set(analysis.look_alikes(table, tmp_path))) == 8
+def test_look_alikes_of_a_class_are_clusters_and_where_there_are_few_each_image_is_one(tmp_path):
+    drawings = {f"{kind}{i}.png": draw(side=100 + i) for i in range(8) for kind, draw in KINDS.items()}
+    write_files(tmp_path, drawings)
+    rows = pd.DataFrame({"path": list(drawings), "class_name": "a"})
+    assert analysis.look_alikes(rows, tmp_path, least=2).tolist() == [0, 1] * 8
+    assert len(set(analysis.look_alikes(rows, tmp_path, least=3))) == 16
 
 
 def test_confused_pairs_count_both_directions_and_confident_errors_come_first():
@@ -113,32 +105,6 @@ def corner_network():
     return model
 
 
-@pytest.mark.parametrize("averaged", [False, True])
-def test_evidence_for_a_class_is_where_its_colour_is(averaged):
-    image = np.zeros((1, 16, 16, 3), np.uint8)
-    image[:, :8, :8, 0] = 255
-    image[:, 8:, 8:, 2] = 255
-    model = corner_network()
-    if averaged:
-        model = average([model, model])
-    red, blue = analysis.class_activation(model, image.repeat(2, 0), [0, 1])
-    assert red.shape == (16, 16)
-    assert (red[:8, :8] == 1).all()
-    assert red[8:].max() == red[:, 8:].max() == 0
-    assert (blue[8:, 8:] == 1).all()
-    assert blue[:8].max() == 0
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize(("min_side", "expected"), [(12, 12), (7, 12), (6, 6), (100, 24), (1, 3)])
-def test_evidence_is_shown_on_the_last_map_that_is_large_enough(block, min_side, expected):
-    model = build(48, 3, block, width=4, blocks=(1, 1, 1, 1), stem_stride=2)
-    images = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), np.uint8)
-    maps = analysis.class_activation(model, images, [0, 2], min_side)
-    assert maps.shape == (2, expected, expected)
-    assert set(maps.max(axis=(1, 2))) <= {0, 1}
-
-
 @pytest.fixture
 def corner():
     """Red above left, blue below right, and a network that says how red and how blue an image is."""
@@ -148,10 +114,32 @@ def corner():
     return corner_network(), image.repeat(2, 0)
 
 
-def test_a_temperature_leaves_the_evidence_where_it_is(corner):
+@pytest.mark.parametrize(
+    "change", [lambda model: model, lambda model: average([model, model]), lambda m: with_temperature(m, 3.0)]
+)
+def test_evidence_for_a_class_is_where_its_colour_is(corner, change):
     model, images = corner
-    maps = analysis.class_activation(with_temperature(model, 3.0), images, [0, 1])
-    np.testing.assert_allclose(maps, analysis.class_activation(model, images, [0, 1]), atol=1e-6)
+    red, blue = analysis.class_activation(change(model), images, [0, 1])
+    assert red.shape == (16, 16)
+    assert (red[:8, :8] == 1).all()
+    assert red[8:].max() == red[:, 8:].max() == 0
+    assert (blue[8:, 8:] == 1).all()
+    assert blue[:8].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("block", "min_side", "expected"),
+    [
+        *((block, 12, 12) for block in BLOCKS),
+        *(("residual", *case) for case in ((7, 12), (6, 6), (100, 24), (1, 3))),
+    ],
+)
+def test_evidence_is_shown_on_the_last_map_that_is_large_enough(block, min_side, expected):
+    model = build(48, 3, block, width=4, blocks=(1, 1, 1, 1), stem_stride=2)
+    images = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), np.uint8)
+    maps = analysis.class_activation(model, images, [0, 2], min_side)
+    assert maps.shape == (2, expected, expected)
+    assert set(maps.max(axis=(1, 2))) <= {0, 1}
 
 
 def test_evidence_of_unlike_members_is_averaged_at_the_larger_size(corner):
@@ -163,19 +151,3 @@ def test_evidence_of_unlike_members_is_averaged_at_the_larger_size(corner):
     assert np.isfinite(maps).all()
     where = own[0] == 0
     assert maps[0][~where].mean() > maps[0][where].mean()
-
-
-def test_an_average_gives_the_mean_probability_also_when_saved(tmp_path):
-    from evaluate import Description
-    from illus.learn.export import save_classifier
-
-    models = [build(16, 3, width=4, blocks=(1, 1)) for _ in range(3)]
-    together = average(models)
-    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
-    each = [model.predict_on_batch(images) for model in models]
-    assert np.ptp(each, axis=0).max() > 1e-3, "three seeds, three networks"
-    np.testing.assert_allclose(together.predict_on_batch(images), np.mean(each, axis=0), atol=1e-6)
-    assert together.count_params() == 3 * models[0].count_params()
-    save_classifier(together, Description(list("abc"), 16, "pad", {}), tmp_path / "w.h5")
-    loaded, _ = load_classifier(tmp_path / "w.h5")
-    np.testing.assert_array_equal(loaded.predict_on_batch(images), together.predict_on_batch(images))

@@ -7,6 +7,7 @@ import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 
 import pytest
 
@@ -59,13 +60,31 @@ def make_zip(path, files):
     return path
 
 
+def make_archive(path, kind, files):
+    """A ZIP archive, or a TAR archive in a mode of tarfile."""
+    if kind == "zip":
+        return make_zip(path, files)
+    with tarfile.open(path, kind) as file:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return path
+
+
 def files_below(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_a_download_writes_the_file_and_nothing_else(server, tmp_path):
-    download(server.url, tmp_path / "new" / "a")
-    assert files_below(tmp_path) == {"new/a": CONTENT}
+@pytest.mark.parametrize("name", ["data.zip", "한글 이름.zip?a=1&b=%20", "file"])
+def test_a_download_writes_the_file_and_nothing_else(server, tmp_path, name):
+    """Also of a URL with Korean and spaces, and of a file."""
+    url = server.url.replace("data.zip", name)
+    if name == "file":
+        (tmp_path / "한글 이름.zip").write_bytes(CONTENT)
+        url = (tmp_path / "한글 이름.zip").as_uri()
+    download(url, tmp_path / "new" / "a")
+    assert files_below(tmp_path / "new") == {"a": CONTENT}
 
 
 def test_a_broken_download_resumes(server, tmp_path):
@@ -96,17 +115,6 @@ def test_a_complete_part_that_was_not_renamed_is_downloaded_again(server, tmp_pa
     assert files_below(tmp_path) == {"a": CONTENT}
 
 
-def test_a_url_may_contain_korean_and_spaces(server, tmp_path):
-    download(server.url.replace("data.zip", "한글 이름.zip?a=1&b=%20"), tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == CONTENT
-
-
-def test_a_file_url_is_copied(tmp_path):
-    (tmp_path / "한글 이름.zip").write_bytes(CONTENT)
-    download((tmp_path / "한글 이름.zip").as_uri(), tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == CONTENT
-
-
 @pytest.mark.parametrize("url", ["missing", "file:///nowhere/x.zip", "not an address"])
 def test_a_bad_url_is_an_error_and_leaves_no_file(server, tmp_path, url):
     with pytest.raises(ArchiveError, match="cannot download"):
@@ -114,58 +122,30 @@ def test_a_bad_url_is_an_error_and_leaves_no_file(server, tmp_path, url):
     assert not (tmp_path / "a").exists()
 
 
-def test_outer_folders_are_left_out(tmp_path):
-    files = {"__MACOSX/._x": b"", "challenge/train/L2_2/a.png": b"1", "challenge/train/L2_10/b.png": b"2"}
-    unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
-    assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1", "L2_10/b.png": b"2"}
-
-
-def test_a_note_beside_the_top_folder_does_not_make_it_a_class(tmp_path):
-    files = {"README.txt": b"", "train/L2_2/a.png": b"1", "train/L2_10/b.png": b"2"}
-    unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
-    assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1", "L2_10/b.png": b"2"}
+@pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:xz"])
+@pytest.mark.parametrize("outer", ["", "challenge/train/"])
+def test_archives_are_unpacked_without_their_outer_folders(tmp_path, kind, outer):
+    files = {"L2_2/a.png": b"1", "L2_10/한글.png": b"2"}
+    packed = {outer + name: data for name, data in files.items()}
+    beside = {"__MACOSX/._x": b"", "README.txt": b""} if outer else {}
+    unpack(make_archive(tmp_path / "a", kind, packed | beside), tmp_path / "out")
+    assert files_below(tmp_path / "out") == files
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "._x", "README.txt", "__MACOSX/._x", ".git/x"])
 def test_what_lies_beside_class_folders_does_not_make_the_outer_folder_a_class(tmp_path, name):
-    files = {
-        f"images/{name}": b"",
-        "images/A/1.png": b"1",
-        "images/B/deep/2.png": b"2",
-        "rest/.DS_Store": b"",
-    }
+    files = {f"images/{name}": b"", "images/A/1.png": b"1", "images/B/deep/2.png": b"2", "r/.hidden": b""}
     unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
     assert set(files_below(tmp_path / "out")) == {name, "A/1.png", "B/deep/2.png"}
     assert sorted(class_folders(tmp_path / "out")) == ["A", "B"]
 
 
-def test_junk_in_folders_of_class_folders_does_not_make_them_classes(tmp_path):
-    files = {"c/train/A/1.png": b"1", "c/test/A/2.png": b"2", "c/train/.DS_Store": b"", "c/note.txt": b""}
-    with pytest.raises(ArchiveError, match="but these folders: test, train;"):
-        unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
-
-
-def test_two_folders_of_class_folders_are_not_taken_for_classes(tmp_path):
-    path = make_zip(tmp_path / "a.zip", {"c/train/L2_2/a.png": b"1", "c/test/L2_2/b.png": b"2"})
+@pytest.mark.parametrize("junk", [{}, {"c/train/.DS_Store": b"", "c/note.txt": b""}])
+def test_two_folders_of_class_folders_are_not_taken_for_classes(tmp_path, junk):
+    path = make_zip(tmp_path / "a.zip", {"c/train/L2_2/a.png": b"1", "c/test/L2_2/b.png": b"2"} | junk)
     with pytest.raises(ArchiveError, match=r"no class folders at the top .* but these folders: test, train;"):
         unpack(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_class_folders_at_the_top_stay(tmp_path):
-    unpack(make_zip(tmp_path / "a.zip", {"L2_2/a.png": b"1"}), tmp_path / "out")
-    assert files_below(tmp_path / "out") == {"L2_2/a.png": b"1"}
-
-
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
-def test_a_tar_archive_is_unpacked_compressed_or_not(tmp_path, mode):
-    with tarfile.open(tmp_path / "a.tar", mode) as file:
-        for name in ("L2_2/a.png", "L2_10/한글.png"):
-            info = tarfile.TarInfo(name)
-            info.size = 3
-            file.addfile(info, io.BytesIO(b"abc"))
-    unpack(tmp_path / "a.tar", tmp_path / "out")
-    assert files_below(tmp_path / "out") == {"L2_2/a.png": b"abc", "L2_10/한글.png": b"abc"}
 
 
 @pytest.mark.parametrize(
@@ -179,12 +159,18 @@ def test_korean_names_are_decoded(tmp_path, placeholder, encoding):
     assert set(files_below(tmp_path / "out")) == {"L2_2/표정.png", "L2_10/b.png"}
 
 
-@pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "L2_2/../../o.png", "..\\o.png", "C:/x.png"])
-def test_a_path_that_leads_outside_is_refused(tmp_path, name):
-    make_zip(tmp_path / "a.zip", {"L2_2/good.png": b"1", name: b"2"})
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *product(["zip", "w"], ["../out.png", "/etc/out.png", "L2_2/../../o.png", "C:/x.png"]),
+        ("zip", "..\\o.png"),
+    ],
+)
+def test_a_path_that_leads_outside_is_refused(tmp_path, kind, name):
+    make_archive(tmp_path / "a", kind, {"L2_2/good.png": b"1", name: b"2"})
     with pytest.raises(ArchiveError, match="leads outside"):
-        unpack(tmp_path / "a.zip", tmp_path / "inner" / "out")
-    assert set(files_below(tmp_path)) == {"a.zip"}
+        unpack(tmp_path / "a", tmp_path / "inner" / "out")
+    assert set(files_below(tmp_path)) == {"a"}
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, "zip"])
@@ -203,8 +189,9 @@ def test_links_and_devices_are_refused(tmp_path, kind):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_size_limit_counts_unpacked_bytes(tmp_path):
-    path = make_zip(tmp_path / "a.zip", {"L2_2/a": bytes(1000), "L2_3/b": bytes(1000)})
+@pytest.mark.parametrize("kind", ["zip", "w", "w:gz"])
+def test_the_size_limit_counts_unpacked_bytes(tmp_path, kind):
+    path = make_archive(tmp_path / "a", kind, {"L2_2/a": bytes(1000), "L2_3/b": bytes(1000)})
     unpack(path, tmp_path / "fits", max_bytes=2000)
     with pytest.raises(ArchiveError, match="more than 1,999 bytes"):
         unpack(path, tmp_path / "out", max_bytes=1999)
@@ -219,44 +206,16 @@ def test_a_size_that_is_a_lie_does_not_get_round_the_limit(tmp_path):
     assert set(files_below(tmp_path)) == {"a.zip"}
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
-def test_the_size_limit_holds_for_tar_archives(tmp_path, mode):
-    with tarfile.open(tmp_path / "a.tar", mode) as file:
-        for name in ("L2_2/a", "L2_3/b"):
-            info = tarfile.TarInfo(name)
-            info.size = 1000
-            file.addfile(info, io.BytesIO(bytes(1000)))
-    unpack(tmp_path / "a.tar", tmp_path / "fits", max_bytes=2000)
-    with pytest.raises(ArchiveError, match="more than 1,999 bytes"):
-        unpack(tmp_path / "a.tar", tmp_path / "out", max_bytes=1999)
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "L2_2/../../o.png"])
-def test_a_path_in_a_tar_archive_that_leads_outside_is_refused(tmp_path, name):
-    with tarfile.open(tmp_path / "a.tar", "w") as file:
-        file.addfile(tarfile.TarInfo(name))
-    with pytest.raises(ArchiveError, match="leads outside"):
-        unpack(tmp_path / "a.tar", tmp_path / "inner" / "out")
-    assert set(files_below(tmp_path)) == {"a.tar"}
-
-
-@pytest.mark.parametrize(("data", "message"), [(b"hello", "neither a ZIP nor a TAR"), (b"", "neither")])
-def test_a_file_that_is_no_archive_is_an_error(tmp_path, data, message):
-    (tmp_path / "a").write_bytes(data)
-    with pytest.raises(ArchiveError, match=message):
-        unpack(tmp_path / "a", tmp_path / "out")
-
-
 @pytest.mark.parametrize("position", range(42, 50))
 def test_a_damaged_zip_leaves_nothing(tmp_path, position):
     path = make_zip(tmp_path / "a.zip", {"L2_2/a.png": b"abcdefgh" * 50})
     data = bytearray(path.read_bytes())
     data[position] ^= 0xFF
-    path.write_bytes(data)
-    with pytest.raises(ArchiveError, match="damaged"):
-        unpack(path, tmp_path / "out")
-    assert set(files_below(tmp_path)) == {"a.zip"}
+    for changed, message in ((data, "damaged"), (b"hello", "neither a ZIP nor a TAR"), (b"", "neither")):
+        path.write_bytes(changed)
+        with pytest.raises(ArchiveError, match=message):
+            unpack(path, tmp_path / "out")
+        assert set(files_below(tmp_path)) == {"a.zip"}
 
 
 def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, monkeypatch, capsys):
@@ -296,9 +255,13 @@ def bucket(request, tmp_path):
 
 
 @pytest.mark.extras
-@pytest.mark.parametrize("outer", ["", "challenge/train/"])
-def test_class_folders_are_copied_from_a_store(bucket, tmp_path, outer):
-    url = bucket({outer + name: data for name, data in STORED.items()})
+@pytest.mark.parametrize("outer", ["", "challenge/train/", "a.zip"])
+def test_class_folders_and_archives_are_copied_from_a_store(bucket, tmp_path, outer):
+    packed = make_zip(tmp_path / "a.zip", {f"train/{name}": data for name, data in STORED.items()})
+    if outer == "a.zip":
+        url = f"{bucket({'a.zip': packed.read_bytes()})}/a.zip"
+    else:
+        url = bucket({outer + name: data for name, data in STORED.items()})
     copy_from_store(url, tmp_path / "data" / "out")
     assert files_below(tmp_path / "data") == {f"out/{name}": data for name, data in STORED.items()}
 
@@ -339,14 +302,6 @@ def test_a_half_written_file_is_copied_again(bucket, tmp_path, monkeypatch):
     (half,) = (tmp_path / "data").rglob("b.png")
     half.write_bytes(b"2")
     copy_from_store(url, tmp_path / "data" / "out")
-    assert files_below(tmp_path / "data") == {f"out/{name}": data for name, data in STORED.items()}
-
-
-@pytest.mark.extras
-def test_an_archive_in_a_store_is_unpacked(bucket, tmp_path):
-    packed = make_zip(tmp_path / "a.zip", {f"train/{name}": data for name, data in STORED.items()})
-    url = bucket({"a.zip": packed.read_bytes()})
-    copy_from_store(f"{url}/a.zip", tmp_path / "data" / "out")
     assert files_below(tmp_path / "data") == {f"out/{name}": data for name, data in STORED.items()}
 
 

@@ -20,7 +20,6 @@ from illus.copies.duplicates import find_duplicates
 from illus.copies.settings import DEFAULTS
 from illus.files.catalog import scan
 from illus.files.descriptors import describe_images
-from illus.hashing import code_of
 
 ROOT = Path(__file__).parent.parent
 CHILD = "import time; held = b'x' * 50_000_000; time.sleep(0.5)"
@@ -119,19 +118,6 @@ def test_a_peer_has_a_row_for_its_default_and_one_for_the_best(tmp_path, monkeyp
     assert (first["flagged"], first["right"], first["redundant"]) == (3, 2, 2)
     assert (first["f1"], best["f1"]) == (0.8, 1.0)
     assert first.items() >= cost.items()
-
-
-def test_code_is_what_runs(tmp_path):
-    path = tmp_path / "module.py"
-    codes = []
-    for text in (
-        "def f(x):\n    return x + 1\n",
-        'def f(x):\n    """Add one."""\n    return x + 1  # at most\n',
-        "def f(x):\n    return x + 2\n",
-    ):
-        path.write_text(text)
-        codes.append(code_of([path]))
-    assert codes[0] == codes[1] != codes[2]
 
 
 @pytest.mark.parametrize(

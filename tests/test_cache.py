@@ -122,13 +122,12 @@ def test_the_hash_of_code_follows_all_that_reading_an_image_reaches(tmp_path, mo
     assert (hashes[0] != hashes[1]) == decides
 
 
-def test_the_white_ground_of_the_scorer_is_in_the_hash_of_code(tmp_path, monkeypatch):
+@pytest.mark.parametrize("constant", ["WHITE", "MAX_PIXELS"])
+def test_constants_of_the_scorer_are_in_the_hash_of_code(tmp_path, monkeypatch, constant):
     before, source = code_of([]), Path(evaluate.__file__).read_text("utf-8")
-    for constant in ("WHITE", "MAX_PIXELS"):
-        changed = f"{source}\n{constant} = 7\n"
-        (tmp_path / "changed.py").write_text(changed, "utf-8")
-        monkeypatch.setattr("evaluate.__file__", str(tmp_path / "changed.py"))
-        assert code_of([]) != before
+    (tmp_path / "changed.py").write_text(f"{source}\n{constant} = 7\n", "utf-8")
+    monkeypatch.setattr("evaluate.__file__", str(tmp_path / "changed.py"))
+    assert code_of([]) != before
 
 
 def corrupted(data, kind):
@@ -295,17 +294,26 @@ def same(one, other):
 
 
 def test_added_files_are_decoded_alone_and_give_the_tables_of_a_fresh_run(tmp_path, decoded, compared):
-    folder = collection(tmp_path / "images")
-    assert same(tables(folder, tmp_path / "cache"), tables(folder, None))
+    """And removed, moved and renamed ones not at all; nothing is written beside the images."""
+    folder, cache = collection(tmp_path / "images"), tmp_path / "cache"
+    before = {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+    assert same(tables(folder, cache), tables(folder, None))
+    assert {path: path.lstat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert {path.name.split("-")[0] for path in cache.iterdir()} == {"distances", "readings"}
     new = add_files(folder)
     fresh = tables(folder, None)
     decoded.clear(), compared.clear()
-    again = tables(folder, tmp_path / "cache")
-    assert same(again, fresh)
+    assert same(tables(folder, cache), fresh)
     assert len(decoded) == new, "each new content, once for all stages"
     decoded.clear(), compared.clear()
-    assert same(tables(folder, tmp_path / "cache"), fresh)
+    assert same(tables(folder, cache), fresh)
     assert (decoded, compared) == ([], [])
+    (folder / "L2_2" / "1.png").unlink()
+    (folder / "L2_2" / "2.png").rename(folder / "L2_33" / "이름.png")
+    fresh = tables(folder, None)
+    decoded.clear()
+    assert same(tables(folder, cache), fresh)
+    assert decoded == []
 
 
 def test_every_file_is_opened_once_for_all_stages(tmp_path, opened, decoded):
@@ -322,17 +330,6 @@ def test_every_file_is_opened_once_for_all_stages(tmp_path, opened, decoded):
     assert (opened, decoded) == ([], [])
     scan(folder, cache=cache)
     assert (len(opened), decoded) == (len(catalog), [])
-
-
-def test_removed_moved_and_renamed_files_need_no_decoding(tmp_path, decoded):
-    folder = collection(tmp_path / "images")
-    tables(folder, tmp_path / "cache")
-    (folder / "L2_2" / "1.png").unlink()
-    (folder / "L2_2" / "2.png").rename(folder / "L2_33" / "이름.png")
-    fresh = tables(folder, None)
-    decoded.clear()
-    assert same(tables(folder, tmp_path / "cache"), fresh)
-    assert decoded == []
 
 
 def test_a_file_that_changes_after_the_scan_is_not_kept_as_what_it_was(tmp_path):
@@ -363,14 +360,3 @@ def test_a_threshold_decides_and_measures_nothing_again(tmp_path, decoded):
     strict = find_duplicates(catalog, folder, settings, cache=tmp_path / "cache")
     assert decoded == []
     pd.testing.assert_frame_equal(strict, find_duplicates(catalog, folder, settings))
-
-
-def test_nothing_is_written_beside_the_images(tmp_path):
-    folder = collection(tmp_path / "images")
-    before = {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
-    tables(folder, tmp_path / "cache")
-    assert {path: path.lstat().st_mtime_ns for path in folder.rglob("*")} == before
-    assert sorted(path.name.split("-")[0] for path in (tmp_path / "cache").iterdir()) == [
-        "distances",
-        "readings",
-    ]

@@ -39,6 +39,7 @@ def test_near_hashes_are_those_of_all_pairs(hashes, radius):
     expected = brute_force(hashes, radius)
     assert len(expected) >= 100 * radius
     np.testing.assert_array_equal(near_hashes(hashes, radius), expected)
+    assert near_hashes(hashes[:1], radius).shape == hash_pairs(hashes[:0], radius).shape == (0, 2)
 
 
 def test_a_radius_that_cannot_be_searched_exactly_is_an_error(hashes):
@@ -46,10 +47,12 @@ def test_a_radius_that_cannot_be_searched_exactly_is_an_error(hashes):
         near_hashes(hashes, MAX_RADIUS + 1)
 
 
-def test_fewer_than_two_hashes_give_no_pairs():
-    none = np.array([], np.uint64)
-    assert near_hashes(none, 4).shape == hash_pairs(none, 4).shape == (0, 2)
-    assert near_hashes(np.array([5], np.uint64), 4).shape == (0, 2)
+def test_pairs_are_sorted_each_once_and_places_are_counted_anew_for_each_length():
+    pairs = np.array([[3, 1], [2, 2], [1, 3], [0, 4]])
+    assert unique_pairs(pairs).tolist() == [[0, 4], [1, 3]]
+    assert unique_pairs(np.empty((0, 2), np.int64)).shape == (0, 2)
+    assert count_within(np.array([2, 0, 3])).tolist() == [0, 1, 0, 1, 2]
+    assert count_within(np.array([], np.int64)).tolist() == []
 
 
 def test_files_with_equal_hashes_are_pairs():
@@ -86,17 +89,6 @@ def test_few_rows_are_all_neighbours(n):
 @pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
 def test_equal_rows_are_neighbours():
     assert neighbour_pairs(np.ones((2, 192), np.float32), 6).tolist() == [[0, 1]]
-
-
-def test_unique_pairs_are_sorted_without_pairs_of_one():
-    pairs = np.array([[3, 1], [2, 2], [1, 3], [0, 4]])
-    assert unique_pairs(pairs).tolist() == [[0, 4], [1, 3]]
-    assert unique_pairs(np.empty((0, 2), np.int64)).shape == (0, 2)
-
-
-def test_positions_within_lengths():
-    assert count_within(np.array([2, 0, 3])).tolist() == [0, 1, 0, 1, 2]
-    assert count_within(np.array([], np.int64)).tolist() == []
 
 
 def clustered(n):

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLOURS, draw, encoded
+from conftest import COLOURS, draw, encoded, write_files
 from joblib import parallel_config
 from PIL import Image, ImageDraw
 
@@ -47,15 +47,10 @@ def test_two_scans_are_equal_and_change_nothing(class_folder_tree):
     assert {p: p.stat().st_mtime_ns for p in class_folder_tree.rglob("*")} == before
 
 
-def test_an_empty_folder_is_an_error(tmp_path):
+@pytest.mark.parametrize("files", [{}, {"1.png": draw("red")}])
+def test_a_folder_without_class_folders_is_an_error(tmp_path, files):
     with pytest.raises(EvaluationError, match="no class folders"):
-        scan(tmp_path)
-
-
-def test_a_folder_of_files_without_class_folders_is_an_error(tmp_path):
-    draw(COLOURS["L2_2"]).save(tmp_path / "1.png")
-    with pytest.raises(EvaluationError, match="no class folders"):
-        scan(tmp_path)
+        scan(write_files(tmp_path, files))
 
 
 def test_empty_folders_are_no_classes_and_are_named(tmp_path):
@@ -119,33 +114,28 @@ def test_small_images_are_decoded_in_full():
 # --- What says nothing about the content ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [MemoryError(), OSError("out of memory when reading image file")])
-def test_lack_of_memory_is_not_kept_as_damage(tmp_path, monkeypatch, error):
-    (tmp_path / "images" / "a").mkdir(parents=True)
-    draw(COLOURS["L2_2"]).save(tmp_path / "images" / "a" / "1.png")
-    before = scan(tmp_path / "images")
+@pytest.mark.parametrize(
+    ("function", "error", "told"),
+    [
+        ("PIL.Image.Image.convert", MemoryError(), "not enough memory"),
+        ("PIL.Image.Image.convert", OSError("out of memory when reading image file"), "not enough memory"),
+        ("pathlib.Path.read_bytes", OSError(5, "I/O error"), "cannot be opened"),
+    ],
+)
+def test_a_passing_state_of_the_machine_is_not_kept_as_damage(tmp_path, monkeypatch, function, error, told):
+    folder = write_files(tmp_path / "images", {"a/1.png": draw("red")})
+    before = scan(folder)
 
     def fail(*_):
         raise error
 
     with parallel_config("sequential"):
         with monkeypatch.context() as patch:
-            patch.setattr(Image.Image, "convert", fail)
-            row = scan(tmp_path / "images", cache=tmp_path / "cache").iloc[0]
-            assert (row.error, row.width, row.sha256) == ("not enough memory", 0, before.sha256[0])
-        pd.testing.assert_frame_equal(scan(tmp_path / "images", cache=tmp_path / "cache"), before)
-
-
-def test_a_file_that_could_not_be_opened_is_read_in_the_next_run(tmp_path, monkeypatch):
-    (tmp_path / "images" / "a").mkdir(parents=True)
-    draw(COLOURS["L2_2"]).save(tmp_path / "images" / "a" / "1.png")
-    with parallel_config("sequential"):
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                "pathlib.Path.read_bytes", lambda path: (_ for _ in ()).throw(OSError(5, "I/O error"))
-            )
-            assert scan(tmp_path / "images", cache=tmp_path / "cache").error[0].startswith("cannot be opened")
-        assert scan(tmp_path / "images", cache=tmp_path / "cache").error[0] == ""
+            patch.setattr(function, fail)
+            row = scan(folder, cache=tmp_path / "cache").iloc[0]
+            assert row.error.startswith(told)
+            assert row.width == 0
+        pd.testing.assert_frame_equal(scan(folder, cache=tmp_path / "cache"), before)
 
 
 # --- What the white ground erases -----------------------------------------------------------------

@@ -11,7 +11,7 @@ from drawings import BROWN, clock, face, fish, house, plant
 from evaluate import EvaluationError
 from illus import parallel
 from illus.copies import compare, duplicates
-from illus.files import catalog, descriptors, photo_statistics
+from illus.files import catalog, descriptors, photo_statistics, reading
 from illus.parallel import in_parallel, on_cluster, write_table
 
 pytestmark = pytest.mark.extras
@@ -77,7 +77,7 @@ def test_tables_are_those_of_one_machine_when_each_stage_loses_a_worker(
         expected = tables(folder, tmp_path / "here")
     assert expected["duplicates.csv"].count(b",near,") >= 30
     fatal = [
-        (catalog, "describe_file"),
+        (reading, "read_once"),
         (descriptors, "describe_image"),
         (compare, "_distances"),
         (photo_statistics, "_measure_file"),
@@ -100,6 +100,7 @@ def test_the_work_is_done_by_the_workers_of_the_cluster(cluster):
         return os.getpid()
 
     with on_cluster(cluster), distributed.Client(cluster) as client:
+        client.wait_for_workers(2, timeout=300)  # one that was lost before may be starting
         workers = set(client.run(os.getpid).values())
         used = set(in_parallel(process, range(64), "pids", batch_size=1))
     assert used and used <= workers

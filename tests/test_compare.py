@@ -90,18 +90,11 @@ def test_a_real_difference_is_not_near(descriptors_of, one, other):
     assert there == pytest.approx(back, rel=0.1)
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [(clock(3), clock(2)), (face(), face(eyes=3)), (fish(), ImageOps.mirror(fish()))],
-    ids=["hour", "third eye", "mirrored"],
-)
-@pytest.mark.parametrize(
-    "change",
-    [DUPLICATES["JPEG 60"], DUPLICATES["half the size"], DUPLICATES["small, padded JPEG"]],
-    ids=["JPEG 60", "half the size", "small, padded JPEG"],
-)
-def test_a_real_difference_is_far_even_after_lossy_copying(descriptors_of, one, other, change):
-    assert distance(descriptors_of(one, change(other)), 0, 1) > 2 * DEFAULTS.near
+@pytest.mark.parametrize("kind", ["hour", "third eye", "mirrored fish"])
+@pytest.mark.parametrize("change", ["JPEG 60", "half the size", "small, padded JPEG"])
+def test_a_real_difference_is_far_even_after_lossy_copying(descriptors_of, kind, change):
+    one, other = DIFFERENT[kind]
+    assert distance(descriptors_of(one, DUPLICATES[change](other)), 0, 1) > 2 * DEFAULTS.near
 
 
 @pytest.mark.parametrize(("one", "other"), [*combinations(DRAWINGS, 2)])
@@ -109,9 +102,9 @@ def test_another_drawing_is_far(descriptors_of, one, other):
     assert distance(descriptors_of(DRAWINGS[one](), DRAWINGS[other]()), 0, 1) > 5 * DEFAULTS.near
 
 
-@pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)
-def test_equal_pixels_are_at_distance_0(descriptors_of, draw_one):
-    assert distance(descriptors_of(draw_one(), draw_one()), 0, 1) == pytest.approx(0, abs=1e-9)
+def test_equal_pixels_are_at_distance_0(descriptors_of):
+    for draw_one in DRAWINGS.values():
+        assert distance(descriptors_of(draw_one(), draw_one()), 0, 1) == pytest.approx(0, abs=1e-9)
 
 
 def test_the_distance_grows_with_the_change(descriptors_of):

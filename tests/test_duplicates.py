@@ -6,10 +6,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import encoded
-from drawings import BROWN, clock, face, fish, house, padded, plant, rescaled
+from conftest import encoded, write_files
+from drawings import BROWN, clock, face, fish, house, plant, rescaled
 from PIL import Image, ImageDraw, ImageOps
-from threadpoolctl import threadpool_limits
 
 from illus import parallel
 from illus.copies import duplicates
@@ -22,7 +21,6 @@ from illus.copies.duplicates import (
     stored_duplicates,
 )
 from illus.copies.settings import DuplicateSettings
-from illus.dataset.split import split
 from illus.emoji20.truth import class_names, load_truth, planted_pairs, recall_by_transform, score_duplicates
 from illus.files.catalog import scan
 from illus.files.descriptors import DESCRIPTOR
@@ -43,18 +41,7 @@ MIXED = {
 }
 
 
-@pytest.fixture(autouse=True)
-def in_threads():
-    """Processes are slow for a dozen images, and nested threads on a busy machine."""
-    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
-        yield
-
-
-def write(folder, files):
-    for name, image in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(image if isinstance(image, bytes) else encoded(image))
-    return folder
+pytestmark = pytest.mark.usefixtures("in_threads")
 
 
 @pytest.fixture
@@ -62,7 +49,7 @@ def table_of(tmp_path):
     """The table for drawn files, by path."""
 
     def find(files):
-        folder = write(tmp_path / "images", files)
+        folder = write_files(tmp_path / "images", files)
         return find_duplicates(scan(folder), folder).set_index("path")
 
     return find
@@ -70,14 +57,10 @@ def table_of(tmp_path):
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    folder = write(tmp_path_factory.mktemp("mixed") / "images", MIXED)
-    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
+    folder = write_files(tmp_path_factory.mktemp("mixed") / "images", MIXED)
+    with joblib.parallel_config(backend="threading"):
         catalog = scan(folder)
         return folder, catalog, find_duplicates(catalog, folder)
-
-
-def snapshot(folder):
-    return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
 
 
 def disc(colour, side):
@@ -93,68 +76,30 @@ def disc(colour, side):
 def test_the_table_lists_files_with_duplicates_or_variants_by_path(mixed):
     table = mixed[2]
     assert list(table.columns) == COLUMNS
-    assert table.path.tolist() == sorted(set(MIXED) - {"B/clock.png", "B/another clock.png", "B/sad.png"})
-    assert table.keep.dtype == table.conflict.dtype == bool
+    assert table[["path", "relation", "keep", "copy_of", "group"]].to_numpy().tolist() == [
+        ["A/fish.png", "exact", False, "A/same pixels.bmp", "G1"],
+        ["A/house.jpg", "near", False, "A/house.png", "G2"],
+        ["A/house.png", "near", True, "A/house.png", "G2"],
+        ["A/mirrored.png", "variant", True, "", "G3"],
+        ["A/plant.png", "exact", True, "A/plant.png", "G3"],
+        ["A/same bytes.png", "exact", False, "A/plant.png", "G3"],
+        ["A/same pixels.bmp", "exact", True, "A/same pixels.bmp", "G1"],
+        ["B/face.png", "variant", True, "", "G4"],
+        ["B/recoloured.png", "variant", True, "", "G4"],
+    ]
+    assert set(table.reason[table.relation == "variant"]) == {"only copy; its variants are in the group"}
     assert not table.conflict.any()
+    gaps = table.set_index("path").distance
+    assert 0 < gaps["A/house.jpg"] == gaps["A/house.png"] < DuplicateSettings().near
+    assert not gaps.drop(["A/house.jpg", "A/house.png"]).any()
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "relation"),
-    [
-        ("A/plant.png", "A/same bytes.png", "exact"),
-        ("A/same pixels.bmp", "A/fish.png", "exact"),
-    ],
-)
-def test_equal_bytes_and_equal_pixels_are_exact(mixed, one, other, relation):
-    rows = mixed[2].set_index("path").loc[[one, other]]
-    assert rows.relation.tolist() == [relation] * 2
-    assert rows.distance.tolist() == [0, 0]
-    assert rows.keep.tolist() == [True, False]
-    assert rows.copy_of.tolist() == [one] * 2
-    assert rows.group.nunique() == 1
-
-
-def test_a_compressed_duplicate_is_near(mixed):
-    rows = mixed[2].set_index("path").loc[["A/house.png", "A/house.jpg"]]
-    assert rows.relation.tolist() == ["near", "near"]
-    assert sorted(rows.keep) == [False, True]
-    assert rows.distance.iloc[0] == rows.distance.iloc[1]
-    assert 0 < rows.distance.iloc[0] < DuplicateSettings().near
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("A/plant.png", "A/mirrored.png"), ("B/face.png", "B/recoloured.png")],
-    ids=["mirrored", "recoloured"],
-)
-def test_variants_are_kept_and_stay_together(mixed, one, other):
-    table = mixed[2].set_index("path")
-    assert table.relation[other] == "variant"
-    assert table.copy_of[other] == ""
-    assert table.reason[other] == "only copy; its variants are in the group"
-    assert table.keep[[one, other]].all()
-    assert table.group[one] == table.group[other]
-
-
-def test_different_drawings_are_in_different_groups(mixed):
-    groups = mixed[2].set_index("path").group
-    assert groups[["A/plant.png", "A/fish.png", "A/house.png", "B/face.png"]].nunique() == 4
-    assert groups.nunique() == 4
-
-
-def test_different_drawings_give_an_empty_table(table_of):
-    table = table_of({"A/1.png": house(), "A/2.png": clock(2), "B/1.png": clock(6), "B/2.png": fish()})
+def test_broken_files_and_different_drawings_have_no_rows(table_of):
+    drawings = {"A/1.png": house(), "A/2.png": clock(2), "B/1.png": clock(6), "B/2.png": fish()}
+    table = table_of(drawings | {"A/3.png": b"no image", "B/3.png": b"no image"})
     assert table.empty
     assert table.reset_index().columns.tolist() == COLUMNS
-
-
-def test_broken_files_are_not_compared(tmp_path):
-    folder = write(tmp_path / "p", {"A/1.png": b"no image", "B/1.png": b"no image"})
-    table = find_duplicates(scan(folder), folder)
-    assert table.empty
-    assert list(table.columns) == COLUMNS
-    write(folder, {"A/2.png": fish(), "A/3.png": fish()})
-    assert find_duplicates(scan(folder), folder).path.tolist() == ["A/2.png", "A/3.png"]
+    assert table_of({"A/broken.png": b"no image", "B/3.png": fish()}).index.tolist() == ["B/2.png", "B/3.png"]
 
 
 def test_blank_images_are_listed_and_kept_and_neither_paired_nor_put_to_a_vote(table_of):
@@ -232,13 +177,6 @@ def test_settings_decide_what_is_a_duplicate_and_what_a_variant(mixed):
     }
 
 
-def test_the_files_are_not_changed(tmp_path):
-    folder = write(tmp_path / "images", MIXED | {"A/broken.png": b"x"})
-    before = snapshot(tmp_path)
-    find_duplicates(scan(folder), folder)
-    assert snapshot(tmp_path) == before
-
-
 def test_a_stored_table_is_read_for_the_same_files_only(mixed, tmp_path, monkeypatch):
     folder, catalog, table = mixed
     pd.testing.assert_frame_equal(stored_duplicates(catalog, folder, tmp_path), table)
@@ -258,93 +196,65 @@ def test_a_stored_table_is_read_for_the_same_files_only(mixed, tmp_path, monkeyp
     assert len(calls) == 4
 
 
-def test_the_split_keeps_groups_in_one_part_and_leaves_out_what_is_not_kept(mixed):
-    _, catalog, table = mixed
-    dropped, sides = set(table.path[~table.keep]), set()
-    groups = table.set_index("path").group
-    for seed in range(20):
-        dataset = split(catalog, table, fractions={"train": 0.5, "validation": 0.5}, seed=seed)
-        assert set(dataset.path) == set(catalog.path) - dropped
-        side = dataset.set_index("path").split
-        for one, other in (("A/plant.png", "A/mirrored.png"), ("B/face.png", "B/recoloured.png")):
-            assert groups[one] == groups[other]
-            assert side[one] == side[other]
-            sides.add((one, side[one]))
-    assert len(sides) == 4, "each pair was on either side for some seed"
-
-
 # --- Which one is kept ----------------------------------------------------------------------------
 
 
-def test_most_pixels_are_kept(table_of):
-    table = table_of(
-        {"A/a.png": rescaled(clock(), 0.5), "A/b.png": clock(), "A/c.png": rescaled(clock(), 0.75)}
-    )
-    assert table.keep.to_dict() == {"A/a.png": False, "A/b.png": True, "A/c.png": False}
-    assert table.reason.to_dict() == {
-        "A/a.png": "fewer pixels than A/b.png",
-        "A/b.png": "best of 3 copies",
-        "A/c.png": "fewer pixels than A/b.png",
-    }
-    assert table.distance["A/b.png"] == table.distance.max() > table.distance.min()
+LARGE, SMALL = rescaled(clock(), 1.5), rescaled(clock(), 0.5)
+KEPT = {
+    "most pixels": (
+        {"A/a.png": SMALL, "A/b.png": clock(), "A/c.png": rescaled(clock(), 0.75)},
+        {"A/a.png": "fewer pixels than A/b.png", "A/b.png": True, "A/c.png": "fewer pixels than A/b.png"},
+    ),
+    "most bytes": (
+        {"A/a.png": clock(), "A/b.bmp": encoded(clock(), "BMP")},
+        {"A/a.png": "more compressed than A/b.bmp", "A/b.bmp": True},
+    ),
+    "lossless, even if smaller": (
+        {"A/1.jpg": encoded(house(), "JPEG", quality=95), "A/2.png": house()},
+        {"A/1.jpg": "lossy, unlike A/2.png", "A/2.png": True},
+    ),
+    "the first path": (
+        {"A/b.png": clock(), "A/z.png": clock()},
+        {"A/b.png": True, "A/z.png": "same as A/b.png, later path"},
+    ),
+    "none without a majority": (
+        {"A/1.png": clock(), "B/1.png": SMALL},
+        dict.fromkeys(["A/1.png", "B/1.png"], "label conflict, A: 1, B: 1: undecided"),
+    ),
+    "the majority's, even if worse": (
+        {"A/1.png": clock(), "A/2.png": clock(), "B/large.png": LARGE},
+        {
+            "A/1.png": True,
+            "A/2.png": "same as A/1.png, later path",
+            "B/large.png": "label conflict, A: 2, B: 1: outvoted",
+        },
+    ),
+    "variants, whatever their labels": (
+        {"A/1.png": plant(), "B/1.png": ImageOps.mirror(plant())},
+        {"A/1.png": True, "B/1.png": True},
+    ),
+}
 
 
-def test_of_equal_pixels_the_most_bytes_are_kept(table_of):
-    table = table_of({"A/a.png": clock(), "A/b.bmp": encoded(clock(), "BMP")})
-    assert table.keep.to_dict() == {"A/a.png": False, "A/b.bmp": True}
-    assert table.reason["A/a.png"] == "more compressed than A/b.bmp"
+@pytest.mark.parametrize(("files", "expected"), KEPT.values(), ids=KEPT)
+def test_of_copies_the_best_of_the_majority_is_kept(table_of, files, expected):
+    """Among two pairs of other drawings, which change nothing; what is expected is True or why not."""
+    others = {"A/fish.png": fish(), "A/same fish.png": fish(), "A/face.png": face()}
+    table = table_of(files | others)
+    assert table.keep[["A/fish.png", "A/same fish.png"]].tolist() == [True, False]
+    table = table.loc[list(files)]
+    assert table.keep.to_dict() == {path: why is True for path, why in expected.items()}
+    for path, why in expected.items():
+        assert why is True or table.reason[path] == why
+    copies = table[table.relation != "variant"]
+    assert (copies.conflict == (len({path[0] for path in copies.index}) > 1)).all()
 
 
-def test_of_equal_pixels_a_lossless_file_is_kept_even_if_smaller(table_of):
-    compressed = encoded(house(), "JPEG", quality=95)
-    assert len(compressed) > len(encoded(house()))
-    table = table_of({"A/1.jpg": compressed, "A/2.png": house()})
-    assert table.keep.to_dict() == {"A/1.jpg": False, "A/2.png": True}
-    assert table.reason["A/1.jpg"] == "lossy, unlike A/2.png"
-
-
-def test_of_equal_bytes_the_first_path_is_kept(table_of):
-    table = table_of({"B/a.png": clock(), "A/z.png": clock(), "A/b.png": clock()})
-    table = table.assign(reason=table.reason.str.removeprefix("label conflict, "))
-    assert table.keep.to_dict() == {"A/b.png": True, "A/z.png": False, "B/a.png": False}
-    assert table.reason.to_dict() == {
-        "A/b.png": "best of 3 copies",
-        "A/z.png": "same as A/b.png, later path",
-        "B/a.png": "A: 2, B: 1: outvoted",
-    }
-
-
-def test_duplicates_with_undecided_labels_are_all_removed(table_of):
-    table = table_of(
-        {"A/1.png": fish(), "B/1.png": rescaled(fish(), 0.5), "A/2.png": house(), "A/3.png": house()}
-    )
-    undecided = table.loc[["A/1.png", "B/1.png"]]
-    assert undecided.keep.tolist() == [False, False]
-    assert undecided.conflict.tolist() == [True, True]
-    assert undecided.reason.unique().tolist() == ["label conflict, A: 1, B: 1: undecided"]
-    assert table.loc[["A/2.png", "A/3.png"]].keep.tolist() == [True, False]
-    assert not table.loc[["A/2.png", "A/3.png"]].conflict.any()
-
-
-def test_a_majority_wins_even_against_a_better_file(table_of):
+def test_the_best_file_stands_for_its_set_even_if_it_is_removed(table_of):
     table = table_of({"A/1.png": fish(), "A/2.png": fish(), "B/large.png": rescaled(fish(), 1.5)})
-    assert table.conflict.all()
-    assert table.keep.to_dict() == {"A/1.png": True, "A/2.png": False, "B/large.png": False}
-    assert table.reason.to_dict() == {
-        "A/1.png": "best of 3 copies",
-        "A/2.png": "same as A/1.png, later path",
-        "B/large.png": "label conflict, A: 2, B: 1: outvoted",
-    }
     assert table.relation.to_dict() == {"A/1.png": "exact", "A/2.png": "exact", "B/large.png": "near"}
     assert set(table.copy_of) == {"B/large.png"}
-
-
-def test_labels_of_variants_do_not_conflict(table_of):
-    table = table_of(
-        {"A/1.png": plant(), "B/1.png": ImageOps.mirror(plant()), "A/2.png": fish(), "B/2.png": house()}
-    )
-    assert table.keep.to_dict() == {"A/1.png": True, "B/1.png": True}
-    assert not table.conflict.any()
+    assert table.distance["B/large.png"] == table.distance.max() > 0
 
 
 # --- Chains ---------------------------------------------------------------------------------------
@@ -451,31 +361,29 @@ def copies(pairs):
     return pd.DataFrame(list(pairs.items()), columns=["path", "copy_of"])
 
 
-def test_recall_and_precision_by_hand(truth):
-    """6 of 10 are redundant; 4 are flagged, 3 of them correctly."""
-    table = copies(
-        {"x1": "x1", "x2": "x1", "x3": "x1", "y1": "y3", "y3": "y3", "w1": "z1", "z1": "z1", "x4": ""}
-    )
-    assert score_duplicates(table, truth) == {
-        "redundant": 6,
-        "flagged": 4,
-        "right": 3,
-        "recall": 0.5,
-        "precision": 0.75,
-    }
-
-
 @pytest.mark.parametrize(
-    ("pairs", "expected"),
+    ("pairs", "flagged", "right"),
     [
-        ({f: f"{f[0]}1" for f in ("x1", "x2", "x3", "x4", "y1", "y2", "y3", "z1", "z2")}, (6, 6, 1.0, 1.0)),
-        ({"x1": "", "x2": ""}, (0, 0, 0.0, 0.0)),
-        ({"x1": "w1", "w1": "w1", "b1": "z1"}, (2, 0, 0.0, 0.0)),
+        (
+            {"x1": "x1", "x2": "x1", "x3": "x1", "y1": "y3", "y3": "y3", "w1": "z1", "z1": "z1", "x4": ""},
+            4,
+            3,
+        ),
+        ({f: f"{f[0]}1" for f in ("x1", "x2", "x3", "x4", "y1", "y2", "y3", "z1", "z2")}, 6, 6),
+        ({"x1": "", "x2": ""}, 0, 0),
+        ({"x1": "w1", "w1": "w1", "b1": "z1"}, 2, 0),
     ],
-    ids=["all", "none", "wrong ones"],
+    ids=["some", "all", "none", "wrong ones"],
 )
-def test_bounds_of_recall_and_precision(truth, pairs, expected):
-    assert tuple(score_duplicates(copies(pairs), truth).values()) == (6, *expected)
+def test_recall_and_precision_by_hand(truth, pairs, flagged, right):
+    """6 of 10 are redundant."""
+    assert score_duplicates(copies(pairs), truth) == {
+        "redundant": 6,
+        "flagged": flagged,
+        "right": right,
+        "recall": right / 6,
+        "precision": right / max(1, flagged),
+    }
 
 
 def test_recall_of_each_transform_by_hand(truth):
@@ -532,33 +440,3 @@ def test_another_table_of_that_name_is_no_truth(tmp_path, text):
     (tmp_path / "truth.csv").write_bytes(text.encode("latin-1"))
     assert load_truth(tmp_path / "training") is None
     assert class_names(tmp_path / "training").empty
-
-
-def test_all_duplicates_of_drawn_files_are_found_and_nothing_else(tmp_path):
-    """From files to the score, each drawing with one duplicate of every kind."""
-    drawings = {"clock": clock(2), "fish": fish(), "house": house(), "plant": plant(), "late": clock(6)}
-    changes = {
-        "jpeg": lambda p: encoded(p, "JPEG", quality=75),
-        "padding": lambda p: padded(p, 0.05),
-        "size": lambda p: rescaled(p, 0.6),
-    }
-    rows = []
-    for name, image in drawings.items():
-        files = {"": image} | {kind: change(image) for kind, change in changes.items()}
-        write(tmp_path / "p", {f"A/{name}{kind}.png": content for kind, content in files.items()})
-        rows += [
-            {
-                "path": f"p/A/{name}{kind}.png",
-                "kind": "duplicate" if kind else "original",
-                "transform": kind,
-                "drawing": name,
-                "concept": "",
-            }
-            for kind in files
-        ]
-    pd.DataFrame(rows).to_csv(tmp_path / "truth.csv", index=False)
-    truth = load_truth(tmp_path / "p")
-    found = find_duplicates(scan(tmp_path / "p"), tmp_path / "p")
-    score = score_duplicates(found, truth)
-    assert (score["redundant"], score["recall"], score["precision"]) == (15, 1.0, 1.0)
-    assert recall_by_transform(found, truth).recall.to_dict() == dict.fromkeys(changes, 1.0)

@@ -1,4 +1,4 @@
-"""Figures and sheets, by what is on their axes."""
+"""Charts and sheets, by what is on their axes."""
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,17 @@ from conftest import COLOURS
 from matplotlib.figure import Figure
 
 from illus.files.catalog import scan
+from illus.report.assemble import matrix_image
+from illus.report.comparisons import (
+    change_intervals,
+    class_seeds,
+    class_stages,
+    confusion_matrix,
+    learning_rates,
+    pair_distances,
+    seed_points,
+    shown_images,
+)
 from illus.report.figures import (
     architecture,
     bars_of_seeds,
@@ -30,228 +41,161 @@ from illus.report.sheets import (
     mean_images,
     pairs_sheet,
     reconstruction_sheet,
+    show_sheet,
     sizes_sheet,
     thumbnail_scatter,
+    unlike,
 )
 
 
-def test_gallery_has_a_row_of_its_own_colour_for_every_class(class_folder_tree):
-    axes = Figure().subplots()
-    class_gallery(axes, scan(class_folder_tree), class_folder_tree, {"L2_10": "green"}, columns=4, size=20)
-    sheet = np.asarray(axes.images[0].get_array())
-    assert sheet.shape == (60, 80, 3)
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["L2_2", "green", "L2_33"]
-    for row, colour in enumerate(COLOURS.values()):
-        part = sheet[20 * row : 20 * row + 20].reshape(-1, 3).astype(int)
-        assert part.mean(axis=0).argmax() == np.argmax(colour)
+def texts(parts):
+    return [part.get_text() for part in parts]
 
 
-def test_pairs_are_side_by_side_under_their_captions(class_folder_tree):
-    axes = Figure().subplots()
-    pairs = [("L2_2/0.png", "L2_10/0.png")] * 3
-    pairs_sheet(axes, pairs, class_folder_tree, ["a", "b", "c"], columns=2, size=20)
-    sheet = np.asarray(axes.images[0].get_array()).astype(int)
-    assert sheet.shape == (2 * (20 + 22), 2 * (2 * 20 + 16), 3)
-    assert sheet[18:34, :16].reshape(-1, 3).mean(0).argmax() == 0
-    assert sheet[18:34, 20:36].reshape(-1, 3).mean(0).argmax() == 1
+def sheet_of(axes):
+    """The newest sheet on axes; uint8, (height, width, 3)."""
+    return np.asarray(axes.images[-1].get_array())
 
 
-def test_a_sheet_without_images_is_white():
-    axes = Figure().subplots()
-    pairs_sheet(axes, [], ".", [])
+# --- Charts ---------------------------------------------------------------------------------------
+
+CURVE = pd.DataFrame({"recall": [0.2, 0.9], "precision": [1.0, 0.5]})
+SWEEP = pd.DataFrame(
+    {"setting": ["eps"] * 4 + ["other"], "value": [1, 2, 1, 2, 9], "set": ["a", "a", "none", "none", "a"],
+     "f1": [0.5, 0.7, np.nan, np.nan, 0.1]}
+)  # fmt: skip
+EPOCHS = pd.DataFrame({"method": ["b", "b", "a"], "seconds": [60, 90, 30], "macro_f1": [0.1, 0.2, 0.3]})
+RELIABILITY = pd.DataFrame({"probability": [0.3, 0.9], "accuracy": [0.4, 0.8]})
+SEEDS = pd.DataFrame({"name": ["b", "b", "a", "a"], "f1": [0.2, 0.4, 0.5, 0.9]})
+SEARCH = pd.DataFrame(
+    {"block": ["plain", "plain", "residual", "residual"], "augmentation": "flip", "budget": 10,
+     "learning_rate": [0.004, 0.001, 0.001, 0.004], "val_macro_f1": [0.3, 0.1, 0.2, 0.4]}
+)  # fmt: skip
+STAGES = pd.DataFrame({"raw": [50, 9], "kept": [40, 8]}, ["L2_10", "L2_2"])
+CLASS_F1 = {"a": [np.array([0.1, 0.9]), np.array([0.3, 0.8])], "b": [np.array([0.5, 0.6])]}
+LINES = {
+    "a curve for each name, a star for each mark": (
+        lambda axes: precision_recall(axes, {"a": CURVE, "b": CURVE / 2}, [(0.8, 0.7, "chosen")]),
+        [[(0.2, 1), (0.9, 0.5)], [(0.1, 0.5), (0.45, 0.25)], [(0.8, 0.7)]],
+    ),
+    "sets without F1 left out, the chosen value": (
+        lambda axes: sweep_lines(axes, SWEEP, "eps", 2),
+        [[(1, 0.5), (2, 0.7)], [(2, 0), (2, 1)]],
+    ),
+    "minutes, methods in the order of the table": (
+        lambda axes: curves_by_time(axes, EPOCHS),
+        [[(1, 0.1), (1.5, 0.2)], [(0.5, 0.3)]],
+    ),
+    "the diagonal and the curve": (
+        lambda axes: reliability(axes, RELIABILITY, 0.1, "test"),
+        [[(0, 0), (1, 1)], [(0.3, 0.4), (0.9, 0.8)]],
+    ),
+    "distances, their knee, and eps": (
+        lambda axes: knee_curve(axes, np.array([0.1, 0.2, 0.9]), 0.12),
+        [[(0, 0.1), (1, 0.2), (2, 0.9)], [(0, 0.2), (1, 0.2)], [(0, 0.12), (1, 0.12)]],
+    ),
+    "a point a seed, and means": (
+        lambda axes: seed_points(axes, SEEDS, "f1"),
+        [[(0.2, 0), (0.4, 0), (0.5, 1), (0.9, 1)], [(0.3, 0), (0.7, 1)]],
+    ),
+    "rates in order, a line for each cell": (
+        lambda axes: learning_rates(axes, SEARCH),
+        [[(0.001, 0.1), (0.004, 0.3)], [(0.001, 0.2), (0.004, 0.4)]],
+    ),
+    "a stage for each class in its row": (
+        lambda axes: class_stages(axes, STAGES),
+        [[(50, 0), (9, 1)], [(40, 0), (8, 1)]],
+    ),
+    "a point for each run of each candidate": (
+        lambda axes: class_seeds(axes, CLASS_F1, ["x", "y"]),
+        [[(-0.1, 0.1), (0.9, 0.9)], [(-0.1, 0.3), (0.9, 0.8)], [(0.1, 0.5), (1.1, 0.6)]],
+    ),
+}
+
+
+@pytest.mark.parametrize(("draw", "expected"), LINES.values(), ids=LINES)
+def test_a_chart_has_these_lines(axes, draw, expected):
+    draw(axes)
+    assert len(axes.lines) == len(expected)
+    for line, points in zip(axes.lines, expected, strict=True):
+        np.testing.assert_allclose(line.get_xydata(), points)
+
+
+def test_candidates_and_classes_are_named_at_their_rows(axes):
+    class_stages(axes, STAGES, {"L2_2": "L2_2 faces"})
+    assert texts(axes.get_yticklabels()) == ["L2_10", "L2_2 faces"]  # from below
     other = Figure().subplots()
-    image_rows(other, [], ".", [])
-    for sheet in (axes, other):
-        assert (np.asarray(sheet.images[0].get_array()) == 255).all()
+    seed_points(other, SEEDS, "f1")
+    assert texts(other.get_yticklabels()) == ["b", "a"]
 
 
-def test_longer_rows_stand_under_captions_of_several_lines(class_folder_tree):
-    axes = Figure().subplots()
-    pairs_sheet(axes, [["L2_2/0.png", "L2_10/0.png", "L2_33/0.png"]], class_folder_tree, ["a\nb"], 1, 20)
-    assert np.asarray(axes.images[0].get_array()).shape == (20 + 32 + 4, 3 * 20 + 16, 3)
-
-
-def test_an_empty_path_leaves_its_place_white(class_folder_tree):
-    axes = Figure().subplots()
-    image_rows(axes, [["L2_2/0.png", "", "L2_2/1.png"]], class_folder_tree, ["a"], size=20)
-    sheet = np.asarray(axes.images[0].get_array())
-    assert [(sheet[:, x : x + 20] < 255).any() for x in (0, 20, 40)] == [True, False, True]
-
-
-def test_rows_of_images_are_cut_at_the_number_of_columns(class_folder_tree):
-    paths = [f"L2_2/{i}.png" for i in range(3)]
-    axes = Figure().subplots()
-    image_rows(axes, [paths, paths[:1]], class_folder_tree, ["a", "b"], columns=2, size=20)
-    sheet = np.asarray(axes.images[0].get_array())
-    assert sheet.shape == (40, 40, 3)
-    filled = [(sheet[y : y + 20, x : x + 20] < 255).any() for y in (0, 20) for x in (0, 20)]
-    assert filled == [True, True, True, False]
-    image_rows(axes, [paths, paths[:1]], class_folder_tree, ["a", "b"], size=20)
-    assert np.asarray(axes.images[-1].get_array()).shape == (40, 60, 3)
-
-
-def test_mean_images_are_those_of_each_class_in_class_order():
-    axes = Figure().subplots()
-    images = np.uint8([10, 30, 200])[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
-    mean_images(axes, images, pd.Series(["L2_10", "L2_10", "L2_2"]), columns=2)
-    sheet = np.asarray(axes.images[0].get_array())
-    assert sheet.shape == (8 + 8, 2 * (8 + 2), 3)
-    assert (sheet[8:, :8] == 200).all()
-    assert (sheet[8:, 10:18] == 20).all()
-    assert [text.get_text() for text in axes.texts] == ["L2_2", "L2_10"]
-
-
-def test_input_sizes_are_shown_enlarged_one_row_each(class_folder_tree):
-    axes = Figure().subplots()
-    sizes_sheet(axes, ["L2_2/0.png", "L2_10/0.png"], class_folder_tree, [2, 16], size=32)
-    sheet = np.asarray(axes.images[0].get_array())
-    assert sheet.shape == (64, 64, 3)
-    small, large = sheet[:32, :32], sheet[32:, :32]
-    assert len(np.unique(small.reshape(-1, 3), axis=0)) <= 4
-    np.testing.assert_array_equal(small, small[[0] * 16 + [31] * 16][:, [0] * 16 + [31] * 16])
-    assert len(np.unique(large.reshape(-1, 3), axis=0)) > 4
-
-
-def test_precision_and_recall_have_a_line_for_each_curve_and_a_star_for_each_mark():
-    axes = Figure().subplots()
-    curves = {"a": pd.DataFrame({"recall": [0.2, 0.9], "precision": [1.0, 0.5]})}
-    precision_recall(axes, curves | {"b": curves["a"] / 2}, [(0.8, 0.7, "chosen")])
-    first, second, mark = axes.lines
-    assert first.get_xydata().tolist() == [[0.2, 1.0], [0.9, 0.5]]
-    assert second.get_xydata().tolist() == [[0.1, 0.5], [0.45, 0.25]]
-    assert mark.get_xydata().tolist() == [[0.8, 0.7]]
-
-
-def test_bars_are_in_class_order_with_their_numbers():
-    axes = Figure().subplots()
+def test_bars_are_in_class_order_with_their_numbers(axes):
     class_bars(axes, pd.Series({"L2_10": 1500, "L2_2": 7}))
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["L2_10", "L2_2"]  # from below
-    assert [text.get_text() for text in axes.texts] == ["1,500", "7"]
+    assert texts(axes.get_yticklabels()) == ["L2_10", "L2_2"]  # from below
+    assert texts(axes.texts) == ["1,500", "7"]
 
 
-def test_clusters_are_counted_in_the_legend_and_the_smallest_left_out():
-    axes = Figure().subplots()
+def test_what_is_shown_more_than_once_is_on_top_of_what_is_shown_once(axes):
+    shown_images(axes, pd.Series({"x": 8, "y": 2}), pd.Series({"y": 5, "x": 6}))
+    assert [bar.get_width() for bar in axes.patches] == [6, 2, 0, 3]
+    assert [bar.get_x() for bar in axes.patches] == [0, 0, 6, 2]
+    assert axes.lines[0].get_xdata().tolist() == [8, 2]
+    assert axes.get_ylim() == (1.5, -0.5)
+
+
+def test_clusters_are_counted_in_the_legend_and_the_smallest_left_out(axes):
     points = np.arange(12.0).reshape(6, 2)
     cluster_scatter(axes, points, np.array([0, 0, 0, 1, 2, -1]), max_clusters=2)
-    names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert names == ["noise (1)", "cluster 0 (3)", "cluster 1 (1)"]
+    assert texts(axes.get_legend().get_texts()) == ["noise (1)", "cluster 0 (3)", "cluster 1 (1)"]
     shown = [dots.get_offsets().tolist() for dots in axes.collections]
     assert shown == [points[5:].tolist(), points[:3].tolist(), points[3:4].tolist()]
 
 
-def test_thumbnails_are_where_their_points_are():
-    axes = Figure().subplots()
-    colours = np.uint8([[255, 0, 0], [0, 0, 255]])
-    points = np.repeat([[0.2, 0.2], [0.8, 0.8]], 50, axis=0)
-    points[0], points[-1] = 0, 1
-    thumbnails = np.repeat(colours, 50, axis=0)[:, None, None] * np.ones((1, 40, 40, 1), np.uint8)
-    thumbnail_scatter(axes, points, thumbnails, cells=4)
-    sheet = np.asarray(axes.images[0].get_array())
-    assert sheet.shape == (128, 128, 3)
-    cells = {(row, column): sheet[32 * row + 10, 32 * column + 10] for row in range(4) for column in range(4)}
-    assert cells.pop((3, 0)).tolist() == colours[0].tolist()  # low values: below and left
-    assert cells.pop((0, 3)).tolist() == colours[1].tolist()
-    assert (np.array(list(cells.values())) == 255).all()
-
-
-def test_thumbnails_of_equal_points_are_at_one_place():
-    axes = Figure().subplots()
-    thumbnail_scatter(axes, np.zeros((3, 2)), np.zeros((3, 8, 8, 3), np.uint8), cells=2)
-    sheet = np.asarray(axes.images[0].get_array())
-    assert (sheet == 0).all(2).sum() == 30 * 30
-
-
-def test_a_perfect_reconstruction_has_a_black_difference():
-    axes = Figure().subplots()
-    images = [np.full((8, 8, 3), 204, np.uint8), np.full((8, 8, 3), 204, np.uint8)]
-    reconstructions = [images[0], np.full((8, 8, 3), 164, np.uint8)]
-    reconstruction_sheet(axes, images, reconstructions, size=8)
-    sheet = np.asarray(axes.images[0].get_array())
-    assert sheet.shape == (24, 16, 3)
-    assert sheet[20, 4].tolist() == [0, 0, 0]
-    assert sheet[20, 12].tolist() == [120, 120, 120]
-
-
-def test_the_curve_of_distances_has_lines_at_its_knee_and_at_eps():
-    axes = Figure().subplots()
-    knee_curve(axes, np.array([0.1, 0.2, 0.9]), 0.12)
-    assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2, 0.9]
-    assert list(axes.lines[1].get_ydata()) == [0.2, 0.2]
-    assert list(axes.lines[2].get_ydata()) == [0.12, 0.12]
-
-
-def test_the_histogram_shows_every_score_and_the_threshold():
+def test_histograms_show_every_score_and_the_threshold(axes):
     scores = np.repeat([-1.0, 1.0], [80, 20])
-    axes = Figure().subplots()
     score_histogram(axes, scores, 0.5, {"drawings": scores < 0, "photos": scores > 0}, bins=10)
     assert sum(bar.get_height() for bar in axes.patches) == 100
     assert list(axes.lines[0].get_xdata()) == [0.5, 0.5]
 
 
-def test_bars_are_means_and_dots_are_seeds():
-    table = pd.DataFrame(
-        {"set": ["a"] * 3 + ["b"] * 3, "rung": ["x"] * 6, "f1": [0.2, 0.4, 0.6, 0.5, 0.5, 0.8]}
-    )
-    axes = Figure().subplots()
+def test_distances_of_pairs_are_stacked_up_to_60_with_their_limit(axes):
+    distances = np.array([0.5, 0.5, 3.5, 30.5, 99.0])
+    pair_distances(axes, distances, {"copies": distances < 2, "others": distances > 2}, near=6)
+    assert sum(bar.get_height() for bar in axes.patches) == 4
+    assert list(axes.lines[0].get_xdata()) == [6, 6]
+
+
+def test_bars_are_means_and_dots_are_seeds(axes):
+    table = pd.DataFrame({"set": ["a"] * 3 + ["b"] * 3, "rung": "x", "f1": [0.2, 0.4, 0.6, 0.5, 0.5, 0.8]})
     bars_of_seeds(axes, table, "f1", "set", "rung")
     assert [bar.get_height() for bar in axes.patches[:2]] == pytest.approx([0.4, 0.6])
     assert sum(len(dots.get_offsets()) for dots in axes.collections) == 6
 
 
-def test_a_sweep_has_a_line_for_each_set_with_photos():
-    table = pd.DataFrame(
-        {
-            "setting": ["eps", "eps", "eps", "eps", "other"],
-            "value": [1, 2, 1, 2, 9],
-            "set": ["a", "a", "none", "none", "a"],
-            "f1": [0.5, 0.7, np.nan, np.nan, 0.1],
-        }
-    )
-    axes = Figure().subplots()
-    sweep_lines(axes, table, "eps", 2)
-    line, chosen = axes.lines
-    assert list(line.get_xdata()) == [1, 2]
-    assert list(line.get_ydata()) == [0.5, 0.7]
-    assert list(chosen.get_xdata()) == [2, 2]
+def test_intervals_are_around_their_changes_and_no_change_is_marked(axes):
+    change_intervals(axes, pd.DataFrame({"change": [0.2], "low": [0.1], "high": [0.4]}, ["a"]))
+    (bars,) = axes.collections
+    np.testing.assert_allclose(bars.get_segments()[0][:, 0], [0.1, 0.4])
+    assert set(axes.lines[-1].get_xdata()) == {0}
 
 
-def test_a_curve_says_its_area():
+def test_a_curve_says_its_area(axes):
     truth = np.array([False, False, True, True])
-    axes = Figure().subplots()
     roc_curves(axes, truth, {"good": np.arange(4), "bad": -np.arange(4)})
-    names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert names == ["good (1.0000)", "bad (0.0000)"]
+    assert texts(axes.get_legend().get_texts()) == ["good (1.0000)", "bad (0.0000)"]
     assert axes.lines[0].get_ydata().max() == 1
 
 
 def test_learning_curves_have_two_lines_a_seed():
     left, right = Figure().subplots(1, 2)
-    history = pd.DataFrame(
-        {
-            "epoch": [1, 2],
-            "loss": [2, 1],
-            "val_loss": [3, 2],
-            "macro_f1": [0.1, 0.2],
-            "val_macro_f1": [0.2, 0.4],
-        }
-    )
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2]})
+    history = history.assign(macro_f1=[0.1, 0.2], val_macro_f1=[0.2, 0.4])
     learning_curves(left, right, {"a": [history, history], "b": [history]})
     assert len(left.lines) == len(right.lines) == 6
     assert right.lines[1].get_ydata().tolist() == [0.2, 0.4]
 
 
-def test_curves_by_time_are_in_minutes_in_the_order_of_the_table():
-    axes = Figure().subplots()
-    curves_by_time(
-        axes, pd.DataFrame({"method": ["b", "b", "a"], "seconds": [60, 90, 30], "macro_f1": [0.1, 0.2, 0.3]})
-    )
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["b", "a"]
-    assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 1.5], [0.5]]
-    assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2]
-
-
-def test_an_architecture_is_as_high_as_its_maps():
-    axes = Figure().subplots()
+def test_an_architecture_is_as_high_as_its_maps(axes):
     architecture(axes, [("image", 48, 3), ("block", 24, 16), ("classes", 1, 20)])
     heights = [patch.get_height() for patch in axes.patches]
     np.testing.assert_allclose(heights, [0.3 + 3, 0.3 + 1.5, 0.3 + 3 / 48])
@@ -259,30 +203,154 @@ def test_an_architecture_is_as_high_as_its_maps():
     assert widths[0] < widths[1] < widths[2], "the more channels, the wider"
 
 
-def test_f1_bars_have_intervals_and_counts():
-    axes = Figure().subplots()
+def test_f1_bars_have_intervals_and_counts(axes):
     f1, low, high = (pd.Series({"L2_10": v, "L2_2": v / 2}) for v in (0.8, 0.7, 0.9))
     class_f1_bars(axes, f1, low, high, pd.Series({"L2_10": 1500, "L2_2": 7}))
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["L2_10 (1,500)", "L2_2 (7)"]
+    assert texts(axes.get_yticklabels()) == ["L2_10 (1,500)", "L2_2 (7)"]
     assert [bar.get_width() for bar in axes.patches] == [0.8, 0.4]
     (bars,) = axes.collections
     np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], [[0.7, 0.9], [0.35, 0.45]])
 
 
-def test_a_reliability_diagram_has_the_diagonal_and_the_curve():
-    axes = Figure().subplots()
-    reliability(axes, pd.DataFrame({"probability": [0.3, 0.9], "accuracy": [0.4, 0.8]}), 0.1, "test")
-    assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
-    assert axes.lines[1].get_xydata().tolist() == [[0.3, 0.4], [0.9, 0.8]]
+def test_labels_of_a_logarithmic_axis_do_not_crowd(axes):
+    axes.plot([0, 1], [0.015, 0.7])
+    axes.set(yscale="log")
+    label_log_axis(axes.yaxis)
+    axes.figure.draw_without_rendering()
+    shown = set(texts(axes.get_yticklabels(which="both")))
+    assert {"0.02", "0.05", "0.1", "0.2", "0.5"} <= shown
+    assert not {"0.03", "0.09", "0.7"} & shown
 
 
-def test_the_heat_map_of_evidence_is_over_its_image():
-    axes = Figure().subplots()
-    images = np.full((2, 8, 8, 3), 255, np.uint8)
+def test_classes_of_the_confusion_matrix_have_their_names_where_they_are_known(axes):
+    pairs = [("L2_2", "L2_2"), ("L2_2", "L2_10"), ("L2_10", "L2_10")]
+    rows = [{"class_name": true, "predicted": predicted} for true, predicted in pairs]
+    confusion_matrix(axes, rows, ["L2_2", "L2_10"], {"L2_2": "L2_2 faces"})
+    for axis in (axes.xaxis, axes.yaxis):
+        assert texts(axis.get_ticklabels()) == ["L2_2 faces", "L2_10"]
+    assert texts(axes.texts) == ["0.50", "0.50", "0.00", "1.00"]
+
+
+DOLLARS = ["$_$", "a$b$", r"\$"]
+FIVE = pd.Series(5, DOLLARS)
+ROWS = [{"class_name": name, "predicted": name} for name in DOLLARS]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda axes: confusion_matrix(axes, ROWS, DOLLARS),
+        lambda axes: class_stages(axes, pd.DataFrame({"raw": FIVE, "cleaned": FIVE})),
+        lambda axes: shown_images(axes, FIVE, FIVE),
+        lambda axes: class_seeds(axes, {"a": [np.ones(3)]}, DOLLARS),
+        lambda axes: class_bars(axes, FIVE),
+        lambda axes: class_f1_bars(axes, FIVE / 9, FIVE / 10, FIVE / 8, FIVE),
+        lambda axes: show_sheet(axes, np.zeros((9, 9, 3), np.uint8), DOLLARS),
+        lambda axes: mean_images(axes, np.zeros((3, 8, 8, 3), np.uint8), pd.Series(DOLLARS)),
+        lambda axes: pairs_sheet(axes, [[], [], []], "", DOLLARS),
+    ],
+)
+def test_a_class_between_dollar_signs_is_no_formula(axes, draw):
+    draw(axes)
+    axes.figure.draw_without_rendering()
+
+
+def test_the_confusion_matrix_is_a_png_file():
+    assert matrix_image(ROWS, DOLLARS)[1:4] == b"PNG"
+
+
+# --- Sheets ---------------------------------------------------------------------------------------
+
+
+def test_gallery_has_a_row_of_its_own_colour_for_every_class(axes, class_folder_tree):
+    class_gallery(axes, scan(class_folder_tree), class_folder_tree, {"L2_10": "green"}, columns=4, size=20)
+    sheet = sheet_of(axes)
+    assert sheet.shape == (60, 80, 3)
+    assert texts(axes.get_yticklabels()) == ["L2_2", "green", "L2_33"]
+    for row, colour in enumerate(COLOURS.values()):
+        part = sheet[20 * row : 20 * row + 20].reshape(-1, 3).astype(int)
+        assert part.mean(axis=0).argmax() == np.argmax(colour)
+
+
+def test_pairs_are_side_by_side_under_their_captions(axes, class_folder_tree):
+    pairs = [("L2_2/0.png", "L2_10/0.png")] * 3
+    pairs_sheet(axes, pairs, class_folder_tree, ["a", "b", "c"], columns=2, size=20)
+    sheet = sheet_of(axes).astype(int)
+    assert sheet.shape == (2 * (20 + 22), 2 * (2 * 20 + 16), 3)
+    assert sheet[18:34, :16].reshape(-1, 3).mean(0).argmax() == 0
+    assert sheet[18:34, 20:36].reshape(-1, 3).mean(0).argmax() == 1
+    pairs_sheet(axes, [["L2_2/0.png", "L2_10/0.png", "L2_33/0.png"]], class_folder_tree, ["a\nb"], 1, 20)
+    assert sheet_of(axes).shape == (20 + 32 + 4, 3 * 20 + 16, 3), "a row of three, a caption of two lines"
+
+
+@pytest.mark.parametrize("function", [pairs_sheet, image_rows])
+def test_a_sheet_without_images_is_white(axes, function):
+    function(axes, [], ".", [])
+    assert (sheet_of(axes) == 255).all()
+
+
+def test_rows_of_images_are_cut_at_the_number_of_columns_and_empty_places_are_white(axes, class_folder_tree):
+    paths = ["L2_2/0.png", "", "L2_2/1.png"]
+    for columns, filled in (
+        (2, [[True, False], [True, False]]),
+        (None, [[True, False, True], [True] + [False] * 2]),
+    ):
+        image_rows(axes, [paths, paths[:1]], class_folder_tree, ["a", "b"], columns=columns, size=20)
+        cells = sheet_of(axes).reshape(2, 20, -1, 20, 3)
+        assert (cells < 255).any(axis=(1, 3, 4)).tolist() == filled
+
+
+def test_mean_images_are_those_of_each_class_in_class_order(axes):
+    images = np.uint8([10, 30, 200])[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    mean_images(axes, images, pd.Series(["L2_10", "L2_10", "L2_2"]), columns=2)
+    sheet = sheet_of(axes)
+    assert sheet.shape == (8 + 8, 2 * (8 + 2), 3)
+    assert (sheet[8:, :8] == 200).all()
+    assert (sheet[8:, 10:18] == 20).all()
+    assert texts(axes.texts) == ["L2_2", "L2_10"]
+
+
+def test_input_sizes_are_shown_enlarged_one_row_each(axes, class_folder_tree):
+    sizes_sheet(axes, ["L2_2/0.png", "L2_10/0.png"], class_folder_tree, [2, 16], size=32)
+    sheet = sheet_of(axes)
+    assert sheet.shape == (64, 64, 3)
+    small, large = sheet[:32, :32], sheet[32:, :32]
+    assert len(np.unique(small.reshape(-1, 3), axis=0)) <= 4
+    np.testing.assert_array_equal(small, small[[0] * 16 + [31] * 16][:, [0] * 16 + [31] * 16])
+    assert len(np.unique(large.reshape(-1, 3), axis=0)) > 4
+
+
+def test_thumbnails_are_where_their_points_are(axes):
+    colours = np.uint8([[255, 0, 0], [0, 0, 255]])
+    points = np.repeat([[0.2, 0.2], [0.8, 0.8]], 50, axis=0)
+    points[0], points[-1] = 0, 1
+    thumbnails = np.repeat(colours, 50, axis=0)[:, None, None] * np.ones((1, 40, 40, 1), np.uint8)
+    thumbnail_scatter(axes, points, thumbnails, cells=4)
+    cells = {
+        (row, column): sheet_of(axes)[32 * row + 10, 32 * column + 10] for row, column in np.ndindex(4, 4)
+    }
+    assert sheet_of(axes).shape == (128, 128, 3)
+    assert cells.pop((3, 0)).tolist() == colours[0].tolist()  # low values: below and left
+    assert cells.pop((0, 3)).tolist() == colours[1].tolist()
+    assert (np.array(list(cells.values())) == 255).all()
+    thumbnail_scatter(axes, np.zeros((3, 2)), np.zeros((3, 8, 8, 3), np.uint8), cells=2)
+    assert (sheet_of(axes) == 0).all(2).sum() == 30 * 30, "equal points are at one place"
+
+
+def test_a_perfect_reconstruction_has_a_black_difference(axes):
+    images = [np.full((8, 8, 3), 204, np.uint8)] * 2
+    reconstruction_sheet(axes, images, [images[0], np.full((8, 8, 3), 164, np.uint8)], size=8)
+    sheet = sheet_of(axes)
+    assert sheet.shape == (24, 16, 3)
+    assert sheet[20, [4, 12], 0].tolist() == [0, 120]
+
+
+def test_the_heat_map_of_evidence_is_over_its_image(axes):
     maps = np.zeros((2, 2, 2), np.float32)
     maps[0, 0, 0] = 1
-    activation_sheet(axes, images, maps, ["a", "b"], size=20)
-    sheet = np.asarray(axes.images[0].get_array()).astype(int)
+    activation_sheet(axes, np.full((2, 8, 8, 3), 255, np.uint8), maps, ["a", "b"], size=20)
+    sheet = sheet_of(axes).astype(int)
     assert sheet.shape == (40, 40, 3)
     assert (sheet[:20] == 255).all()
     hot, cold = sheet[22, 2], sheet[38, 38]
@@ -290,12 +358,10 @@ def test_the_heat_map_of_evidence_is_over_its_image():
     assert cold[2] > cold[0]
 
 
-def test_labels_of_a_logarithmic_axis_do_not_crowd():
-    axes = Figure().subplots()
-    axes.plot([0, 1], [0.015, 0.7])
-    axes.set(yscale="log")
-    label_log_axis(axes.yaxis)
-    axes.figure.draw_without_rendering()
-    shown = [label.get_text() for label in axes.get_yticklabels(which="both")]
-    assert {"0.02", "0.05", "0.1", "0.2", "0.5"} <= set(shown)
-    assert not {"0.03", "0.09", "0.7"} & set(shown)
+@pytest.mark.parametrize(
+    ("features", "count", "expected"),
+    [([0.0, 0.1, 5.0, 9.0], 1, [0]), ([0.0, 0.1, 5.0, 9.0], 3, [0, 3, 2]),
+     ([0.0, 0.1, 5.0, 9.0], 9, [0, 3, 2, 1]), ([], 3, [])],
+)  # fmt: skip
+def test_images_that_differ_are_taken_one_after_the_other(features, count, expected):
+    assert unlike(np.array(features)[:, None], count).tolist() == expected

@@ -5,22 +5,11 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, draw, write_class_folders
 
-from benchmarks.labels import (
-    change_labels,
-    confident_joint,
-    normalised_margin,
-    score_method,
-)
+from benchmarks.labels import change_labels, confident_joint, normalised_margin, score_method
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import labels
-from illus.learn.labels import (
-    LabelSettings,
-    checkable,
-    draw_folds,
-    find_label_errors,
-    suggest,
-)
+from illus.learn.labels import LabelSettings, checkable, draw_folds, find_label_errors, suggest
 from illus.learn.settings import Config
 
 TINY = Config(
@@ -47,9 +36,6 @@ def test_the_score_is_the_share_of_the_other_class_of_two():
     suggested, scores = suggest(PROBABILITIES, LABELS)
     assert suggested.tolist() == [1, 1, 1, 0, 0]
     np.testing.assert_allclose(scores, [5 / 95, 0.2, 0.7 / 0.8, 0.05, 0.55 / 0.6])
-
-
-def test_scores_reach_from_zero_to_one():
     certain = np.array([[0.0, 1.0], [1.0, 0.0]], np.float32)
     assert suggest(certain, np.array([0, 0]))[1].tolist() == [pytest.approx(1), 0]
     assert suggest(np.full((1, 4), 0.25), np.array([2]))[1].tolist() == [0.5]
@@ -59,11 +45,8 @@ def test_confident_learning_by_hand():
     thresholds = "0.6 for class 0 and 0.5 for class 1; class 2 has no images"
     assert confident_joint(PROBABILITIES, LABELS).tolist() == [0, 0, 1, 1, 1], thresholds
     np.testing.assert_allclose(normalised_margin(PROBABILITIES, LABELS), [-0.85, -0.6, 0.6, -0.9, 0.5])
-
-
-def test_of_two_classes_above_their_thresholds_confident_learning_takes_the_more_probable():
     both = np.array([[0.55, 0.45], [0.35, 0.65], [0.45, 0.55], [0.6, 0.4]])  # thresholds 0.45 and 0.475
-    assert confident_joint(both, np.array([0, 0, 1, 1])).tolist() == [0, 1, 1, 0]
+    assert confident_joint(both, np.array([0, 0, 1, 1])).tolist() == [0, 1, 1, 0], "the more probable one"
 
 
 def test_of_noisy_probabilities_the_changed_labels_are_found_and_no_others():
@@ -138,16 +121,18 @@ def test_a_class_of_three_images_is_left_out_and_named():
     assert rows.groupby("class_name").class_id.first().to_dict() == {"a": 0, "c": 1}
 
 
-def test_copies_of_one_image_are_not_different_images():
-    groups = np.where(np.arange(30) < 15, 0, np.arange(30))
-    with pytest.raises(ValueError, match="two classes or more need at least 10 different images"):
-        checkable(rows_of({"a": 15, "b": 15}, groups), 10)
-
-
-@pytest.mark.parametrize("counts", [{"a": 3, "b": 3, "c": 3}, {"a": 1, "b": 1}, {"a": 40, "b": 9}])
-def test_too_few_images_are_one_clear_sentence(tmp_path, counts):
-    with pytest.raises(ValueError, match=r"^labels cannot be checked: [^\n]*$"):
-        find_label_errors(rows_of(counts), tmp_path, SMALL, tmp_path)
+@pytest.mark.parametrize(
+    ("counts", "groups"),
+    [
+        ({"a": 3, "b": 3, "c": 3}, None),
+        ({"a": 1, "b": 1}, None),
+        ({"a": 40, "b": 9}, None),
+        ({"a": 15, "b": 15}, np.where(np.arange(30) < 15, 0, np.arange(30))),  # a: copies of one image
+    ],
+)
+def test_too_few_images_are_one_clear_sentence(tmp_path, counts, groups):
+    with pytest.raises(ValueError, match=r"^labels cannot be checked: [^\n]* at least 10 different images"):
+        find_label_errors(rows_of(counts, groups), tmp_path, SMALL, tmp_path)
     assert not list(tmp_path.iterdir())
 
 

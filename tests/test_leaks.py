@@ -1,13 +1,11 @@
 """Test files that are copies of training files, on drawings whose copies are known."""
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import encoded
+from conftest import encoded, write_files
 from drawings import BROWN, brighter, clock, face, fish, flat_drawing, house, padded, plant, rescaled
 from PIL import Image, ImageDraw, ImageOps
-from threadpoolctl import threadpool_limits
 
 from evaluate import score
 from illus.copies.leaks import (
@@ -33,18 +31,7 @@ TRAINING = {
 }
 
 
-@pytest.fixture(autouse=True)
-def in_threads():
-    """Processes are slow for a dozen images, and nested threads on a busy machine."""
-    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
-        yield
-
-
-def write(folder, files):
-    for name, image in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(image if isinstance(image, bytes) else encoded(image))
-    return folder
+pytestmark = pytest.mark.usefixtures("in_threads")
 
 
 @pytest.fixture
@@ -52,7 +39,7 @@ def leaks_of(tmp_path):
     """The table for drawn training and test files, by path."""
 
     def find(test, training=TRAINING):
-        folders = write(tmp_path / "training", training), write(tmp_path / "test", test)
+        folders = write_files(tmp_path / "training", training), write_files(tmp_path / "test", test)
         return find_leaks(*folders).set_index("path")
 
     return find
@@ -67,54 +54,37 @@ def disc(colour):
 # --- What is a leak -------------------------------------------------------------------------------
 
 
+LEAKED = {  # test file: what it shows, the training file that it copies, and how; in natural order
+    "A/2 same pixels.bmp": (encoded(fish(), "BMP"), "A/fish.png", "exact"),
+    "A/10 same bytes.png": (plant(), "A/plant.png", "exact"),
+    "B/brighter.png": (brighter(clock(2), 1.08), "B/clock.png", "near"),
+    "B/compressed.jpg": (encoded(house(), "JPEG", quality=60), "B/house.png", "near"),
+    "B/in another class.png": (plant(), "A/plant.png", "exact"),
+    "B/padded.png": (padded(clock(2), 0.05), "B/clock.png", "near"),
+    "B/small.png": (rescaled(face(), 0.6), "B/face.png", "near"),
+}
+CLEAN = {
+    "B/another clock.png": clock(6),
+    "B/sad.png": face(smiles=False),
+    "B/recoloured.png": face(BROWN),
+    "A/mirrored.png": ImageOps.mirror(plant()),
+    "A/flat.png": flat_drawing(3),
+    "B/copy within the test.png": flat_drawing(3),
+    "A/broken.png": b"text",
+}
+
+
 def test_exact_and_near_copies_are_found_and_everything_else_is_not(leaks_of):
-    leaks = leaks_of(
-        {
-            "A/10 same bytes.png": plant(),
-            "A/2 same pixels.bmp": encoded(fish(), "BMP"),
-            "B/compressed.jpg": encoded(house(), "JPEG", quality=60),
-            "B/small.png": rescaled(face(), 0.6),
-            "B/padded.png": padded(clock(2), 0.05),
-            "B/brighter.png": brighter(clock(2), 1.08),
-            "B/another clock.png": clock(6),
-            "B/sad.png": face(smiles=False),
-            "B/recoloured.png": face(BROWN),
-            "A/mirrored.png": ImageOps.mirror(plant()),
-            "A/flat.png": flat_drawing(3),
-            "A/broken.png": b"text",
-        }
-    )
-    assert leaks.index.tolist() == [
-        "A/2 same pixels.bmp",
-        "A/10 same bytes.png",
-        "B/brighter.png",
-        "B/compressed.jpg",
-        "B/padded.png",
-        "B/small.png",
-    ]
+    leaks = leaks_of({name: image for name, (image, *_) in LEAKED.items()} | CLEAN)
     assert [leaks.index.name, *leaks.columns] == COLUMNS
-    assert leaks.copy_of.tolist() == [
-        "A/fish.png",
-        "A/plant.png",
-        "B/clock.png",
-        "B/house.png",
-        "B/clock.png",
-        "B/face.png",
-    ]
-    assert leaks.relation.tolist() == ["exact"] * 2 + ["near"] * 4
-    assert leaks.distance[:2].tolist() == [0, 0]
-    assert (leaks.distance[2:] < LeakSettings().near).all()
-    assert (leaks.class_name == leaks.copy_class).all()
-
-
-def test_copies_within_a_folder_are_no_leaks(leaks_of):
-    training = {"A/1.png": plant(), "A/2.png": plant()}
-    assert leaks_of({"A/1.png": fish(), "A/2.png": fish(), "A/3.png": rescaled(fish(), 0.8)}, training).empty
-
-
-def test_the_classes_of_both_files_are_told(leaks_of):
-    leaks = leaks_of({"B/1.png": plant(), "B/2.jpg": encoded(fish(), "JPEG", quality=80)})
-    assert leaks[["class_name", "copy_class"]].to_numpy().tolist() == [["B", "A"], ["B", "A"]]
+    assert leaks.index.tolist() == list(LEAKED)
+    assert leaks.copy_of.tolist() == [source for _, source, _ in LEAKED.values()]
+    assert leaks.relation.tolist() == [relation for *_, relation in LEAKED.values()]
+    is_near = leaks.relation == "near"
+    assert (leaks.distance[~is_near] == 0).all()
+    assert (leaks.distance[is_near] < LeakSettings().near).all()
+    assert leaks.class_name.tolist() == [name[0] for name in LEAKED]
+    assert leaks.copy_class.tolist() == [source[0] for _, source, _ in LEAKED.values()]
 
 
 def test_every_leaked_file_has_one_row_with_the_most_alike_file_then_one_of_its_class(leaks_of):
@@ -153,7 +123,7 @@ def test_blank_images_are_no_copies(leaks_of):
 @pytest.mark.parametrize("empty", ["training", "test"])
 def test_a_folder_without_readable_images_has_no_leaks(tmp_path, empty):
     for part in ("training", "test"):
-        write(tmp_path / part, {"A/1.png": b"text" if part == empty else plant()})
+        write_files(tmp_path / part, {"A/1.png": b"text" if part == empty else plant()})
     leaks = find_leaks(tmp_path / "training", tmp_path / "test")
     assert leaks.empty
     assert leaks.columns.tolist() == COLUMNS
@@ -161,7 +131,7 @@ def test_a_folder_without_readable_images_has_no_leaks(tmp_path, empty):
 
 def test_pairs_are_only_proposed_between_the_folders(tmp_path):
     paths = [
-        write(tmp_path, {f"{i}.png": image}) / f"{i}.png"
+        write_files(tmp_path, {f"{i}.png": image}) / f"{i}.png"
         for i, image in enumerate([plant(), fish(), plant(), fish(), house()])
     ]
     descriptors = describe_images(paths)
@@ -190,17 +160,13 @@ def test_scores_without_leaks_are_those_of_the_other_readable_files():
     without = scores_without(ROWS, ["A/1.png", "A/3.png"], ["A", "B"])
     assert without == score(np.array([0, 1]), np.array([1, 1]), ["A", "B"])
     assert (without["micro_f1"], without["n_images"]) == (0.5, 2)
-    assert scores_without(ROWS, [], ["A", "B"]) == score(np.array([0, 0, 1]), np.array([0, 1, 1]), ["A", "B"])
-    line = format_scores_without(scores_without(ROWS, [], ["A", "B"]), without)
+    with_them = scores_without(ROWS, [], ["A", "B"])
+    assert with_them == score(np.array([0, 0, 1]), np.array([0, 1, 1]), ["A", "B"])
+    line = format_scores_without(with_them, without)
     assert "micro F1 0.5000 (with them 0.6667), 2 images" in line
     assert f"macro F1 {without['macro_f1']:.4f}" in line
-
-
-def test_if_all_is_leaked_there_is_nothing_to_score():
-    paths = [row["path"] for row in ROWS]
-    without = scores_without(ROWS, paths, ["A", "B"])
-    assert without is None
-    assert "no image is left" in format_scores_without(score(np.array([0]), np.array([0]), ["A"]), without)
+    assert scores_without(ROWS, [row["path"] for row in ROWS], ["A", "B"]) is None
+    assert "no image is left" in format_scores_without(with_them, None)
 
 
 def test_a_terminal_gets_counts_and_conflicts_first():

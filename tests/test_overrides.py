@@ -2,13 +2,11 @@
 
 import hashlib
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import encoded, write_class_folders
+from conftest import encoded, write_class_folders, write_files
 from drawings import BROWN, clock, face, fish, house, plant
-from threadpoolctl import threadpool_limits
 
 from illus import pipeline
 from illus.__main__ import main
@@ -35,23 +33,13 @@ FILES = {
 CLOCKS = ["A/clock.bmp", "A/clock.jpg", "A/clock.png"]
 
 
-@pytest.fixture(autouse=True)
-def in_threads():
-    with joblib.parallel_config(backend="threading"), threadpool_limits(1):
-        yield
-
-
-def write(folder, files):
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
+pytestmark = pytest.mark.usefixtures("in_threads")
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """Class folders and their catalog."""
-    folder = write(tmp_path_factory.mktemp("drawn") / "images", FILES)
+    folder = write_files(tmp_path_factory.mktemp("drawn") / "images", FILES)
     return folder, scan(folder)
 
 
@@ -76,12 +64,6 @@ def save(path, *rows):
 
 
 # --- The file -------------------------------------------------------------------------------------
-
-
-def test_no_file_is_an_empty_table(tmp_path):
-    overrides = read_overrides(tmp_path / "overrides.csv")
-    assert overrides.columns.tolist() == COLUMNS
-    assert overrides.empty
 
 
 def test_rows_are_read_as_text_in_their_order(tmp_path):
@@ -177,72 +159,21 @@ def test_without_decisions_the_tables_are_what_they_were(drawn, capsys):
     )
 
 
-def test_a_copy_is_kept_in_place_of_the_best_one(drawn, capsys):
-    assert find(drawn).keep.loc[CLOCKS].tolist() == [
-        True,
-        False,
-        False,
-    ]
-    found = find(drawn, ("A/clock.jpg", "keep", ""))
-    assert found.keep.loc[CLOCKS].tolist() == [False, True, False]
-    assert found.reason["A/clock.jpg"] == f"kept by decision of {DAY}"
-    assert found.reason["A/clock.bmp"] == f"copy of A/clock.jpg, which is kept by decision of {DAY}"
-    assert capsys.readouterr().out == "duplicates: decisions of overrides.csv applied: 1 (1 keep)\n"
-    both = find(drawn, ("A/clock.jpg", "keep", ""), ("A/clock.png", "keep", ""))
-    assert both.keep.loc[CLOCKS].tolist() == [False, True, True]
-
-
-def test_a_dropped_file_gives_way_to_its_next_best_copy(drawn):
-    found = find(drawn, ("A/clock.bmp", "drop", ""))
-    assert found.keep.loc[CLOCKS].tolist() == [False, False, True]
-    assert found.reason["A/clock.bmp"] == f"dropped by decision of {DAY}"
-    assert found.reason["A/clock.png"] == "best of 2 copies"
-    assert found.reason["A/clock.jpg"] == "lossy, unlike A/clock.png"
-    none = find(drawn, *((path, "drop", "") for path in FILES if "clock" in path))
-    assert not none.keep[none.index.str.contains("clock")].any()
-    one = find(drawn, ("A/clock.bmp", "drop", ""), ("A/clock.png", "drop", ""))
-    assert one.keep["A/clock.jpg"]
-    assert one.reason["A/clock.jpg"] == "its copies were dropped"
-
-
-def test_a_label_settles_a_conflict(drawn):
-    before = find(drawn).loc[["A/fish.png", "B/fish.bmp"]]
+@pytest.mark.parametrize(
+    ("decision", "kept", "conflict"),
+    [
+        (("B/fish.bmp", "label", "A"), "B/fish.bmp", False),
+        (("A/fish.png", "keep", ""), "A/fish.png", True),
+        (("A/fish.png", "drop", ""), "B/fish.bmp", False),
+    ],
+)
+def test_labelling_keeping_or_dropping_one_settles_a_conflict(drawn, decision, kept, conflict):
+    fishes = ["A/fish.png", "B/fish.bmp"]
+    before, after = find(drawn).loc[fishes], find(drawn, decision).loc[fishes]
     assert before.conflict.all()
     assert not before.keep.any()
-    after = find(drawn, ("B/fish.bmp", "label", "A")).loc[["A/fish.png", "B/fish.bmp"]]
-    assert not after.conflict.any()
-    assert after.keep.tolist() == [False, True]
-    assert after.reason["B/fish.bmp"] == f"best of 2 copies; labelled A by decision of {DAY}"
-
-
-def test_a_label_counts_for_all_copies(drawn):
-    """Though two of three copies lie in another folder, or one of two."""
-    found = find(drawn, ("A/clock.bmp", "label", "B")).loc[CLOCKS]
-    assert found.keep.tolist() == [True, False, False]
-    assert found.reason["A/clock.png"] == "copy of A/clock.bmp, whose class a person decided"
-    two = find(drawn, ("A/clock.png", "drop", ""), ("A/clock.jpg", "label", "B")).loc[CLOCKS]
-    assert two.keep.tolist() == [False, True, False]
-    torn = find(drawn, ("A/clock.bmp", "label", "A"), ("A/clock.jpg", "label", "B")).loc[CLOCKS]
-    assert not torn.keep.any(), "labels that contradict each other settle nothing"
-
-
-def test_of_the_same_bytes_the_file_of_the_majority_is_kept(tmp_path):
-    data = encoded(clock())
-    names = ["A/1.png", "B/1.png", "B/2.png", "A/other.png"]
-    folder = write(tmp_path / "images", dict(zip(names, [data] * 3 + [encoded(plant())], strict=True)))
-    keep = table((hashlib.sha256(data).hexdigest(), "keep", ""))
-    for overrides in (None, keep):
-        found = find_duplicates(scan(folder), folder, overrides=overrides)
-        assert found.path[found.keep].tolist() == ["B/1.png"]
-
-
-@pytest.mark.parametrize(
-    ("decision", "kept"),
-    [(("A/fish.png", "keep", ""), "A/fish.png"), (("A/fish.png", "drop", ""), "B/fish.bmp")],
-)
-def test_keeping_or_dropping_one_settles_a_conflict_too(drawn, decision, kept):
-    found = find(drawn, decision).loc[["A/fish.png", "B/fish.bmp"]]
-    assert found.index[found.keep].tolist() == [kept]
+    assert after.conflict.tolist() == [conflict] * 2
+    assert after.index[after.keep].tolist() == [kept]
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -277,7 +208,7 @@ def test_the_best_of_equal_pixels_keeps_the_others(tmp_path):
     drawing = clock().convert("P").convert("RGB")
     files = [encoded(drawing, "PNG"), encoded(drawing, "BMP"), encoded(drawing, "WEBP", lossless=True)]
     files.append(encoded(drawing, "PNG", compress_level=1))
-    folder = write(tmp_path / "images", dict(zip(names, files, strict=True)))
+    folder = write_files(tmp_path / "images", dict(zip(names, files, strict=True)))
     ids = [hashlib.sha256(data).hexdigest() for data in files]
     found = find_duplicates(scan(folder), folder, overrides=table((ids[1], "not_copy_of", ids[0])))
     by_path = found.set_index("path")
@@ -288,22 +219,53 @@ def test_the_best_of_equal_pixels_keeps_the_others(tmp_path):
     assert alone[0] in ("A/1.png", "A/2.bmp")
 
 
-def test_files_with_the_same_bytes_share_a_decision_and_one_is_kept(tmp_path):
+KEEP_JPG, DROP_BMP = ("A/clock.jpg", "keep", ""), ("A/clock.bmp", "drop", "")
+DROP_PNG = ("A/clock.png", "drop", "")
+BMP_IS_B, JPG_IS_B = ("A/clock.bmp", "label", "B"), ("A/clock.jpg", "label", "B")
+
+
+@pytest.mark.parametrize(
+    ("decisions", "kept"),
+    [
+        ([], ["A/clock.bmp"]),
+        ([KEEP_JPG], ["A/clock.jpg"]),
+        ([KEEP_JPG, ("A/clock.png", "keep", "")], ["A/clock.jpg", "A/clock.png"]),
+        ([DROP_BMP], ["A/clock.png"]),
+        ([DROP_BMP, DROP_PNG], ["A/clock.jpg"]),
+        ([DROP_BMP, DROP_PNG, ("A/clock.jpg", "drop", "")], []),
+        ([BMP_IS_B], ["A/clock.bmp"]),  # though two of three copies lie in another folder
+        ([DROP_PNG, JPG_IS_B], ["A/clock.jpg"]),  # one of two
+        ([("A/clock.bmp", "label", "A"), JPG_IS_B], []),  # labels that contradict each other settle nothing
+    ],
+)
+def test_of_copies_those_are_kept_that_a_person_decided_on(drawn, decisions, kept):
+    found = find(drawn, *decisions).loc[CLOCKS]
+    assert found.index[found.keep].tolist() == kept
+
+
+def test_reasons_say_what_was_decided(drawn, capsys):
+    kept = find(drawn, KEEP_JPG).reason
+    assert kept["A/clock.jpg"] == f"kept by decision of {DAY}"
+    assert kept["A/clock.bmp"] == f"copy of A/clock.jpg, which is kept by decision of {DAY}"
+    assert capsys.readouterr().out == "duplicates: decisions of overrides.csv applied: 1 (1 keep)\n"
+    dropped = find(drawn, DROP_BMP).reason
+    assert dropped["A/clock.bmp"] == f"dropped by decision of {DAY}"
+    assert dropped["A/clock.png"] == "best of 2 copies"
+    assert dropped["A/clock.jpg"] == "lossy, unlike A/clock.png"
+    assert find(drawn, DROP_BMP, DROP_PNG).reason["A/clock.jpg"] == "its copies were dropped"
+    assert find(drawn, BMP_IS_B).reason["A/clock.png"] == "copy of A/clock.bmp, whose class a person decided"
+    variant = find(drawn, ("B/brown face.png", "drop", ""))
+    assert variant.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("decision", "kept"), [(None, ["B/1.png"]), ("keep", ["B/1.png"]), ("drop", [])])
+def test_files_with_the_same_bytes_share_a_decision_and_one_of_the_majority_is_kept(tmp_path, decision, kept):
     data = encoded(clock())
-    folder = write(tmp_path / "images", {"A/1.png": data, "A/2.png": data, "B/3.png": encoded(plant())})
-    one = hashlib.sha256(data).hexdigest()
-    assert find_duplicates(scan(folder), folder, overrides=table((one, "keep", ""))).keep.tolist() == [
-        True,
-        False,
-    ]
-    assert not find_duplicates(scan(folder), folder, overrides=table((one, "drop", ""))).keep.any()
-
-
-def test_a_variant_can_be_dropped(drawn):
-    found = find(drawn, ("B/brown face.png", "drop", ""))
-    assert found.relation["B/brown face.png"] == "variant"
-    assert found.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
-    assert found.reason["B/brown face.png"] == f"dropped by decision of {DAY}"
+    files = dict.fromkeys(["A/1.png", "B/1.png", "B/2.png"], data) | {"A/other.png": plant()}
+    folder = write_files(tmp_path / "images", files)
+    overrides = decision and table((hashlib.sha256(data).hexdigest(), decision, ""))
+    found = find_duplicates(scan(folder), folder, overrides=overrides)
+    assert found.path[found.keep].tolist() == kept
 
 
 def test_a_stored_table_with_decisions_is_made_anew(drawn, tmp_path, capsys):
@@ -317,19 +279,6 @@ def test_a_stored_table_with_decisions_is_made_anew(drawn, tmp_path, capsys):
 
 
 # --- Photos and the split -------------------------------------------------------------------------
-
-
-def test_a_kept_photo_is_no_photo_and_its_score_stays(drawn, capsys):
-    _, catalog = drawn
-    judged = pd.DataFrame(
-        {"path": ["A/fish.png", "A/plant.png"], "score": 0.5, "cluster": 1, "is_photo": True}
-    )
-    decisions = table(("A/fish.png", "keep", ""), ("A/plant.png", "drop", ""))
-    kept = photos.apply_keep_decisions(judged, catalog, decisions)
-    assert kept.is_photo.tolist() == [False, True]
-    pd.testing.assert_frame_equal(kept.drop(columns="is_photo"), judged.drop(columns="is_photo"))
-    pd.testing.assert_frame_equal(photos.apply_keep_decisions(judged, catalog), judged)
-    assert capsys.readouterr().out == "photos: decisions of overrides.csv applied: 1 (1 keep)\n"
 
 
 def test_the_photo_filter_spares_what_is_kept(drawn, monkeypatch, capsys):
@@ -428,15 +377,6 @@ def test_decisions_outlive_renaming_and_moving_and_go_with_the_file(tmp_path, mo
     (work / "overrides.csv").unlink()
     pipeline.prepare(folder)
     assert {path.name: path.read_bytes() for path in work.glob("*.csv")} == tables
-
-
-def test_a_relabelled_test_image_is_scored_in_its_new_class(tmp_path):
-    folder = write_class_folders(tmp_path / "images", n=2)
-    rows = [("L2_2/0.png", "L2_33", "test"), ("L2_2/1.png", "L2_2", "test"), ("L2_33/0.png", "L2_33", "test")]
-    dataset = pd.DataFrame(rows, columns=["path", "class_name", "split"])
-    pipeline.copy_part(dataset, folder, "test", tmp_path / "test")
-    copied = sorted(p.relative_to(tmp_path / "test").as_posix() for p in (tmp_path / "test").rglob("*.png"))
-    assert copied == ["L2_2/1.png", "L2_33/0.png", "L2_33/L2_2/0.png"]
 
 
 def test_malformed_decisions_stop_the_pipeline_in_one_line(tmp_path, monkeypatch, capsys):

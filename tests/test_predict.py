@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import COLOURS, draw, encoded
+from conftest import COLOURS, draw, encoded, write_files
 
 from evaluate import EvaluationError, evaluate, format_csv
 from illus.learn.predict import format_predictions, likeliest, predict
@@ -38,10 +38,8 @@ def test_the_answers_are_those_of_evaluate(strange_folders, colour_weights):
 
 
 def test_files_lie_at_any_depth_and_unreadable_ones_are_listed_in_order(tmp_path, colour_weights):
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    for name, colour in (("10.png", RED), ("2.png", GREEN), ("a/b/1.png", BLUE)):
-        draw(COLOURS[colour]).save(tmp_path / name)
-    (tmp_path / "3.png").write_bytes(b"text")
+    files = {"10.png": draw(COLOURS[RED]), "2.png": draw(COLOURS[GREEN]), "a/b/1.png": draw(COLOURS[BLUE])}
+    write_files(tmp_path, files | {"3.png": b"text"})
     table = predict(tmp_path, colour_weights)
     assert table.path.tolist() == ["2.png", "3.png", "10.png", "a/b/1.png"]
     assert table.class_1.tolist() == [GREEN, "", RED, BLUE]
@@ -68,20 +66,16 @@ def test_the_likeliest_classes_come_first_and_there_are_no_more_than_the_model_k
     assert (table.filter(like="class").nunique(axis=1) == count).all()
 
 
-def test_equal_probabilities_are_in_class_order():
-    table = likeliest(np.array([[0.25, 0.375, 0.375], [0.5, 0.5, 0.0]], np.float32), ["A", "B", "C"], 2)
-    assert table.class_1.tolist() == ["B", "A"]
-    assert table.class_2.tolist() == ["C", "B"]
-    assert table.probability_2.tolist() == ["0.3750", "0.5000"]
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda path: None, "no such folder"),
         (lambda path: path.write_bytes(b"a file"), "not a folder"),
-        (lambda path: path.mkdir(), "no files in"),
         (lambda path: (path / "inside").mkdir(parents=True), "no files in"),
+        (
+            lambda path: write_files(path, {"1.png": b"text", "2.png": b""}),
+            r"no readable image .* 1\.png: not a",
+        ),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_an_error_in_one_line(tmp_path, colour_weights, make, message):
@@ -91,32 +85,24 @@ def test_a_folder_that_cannot_be_used_is_an_error_in_one_line(tmp_path, colour_w
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_without_a_readable_image_is_an_error_with_the_first_reason(tmp_path, colour_weights):
-    (tmp_path / "1.png").write_bytes(b"text")
-    (tmp_path / "2.png").write_bytes(b"")
-    with pytest.raises(EvaluationError, match=r"no readable image .* first file, 1\.png: not a PNG"):
-        predict(tmp_path, colour_weights)
+def test_less_than_one_class_and_weights_that_cannot_be_used_are_errors(class_folder_tree, tmp_path):
+    with pytest.raises(EvaluationError, match="at least 1, not 0"):
+        predict(class_folder_tree, "unread.h5", 0)
+    with pytest.raises(EvaluationError, match="no such weights"):
+        predict(class_folder_tree, tmp_path / "no.h5")
 
 
-@pytest.mark.parametrize("top", [0, -1])
-def test_less_than_one_class_is_an_error(class_folder_tree, colour_weights, top):
-    with pytest.raises(EvaluationError, match=f"at least 1, not {top}"):
-        predict(class_folder_tree, colour_weights, top)
-
-
-@pytest.mark.parametrize(("name", "message"), [("no.h5", "no such weights"), ("bad.h5", "damaged")])
-def test_weights_that_cannot_be_used_are_an_error(class_folder_tree, tmp_path, name, message):
-    (tmp_path / "bad.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
-    with pytest.raises(EvaluationError, match=message):
-        predict(class_folder_tree, tmp_path / name)
+def test_equal_probabilities_are_in_class_order():
+    table = likeliest(np.array([[0.25, 0.375, 0.375], [0.5, 0.5, 0.0]], np.float32), ["A", "B", "C"], 2)
+    assert table.class_1.tolist() == ["B", "A"]
+    assert table.class_2.tolist() == ["C", "B"]
+    assert table.probability_2.tolist() == ["0.3750", "0.5000"]
 
 
 def test_a_terminal_gets_the_classes_and_the_first_unreadable_files(tmp_path, colour_weights):
-    for i in range(3):
-        draw(COLOURS[RED], i).save(tmp_path / f"{i}.png")
-    draw(COLOURS[BLUE]).save(tmp_path / "blue.png")
-    for i in range(12):
-        (tmp_path / f"bad{i}\x1b[31m.png").write_bytes(b"text")
+    red = {f"{i}.png": draw(COLOURS[RED], i) for i in range(3)}
+    bad = {f"bad{i}\x1b[31m.png": b"text" for i in range(12)}
+    write_files(tmp_path, red | {"blue.png": draw(COLOURS[BLUE])} | bad)
     lines = format_predictions(predict(tmp_path, colour_weights)).splitlines()
     assert lines[0] == "4 images predicted, 12 files not readable"
     assert sum("not readable: 'bad" in line for line in lines) == 10

@@ -6,11 +6,10 @@ import json
 import re
 
 import cv2
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import draw, encoded
+from conftest import draw, encoded, write_files
 from PIL import Image
 
 from illus.files.overrides import COLUMNS as DECISION
@@ -22,42 +21,24 @@ LABELS = ["path", "class_name", "suggested", "score"]
 COPIES = ["path", "keep", "reason", "relation", "distance", "conflict", "copy_of"]
 
 
-@pytest.fixture(autouse=True)
-def in_threads(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    with joblib.parallel_config(backend="threading"):
-        yield
+pytestmark = pytest.mark.usefixtures("in_threads")
 
 
 @pytest.fixture
-def tables(tmp_path):
+def tables(tmp_path, monkeypatch):
     """Catalog and tables of a folder in which every section has something."""
-    names = [
-        "A/0.png",
-        "A/1.png",
-        "A/2.png",
-        "A/3.png",
-        f"A/{HOSTILE}",
-        "B/1.png",
-        "B/2.png",
-        "B/3.png",
-        "B/4.png",
+    monkeypatch.chdir(tmp_path)
+    names = ["A/0.png", "A/1.png", "A/2.png", "A/3.png", f"A/{HOSTILE}"]
+    names += [f"B/{i}.png" for i in (1, 2, 3, 4)] + ["B/same bytes.png", "B/broken.png"]
+    files = {name: encoded(draw("red", 0 if "same" in name else i)) for i, name in enumerate(names)}
+    write_files(tmp_path / "images", files | {"B/broken.png": b"text"})
+    rows = [
+        {"path": name, "class_name": name[0], "format": "PNG", "width": 40, "height": 40, "error": ""}
+        for name in names
     ]
-    names += ["B/same bytes.png", "B/broken.png"]
-    rows = []
-    for seed, name in enumerate(names):
-        path = tmp_path / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded(draw("red", 0 if "same" in name else seed)))
-        data = b"text" if "broken" in name else path.read_bytes()
-        path.write_bytes(data)
-        row = {
-            "path": name,
-            "class_name": name[0],
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-        }
-        rows.append(row | {"format": "PNG", "width": 40, "height": 40, "error": ""})
+    for row in rows:
+        data = (tmp_path / "images" / row["path"]).read_bytes()
+        row |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     rows[-1] |= {"error": "not a PNG image", "format": "", "width": 0, "height": 0}
     copies = [
         ("A/0.png", True, "best of 3 copies", "near", 4.0, False, "A/0.png"),
@@ -144,32 +125,24 @@ def test_copies_of_suspected_photos_are_decided_about_as_photos(tables, tmp_path
     assert far["members"][1]["reason"] == "fewer pixels than A/0.png"
 
 
-def test_a_folder_without_readable_images_has_a_page(tables, tmp_path):
+def test_a_folder_without_readable_images_or_without_doubts_has_a_page(tables, tmp_path):
     catalog, duplicates, photos, _ = tables
     broken, empty = catalog.tail(1), photos.head(0).astype(object)
     _, data, _ = read(write((broken, duplicates.head(0), empty, None), tmp_path))
     assert [card["section"] for card in data["cards"]] == ["unreadable"]
+    _, data, pictures = read(write((catalog[:3], duplicates[:0], photos[:0], None), tmp_path))
+    assert (data["cards"], data["pictures"], pictures) == ([], [], [""])
 
 
-def test_tables_as_they_are_read_from_csv_give_the_same_page(tables, tmp_path):
+def test_tables_in_another_order_or_read_from_csv_give_the_same_page(tables, tmp_path):
     html = write(tables, tmp_path).read_text("utf-8")
+    shuffled = [tables[0], *(table.sample(frac=1, random_state=0) for table in tables[1:])]
+    assert write(shuffled, tmp_path).read_text("utf-8") == html
     again = []
     for number, table in enumerate(tables):
         table.to_csv(tmp_path / f"{number}.csv", index=False)
         again.append(pd.read_csv(tmp_path / f"{number}.csv"))
     assert write(again, tmp_path).read_text("utf-8") == html
-
-
-def test_the_order_of_the_tables_does_not_matter(tables, tmp_path):
-    html = write(tables, tmp_path).read_text("utf-8")
-    shuffled = [tables[0], *(table.sample(frac=1, random_state=0) for table in tables[1:])]
-    assert write(shuffled, tmp_path).read_text("utf-8") == html
-
-
-def test_without_doubts_there_are_no_cards(tables, tmp_path):
-    catalog, duplicates, photos, _ = tables
-    _, data, pictures = read(write((catalog[:3], duplicates[:0], photos[:0], None), tmp_path))
-    assert (data["cards"], data["pictures"], pictures) == ([], [], [""])
 
 
 def test_decisions_are_in_the_page_with_pictures_of_their_files(tables, tmp_path):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 from PIL import Image, ImageDraw
 
 from illus.learn import single_changes as singles
@@ -63,12 +62,9 @@ def test_changes_are_stronger_from_left_to_right(drawing, place):
             assert min(gaps) > 1, name
         else:
             assert 0 < gaps[0] < gaps[1] < gaps[2], name
-
-
-def test_hardly_any_strength_changes_hardly_anything(drawing):
-    for layers in singles.single_changes(1e-3)[:2]:
-        for name in layers.keys() - YES_OR_NO:
-            assert far(changed(drawing, layers[name]), drawing) < 1, name
+        if place < 2 and name not in YES_OR_NO:
+            hardly = singles.single_changes(1e-3)[place][name]
+            assert far(changed(drawing, hardly), drawing) < 1, name
 
 
 def test_changes_do_what_their_names_say(drawing):
@@ -90,8 +86,8 @@ def test_each_change_is_shown_in_its_strengths(drawing):
             np.testing.assert_array_equal(row[name][-1], changed(drawing, layer))
 
 
-def test_a_sheet_of_series_names_each_above_its_first_image():
-    axes, dark = plt.subplots()[1], np.zeros((1, 20, 20, 3), np.uint8)
+def test_a_sheet_of_series_names_each_above_its_first_image(axes):
+    dark = np.zeros((1, 20, 20, 3), np.uint8)
     light = dark + np.uint8(90)
     sheets.series_sheet(axes, {"one": {"a": dark, "b": np.concatenate([light, dark])}, "two": {"c": light}})
     places = {text.get_text(): text.get_position() for text in axes.texts}
@@ -102,4 +98,3 @@ def test_a_sheet_of_series_names_each_above_its_first_image():
         first = sheet[bottom + 5 : bottom + 25, left : left + 20]
         assert (first == level).all(), name
     assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two"]
-    plt.close("all")

@@ -33,20 +33,16 @@ def kinds(dataset):
     return dataset.class_name + dataset.path.str.extract("/(.)", expand=False)
 
 
-def test_look_alikes_are_in_one_part(dataset, tmp_path):
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_look_alikes_are_in_one_part(dataset, tmp_path, part):
     assert (dataset.groupby(kinds(dataset)).split.nunique() == 2).any(), "the plain split separates no kind"
-    separated = split_by_cluster(dataset, tmp_path, {"validation": 0.5})
+    separated = split_by_cluster(dataset, tmp_path, {part: 0.5})
     assert (separated.groupby(kinds(separated)).split.nunique() == 1).all()
     assert (separated.groupby(["class_name", "split"]).size() == 8).all()
+    assert set(separated.split) == {"train", part}
     assert (separated.path == dataset.path).all()
     assert (separated.columns == dataset.columns).all()
-    pd.testing.assert_frame_equal(separated, split_by_cluster(dataset, tmp_path, {"validation": 0.5}))
-
-
-def test_the_drawn_part_may_be_another_one(dataset, tmp_path):
-    separated = split_by_cluster(dataset, tmp_path, {"test": 0.5})
-    assert (separated.groupby(kinds(separated)).split.nunique() == 1).all()
-    assert set(separated.split) == {"train", "test"}
+    pd.testing.assert_frame_equal(separated, split_by_cluster(dataset, tmp_path, {part: 0.5}))
 
 
 def test_the_part_test_stays_as_it_is(dataset, tmp_path):
@@ -61,16 +57,13 @@ def test_different_shapes_and_classes_are_different_groups_and_linked_images_one
     apart = pd.Series(range(32))
     one_class = cluster_by_shape(shapes, np.zeros(32, int), apart)
     assert (one_class == np.repeat(range(4), 8)).all()
-    assert len(set(cluster_by_shape(shapes * 0, np.repeat([0, 1], 16), apart))) == 2, (
-        "a group has images of two classes"
-    )
+    assert len(set(cluster_by_shape(shapes * 0, np.repeat([0, 1], 16), apart))) == 2, "one a class"
     linked = apart.replace({0: 100, 31: 100})
     assert (cluster_by_shape(shapes, np.zeros(32, int), linked)[[0, 31]] == 0).all()
-
-
-def test_a_class_of_one_image_is_a_group():
-    groups = cluster_by_shape(np.zeros((3, 4), np.float32), np.array([0, 1, 1]), pd.Series([0, 1, 2]))
-    assert groups.tolist() == [0, 1, 1]
+    lone = cluster_by_shape(np.zeros((3, 4), np.float32), np.array([0, 1, 1]), pd.Series([0, 1, 2]))
+    assert lone.tolist() == [0, 1, 1], "a class of one image is a group"
+    small = cluster_by_shape(np.repeat(np.eye(6, dtype=np.float32), 2, 0), np.zeros(12, int), apart[:12], 3)
+    assert small.tolist() == np.repeat(range(6), 2).tolist(), "a small class is clustered more finely"
 
 
 @pytest.mark.parametrize("n", [3, 14, 15])

@@ -39,32 +39,29 @@ def test_a_folder_without_copies_and_photographs(tables):
     assert len(paths) == story.SIDE**2
 
 
+def draw(tables, folder, tmp_path, language):
+    """The picture, from tables in files, of classes with one F1."""
+    catalog = tables["catalog"]
+    for name, table in (tables | {"split_by_cluster": catalog.assign(split="train", copies=1)}).items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    scores = {"macro_f1": 0.5, "per_class": {name: {"f1": 0.5} for name in catalog.class_name.unique()}}
+    return story.draw(folder, tmp_path, {"scores": {"test": scores}, "training": {}}, language)
+
+
 def test_classes_may_be_called_by_numbers(tmp_path):
     folder = write_class_folders(tmp_path / "images", {"1": "red", "02": "blue"}, n=2)
     catalog = scan(folder)
-    tables = {
-        "catalog": catalog,
-        "duplicates": pd.DataFrame(columns=["path", "copy_of", "conflict"]),
-        "photos": pd.DataFrame({"path": catalog.path, "is_photo": False}),
-        "split_by_cluster": catalog.assign(split="train", copies=1),
-    }
-    for name, table in tables.items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
-    scores = {"macro_f1": 0.5, "per_class": {"1": {"f1": 0.5}, "02": {"f1": 0.5}}}
-    card = {"scores": {"test": scores}, "training": {}}
-    figure = story.draw(folder, tmp_path, card, "en")
+    duplicates = pd.DataFrame(columns=["path", "copy_of", "conflict"])
+    photos = pd.DataFrame({"path": catalog.path, "is_photo": False})
+    tables = {"catalog": catalog, "duplicates": duplicates, "photos": photos}
+    figure = draw(tables, folder, tmp_path, "en")
     widths = [patch.get_width() for axes in figure.axes for patch in axes.patches]
     assert widths.count(2) == 4, "two images of each class, collected and shown"
 
 
 @pytest.mark.parametrize("language", story.WORDS)
 def test_the_picture_is_drawn(tables, tmp_path, language):
-    for name, table in tables.items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
-    tables["catalog"].assign(split="train", copies=1).to_csv(tmp_path / "split_by_cluster.csv", index=False)
-    scores = {"macro_f1": 0.5, "per_class": {name: {"f1": 0.5} for name in COLOURS}}
-    card = {"scores": {"test": scores}, "training": {}}
-    figure = story.draw(tmp_path / "images", tmp_path, card, language)
+    figure = draw(tables, tmp_path / "images", tmp_path, language)
     figure.savefig(tmp_path / "story.png", dpi=30)
     assert np.asarray(Image.open(tmp_path / "story.png").convert("L")).std() > 10
     assert "60" in " ".join(text.get_text() for text in figure.texts)

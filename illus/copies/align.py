@@ -20,9 +20,8 @@ class Aligner:
     """A fixed image, with which others are aligned step by step.
 
     Gauss-Newton in the inverse compositional form (Baker and Matthews 2004, "Lucas-Kanade 20 years on"): the
-    gradients are those of the fixed image, so that they are taken once, and a step costs a warp and a
-    product. Brightness and contrast are projected out, as by the enhanced correlation coefficient
-    (Evangelidis and Psarakis 2008).
+    gradients are those of the fixed image, taken once. Brightness and contrast are projected out, as by the
+    enhanced correlation coefficient (Evangelidis and Psarakis 2008).
     """
 
     def __init__(self, gray: np.ndarray, known: np.ndarray) -> None:

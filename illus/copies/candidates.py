@@ -23,31 +23,12 @@ TRAINING_POINTS = 64  # of faiss: of a cell, for its k-means
 
 
 def near_hashes(hashes: np.ndarray, radius: int) -> np.ndarray:
-    """All pairs of different 64-bit hashes that differ in at most ``radius`` bits.
+    """Pairs of hashes (uint64, all different) that differ in at most ``radius`` bits; int64, (n, 2), i < j.
 
     Exact, and much faster than comparing all pairs: hashes are cut into three parts, and two near hashes
     differ in at most one bit of one part, so only such pairs are compared (multi-index hashing, Norouzi
-    et al. 2012, arXiv:1307.2982).
+    et al. 2012, arXiv:1307.2982). ValueError for a radius above ``MAX_RADIUS``.
 
-    Parameters
-    ----------
-    hashes : numpy.ndarray
-        uint64, shape (n,), all different.
-    radius : int
-        At most ``MAX_RADIUS``.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (pairs, 2), positions i < j, sorted.
-
-    Raises
-    ------
-    ValueError
-        The radius is too large.
-
-    Examples
-    --------
     >>> near_hashes(np.array([0, 0b111, 1 << 63], np.uint64), 2).tolist()
     [[0, 2]]
     """
@@ -73,21 +54,9 @@ def _equal_keys(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def hash_pairs(hashes: np.ndarray, radius: int, largest_bucket: int = DEFAULTS.largest_bucket) -> np.ndarray:
-    """Pairs of files whose hashes differ in at most ``radius`` bits.
+    """Pairs of files whose hashes, uint64, differ in at most ``radius`` bits; int64, shape (pairs, 2), i < j.
 
-    Parameters
-    ----------
-    hashes : numpy.ndarray
-        uint64, shape (n,).
-    radius : int
-        At most ``MAX_RADIUS``.
-    largest_bucket : int
-        Files whose hash is shared by more files than this are not paired.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (pairs, 2), i < j.
+    Files whose hash is shared by more than ``largest_bucket`` files are not paired. See :func:`near_hashes`.
     """
     values, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     kept = np.flatnonzero(counts <= largest_bucket)
@@ -151,7 +120,7 @@ def nearest(points: np.ndarray, asked: np.ndarray, count: int, max_exact: int) -
 
     Exact up to ``max_exact`` points. Of more, faiss searches the nearest cells of a k-means partition (Jegou
     et al. 2011, "Product quantization for nearest neighbor search", section IV), and gives -1 where they hold
-    fewer. The share of copies that are candidates nevertheless is in ``results/growth.csv``.
+    fewer. The share of copies that are still candidates is in ``results/growth.csv``.
     """
     faiss = import_faiss() if len(points) > max_exact else None
     if faiss is None:

@@ -52,18 +52,7 @@ def plausible(
 ) -> np.ndarray:
     """Which pairs can be duplicates at all, by the aspect ratio of the content, margins and coarse colours.
 
-    Parameters
-    ----------
-    descriptors : Descriptors or numpy.ndarray
-        Of images; of an array, only columns other than ``thumbnail`` are needed.
-    pairs : numpy.ndarray
-        int, shape (n, 2).
-    settings : DuplicateSettings, optional
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (n,).
+    ``pairs`` is int, shape (n, 2); bool, shape (n,). Of an array only columns but ``thumbnail`` are needed.
     """
     first, second = pairs.T
     content = descriptors["box"][:, 2:] - descriptors["box"][:, :2]
@@ -84,17 +73,10 @@ def pair_distances(
     settings: DuplicateSettings = DEFAULTS,
     cache: Path | None = None,
 ) -> np.ndarray:
-    """:func:`distance` of every pair, in parallel; float64, shape (pairs,).
+    """:func:`distance` of every pair (int, shape (pairs, 2), all different), in parallel; float64, (pairs,).
 
-    Parameters
-    ----------
-    descriptors : Descriptors or numpy.ndarray
-        Of images of different pixels.
-    pairs : numpy.ndarray
-        int, shape (pairs, 2), all different.
-    settings : DuplicateSettings, optional
-    cache : Path, optional
-        Folder for the distances of earlier runs, see :mod:`illus.files.cache`.
+    ``descriptors`` are of images of different pixels. ``cache`` is a folder for the distances of earlier
+    runs, see :mod:`illus.files.cache`.
     """
 
     def compare(new: list[int]) -> Iterable[tuple[float]]:
@@ -124,29 +106,15 @@ def _distances(task: tuple[np.ndarray, np.ndarray], settings: DuplicateSettings)
 def distance(
     descriptors: Descriptors | np.ndarray, i: int, j: int, settings: DuplicateSettings = DEFAULTS
 ) -> float:
-    """How different two images are.
+    """How different images ``i`` and ``j`` are, in levels of 255.
+
+    0 for the same pixels; of duplicates mostly below ``settings.near``, of different drawings above.
 
     They are compared at the size of the smaller one, aligned by a small affine map, brightness and contrast
     fitted, both blurred. The result is the largest mean difference over any window, less what resampling does
     to edges, divided by how detailed the drawing is. Of several attempts the smallest result counts; there is
-    none after one below ``settings.sure``.
-
-    Most pairs are of different drawings, which shows at ``COARSE_SIDE`` already: a distance there above
-    ``settings.unlike`` is the result.
-
-    Parameters
-    ----------
-    descriptors : Descriptors or numpy.ndarray
-        Descriptors of images, or an array of dtype ``DESCRIPTOR``.
-    i, j : int
-        Positions of the two images.
-    settings : DuplicateSettings, optional
-
-    Returns
-    -------
-    float
-        In levels of 255. 0 for the same pixels; of duplicates mostly below ``settings.near``, of different
-        drawings above.
+    none after one below ``settings.sure``. Most pairs are of different drawings, which shows at
+    ``COARSE_SIDE`` already: a distance there above ``settings.unlike`` is the result.
     """
     pair = descriptors[[i, j]]
     content = (pair["box"][:, 2:] - pair["box"][:, :2]).max(1)
@@ -193,10 +161,7 @@ class _Level:
         return is_small(warp, self.side, *(slack * limit for limit in limits))
 
     def gap(self, warp: np.ndarray, enough: float) -> float:
-        """The smallest difference with and without the map, and with the light of the fixed image.
-
-        Once it is small enough nothing else is tried.
-        """
+        """The smallest difference, with and without the map and the fixed image's light, until ``enough``."""
         known = self.known[0] * self.known[1]
         moving, best = self.seen[1], self.difference(self.seen[1], known)
         if best > enough and warp is not NO_MOVE and self.is_small(warp):

@@ -39,8 +39,7 @@ def find_duplicates(
 
     Of a set of duplicates the file with most pixels is kept, then the least compressed (lossless formats
     first, then most bytes), then the first path. Duplicates in different classes are a label conflict:
-    the class of more than half of them wins, and without a majority all of them are removed. Variants are
-    kept.
+    the class of more than half of them wins, and without a majority all are removed. Variants are kept.
 
     Parameters
     ----------
@@ -50,8 +49,8 @@ def find_duplicates(
         What its paths are relative to.
     settings : DuplicateSettings, optional
     overrides : pandas.DataFrame, optional
-        From :func:`illus.files.overrides.read_overrides`: what a person decided, above these rules; told in
-        ``reason``, and how many were applied in a printed line.
+        What a person decided, above these rules, see :mod:`illus.files.overrides`; told in ``reason``, and
+        how many were applied in a printed line.
     cache : Path, optional
         Folder for what is known of contents and of pairs, see :mod:`illus.files.cache`.
 
@@ -69,11 +68,6 @@ def find_duplicates(
           the best file itself, the largest in the set;
         - ``conflict`` (bool): the set has files of several classes;
         - ``copy_of``: path of the best file of the set, also for that file; empty without duplicates.
-
-    Examples
-    --------
-    >>> find_duplicates(pd.DataFrame(columns=["path", "error"]), ".").columns.tolist()
-    ['path', 'group', 'relation', 'keep', 'reason', 'distance', 'conflict', 'copy_of']
     """
     if not (catalog.error == "").any():
         return pd.DataFrame(columns=COLUMNS)
@@ -86,21 +80,10 @@ def find_duplicates(
 def stored_duplicates(
     catalog: pd.DataFrame, folder: str | Path, work: Path, overrides: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """The table of an earlier run on the same files; without one, find duplicates and write both tables.
+    """The table of :func:`find_duplicates`, from an earlier run on the same files if there is one.
 
-    A table that a person's decisions have changed, or must change, is made anew.
-
-    Parameters
-    ----------
-    catalog, folder, overrides
-        As for :func:`find_duplicates`.
-    work : Path
-        Existing folder for ``catalog.csv`` and ``duplicates.csv``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from :func:`find_duplicates`.
+    Otherwise ``catalog.csv`` and ``duplicates.csv`` are written to ``work``, an existing folder. A table that
+    a person's decisions have changed, or must change, is made anew.
     """
     known, stored = work / "catalog.csv", work / "duplicates.csv"
     if known.exists() and stored.exists() and (overrides is None or overrides.empty):
@@ -121,18 +104,9 @@ def distinct_images(
 ) -> tuple[pd.DataFrame, Descriptors]:
     """Order the readable files, best first, and describe each distinct image once.
 
-    Parameters
-    ----------
-    catalog, folder, cache
-        As for :func:`find_duplicates`.
-
-    Returns
-    -------
-    files : pandas.DataFrame
-        From :func:`best_first`, with ``image``: 0, 1, ... in this order, equal for equal decoded pixels.
-        Of blank files each is an image of its own, since equal pixels prove nothing there.
-    descriptors : Descriptors
-        One per image.
+    The files are those of :func:`best_first`, with ``image``: 0, 1, ... in this order, equal for equal
+    decoded pixels; blank ones are images of their own, since equal pixels prove nothing there. There is one
+    descriptor per image. ``catalog``, ``folder`` and ``cache`` are as for :func:`find_duplicates`.
     """
     files = best_first(catalog[catalog.error == ""])
     once = files.drop_duplicates("sha256")
@@ -153,16 +127,7 @@ def best_first(files: pd.DataFrame) -> pd.DataFrame:
 def candidate_pairs(descriptors: Descriptors, settings: DuplicateSettings = DEFAULTS) -> np.ndarray:
     """Pairs of images worth comparing: near by a hash, or neighbours by colour, plausible, and not blank.
 
-    Parameters
-    ----------
-    descriptors : Descriptors
-        Of n images.
-    settings : DuplicateSettings, optional
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (pairs, 2), i < j.
+    int64, shape (pairs, 2), i < j, positions in ``descriptors``.
     """
     hashes = (descriptors["whole"], descriptors["content"])
     by_hash = [hash_pairs(values, settings.hash_radius, settings.largest_bucket) for values in hashes]
@@ -183,17 +148,8 @@ def resolve_duplicates(
 ) -> pd.DataFrame:
     """The table of :func:`find_duplicates`, from pairs that were compared.
 
-    Parameters
-    ----------
-    files, descriptors
-        From :func:`distinct_images`.
-    pairs : numpy.ndarray
-        int, shape (m, 2), from :func:`candidate_pairs`.
-    distances : numpy.ndarray
-        float, shape (m,), from :func:`illus.copies.compare.pair_distances`.
-    settings : DuplicateSettings, optional
-    overrides : pandas.DataFrame, optional
-        As for :func:`find_duplicates`.
+    ``files`` and ``descriptors`` are from :func:`distinct_images`, ``pairs``, int (m, 2), from
+    :func:`candidate_pairs`, ``distances``, float (m,), from :func:`illus.copies.compare.pair_distances`.
     """
     print_applied("duplicates", files, overrides)
     files = relabel(files, overrides)
@@ -218,18 +174,15 @@ def assign_copies(
     ----------
     descriptors : Descriptors
         Of n images, best images first.
-    pairs : numpy.ndarray
-        int, shape (m, 2), i < j.
-    distances : numpy.ndarray
-        float, shape (m,); infinite for two that are never in one set.
+    pairs, distances : numpy.ndarray
+        int, shape (m, 2), i < j, and float, shape (m,): infinite for two that are never in one set.
     settings : DuplicateSettings, optional
 
     Returns
     -------
-    best : numpy.ndarray
-        int, shape (n,): the best image of each one's set; itself, if it is the best.
-    to_best : numpy.ndarray
-        float, shape (n,): the distance between them.
+    best, to_best : numpy.ndarray
+        int and float, shape (n,): the best image of each one's set (itself, if it is the best), and the
+        distance to it.
     """
     best, to_best = np.arange(len(descriptors)), np.zeros(len(descriptors))
     chains = connected_components(len(descriptors), pairs[distances <= settings.near])
@@ -254,21 +207,7 @@ def assign_copies(
 def join_variants(
     descriptors: Descriptors, near_pairs: np.ndarray, settings: DuplicateSettings = DEFAULTS
 ) -> np.ndarray:
-    """Groups that a split must keep together: duplicates, and drawings of one shape, mirrored or not.
-
-    Parameters
-    ----------
-    descriptors : Descriptors
-        Of n images.
-    near_pairs : numpy.ndarray
-        int, shape (m, 2): pairs of duplicates.
-    settings : DuplicateSettings, optional
-
-    Returns
-    -------
-    numpy.ndarray
-        int, shape (n,): number of the group.
-    """
+    """Number of each image's group: duplicates, and drawings of one shape, mirrored or not; int, (n,)."""
     shapes, links = descriptors["shape"], [near_pairs]
     for change, count in ((None, settings.shape_neighbours), (mirrored, settings.mirror_neighbours)):
         pairs = neighbour_pairs(shapes, count, change, max_exact=settings.max_exact)
@@ -287,12 +226,7 @@ def copies_by_hash(files: pd.DataFrame, descriptors: Descriptors, radius: int) -
 def copies_table(files: pd.DataFrame, best: np.ndarray) -> pd.DataFrame:
     """``path`` of every file and ``copy_of``, the path of the best file of its set; empty if it is alone.
 
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        From :func:`distinct_images`.
-    best : numpy.ndarray
-        int, one per image, from :func:`assign_copies`.
+    ``files`` is from :func:`distinct_images`, ``best``, int, one per image, from :func:`assign_copies`.
     """
     best = best[files.image]
     leader = files.path.to_numpy()[np.unique(files.image, return_index=True)[1]][best]

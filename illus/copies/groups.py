@@ -12,21 +12,10 @@ TOLERANCE = 0.02  # of the drawn share of a class
 
 
 def connected_components(n: int, pairs: np.ndarray) -> np.ndarray:
-    """Number of the connected component of each of n nodes.
+    """Number of each node's connected component, in the order of first members; int, shape (n,).
 
-    Parameters
-    ----------
-    n : int
-    pairs : numpy.ndarray
-        int, shape (links, 2): the nodes that are linked.
+    ``pairs``, int, shape (links, 2), are the nodes that are linked.
 
-    Returns
-    -------
-    numpy.ndarray
-        int, shape (n,); components are numbered in the order of their first members.
-
-    Examples
-    --------
     >>> connected_components(4, np.array([[1, 3]])).tolist()
     [0, 1, 2, 1]
     """
@@ -44,23 +33,11 @@ def group_members(labels: np.ndarray) -> list[np.ndarray]:
 def draw_groups(
     class_names: pd.Series, groups: pd.Series, share: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw about ``share`` of every class by whole groups.
+    """Draw about ``share`` (0 to 1) of every class by whole groups; bool, (n,): members of drawn groups.
 
     A group counts for the class of most of its members. Groups are tried in random order and drawn while
     the class exceeds its share by at most ``TOLERANCE``; if all are too large for that, the smallest is
     drawn, so that no class of two groups or more is left out.
-
-    Parameters
-    ----------
-    class_names, groups : pandas.Series of str, shape (n,)
-    share : float
-        0 to 1.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (n,), True for members of drawn groups.
     """
     home = class_names.groupby(groups).agg(lambda c: c.value_counts().sort_index().idxmax())
     sizes = groups.value_counts()

@@ -50,23 +50,9 @@ class Images(NamedTuple):
 
 
 def find_leaks(training: str | Path, test: str | Path, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
-    """Find the test files that are copies of training files.
+    """The test files that are copies of training files: see :func:`leaks_between`, for two folders.
 
-    Parameters
-    ----------
-    training, test : str or Path
-        Folders of class folders.
-    settings : LeakSettings, optional
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from :func:`leaks_between`.
-
-    Raises
-    ------
-    evaluate.EvaluationError
-        One of them is no folder of class folders.
+    evaluate.EvaluationError if one of them is no folder of class folders.
     """
     return leaks_between(describe_folder(training, settings), describe_folder(test, settings), settings)
 
@@ -78,9 +64,9 @@ def describe_folder(
     cache: Path | None = None,
     overrides: pd.DataFrame | None = None,
 ) -> Images:
-    """Scan a folder of class folders and describe its images; what ``cache`` knows is not decoded again.
+    """Scan class folders and describe their images; what ``cache`` knows is not decoded again.
 
-    Files that a person dropped (``overrides``) are left out, and labels are those that a person decided on.
+    Files that a person dropped (``overrides``) are left out; labels are those that a person decided on.
     """
     catalog = relabel(scan(folder, cache=cache), overrides)
     catalog = catalog[decided(catalog, overrides) != "drop"]
@@ -94,12 +80,6 @@ def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAU
     distance (:func:`illus.copies.compare.distance`) below ``settings.near``. But the plainer two drawings
     are, the more alike they can be by chance: where one has less than ``settings.plain`` bytes of
     :func:`detail`, the allowed distance shrinks in proportion.
-
-    Parameters
-    ----------
-    training, test : Images
-        From :func:`describe_folder`.
-    settings : LeakSettings, optional
 
     Returns
     -------
@@ -140,15 +120,7 @@ def _equal(training: Images, test: Images) -> pd.DataFrame:
 def compared_pairs(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
     """Pairs of a training and a test image that may be copies.
 
-    Parameters
-    ----------
-    training, test : Images
-    settings : LeakSettings, optional
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``training``, ``test`` (numbers of images), ``distance``, and ``detail`` of the plainer one.
+    Columns ``training`` and ``test`` (numbers of images), ``distance``, and ``detail`` of the plainer one.
     """
     n = len(training.descriptors)
     columns = np.concatenate([training.descriptors.columns, test.descriptors.columns])
@@ -178,18 +150,7 @@ def is_copy(pairs: pd.DataFrame, settings: LeakSettings = DEFAULTS) -> pd.Series
 def cross_pairs(
     training: Descriptors, test: Descriptors, settings: DuplicateSettings = DUPLICATES
 ) -> np.ndarray:
-    """Pairs of a training and a test image that are near by a hash, or neighbours by colour.
-
-    Parameters
-    ----------
-    training, test : Descriptors
-    settings : DuplicateSettings, optional
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (pairs, 2): position in ``training``, position in ``test``.
-    """
+    """Pairs of a training and a test image, near by a hash, or neighbours by colour; int64, shape (n, 2)."""
     if not (len(training) and len(test)):
         return np.empty((0, 2), np.int64)
     n = len(training)
@@ -207,8 +168,8 @@ def cross_pairs(
 def detail(thumbnail: np.ndarray) -> int:
     """How much there is to see in a thumbnail: bytes of its JPEG beyond those of a blank one.
 
-    The size of a compressed image is a common measure of its complexity (Machado et al. 2015,
-    "Computerized measures of visual complexity").
+    The size of a compressed image is a common measure of complexity (Machado et al. 2015, "Computerized
+    measures of visual complexity").
     """
     return _jpeg_bytes(thumbnail) - _jpeg_bytes(np.full_like(thumbnail, 255))
 
@@ -220,21 +181,10 @@ def _jpeg_bytes(rgb: np.ndarray) -> int:
 def scores_without(
     rows: Sequence[Mapping[str, str]], leaked: Iterable[str], class_names: Sequence[str]
 ) -> Scores | None:
-    """Scores of a test without its leaked files.
+    """Scores of a test without its leaked files, see :func:`evaluate.score`; None if no scored file is left.
 
-    Parameters
-    ----------
-    rows : sequence of mappings
-        Of :func:`evaluate.evaluate`, for all files of a test folder.
-    leaked : iterable of str
-        ``path`` of :func:`find_leaks`.
-    class_names : sequence of str
-        Of the model's description.
-
-    Returns
-    -------
-    evaluate.Scores or None
-        From :func:`evaluate.score`; None if no scored file is left.
+    ``rows`` are those of :func:`evaluate.evaluate` for all files, ``leaked`` the column ``path`` of
+    :func:`find_leaks`, ``class_names`` those of the model's description.
     """
     leaked, number = set(leaked), {name: i for i, name in enumerate(class_names)}
     left = [row for row in rows if row["predicted"] and row["path"] not in leaked]

@@ -25,15 +25,9 @@ def duplicates_table(
 ) -> pd.DataFrame:
     """The table of :func:`illus.copies.duplicates.find_duplicates`.
 
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        From :func:`illus.copies.duplicates.distinct_images`, with ``best`` and ``distance`` from
-        :func:`illus.copies.duplicates.assign_copies`, and ``blank``.
-    group : numpy.ndarray
-        int, one per file, from :func:`illus.copies.duplicates.join_variants`.
-    overrides : pandas.DataFrame, optional
-        Its decisions ``keep`` and ``drop`` are put above the rules; ``reason`` names all of them.
+    ``files`` are from :func:`illus.copies.duplicates.distinct_images`, with ``best`` and ``distance`` from
+    :func:`illus.copies.duplicates.assign_copies`, and ``blank``; ``group``, int, has a number for each.
+    Decisions ``keep`` and ``drop`` of ``overrides`` are above the rules; ``reason`` names all decisions.
     """
     rows = files.assign(
         group=group,
@@ -77,16 +71,11 @@ def _set_rows(duplicates: pd.DataFrame) -> Iterator[dict[str, object]]:
 
 
 def choose_kept(records: Sequence[Record]) -> tuple[list[Record], Counter[str]]:
-    """Which files of a set of duplicates are kept, and how many of its files each class has.
+    """Which files of a set of duplicates, best first, are kept, and how many of its files each class has.
 
     Those that a person keeps, else the best one of the class that more than half of them have; where a person
     labelled some of them, only these vote. Files that a person dropped do not count. Of files with the same
     bytes the first one of that class is kept, or the first one.
-
-    Parameters
-    ----------
-    records : sequence of mappings
-        Best file first: ``class_name``, ``sha256``, ``decided`` (``keep``, ``drop`` or empty), ``labelled``.
     """
     left = [record for record in records if record["decided"] != "drop"]
     votes = Counter(record["class_name"] for record in left)
@@ -138,19 +127,8 @@ def take_apart(
 ) -> tuple[pd.DataFrame, Descriptors, np.ndarray, np.ndarray, np.ndarray]:
     """Mark the pairs of images that a person called no copies; equal pixels become images of their own.
 
-    Parameters
-    ----------
-    files, descriptors, pairs, distances
-        As for :func:`illus.copies.duplicates.resolve_duplicates`.
-    overrides : pandas.DataFrame or None
-        Its decisions ``not_copy_of`` are applied.
-
-    Returns
-    -------
-    files, descriptors, pairs, distances
-        The same, but for images that were taken apart and their numbers.
-    apart : numpy.ndarray
-        bool, one per pair.
+    The first four are as for :func:`illus.copies.duplicates.resolve_duplicates`, and are returned with the
+    images that were taken apart and their numbers; the last result is bool, one per pair.
     """
     known = set(files.sha256)
     rivals = [pair for pair in pairs_apart(overrides) if known.issuperset(pair)]

@@ -40,20 +40,16 @@ def keep_or_remove(
     catalog : pandas.DataFrame
         From :func:`illus.files.catalog.scan`. ``class_name`` is where a file shall go, which may be another
         class than that of its folder.
-    duplicates : pandas.DataFrame, optional
-        From :func:`illus.copies.duplicates.find_duplicates`.
-    photos : pandas.DataFrame, optional
-        From :func:`illus.photos.finder.find_photos`.
+    duplicates, photos : pandas.DataFrame, optional
+        From :func:`illus.copies.duplicates.find_duplicates` and :func:`illus.photos.finder.find_photos`.
     dropped : mapping of str to str, optional
         Path to reason of files that are left out whatever the tables say.
 
     Returns
     -------
-    kept : pandas.DataFrame
-        ``path``, ``class_name``; in the order of the catalog.
-    removed : pandas.DataFrame
-        ``path``, ``reason``, and ``counterpart``: the copy that is kept, empty if there is none. In the order
-        of the catalog.
+    kept, removed : pandas.DataFrame
+        ``path`` and ``class_name``; ``path``, ``reason``, and ``counterpart``: the copy that is kept, empty
+        if there is none. Both in the order of the catalog.
     """
     reasons: dict[str, str] = {}
     instead: dict[str, str] = {}
@@ -81,11 +77,8 @@ def keep_or_remove(
 def check_out(folder: str | Path, out: str | Path) -> None:
     """Refuse a place for a cleaned folder; call it before the stages, which take long.
 
-    Raises
-    ------
-    ValueError
-        ``out`` exists, or lies inside ``folder`` (links resolved), or its parent does not exist, or the
-        names of the classes cannot be beside one another there.
+    ValueError if ``out`` exists, or lies inside ``folder`` (links resolved), or its parent does not exist, or
+    the names of the classes cannot be beside one another there.
     """
     out = Path(out)
     if os.path.lexists(out):
@@ -129,10 +122,8 @@ def write_cleaned(
     out : str or Path
         Must not exist, see :func:`check_out`. Appears when it is complete; until then the files are in a
         hidden folder beside it, which is deleted if anything fails.
-    kept : pandas.DataFrame
-        ``path``, relative to ``folder``, and ``class_name``.
-    removed : pandas.DataFrame
-        ``path``, ``reason``, ``counterpart``, as from :func:`keep_or_remove`.
+    kept, removed : pandas.DataFrame
+        From :func:`keep_or_remove`.
     link : bool, default False
         Make hard links instead of copies: no space is used, but a file in ``out`` and its original are the
         same file, and editing one in place edits both.
@@ -187,18 +178,8 @@ def _exit_on_sigterm() -> Iterator[None]:
 def free_places(files: pd.DataFrame, out: Path) -> Iterator[tuple[Hashable, Path]]:
     """Where each file goes in class folders, see :func:`write_cleaned`, those that stay in their class first.
 
-    Each file is to be written before the next place is asked for; the folder of a place is made.
-
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        ``path`` and ``class_name``; no label of the index twice.
-    out : Path
-
-    Yields
-    ------
-    label, place : (hashable, Path)
-        Of the index; below ``out``.
+    ``files`` have ``path`` and ``class_name``, and no label of the index twice. Yields that label and a path
+    below ``out``, whose folder is made; the file is to be written before the next one is asked for.
     """
     home = [unicodedata.normalize("NFC", path.split("/")[0]) for path in files.path]
     moved = files.class_name.ne(home)

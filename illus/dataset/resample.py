@@ -24,20 +24,10 @@ def resample(dataset: pd.DataFrame, strategy: str, seed: int = 0) -> pd.DataFram
         Size that every class gets: its own; at most that of the median class, by leaving images
         out (``copies`` 0); that of the largest class, by repetition; exactly that of the median
         class, by either; the geometric mean of its own and the largest class's, by repetition, so that
-        classes are drawn in proportion to the square root of their sizes.
+        classes are drawn in proportion to the square root of their sizes. ValueError for another one.
     seed : int, default 0
         Draws which images are left out or shown once more. Copies are whole numbers, so images of one class
         differ by at most one, and classes have their size exactly.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The data set with new ``copies``, integers >= 0.
-
-    Raises
-    ------
-    ValueError
-        Unknown strategy.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")

@@ -46,7 +46,8 @@ def split(
     photos : pandas.DataFrame, optional
         ``path``, ``is_photo``: photos are left out.
     fractions : mapping of str to float, default ``DEFAULT_FRACTIONS``
-        Share of each part; the first gets what the others leave.
+        Share of each part; the first gets what the others leave. A class with too few groups for an image in
+        each part is a warning.
     seed : int, default 0
     overrides : pandas.DataFrame, optional
         From :func:`illus.files.overrides.read_overrides`: files get the class that a person gave them, and
@@ -59,16 +60,10 @@ def split(
         ``path``, ``class_name``, ``class_id`` (position in class order), ``group``, ``split``,
         ``copies`` (1: how often the image is shown per epoch), ``sha256``. Sorted as the catalog.
 
-    Warns
-    -----
-    UserWarning
-        A class has too few groups for an image in each part.
-
     Raises
     ------
     ValueError
-        Nothing is left to split, only one class is, a class lost all its images, or a part would
-        be empty.
+        Nothing is left to split, only one class is, a class lost all its images, or a part would be empty.
     """
     fractions = fractions or DEFAULT_FRACTIONS
     catalog = relabel(catalog, overrides)
@@ -180,7 +175,7 @@ def split_by_cluster(
     folder : str or Path
         What its paths are relative to.
     shares : mapping of str to float, default ``{"validation": VALIDATION_SHARE}``
-        Share of each part but ``train``, which gets the rest.
+        Share of each part but ``train``, which gets the rest. Warnings and errors as of :func:`split`.
     seed : int, default 0
     cache : Path, optional
         Folder for what is known of contents, see :mod:`illus.files.cache`.
@@ -190,16 +185,6 @@ def split_by_cluster(
     pandas.DataFrame
         Columns and order of ``dataset``; ``group`` is the number of a group of look-alikes. Each class is
         balanced as it was, see :func:`illus.dataset.resample.copies_after_parting`.
-
-    Warns
-    -----
-    UserWarning
-        A class has too few groups for an image in each part.
-
-    Raises
-    ------
-    ValueError
-        A part would be empty.
     """
     shares = shares or {"validation": VALIDATION_SHARE}
     parts = [*dict.fromkeys(["train", *shares])]
@@ -223,7 +208,7 @@ def split_by_cluster(
 
 
 def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series, least: int = 1) -> np.ndarray:
-    """Number of each image's group of look-alikes.
+    """Number of each image's group of look-alikes, from 0 in the order of first members; int, shape (n,).
 
     Parameters
     ----------
@@ -236,11 +221,6 @@ def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series, 
     least : int, default 1
         Groups of look-alikes that a class shall have, so that each part can get one: a small class is
         clustered more finely, and not at all where its clusters would join too many of its ``groups``.
-
-    Returns
-    -------
-    numpy.ndarray
-        int, shape (n,), from 0 in the order of first members.
     """
     given = pd.factorize(groups)[0]
     cluster = np.zeros(len(shapes), int)

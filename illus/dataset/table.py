@@ -29,12 +29,7 @@ def write_dataset(dataset: pd.DataFrame, work: Path) -> None:
 def remove_images(paths: Iterable[str], work: Path) -> pd.DataFrame:
     """Take images out of ``dataset.csv``; the others keep their parts and copies. Returns what is left.
 
-    Raises
-    ------
-    FileNotFoundError
-        There is no such table.
-    ValueError
-        A class or a part would have no image.
+    FileNotFoundError if there is no such table, ValueError if a class or a part would have no image.
     """
     before = read_table(work / NAME)
     after = before[~before.path.isin(list(paths))].reset_index(drop=True)

@@ -43,13 +43,9 @@ class ArchiveError(ValueError):
 def fetch(url: str, folder: Path = work_folders.DOWNLOADED) -> None:
     """Bring class folders from a URL to ``folder``, and print what it holds.
 
-    Raises
-    ------
-    ArchiveError
-        The URL cannot be read, the transfer broke off (call again to resume), or what came is no archive,
-        damaged, locked, too large, without class folders, or holds a link or a path that leads outside.
-    FileExistsError
-        ``folder`` exists.
+    :class:`ArchiveError` if the URL cannot be read, the transfer broke off (call again to resume), or what
+    came is no archive, damaged, locked, too large, without class folders, or holds a link or a path that
+    leads outside; FileExistsError if ``folder`` exists.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} exists already; move it away to unpack again")
@@ -115,9 +111,9 @@ def _transfer(url: str, part: Path, validator: Path, start: int) -> int | None:
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
-    """Unpack a ZIP or TAR archive of class folders; outer folders that hold nothing else are left out.
+    """Unpack a ZIP or TAR archive of class folders into ``folder``, which appears when all is there.
 
-    ``folder`` appears when everything is unpacked. Raises :class:`ArchiveError`.
+    Outer folders that hold nothing else are left out. Raises :class:`ArchiveError`.
     """
     unpacking = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(unpacking, ignore_errors=True)

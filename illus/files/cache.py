@@ -51,6 +51,8 @@ def cached(
 ) -> None:
     """Fill in a row for each key: kept rows, and those of new keys, which are computed and then kept.
 
+    A cache that is damaged, or cannot be read or written, gives a warning.
+
     Parameters
     ----------
     cache : Path or None
@@ -65,11 +67,6 @@ def cached(
         ``stage.fields``. If it fails, whole groups of ``ROWS_AT_ONCE`` that it yielded before are kept.
     settings : object, optional
         What else decides the values; its ``repr`` counts.
-
-    Warns
-    -----
-    UserWarning
-        The cache is damaged, or cannot be read or written.
     """
     path = stage_path(cache, stage, settings)
     known = np.zeros(len(keys), bool)

@@ -28,20 +28,16 @@ def scan(folder: str | Path, *, cache: Path | None = None) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per file, classes in class order, files in natural order: ``path`` (relative,
-        POSIX), ``class_name``, ``bytes``, ``sha256`` (hex), ``format`` and ``mode`` (as Pillow
-        names them), ``width`` and ``height`` (px, upright), ``error`` (why the file cannot be read,
-        empty if it can). An unreadable file has empty format and mode, and zero width and height.
-
-    Warns
-    -----
-    UserWarning
-        A folder holds nothing that could be an image: it is no class.
+        One row per file, classes in class order, files in natural order: ``path`` (relative, POSIX),
+        ``class_name``, ``bytes``, ``sha256`` (hex), ``format`` and ``mode`` (as Pillow names them), ``width``
+        and ``height`` (px, upright), ``error`` (why the file cannot be read, empty if it can). An unreadable
+        file has empty format and mode, and zero width and height.
 
     Raises
     ------
     evaluate.EvaluationError
-        There is no such folder, or it contains no class folders.
+        There is no such folder, or it contains no class folders. One that holds nothing that could be an
+        image is no class, which a warning says.
     ValueError
         The sub-folders look like parts, see :func:`illus.files.layout.check_layout`.
     """

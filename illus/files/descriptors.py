@@ -53,14 +53,8 @@ class Descriptors:
 
     In memory an image takes ``COLUMNS.itemsize`` bytes (about 3 kB). A column is read as ``images["whole"]``,
     and rows as ``images[rows]``: the same images, or some of them in another order, with the same file.
-    ``images["thumbnail"]`` and ``numpy.asarray(images)`` read the file, 27,648 bytes an image.
-
-    Parameters
-    ----------
-    n_images : int
-        All zeros, until ``images[row] = descriptor`` sets them one by one.
-    folder : Path, optional
-        Where the temporary file lies, if it exists; else in the system's folder for such files.
+    ``images["thumbnail"]`` and ``numpy.asarray(images)`` read the file, 27,648 bytes an image. All are zeros
+    until ``images[row] = descriptor``. The temporary file lies in ``folder``, if that exists.
     """
 
     def __init__(self, n_images: int, folder: Path | None = None) -> None:
@@ -101,23 +95,7 @@ class Descriptors:
 
 
 def describe_images(paths: Sequence[Path]) -> Descriptors:
-    """Describe images, in parallel (see :func:`illus.parallel.in_parallel`).
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Readable image files.
-
-    Returns
-    -------
-    Descriptors
-        Of n images.
-
-    Raises
-    ------
-    evaluate.ImageDecodeError
-        A file cannot be read.
-    """
+    """Describe readable image files, in parallel; evaluate.ImageDecodeError if one cannot be read."""
     descriptors = Descriptors(len(paths))
     for row, descriptor in enumerate(in_parallel(describe_image, paths, "describe")):
         descriptors[row] = descriptor
@@ -158,15 +136,8 @@ def describe(image: Decoded) -> np.ndarray:
 def content_box(rgb: np.ndarray, background: np.ndarray) -> tuple[int, int, int, int]:
     """Left, top, right, bottom (px) of what differs from the background; the whole image if nothing does.
 
-    The threshold is relative to the image's contrast, so that faint drawings are found, and compression
-    noise around strong ones is not. A slight blur removes single pixels.
-
-    Parameters
-    ----------
-    rgb : numpy.ndarray
-        uint8, shape (height, width, 3).
-    background : numpy.ndarray
-        uint8, shape (3,).
+    The threshold is relative to the image's contrast, so that faint drawings are found, and compression noise
+    around strong ones is not. A slight blur removes single pixels. ``rgb`` is uint8, (height, width, 3).
     """
     difference = cv2.absdiff(cv2.blur(rgb, (3, 3)), np.array([*background, 0], float))
     red, green, blue = cv2.split(difference)
@@ -215,20 +186,10 @@ def perceptual_hash(rgb: np.ndarray) -> np.uint64:
 
 
 def shape_of(rgb: np.ndarray) -> np.ndarray:
-    """Histograms of oriented gradients (Dalal and Triggs 2005), scaled to unit length.
+    """Histograms of oriented gradients (Dalal and Triggs 2005) of a thumbnail, uint8, scaled to unit length.
 
-    Gradients are unsigned and normalised over blocks of 2 x 2 cells, so that a drawing in other colours
-    has nearly the same descriptor.
-
-    Parameters
-    ----------
-    rgb : numpy.ndarray
-        uint8, shape (``THUMBNAIL_SIDE``, ``THUMBNAIL_SIDE``, 3).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, as the field ``shape`` of ``DESCRIPTOR``; all zeros if there is no gradient.
+    Gradients are unsigned and normalised over blocks of 2 x 2 cells, so that a drawing in other colours has
+    nearly the same: the field ``shape`` of ``DESCRIPTOR``, float32; all zeros if there is no gradient.
     """
     dx, dy = (cv2.Sobel(cv2.blur(rgb, (3, 3)), cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     strength, angle = cv2.cartToPolar(dx, dy)

@@ -31,31 +31,14 @@ SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def read_overrides(path: str | Path) -> pd.DataFrame:
-    """Read and check the decisions of a person.
+    """The decisions of a person that count, as text, in the order of the file; empty if there is no file.
 
     Of decisions that contradict each other the last one counts: of ``keep`` and ``drop`` of one file, of two
     labels, of a pair that is named twice. A ``label`` goes together with ``keep`` or ``drop``.
 
-    Parameters
-    ----------
-    path : str or Path
-        UTF-8, comma-separated; the first line names the columns ``COLUMNS``, of which ``path`` and ``date``
-        are for the reader. There need not be such a file.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``COLUMNS``, all str: the decisions that count, in the order of the file. Empty without a file.
-
-    Raises
-    ------
-    ValueError
-        It is no such table, or a row is malformed: one line that names the row's and says what is allowed.
-
-    Examples
-    --------
-    >>> read_overrides("no such file").columns.tolist()
-    ['sha256', 'decision', 'value', 'path', 'date']
+    The file is UTF-8, comma-separated, its first line ``COLUMNS``, of which ``path`` and ``date`` are for the
+    reader. ValueError if it is no such table, or a row is malformed: one line that names the row's and says
+    what is allowed.
     """
     path = Path(path)
     if not path.exists():
@@ -109,19 +92,9 @@ def _problem(row: list[str]) -> str:
 
 
 def relabel(files: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.DataFrame:
-    """The same files, with the class names that a person decided on.
+    """The same files (``path``, ``class_name``, ``sha256``), with the class names that a person decided on.
 
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        ``path``, ``class_name``, ``sha256``.
-    overrides : pandas.DataFrame or None
-        From :func:`read_overrides`.
-
-    Raises
-    ------
-    ValueError
-        A label is the name of none of the files' classes.
+    ValueError if a label is the name of none of the files' classes.
     """
     labels = _of_kind(overrides, "label")
     labels = labels[labels.sha256.isin(files.sha256)]
@@ -149,19 +122,8 @@ def labelled(files: pd.DataFrame, overrides: pd.DataFrame | None) -> pd.Series:
 def reasons(files: pd.DataFrame, overrides: pd.DataFrame | None, *kinds: str) -> pd.Series:
     """What a person decided on each of the files, in words: ``kept by decision of 2026-11-23``.
 
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        ``path``, ``sha256``.
-    overrides : pandas.DataFrame or None
-        From :func:`read_overrides`.
-    *kinds : str
-        The decisions that are told; all of ``DECISIONS`` by default.
-
-    Returns
-    -------
-    pandas.Series
-        Of str, with the index of ``files``: several are joined by ``; ``, none are an empty text.
+    ``files`` have ``path`` and ``sha256``; ``kinds`` are the decisions that are told, by default all. Of str,
+    with the index of ``files``: several are joined by ``; ``, none are an empty text.
     """
     paths = files.drop_duplicates("sha256").set_index("sha256").path
     told: dict[str, list[str]] = {}
@@ -187,16 +149,7 @@ def print_applied(
 ) -> None:
     """Print how many decisions a stage applied, and which match none of its files; nothing if there are none.
 
-    Parameters
-    ----------
-    stage : str
-        Its name, in the first place of the line.
-    files : pandas.DataFrame
-        What the stage works on; ``sha256``.
-    overrides : pandas.DataFrame or None
-        From :func:`read_overrides`.
-    kinds : tuple of str, default DECISIONS
-        The decisions that this stage applies.
+    ``kinds`` are the decisions that this stage applies to ``files``, which have ``sha256``.
     """
     rows = _of_kind(overrides, *kinds)
     if rows.empty:

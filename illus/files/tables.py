@@ -20,19 +20,9 @@ TYPES: dict[str, type] = {  # of columns, in every table of the stages and of ru
 
 
 def read_table(path: str | Path, types: Mapping[str, type] = TYPES) -> pd.DataFrame:
-    """Read a table; a class may be called 1, 007 or NA, and a run 12345e678901.
+    """Read a table of :func:`illus.parallel.write_table`; a class may be called 007, a run 12345e678901.
 
-    Parameters
-    ----------
-    path : str or Path
-        CSV file, as :func:`illus.parallel.write_table` writes it.
-    types : mapping of str to type, default TYPES
-        Columns that are not text.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of the file. An empty cell of text is an empty string.
+    Columns that are not in ``types`` are text; an empty cell of text is an empty string.
     """
     columns = defaultdict(lambda: str, types)
     missing = {name: [""] for name, kind in types.items() if kind is float}

@@ -42,18 +42,14 @@ class RandomAffine(RandomChange):
     ----------
     rotation : float
         Largest angle, degrees.
-    zoom : (float, float)
-        Of the whole image, log-uniform: 2.0 shows it twice as large.
-    axis_zoom : (float, float)
-        Of each axis by itself.
+    zoom, axis_zoom : (float, float)
+        Of the whole image, and of each axis by itself, log-uniform: 2.0 shows it twice as large.
     shear : float
         Largest horizontal shift of a row, relative to its distance from the centre.
     shift : float
         Largest shift along each axis, relative to the side.
     flip : bool, default True
         Mirror every other image, left to right.
-    **settings
-        Of :class:`keras.layers.Layer`.
     """
 
     def __init__(
@@ -93,14 +89,9 @@ class RandomAffine(RandomChange):
 
 
 def sample(images: keras.KerasTensor, maps: keras.KerasTensor) -> keras.KerasTensor:
-    """Images seen through affine maps, bilinearly; white outside.
+    """Images, float32 (n, height, width, 3), seen through affine maps, bilinearly; white outside.
 
-    Parameters
-    ----------
-    images : tensor
-        float32, shape (n, height, width, 3).
-    maps : tensor
-        float32, shape (n, 6): pixel (x, y) of the result shows (m0 x + m1 y + m2, m3 x + m4 y + m5).
+    ``maps`` are float32, shape (n, 6): pixel (x, y) of the result shows (m0 x + m1 y + m2, m3 x + m4 y + m5).
     """
     if keras.backend.backend() == "tensorflow":  # its kernel takes half the time of four gathers on a CPU
         maps = ops.pad(maps, ((0, 0), (0, 2)))
@@ -127,20 +118,9 @@ def sample(images: keras.KerasTensor, maps: keras.KerasTensor) -> keras.KerasTen
 class RandomColours(RandomChange):
     """One 3 x 4 matrix on the colours of each image: hue, saturation or gray, contrast and brightness.
 
-    Parameters
-    ----------
-    hue : float
-        Largest rotation about the gray axis of RGB, degrees.
-    saturation : (float, float)
-        Distance from gray of the same luma, relative to what it was.
-    gray : float
-        Share of images without colour.
-    contrast : (float, float)
-        Distance from middle gray.
-    brightness : float
-        Largest change, of 255.
-    **settings
-        Of :class:`keras.layers.Layer`.
+    ``hue`` is the largest rotation about the gray axis of RGB, in degrees; ``saturation`` the range of the
+    distance from gray of the same luma, relative to what it was; ``gray`` the share of images without colour;
+    ``contrast`` the range of the distance from middle gray; ``brightness`` the largest change, of 255.
     """
 
     def __init__(
@@ -177,15 +157,8 @@ class RandomColours(RandomChange):
 class RandomFilters(RandomChange):
     """A random filter, outlines or a blur for some images; erased, posterised or inverted, for some.
 
-    An image gets at most one of the first three. The random filter is one for a batch, and mixed into
-    each image by another amount (Xu et al. 2021, arXiv:2007.13003).
-
-    Parameters
-    ----------
-    texture, outlines, blur, erase, posterise, invert : float
-        Shares of images.
-    **settings
-        Of :class:`keras.layers.Layer`.
+    The settings are shares of images. An image gets at most one of the first three. The random filter is one
+    for a batch, and mixed into each image by another amount (Xu et al. 2021, arXiv:2007.13003).
     """
 
     def __init__(

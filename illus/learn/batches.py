@@ -68,18 +68,9 @@ def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, 
 class TrainingBatches(keras.utils.PyDataset):
     """Batches of training images, drawn in proportion to their ``copies``: images and one-hot classes.
 
-    An epoch depends on the seed and its
-    number alone, so that a resumed run gets the same batches as an uninterrupted one.
-
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    labels : numpy.ndarray
-        int, shape (n,): class ids.
-    copies : numpy.ndarray
-        int, shape (n,): how often an image counts; 0 for those that are not for training.
-    config : Config
+    An epoch depends on the seed and its number alone, so that a resumed run gets the same batches as an
+    uninterrupted one. ``images`` are uint8, shape (n, side, side, 3), ``labels`` class ids, int (n,),
+    ``copies`` how often an image counts, int (n,), 0 for those that are not for training.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, copies: np.ndarray, config: Config) -> None:
@@ -136,24 +127,10 @@ def to_tf_dataset(batches: TrainingBatches) -> "TrainingBatches | tf.data.Datase
 
 
 def mix(images: np.ndarray, targets: np.ndarray, how: str, rng: np.random.Generator) -> Batch:
-    """Mix each image of a batch with another one, and their targets in the same proportion.
+    """Mix each image (uint8) of a batch with another one, and their targets (float32) in the same proportion.
 
-    ``mixup`` is their weighted mean (Zhang et al. 2018, arXiv:1710.09412), ``cutmix`` a rectangle of
-    the other image in the first (Yun et al. 2019, arXiv:1905.04899, with a uniform share).
-
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    targets : numpy.ndarray
-        float32, shape (n, classes).
-    how : {"mixup", "cutmix"}
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Images and targets, as the parameters.
+    ``mixup`` is their weighted mean (Zhang et al. 2018, arXiv:1710.09412), ``cutmix`` a rectangle of the
+    other image in the first (Yun et al. 2019, arXiv:1905.04899, with a uniform share).
     """
     others = rng.permutation(len(images))
     images, side = np.asarray(images), images.shape[1]

@@ -12,12 +12,7 @@ SMALLEST = 1e-12  # a probability, so that its logarithm is finite
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Mean of minus the natural logarithm of the true class's probability.
 
-    Parameters
-    ----------
-    probabilities : numpy.ndarray
-        float, shape (n, k), rows sum to 1.
-    labels : numpy.ndarray
-        int, shape (n,), columns of ``probabilities``.
+    ``probabilities`` are float, shape (n, k), rows sum to 1; ``labels`` int, shape (n,), their columns.
     """
     right = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(right, SMALLEST), dtype=np.float64).mean())
@@ -28,10 +23,8 @@ def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int) -> 
 
     Parameters
     ----------
-    probability : numpy.ndarray
-        float, shape (n,), of the predicted class.
-    right : numpy.ndarray
-        bool, shape (n,), whether it is the true one.
+    probability, right : numpy.ndarray
+        Shape (n,): float, of the predicted class, and bool, whether it is the true one.
     bins : int
 
     Returns

@@ -22,10 +22,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
     """Keras's batch normalisation with TensorFlow's fused kernel: halves the time of a step on a CPU."""
 
     def call(
-        self,
-        inputs: keras.KerasTensor,
-        training: bool | None = None,
-        mask: keras.KerasTensor | None = None,
+        self, inputs: keras.KerasTensor, training: bool | None = None, mask: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
         if not training:
             return super().call(inputs, training, mask)
@@ -89,20 +86,11 @@ def compile_for_training(
     size: int | None = None,
     teachers: Sequence[keras.Model] = (),
 ) -> keras.Model:
-    """A compiled model with augmentation before a network, and its teachers after it.
+    """A compiled model with augmentation before a network, whose weights it shares, and teachers after it.
 
-    Parameters
-    ----------
-    network : keras.Model
-        From :func:`build_network`; shared with the result, so that training changes it.
-    config : Config
-    steps : int
-        Of an epoch.
-    size : int, optional
-        Side of the images, which are resized for each network; by default that of the network's input.
-    teachers : sequence of keras.Model, default ()
-        The network learns the mean of their probabilities for the same changed images, see
-        :class:`Distillation`, and nothing of the labels.
+    An epoch has ``steps``. Images have the side ``size``, by default that of the network's input, and are
+    resized for each network. With teachers it learns the mean of their probabilities for the same changed
+    images, see :class:`Distillation`, and nothing of the labels.
     """
     size = size or network.input_shape[1]
     inputs = keras.Input((size, size, 3), dtype="uint8")

@@ -144,18 +144,7 @@ def score_all(
 ) -> dict[str, tuple[Result, list[dict[str, str]]]]:
     """Score test folders and write the card, the JSON file of the same name beside the weights.
 
-    Parameters
-    ----------
-    weights : Path
-    test_folders : sequence of Path
-        Their names are the keys of ``scores`` in the card.
-    progress : bool, default False
-        Show a progress bar, see :func:`evaluate.evaluate`.
-
-    Returns
-    -------
-    dict of str to (evaluate.Result, list of dict)
-        Name of a folder to result and rows, see :func:`evaluate.evaluate`.
+    Name of a folder, which is its key in the card, to result and rows, see :func:`evaluate.evaluate`.
     """
     scored = {folder.name: evaluate(folder, weights, progress=progress) for folder in test_folders}
     card = {
@@ -188,14 +177,9 @@ def save_classifier(model: keras.Model, description: Description, path: str | Pa
     model : keras.Model
         From :func:`evaluate.build_network`, float32.
     description : evaluate.Description
-        Stored as JSON in the HDF5 attribute ``classifier``, with the settings of ``model``.
+        Stored as JSON in the HDF5 attribute ``classifier``, with the settings of ``model``; returned as read.
     path : str or Path
         Its folder is created if missing; an old file stays until the new one is complete.
-
-    Returns
-    -------
-    evaluate.Description
-        What is in the file.
 
     Raises
     ------

@@ -35,17 +35,11 @@ def fit_temperature(models: Sequence[Model], images: np.ndarray, labels: np.ndar
     """Fit the number by which what goes into the softmax is divided: temperature scaling.
 
     Minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599). Members of an average get one
-    temperature, which is fitted to their mean probabilities, those that are exported; where members
-    disagree, the class of the mean may change.
+    temperature, which is fitted to their mean probabilities, those that are exported; where members disagree,
+    the class of the mean may change.
 
-    Parameters
-    ----------
-    models : sequence of keras.Model
-        From :func:`evaluate.build_network`: the members.
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3), of the validation part.
-    labels : numpy.ndarray
-        int, shape (n,), outputs of the models.
+    ``models`` are the members, from :func:`evaluate.build_network`, ``images`` those of the validation part,
+    uint8, shape (n, side, side, 3), ``labels`` int, shape (n,).
     """
     scores = [
         Model(model.input, model.get_layer("score").output).predict(images, PREDICTION_BATCH, verbose=0)

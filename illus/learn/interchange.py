@@ -21,7 +21,7 @@ NAME = (
 
 
 def export_to(weights: str | Path, out: str | Path, format: str) -> Description:
-    """Write the network of a weights file in another format, with its description.
+    """Write the network of a weights file in another format, with its description, which is returned.
 
     Parameters
     ----------
@@ -31,11 +31,6 @@ def export_to(weights: str | Path, out: str | Path, format: str) -> Description:
         File to write; ends as ``ENDINGS`` says. An old file stays until the new one is complete.
     format : {"keras", "onnx", "litert"}
         ``onnx`` needs the packages tf2onnx and onnx.
-
-    Returns
-    -------
-    evaluate.Description
-        What the file carries; :func:`read_exported` reads it.
 
     Raises
     ------

@@ -77,18 +77,13 @@ def find_label_errors(
     -------
     pandas.DataFrame
         ``path``, ``class_name``, ``suggested`` (the class that the network suggests), ``score`` (from
-        ``min_score`` to 1, see :func:`suggest`); sorted by ``score``, the surest first. Empty if no label is
-        doubted.
-
-    Warns
-    -----
-    UserWarning
-        A class has too few different images to be checked; it is left out.
+        ``min_score`` to 1, see :func:`suggest`); sorted by ``score``, the surest first.
 
     Raises
     ------
     ValueError
-        Fewer than two classes can be checked, or a file cannot be read.
+        Fewer than two classes can be checked, or a file cannot be read. A single class that has too few
+        different images is left out with a warning.
     """
     rows = checkable(dataset, settings.min_groups)
     probabilities = held_out_probabilities(rows, folder, settings, work)
@@ -164,10 +159,7 @@ def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
 
 
 def train_fold(fold: Fold, images: np.ndarray) -> keras.Model:
-    """The network of a fold, with the temperature that fits the held-out images best; resumes.
-
-    ``images`` is as for :func:`illus.learn.training.fit`.
-    """
+    """The network of a fold, with the temperature that fits the held-out images best; resumes."""
     fold.run_folder.mkdir(parents=True, exist_ok=True)
     network, _ = fit(fold.rows, images, fold.config, fold.run_folder)
     labels = fold.rows.class_id.to_numpy()[fold.held]
@@ -179,17 +171,8 @@ def held_out_probabilities(
 ) -> np.ndarray:
     """Calibrated probabilities of each image, by the network that was trained on the other folds.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        From :func:`checkable`.
-    folder, settings, work
-        As for :func:`find_label_errors`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (n, classes), rows sum to 1.
+    ``rows`` are from :func:`checkable`, the others as for :func:`find_label_errors`. float32, shape (n,
+    classes), rows sum to 1.
     """
     size, fit_to = settings.network.input_size, settings.network.fit
     images = load_arrays(rows, folder, size, fit_to, work / "cache")
@@ -211,20 +194,10 @@ def held_out_probabilities(
 def suggest(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The most probable other class of each image, and how sure it is against the label.
 
-    Parameters
-    ----------
-    probabilities : numpy.ndarray
-        float, shape (n, k), rows sum to 1, of networks that have not seen the image.
-    labels : numpy.ndarray
-        int, shape (n,), columns of ``probabilities``.
-
-    Returns
-    -------
-    suggested : numpy.ndarray
-        int, shape (n,), never the label.
-    scores : numpy.ndarray
-        float64, shape (n,), from 0 to 1: the other class's share of the two probabilities. 0.5: both are
-        as probable; 0.99: the label is 99 times less probable.
+    ``probabilities`` are float, shape (n, k), rows sum to 1, of networks that have not seen the image;
+    ``labels`` int, shape (n,). The classes are int, shape (n,), never the label; the scores float64, shape
+    (n,), from 0 to 1: the other class's share of the two probabilities. 0.5: both are as probable; 0.99: the
+    label is 99 times less probable.
     """
     row = np.arange(len(labels))
     others = probabilities.astype(np.float64)

@@ -26,20 +26,9 @@ def without_sizes(settings: dict) -> dict:
 def average(models: Sequence[Model]) -> Model:
     """An ensemble: one model that gives the mean of the probabilities of several, which may be unlike.
 
-    Parameters
-    ----------
-    models : sequence of keras.Model
-        From :func:`evaluate.build_network`, with one input size and the same classes; none is an average.
-
-    Returns
-    -------
-    keras.Model
-        As from :func:`evaluate.build_network`; its members are copies, named ``member_1``, ``member_2``, ...
-
-    Raises
-    ------
-    ValueError
-        The models take images of different sizes, or have different numbers of classes.
+    All are from :func:`evaluate.build_network`, and none an average; ValueError if they take images of
+    different sizes, or have different numbers of classes. Members of the result are copies, ``member_1``,
+    ``member_2``, ...
     """
     sizes = {tuple(model.settings[name] for name in SIZES) for model in models}
     if len(sizes) > 1:
@@ -66,13 +55,7 @@ def multiply_adds(model: Model) -> int:
 
 
 def feature_map_shapes(model: Model) -> list[tuple[str, int, int]]:
-    """Shapes of what a network computes, from the image to the classes.
-
-    Returns
-    -------
-    list of (str, int, int)
-        Name, side of the map in pixels (1 for a vector), channels.
-    """
+    """Name, side in pixels (1 for a vector) and channels of what a network computes, in its order."""
     convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D) and layer.trainable]
     blocks = [layer for layer in model.layers if isinstance(layer, layers.Add)] or convolutions[2::2]
     maps = [

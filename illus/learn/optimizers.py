@@ -16,19 +16,11 @@ Schedule = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 
 class Scheduled(keras.optimizers.Optimizer):
-    """Mixed into an optimizer: its rate times a schedule, worked out once for a step.
+    """Mixed into an optimizer: its peak rate times a schedule, worked out once for a step.
 
     Keras evaluates a schedule anew for every weight, which makes compiling slow. The peak rate stays a
-    variable, so that runs that differ in it alone share compiled code.
-
-    Parameters
-    ----------
-    learning_rate : float
-        Its peak.
-    schedule : Callable
-        Number of a step to the share of the peak.
-    **settings
-        Of the optimizer.
+    variable, so that runs that differ in it alone share compiled code. ``schedule`` takes the number of a
+    step.
     """
 
     def __init__(self, learning_rate: float, schedule: Schedule, **settings: Any) -> None:
@@ -37,9 +29,7 @@ class Scheduled(keras.optimizers.Optimizer):
         self.current: keras.KerasTensor | None = None
 
     def apply(
-        self,
-        grads: Sequence[keras.KerasTensor],
-        trainable_variables: Sequence[keras.Variable] | None = None,
+        self, grads: Sequence[keras.KerasTensor], trainable_variables: Sequence[keras.Variable] | None = None
     ) -> None:
         self.current = ops.multiply(self._learning_rate, self.schedule(self.iterations))
         super().apply(grads, trainable_variables)
@@ -97,21 +87,13 @@ class Muon(Scheduled, keras.optimizers.Muon):
                 self.assign_sub(variable, ops.reshape(updates[number], variable.shape))
 
 
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
-    "adamw": AdamW,
-    "sgd": SGD,
-    "muon": Muon,
-}
+OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {"adamw": AdamW, "sgd": SGD, "muon": Muon}
 
 
 def schedule(config: Config, steps: int) -> Schedule:
     """The learning rate of each step as a share of its peak: a linear warm-up, then a cosine to 0.
 
-    Parameters
-    ----------
-    config : Config
-    steps : int
-        Of an epoch; over the first one the rate rises.
+    ``steps`` are those of an epoch; over the first one the rate rises.
     """
     after_warmup = max(1, steps * (config.epochs - 1))
 

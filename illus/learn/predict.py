@@ -64,20 +64,6 @@ def predict(folder: str | Path, weights: str | Path, top: int = 3, progress: boo
 def likeliest(probabilities: np.ndarray, class_names: list[str], top: int) -> pd.DataFrame:
     """The ``top`` classes of each image and their probabilities; of equal ones, the first in class order.
 
-    Parameters
-    ----------
-    probabilities : numpy.ndarray
-        float, shape (n, n_classes).
-    class_names : list of str
-    top : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``class_1``, ``probability_1``, ... of str, shape (n, 2 * min(top, n_classes)).
-
-    Examples
-    --------
     >>> likeliest(np.array([[0.25, 0.75]]), ["A", "B"], 1).to_dict("records")
     [{'class_1': 'B', 'probability_1': '0.7500'}]
     """

@@ -61,19 +61,9 @@ def run(
 ) -> Record:
     """Train a configuration, or return the record of the run that did.
 
-    Parameters
-    ----------
-    dataset, folder, config, question, work
-        As for :func:`illus.learn.training.train`.
-    with_weights : bool, default False
-        Train again if there is a record but no weights file.
-
-    Raises
-    ------
-    ValueError
-        A weights file could not hold the name of a class.
-    Exception
-        What training raised; such a run has no record, and the next call tries it again.
+    Arguments are those of :func:`illus.learn.training.train`; ``with_weights`` trains again if there is a
+    record but no weights file. ValueError if a weights file could not hold the name of a class. Whatever
+    training raises leaves no record, so that the next call tries it again.
     """
     path = record_path(work, run_id(config, data_hash(dataset)))
     weights = path.with_name("model.h5")
@@ -140,8 +130,7 @@ def grid_table(grid: Grid, data: str, work: Path) -> pd.DataFrame:
 def is_tuned(rows: pd.DataFrame) -> pd.Series:
     """Whether a row has the best learning rate of its cell, or is of the search alone: 1 or 0.
 
-    A cell is a block and an augmentation. The best rate is that of the search: at the shortest budget, with
-    the first seed.
+    A cell is a block and an augmentation; the search is at the shortest budget, with the first seed.
     """
     search = rows[(rows.budget == rows.budget.min()) & (rows.seed == rows.seed.min())]
     cell = ["block", "augmentation"]
@@ -185,20 +174,10 @@ def run_members(
 def compare_candidates(
     candidates: Mapping[str, tuple[pd.DataFrame, Config]], folder: str | Path, question: str, work: Path
 ) -> pd.DataFrame:
-    """Run each candidate with each of the profile's seeds.
+    """Run each candidate, a name with its data set and configuration, with each of the profile's seeds.
 
-    Parameters
-    ----------
-    candidates : mapping of str to (pandas.DataFrame, Config)
-        Name to data set and configuration; the configuration's seed is replaced.
-    folder, question, work
-        As for :func:`run`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per candidate and seed: ``name``, ``seed``, ``macro_f1``, ``micro_f1``, ``class_f1``
-        (numpy.ndarray, one value per class of the validation part), all on validation, and ``record``.
+    One row per candidate and seed: ``name``, ``seed``, ``macro_f1``, ``micro_f1``, ``class_f1``
+    (numpy.ndarray, one value per class of the validation part), all on validation, and ``record``.
     """
     rows = []
     for name, (dataset, config) in candidates.items():
@@ -213,20 +192,9 @@ def compare_candidates(
 def run_grid(
     grid: Grid, dataset: pd.DataFrame, folder: str | Path, work: Path, part: int = 0, parts: int = 1
 ) -> pd.DataFrame:
-    """Run what a grid lacks, and write grid.csv after each cell.
+    """Run what a grid lacks, write grid.csv after each cell, and return it, see :func:`grid_table`.
 
-    Parameters
-    ----------
-    grid : Grid
-    dataset, folder, work
-        As for :func:`run`.
-    part, parts : int, default 0 and 1
-        Cell i belongs to part ``i % parts``. Parts may run side by side in one work folder.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from :func:`grid_table`.
+    Cell i belongs to part ``i % parts``. Parts may run side by side in one work folder.
     """
     for cell in cells(grid)[part::parts]:
         rate = tune(cell, grid, dataset, folder, work)

@@ -54,11 +54,7 @@ class Config:
     How often each image is shown is not among them: it is in the data set (``copies``). Defaults are frozen,
     because ids of recorded runs are made of the settings that differ from them (:func:`run_id`): better
     values belong in :mod:`illus.learn.plan`, and a new setting gets a default that leaves training as it was.
-
-    Raises
-    ------
-    ValueError
-        A value is not one of ``CHOICES``, beyond ``LIMITS``, or of another type than the default.
+    ValueError if a value is not one of ``CHOICES``, beyond ``LIMITS``, or of another type than the default.
     """
 
     block: str = "residual"
@@ -132,25 +128,16 @@ class Record:
 
 
 def data_hash(dataset: pd.DataFrame) -> str:
-    """A hash that changes when an image, a label, a part or the order of the data set changes.
-
-    ``dataset`` has the columns of dataset.csv; 12 hexadecimal digits.
-    """
+    """A hash that changes when an image, a label, a part or the order of dataset.csv changes; 12 digits."""
     columns = ["path", "class_name", "split", "copies", "sha256"]
     return digest(dataset[columns].to_csv(index=False))
 
 
 def run_id(config: Config, data: str) -> str:
-    """The id of a run: a hash of its settings and its data, 12 hexadecimal digits.
+    """The id of a run: a hash of its settings and its data (:func:`data_hash`), 12 hexadecimal digits.
 
     Only settings that differ from their defaults are part of it, by name, so that a new setting in
     :class:`Config` changes no recorded id.
-
-    Parameters
-    ----------
-    config : Config
-    data : str
-        From :func:`data_hash`.
     """
     defaults = {setting.name: setting.default for setting in fields(config)}
     changed = {name: value for name, value in asdict(config).items() if value != defaults[name]}

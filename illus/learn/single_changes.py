@@ -9,13 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from illus.learn.augmentation import (
-    AUGMENTATIONS,
-    RandomAffine,
-    RandomChange,
-    RandomColours,
-    RandomFilters,
-)
+from illus.learn.augmentation import AUGMENTATIONS, RandomAffine, RandomChange, RandomColours, RandomFilters
 
 STRENGTHS = (1 / 3, 2 / 3, 1.0)
 Settings = dict[str, Any]
@@ -28,16 +22,9 @@ NO_FILTERS: Settings = {"texture": 0, "outlines": 0, "blur": 0, "erase": 0, "pos
 def single_changes(strength: float) -> tuple[Changes, Changes, Changes]:
     """Each change of the strong augmentation by itself: of shape, of colours, and by filters.
 
-    Parameters
-    ----------
-    strength : float
-        Above 0; 1 is the end of the range that the strong augmentation draws from. Mirroring, gray, outlines
-        and inversion have one strength only.
-
-    Returns
-    -------
-    tuple of dict
-        Name to layer, which does the same whenever it is called, also the random filter.
+    Name to layer, which does the same whenever it is called, also the random filter. ``strength`` is above 0;
+    1 is the end of the range that the strong augmentation draws from. Mirroring, gray, outlines and inversion
+    have one strength only.
     """
     affine, colours, filters = AUGMENTATIONS["strong"]()
     (dull, vivid), (flat, hard) = colours.saturation, colours.contrast
@@ -86,20 +73,7 @@ def _fixed(layer: RandomChange, numbers: tuple[float, ...]) -> RandomChange:
 
 
 def changed(images: np.ndarray, layers: Sequence[keras.layers.Layer]) -> np.ndarray:
-    """Images as layers change them in training, one layer after the other.
-
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    layers : sequence of keras.layers.Layer
-        For example from :data:`illus.learn.augmentation.AUGMENTATIONS`.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, of the same shape.
-    """
+    """Images, uint8 (n, side, side, 3), as layers change them in training, one layer after the other."""
     x = keras.ops.convert_to_tensor(images.astype(np.float32))
     for layer in layers:
         x = layer(x, training=True)
@@ -109,16 +83,8 @@ def changed(images: np.ndarray, layers: Sequence[keras.layers.Layer]) -> np.ndar
 def in_three_strengths(images: np.ndarray) -> list[dict[str, np.ndarray]]:
     """Each change of the strong augmentation alone: of the first image its shape, then colours, then filters.
 
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, shape (3, side, side, 3).
-
-    Returns
-    -------
-    list of dict
-        One dict an image: ``image`` and the name of each change, to uint8 of shape (k, side, side, 3), with k
-        the ``STRENGTHS``, or 1 of what has one strength only.
+    ``images`` are uint8, shape (3, side, side, 3). One dict an image: ``image`` and the name of each change,
+    to uint8 of shape (k, side, side, 3), with k the ``STRENGTHS``, or 1 of what has one strength only.
     """
     rows = []
     for image, *strengths in zip(images, *map(single_changes, STRENGTHS), strict=True):

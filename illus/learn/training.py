@@ -107,10 +107,6 @@ def train(
     work : Path
         Folder for the array cache and for ``runs/<run_id>``.
 
-    Returns
-    -------
-    Record
-
     Raises
     ------
     ValueError

@@ -71,38 +71,20 @@ def bootstrap_f1(
         return 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))
 
 
-def interval(values: np.ndarray, coverage: float = 0.95) -> tuple[float, float]:
-    """The interval that holds the middle of resampled macro F1.
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The interval that holds the middle 95 % of resampled macro F1.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        float, shape (draws, k): F1 of classes, from :func:`bootstrap_f1`.
-    coverage : float, default 0.95
-        Share of the draws that lie in it.
+    ``values`` are float, shape (draws, k): F1 of classes, from :func:`bootstrap_f1`.
     """
-    tail = 100 * (1 - coverage) / 2
-    low, high = np.nanpercentile(np.nanmean(values, axis=1), [tail, 100 - tail])
+    low, high = np.nanpercentile(np.nanmean(values, axis=1), [2.5, 97.5])
     return float(low), float(high)
 
 
 def look_alikes(table: pd.DataFrame, folder: str | Path, least: int = 5) -> np.ndarray:
-    """The cluster of look-alikes of each image, for :func:`bootstrap_f1` where no concepts are known.
+    """Each image's cluster of look-alikes, for :func:`bootstrap_f1` where no concepts are known; int, (n,).
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``path``, ``class_name`` of readable images.
-    folder : str or Path
-        What its paths are relative to.
-    least : int, default 5
-        Number of clusters that a class must have. In one with fewer each image gets a number of its own:
-        drawn as one cluster, the class would not vary at all.
-
-    Returns
-    -------
-    numpy.ndarray
-        int, shape (n,), see :func:`illus.dataset.split.cluster_by_shape`.
+    ``table`` has ``path``, relative to ``folder``, and ``class_name``. In a class with fewer than ``least``
+    clusters each image gets a number of its own: drawn as one cluster, the class would not vary at all.
     """
     shapes = describe_images([Path(folder, path) for path in table.path])["shape"]
     clusters = pd.Series(cluster_by_shape(shapes, pd.factorize(table.class_name)[0], table.path), table.index)
@@ -113,17 +95,9 @@ def look_alikes(table: pd.DataFrame, folder: str | Path, least: int = 5) -> np.n
 def most_confused(table: pd.DataFrame, max_pairs: int = 10) -> pd.DataFrame:
     """The pairs of classes that are confused most often.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``path``, ``class_name``, ``predicted``, ``probability``.
-    max_pairs : int, default 10
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per unordered pair: ``pair`` (tuple of str), ``images`` (int), ``share`` of all errors
-        (float), ``paths`` (list of str, errors with the highest probability first).
+    ``table`` has ``path``, ``class_name``, ``predicted``, ``probability``. One row per unordered pair:
+    ``pair`` (tuple of str), ``images`` (int), ``share`` of all errors (float), ``paths`` (list of str, errors
+    with the highest probability first).
     """
     wrong = table[table.class_name != table.predicted]
     wrong = wrong.sort_values("probability", ascending=False, kind="stable")
@@ -138,20 +112,7 @@ def most_confused(table: pd.DataFrame, max_pairs: int = 10) -> pd.DataFrame:
 
 
 def calibration(table: pd.DataFrame, bins: int = 10) -> tuple[pd.DataFrame, float]:
-    """How often predictions of a given probability are right, in bins of equally many images.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``class_name``, ``predicted``, ``probability``.
-    bins : int, default 10
-
-    Returns
-    -------
-    curve : pandas.DataFrame
-    error : float
-        See :func:`illus.learn.calibration.calibration_error`.
-    """
+    """Curve and error of a table of predictions, see :func:`illus.learn.calibration.calibration_error`."""
     right = (table.class_name == table.predicted).to_numpy()
     return calibration_error(table.probability.to_numpy(), right, bins)
 

@@ -12,15 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from evaluate import (
-    Result,
-    Row,
-    atomic_write,
-    evaluate,
-    format_csv,
-    format_result,
-    trained_on,
-)
+from evaluate import Result, Row, atomic_write, evaluate, format_csv, format_result, trained_on
 from illus import profiles, work_folders
 from illus.files.overrides import NAME as OVERRIDES
 from illus.hashing import ROOT, digest
@@ -51,29 +43,10 @@ def score_folders(
 ) -> list[tuple[Result, list[Row]]]:
     """Score test folders as ``evaluate.py`` does, print the scores, and write them to the report.
 
-    What is newer than the weights, the scorer, the code of the report, and every file and folder of the
-    test folder is printed again, not computed.
-
-    Parameters
-    ----------
-    tests : sequence of Path
-        Class folders.
-    weights : Path
-        Weights file.
-    report : Path
-        Gets ``NAME.txt``, ``NAME.json``, ``NAME.csv`` and ``NAME.png`` for each folder.
-    labels : mapping of str to str, optional
-        What figures call a class.
-
-    Returns
-    -------
-    list of (evaluate.Result, list of dict)
-        Of each folder, as :func:`evaluate.evaluate` gives them.
-
-    Raises
-    ------
-    evaluate.EvaluationError
-        A folder or the weights cannot be used.
+    What is newer than the weights, the scorer, the code of the report, and every file and folder of the test
+    folder is printed again, not computed. Result and rows of each folder, as :func:`evaluate.evaluate` gives
+    them; ``labels`` are what figures call a class. evaluate.EvaluationError if a folder or the weights cannot
+    be used.
     """
     scored, code = [], [ROOT / "evaluate.py", *Path(__file__).parent.glob("*.py")]
     for test in tests:
@@ -99,22 +72,10 @@ def write_scores(
     head: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the scores of a test folder to a report; the text is written last.
+    """Write ``NAME.json``, ``NAME.csv``, ``NAME.png`` and ``NAME.txt`` to a report; the text is written last.
 
-    Parameters
-    ----------
-    report : Path
-        Existing folder.
-    name : str
-        Of the files: ``NAME.json``, ``NAME.csv``, ``NAME.png``, ``NAME.txt``.
-    result, rows
-        From :func:`evaluate.evaluate`.
-    class_names : sequence of str
-        In class order.
-    head : str, default ""
-        First line of the text.
-    labels : mapping of str to str, optional
-        What the figure calls a class.
+    ``result`` and ``rows`` are from :func:`evaluate.evaluate`; ``head`` is the first line of the text,
+    ``labels`` what the figure calls a class.
     """
     text = "\n".join(filter(None, [head, format_result(result, rows, class_names)])) + "\n"
     contents = {
@@ -140,15 +101,10 @@ def matrix_image(
 
 
 def run_notebooks(folder: Path) -> None:
-    """Execute the notebooks on a data set.
+    """Execute the notebooks on a data set; NotebookError if a cell failed.
 
     One that ran to its end is left out until it, the code, the class folders, the test folders or a person's
     decisions change. Cells on what was found on emoji20 stay only where that is executed in full.
-
-    Raises
-    ------
-    illus.report.pages.NotebookError
-        A cell failed.
     """
     sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py")]
     sources += [path for data in (folder, *work_folders.test_folders(folder)) for path in _all_of(data)]
@@ -170,18 +126,7 @@ def executed_dir(folder: Path) -> Path:
 
 
 def write_report(folder: Path) -> Path:
-    """Write the pages of a data set and their index.
-
-    Parameters
-    ----------
-    folder : Path
-        Class folders.
-
-    Returns
-    -------
-    Path
-        The index. For emoji20 it shows the recorded notebooks first.
-    """
+    """Write the pages of a data set and their index; its path. Recorded notebooks of emoji20 come first."""
     report, name = report_dir(folder), work_folders.work_dir(folder).name
     executed = sorted(executed_dir(folder).glob("[!.]*.ipynb"))
     sections = []

@@ -21,10 +21,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
     """Images of each class after each stage, as points on a logarithmic scale, one line a class.
 
-    Parameters
-    ----------
-    stages : pandas.DataFrame
-        Indexed by class name, one column per stage, numbers of images.
+    ``stages`` is indexed by class name and has one column per stage: numbers of images.
     """
     names = sorted(stages.index, key=natural_key)[::-1]
     rows, shown = np.arange(len(names)), stages.loc[names]
@@ -44,13 +41,9 @@ def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | N
 
 
 def shown_images(axes: Axes, before: pd.Series, shown: pd.Series) -> None:
-    """How often a class is shown in a pass: its images once, repetitions on top, and its size before.
+    """How often a class is shown in a pass: its images once, repetitions on top, and its size ``before``.
 
-    Parameters
-    ----------
-    before, shown : pandas.Series
-        Indexed by class name: images there are, images that are shown in a pass. Drawn from the top in
-        the order of ``before``.
+    Both are indexed by class name, and drawn from the top in the order of ``before``.
     """
     rows, once = np.arange(len(before)), np.minimum(before, shown[before.index])
     axes.barh(rows, once, color=BLUE, label="shown once")
@@ -60,19 +53,11 @@ def shown_images(axes: Axes, before: pd.Series, shown: pd.Series) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
-def seed_points(axes: Axes, table: pd.DataFrame, value: str, name: str = "name") -> None:
-    """One row per candidate: a point for each seed, and a bar at their mean.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per candidate and seed; candidates are drawn from the top in their order.
-    value, name : str
-        Columns: what is shown, and the candidate.
-    """
-    values = table.groupby(name, sort=False)[value]
+def seed_points(axes: Axes, table: pd.DataFrame, value: str) -> None:
+    """One row per candidate (column ``name``): a point for each seed, and a bar at their mean."""
+    values = table.groupby("name", sort=False)[value]
     rows = {key: row for row, key in enumerate(values.groups)}
-    axes.plot(table[value], table[name].map(rows), "o", color=BLUE, alpha=0.6, label="a seed")
+    axes.plot(table[value], table.name.map(rows), "o", color=BLUE, alpha=0.6, label="a seed")
     axes.plot(values.mean(), np.arange(len(rows)), "|", color="black", markersize=14, label="mean")
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -80,13 +65,7 @@ def seed_points(axes: Axes, table: pd.DataFrame, value: str, name: str = "name")
 
 
 def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
-    """Changes against a control with their intervals, and a dashed line at no change.
-
-    Parameters
-    ----------
-    changes : pandas.DataFrame
-        From :func:`illus.report.effects.against_control`, drawn from the top.
-    """
+    """Changes from :func:`illus.report.effects.against_control`, their intervals, and a line at no change."""
     rows = np.arange(len(changes))
     error = [changes.change - changes.low, changes.high - changes.change]
     axes.errorbar(
@@ -101,11 +80,8 @@ def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
 def learning_rates(axes: Axes, search: pd.DataFrame) -> None:
     """Scores over the learning rate, a line for each block and augmentation.
 
-    Parameters
-    ----------
-    search : pandas.DataFrame
-        One row per run: ``block``, ``augmentation``, ``budget`` (the same for all), ``learning_rate``,
-        ``val_macro_f1``.
+    ``search`` has one row per run: ``block``, ``augmentation``, ``budget`` (the same for all),
+    ``learning_rate``, ``val_macro_f1``.
     """
     search = search.sort_values("learning_rate", kind="stable")
     for names, rows in search.groupby(["block", "augmentation"]):
@@ -129,14 +105,7 @@ def class_seeds(
 ) -> None:
     """F1 of each class as a point for each run, in colours by candidate, a line from lowest to highest.
 
-    Parameters
-    ----------
-    class_f1 : mapping of str to sequence of numpy.ndarray
-        Candidate to the F1 of the classes in each of its runs.
-    labels : sequence of str
-        Of the classes, in their order; drawn from the left.
-    title : str, default "each point is a seed"
-        Of the legend.
+    ``class_f1`` are the F1 of the classes in each of a candidate's runs, ``labels`` the names of the classes.
     """
     colours = sns.color_palette(PALETTE)[: len(class_f1)]
     for place, (runs, colour) in enumerate(zip(class_f1.values(), colours, strict=True)):
@@ -145,14 +114,7 @@ def class_seeds(
         for run in runs:
             axes.plot(x, run, "o", color=colour, markersize=4)
     handles = [Line2D([], [], marker="o", color=colour) for colour in colours]
-    axes.legend(
-        handles,
-        list(class_f1),
-        title=title,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1),
-        ncols=2,
-    )
+    axes.legend(handles, list(class_f1), title=title, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     axes.set_xticks(
         range(len(labels)), list(map(literal, labels)), rotation=45, ha="right", rotation_mode="anchor"
     )
@@ -163,14 +125,7 @@ def class_seeds(
 def pair_distances(axes: Axes, distances: np.ndarray, kinds: Mapping[str, np.ndarray], near: float) -> None:
     """Histograms of the distances of candidate pairs up to 60, and the limit up to which they are copies.
 
-    Parameters
-    ----------
-    distances : numpy.ndarray
-        float, shape (n,).
-    kinds : mapping of str to numpy.ndarray
-        Name to bool, shape (n,): the pairs of one histogram.
-    near : float
-        See :class:`illus.copies.settings.DuplicateSettings`.
+    ``kinds`` are the pairs of a histogram, bool, shape (n,), by name.
     """
     values = [distances[rows] for rows in kinds.values()]
     axes.hist(
@@ -184,15 +139,7 @@ def pair_distances(axes: Axes, distances: np.ndarray, kinds: Mapping[str, np.nda
 def confusion_matrix(
     axes: Axes, rows: list[Row], class_names: Sequence[str], labels: Mapping[str, str] | None = None
 ) -> None:
-    """The confusion matrix of ``evaluate.py`` in the text size of a page, with names at its classes.
-
-    Parameters
-    ----------
-    rows : list of dict
-        From :func:`evaluate.evaluate`.
-    class_names : sequence of str
-        In class order.
-    """
+    """The confusion matrix of ``evaluate.py`` in the text size of a page, with ``labels`` at its classes."""
     draw_confusion_matrix(axes, rows, class_names)
     for axis in (axes.xaxis, axes.yaxis):
         names = [label.get_text() for label in axis.get_ticklabels()]

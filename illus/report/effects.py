@@ -13,20 +13,11 @@ from scipy import stats
 def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.DataFrame:
     """Changes of the mean against a control, with intervals that hold for all of them together.
 
-    The test of Dunnett (1955): the spread between seeds is pooled over all candidates, so that one whose
-    few seeds agree by chance gets no narrow interval, and comparing several with one control is allowed for.
+    The test of Dunnett (1955): the spread between seeds is pooled over all candidates, so that one whose few
+    seeds agree by chance gets no narrow interval, and comparing several with one control is allowed for.
 
-    Parameters
-    ----------
-    samples : mapping of str to sequence of float
-        Candidate to its value with each seed; at least two candidates, and two seeds in all but one.
-    control : str
-        The candidate that the others are compared with.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by the other candidates: ``change``, and ``low`` and ``high`` of the 95 % interval.
+    ``samples`` has at least two candidates, and two seeds in all but one. The result is indexed by the other
+    candidates: ``change``, and ``low`` and ``high`` of the 95 % interval.
     """
     others = [name for name in samples if name != control]
     test = stats.dunnett(*(samples[name] for name in others), control=samples[control], rng=0)

@@ -52,14 +52,7 @@ def literal(text: str) -> str:
 def class_bars(
     axes: Axes, counts: pd.Series, labels: Mapping[str, str] | None = None, color: str = BLUE
 ) -> None:
-    """Horizontal bars of images per class, in class order, with the numbers at their ends.
-
-    Parameters
-    ----------
-    counts : pandas.Series
-        Indexed by class name.
-    color : str, default ``BLUE``
-    """
+    """Horizontal bars of images per class, in class order, with the numbers at their ends."""
     names = sorted(counts.index, key=natural_key)[::-1]
     bars = axes.barh([literal((labels or {}).get(n, n)) for n in names], counts[names], color=color)
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
@@ -71,14 +64,9 @@ def class_bars(
 def precision_recall(
     axes: Axes, curves: Mapping[str, pd.DataFrame], marks: Sequence[tuple[float, float, str]] = ()
 ) -> None:
-    """Precision against recall.
+    """Precision against recall, a curve with these columns for each name, both 0 to 1.
 
-    Parameters
-    ----------
-    curves : mapping of str to pandas.DataFrame
-        Name to ``recall`` and ``precision``, both 0 to 1.
-    marks : sequence of (float, float, str)
-        Recall, precision and label of single points.
+    ``marks`` are recall, precision and label of single points.
     """
     for name, curve in curves.items():
         axes.plot(curve.recall, curve.precision, ".-", label=name, markersize=4)
@@ -97,17 +85,7 @@ def numbered(axes: Axes, text: str) -> None:
 
 
 def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clusters: int = 6) -> None:
-    """Points coloured by cluster, noise gray, with a legend.
-
-    Parameters
-    ----------
-    points : numpy.ndarray
-        float, shape (n, 2).
-    cluster : numpy.ndarray
-        int, shape (n,): -1 for noise, clusters by size from 0.
-    max_clusters : int, default 6
-        Limit of clusters that are shown.
-    """
+    """Points, float (n, 2), coloured by cluster, int (n,), from 0 by size; noise, -1, gray; with a legend."""
     colours = sns.color_palette(PALETTE, max_clusters)
     x, y = points.T
     noise = cluster < 0
@@ -132,16 +110,9 @@ def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
 def score_histogram(
     axes: Axes, scores: np.ndarray, threshold: float, kinds: Mapping[str, np.ndarray], bins: int = 80
 ) -> None:
-    """Histograms of scores with a logarithmic count, and the threshold.
+    """Histograms of scores with a logarithmic count, one for each of at most two kinds, and the threshold.
 
-    Parameters
-    ----------
-    scores : numpy.ndarray
-        float, shape (n,).
-    threshold : float
-    kinds : mapping of str to numpy.ndarray
-        Name to bool, shape (n,): the scores of a histogram; at most two.
-    bins : int, default 80
+    ``scores`` are float, shape (n,), ``kinds`` bool, shape (n,), by name.
     """
     edges = np.linspace(scores.min(), scores.max(), bins + 1)
     for (name, rows), colour in zip(kinds.items(), (BLUE, ORANGE), strict=False):
@@ -154,12 +125,8 @@ def score_histogram(
 def bars_of_seeds(axes: Axes, table: pd.DataFrame, value: str, group: str, kind: str) -> None:
     """Means over seeds as grouped bars, each seed as a dot.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per group, kind and seed.
-    value, group, kind : str
-        Columns: what is shown, what lies along the axis, what has a colour.
+    ``table`` has one row per group, kind and seed; ``value``, ``group`` and ``kind`` are its columns: what is
+    shown, what lies along the axis, what has a colour.
     """
     settings = {"data": table, "x": group, "y": value, "hue": kind, "ax": axes}
     sns.barplot(**settings, errorbar=None, palette=PALETTE, alpha=0.8)
@@ -171,12 +138,7 @@ def bars_of_seeds(axes: Axes, table: pd.DataFrame, value: str, group: str, kind:
 def sweep_lines(axes: Axes, table: pd.DataFrame, setting: str, chosen: float) -> None:
     """F1 of each set against the values of one setting, with a line at the chosen value.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns ``setting``, ``value``, ``set``, ``f1``; sets without F1 are left out.
-    setting : str
-    chosen : float
+    ``table`` has ``setting``, ``value``, ``set``, ``f1``; sets without F1 are left out.
     """
     rows = table[(table.setting == setting) & table.f1.notna()]
     for (name, line), colour in zip(
@@ -195,14 +157,8 @@ def roc_curves(
 ) -> None:
     """Receiver operating characteristics, with a logarithmic false positive rate, and their areas.
 
-    Parameters
-    ----------
-    truth : numpy.ndarray
-        bool, shape (n,), with both kinds.
-    scores : mapping of str to numpy.ndarray
-        Name to float, shape (n,).
-    kinds : (str, str), optional
-        What is wrongly and what is rightly called positive, for the axes' names.
+    ``truth`` is bool, shape (n,), with both kinds, ``scores`` float, shape (n,), by name; ``kinds`` says for
+    the axes' names what is wrongly and what is rightly called positive.
     """
     for (name, score), colour in zip(scores.items(), sns.color_palette(PALETTE), strict=False):
         false, true, _ = roc_curve(truth, score)
@@ -223,11 +179,8 @@ def label_log_axis(axis: Axis) -> None:
 def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.DataFrame]]) -> None:
     """Loss (left) and macro F1 (right) by epoch: dashed for augmented training images, solid for validation.
 
-    Parameters
-    ----------
-    curves : mapping of str to sequence of pandas.DataFrame
-        Name of a candidate to the history of each seed: ``epoch``, ``loss``, ``macro_f1``, ``val_loss``,
-        ``val_macro_f1``.
+    ``curves`` are a candidate's histories, one for each seed: ``epoch``, ``loss``, ``macro_f1``,
+    ``val_loss``, ``val_macro_f1``.
     """
     for (name, histories), colour in zip(curves.items(), sns.color_palette(PALETTE), strict=False):
         for number, history in enumerate(histories):
@@ -246,10 +199,7 @@ def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.Da
 def curves_by_time(axes: Axes, curves: pd.DataFrame) -> None:
     """Macro F1 on validation by minutes of training, one line per method.
 
-    Parameters
-    ----------
-    curves : pandas.DataFrame
-        One row per epoch: ``method``, ``seconds`` since the start of training, ``macro_f1``.
+    ``curves`` has one row per epoch: ``method``, ``seconds`` since the start of training, ``macro_f1``.
     """
     for method, rows in curves.groupby("method", sort=False):
         axes.plot(rows.seconds / 60, rows.macro_f1, ".-", label=method)
@@ -260,11 +210,7 @@ def curves_by_time(axes: Axes, curves: pd.DataFrame) -> None:
 def architecture(axes: Axes, shapes: Sequence[tuple[str, int, int]]) -> None:
     """A network from left to right: boxes as high as a feature map, and wider the more channels it has.
 
-    Parameters
-    ----------
-    shapes : sequence of (str, int, int)
-        From :func:`illus.learn.networks.feature_map_shapes`: name, side in pixels (1 for a vector),
-        channels.
+    ``shapes`` are from :func:`illus.learn.networks.feature_map_shapes`.
     """
     x = 0.0
     for name, side, channels in shapes:
@@ -288,13 +234,7 @@ def class_f1_bars(
     counts: pd.Series,
     labels: Mapping[str, str] | None = None,
 ) -> None:
-    """F1 of each class with its interval, and the number of images beside its name.
-
-    Parameters
-    ----------
-    f1, low, high, counts : pandas.Series
-        Indexed by class name: F1, the bounds of its 95 % interval, images.
-    """
+    """F1 of each class with its 95 % interval, and the number of images beside its name."""
     names = sorted(f1.index, key=natural_key)[::-1]
     errors = np.clip([f1[names] - low[names], high[names] - f1[names]], 0, None)
     axes.barh(names, f1[names], xerr=errors, color=BLUE, error_kw={"elinewidth": 1, "capsize": 2})
@@ -304,15 +244,7 @@ def class_f1_bars(
 
 
 def reliability(axes: Axes, curve: pd.DataFrame, error: float, name: str) -> None:
-    """A reliability diagram; the diagonal stands for perfect calibration.
-
-    Parameters
-    ----------
-    curve, error
-        From :func:`illus.report.analysis.calibration`.
-    name : str
-        Of the curve, in the legend.
-    """
+    """A reliability diagram, see :func:`illus.report.analysis.calibration`; the diagonal is perfect."""
     axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.8)
     axes.plot(curve.probability, curve.accuracy, "o-", label=f"{name} (mean difference {error:.3f})")
     axes.set(

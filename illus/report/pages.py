@@ -44,29 +44,12 @@ class Section:
 
 
 def execute_notebook(path: Path, out: Path, without_tag: str = "") -> float:
-    """Run a notebook from top to bottom in a new kernel, in the current folder.
+    """Run a notebook from top to bottom in a new kernel, in the current folder; seconds that it took.
 
-    Shows the cell that runs where standard error is a terminal.
-
-    Parameters
-    ----------
-    path : Path
-        Is not changed.
-    out : Path
-        Where the executed notebook goes. One that fails or is interrupted is no result: it goes, with the
-        cells until then, to the same name in the folder ``FAILED`` beside, and an older ``out`` stays.
-    without_tag : str, default ""
-        Cells with this tag are left out.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    NotebookError
-        A cell raised an error, or ended its kernel.
+    Shows the cell that runs where standard error is a terminal. ``path`` is not changed; cells with the tag
+    ``without_tag`` are left out. A notebook that fails or is interrupted is no result: it goes, with the
+    cells until then, to the same name in the folder ``FAILED`` beside ``out``, and an older ``out`` stays.
+    :class:`NotebookError` if a cell raised an error, or ended its kernel.
     """
     notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
     notebook.cells = [cell for cell in notebook.cells if without_tag not in cell.metadata.get("tags", [])]
@@ -169,21 +152,10 @@ def scores_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def write_index(folder: Path, name: str, sections: Sequence[Section]) -> Path:
-    """Write ``index.html``: the scores in the folder, the sections, and the confusion matrices.
+    """Write ``index.html``: the scores in the folder, the sections, and the confusion matrices; its path.
 
-    Parameters
-    ----------
-    folder : Path
-        Where pages, scores and matrices lie.
-    name : str
-        Of the data set.
-    sections : sequence of Section
-        Those without pages are left out.
-
-    Returns
-    -------
-    Path
-        The index.
+    Pages, scores and matrices lie in ``folder``; ``name`` is that of the data set. Sections without pages are
+    left out.
     """
     scores = scores_in(folder)
     matrices = [(f"{score['title']}.png", score["title"]) for score in scores]

@@ -8,11 +8,8 @@ import pandas as pd
 def provenance(tables: Mapping[str, pd.DataFrame]) -> str:
     """Where recorded rows come from, a line for each table: the file, its rows, code and machine.
 
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-        The file, as it is shown, to the rows that were used of it; with ``code``, and ``device``, ``backend``
-        and ``seconds`` where it has them.
+    ``tables`` has the rows that were used of a file; with ``code``, and ``device``, ``backend`` and
+    ``seconds`` where it has them.
     """
     return "\n".join(_line(rows, source) for source, rows in tables.items())
 

@@ -42,29 +42,21 @@ def write_review(
     labels: pd.DataFrame | None = None,
     overrides: pd.DataFrame | None = None,
 ) -> Path:
-    """Write the page on which a person reviews what the stages found.
+    """Write the page on which a person reviews what the stages found, and return its path.
 
     Parameters
     ----------
-    catalog : pandas.DataFrame
-        From :func:`illus.files.catalog.scan`.
-    duplicates : pandas.DataFrame
-        From :func:`illus.copies.duplicates.find_duplicates`; ``copy_of`` may be empty or missing in a row.
-    photos : pandas.DataFrame
-        From :func:`illus.photos.finder.find_photos`.
+    catalog, duplicates, photos : pandas.DataFrame
+        From :func:`illus.files.catalog.scan`, :func:`illus.copies.duplicates.find_duplicates` and
+        :func:`illus.photos.finder.find_photos`.
     folder : str or Path
         What their paths are relative to.
     out : str or Path
         The HTML file; its folder is made.
     labels : pandas.DataFrame, optional
-        ``path``, ``class_name``, ``suggested``, ``score``, higher where it is surer that the label is wrong.
+        From :func:`illus.learn.labels.find_label_errors`.
     overrides : pandas.DataFrame, optional
-        From :func:`illus.files.overrides.read_overrides`: decisions that the page starts with.
-
-    Returns
-    -------
-    Path
-        ``out``.
+        Decisions that the page starts with, from :func:`illus.files.overrides.read_overrides`.
 
     Raises
     ------
@@ -243,8 +235,8 @@ def thumbnail(path: str | Path) -> str:
 def fill_page(data: dict[str, object], thumbnails: list[str]) -> str:
     """The page: template, style and script of this folder, with data that cannot end their element.
 
-    Only this style and this script may run: their hashes are in the page's content security policy. The
-    data are JSON without ``<``, and the script shows texts as text.
+    Only this style and this script may run: their hashes are in the page's content security policy. The data
+    are JSON without ``<``, and the script shows texts as text.
     """
     style, script = ((ASSETS / f"review.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     text = json.dumps(data, allow_nan=False)

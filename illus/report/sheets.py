@@ -28,18 +28,7 @@ def class_gallery(
     size: int = 64,
     seed: int = 0,
 ) -> None:
-    """One row of randomly drawn images per class.
-
-    Parameters
-    ----------
-    catalog : pandas.DataFrame
-        ``path``, ``class_name``; readable files only.
-    columns : int, default 18
-        Limit of images in a row.
-    size : int, default 64
-        Side of an image in pixels.
-    seed : int, default 0
-    """
+    """One row of at most ``columns`` randomly drawn images per class of a catalog, ``size`` pixels wide."""
     names = sorted(catalog.class_name.unique(), key=natural_key)
     rows = []
     for name in names:
@@ -56,18 +45,9 @@ def image_rows(
     columns: int | None = None,
     size: int = 64,
 ) -> None:
-    """Rows of images, each with a label at its left.
+    """Rows of images of ``size`` pixels, each with a label at its left; an empty path leaves its place white.
 
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        Paths of images; an empty one leaves its place white.
-    labels : sequence of str
-        One per row.
-    columns : int, optional
-        Limit of images in a row; by default that of the longest row.
-    size : int, default 64
-        Side of an image in pixels.
+    At most ``columns`` in a row; by default as many as the longest row has.
     """
     columns = columns or max(map(len, rows), default=1)
     sheet = np.full((max(1, len(rows)) * size, columns * size, 3), 255, np.uint8)
@@ -96,11 +76,7 @@ def show_sheet(axes: Axes, sheet: np.ndarray, labels: Sequence[str]) -> None:
 def series_sheet(axes: Axes, rows: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     """Rows of images, each row of several series, with a name above the first image of a series.
 
-    Parameters
-    ----------
-    rows : mapping of str to mapping of str to numpy.ndarray
-        Label of a row to its series; name of a series to uint8 images, shape (k, side, side, 3). At least one
-        row, all images of one size.
+    Label of a row to its series, name of a series to uint8 images, shape (k, side, side, 3), all of one size.
     """
     head, gap, strips = 18, 10, []
     for number, series in enumerate(rows.values()):
@@ -126,16 +102,7 @@ def pairs_sheet(
 ) -> None:
     """Pairs or longer rows of images, each under its caption; the word ``none`` if there are none.
 
-    Parameters
-    ----------
-    pairs : sequence of sequence of str
-        Paths of images.
-    captions : sequence of str
-        One per pair, of one or more lines.
-    columns : int, default 6
-        Pairs beside one another.
-    size : int, default 72
-        Side of an image in pixels.
+    ``pairs`` are paths, ``columns`` pairs stand beside one another, an image is ``size`` pixels wide.
     """
     width = max(map(len, pairs), default=2) * size + 16
     head = 4 + 14 * max((caption.count("\n") + 1 for caption in captions), default=1)
@@ -155,14 +122,8 @@ def pairs_sheet(
 def unlike(features: np.ndarray, count: int) -> np.ndarray:
     """Positions of ``count`` rows that differ: each is the farthest from those before it (Gonzalez 1985).
 
-    For sheets that should not show one thing many times. The first row comes first.
-
-    Parameters
-    ----------
-    features : numpy.ndarray
-        float, shape (n, d).
-    count : int
-        At most n are returned.
+    For sheets that should not show one thing many times. ``features`` are float, shape (n, d); the first row
+    comes first, and at most n are returned.
     """
     chosen = [0][: len(features)]
     while 0 < len(chosen) < min(count, len(features)):
@@ -178,16 +139,9 @@ def mean_images(
     labels: Mapping[str, str] | None = None,
     columns: int = 10,
 ) -> None:
-    """The mean image of each class, in class order, with its name above.
+    """The mean image of each class, in class order, with its name above; ``columns`` in a row.
 
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    class_names : pandas.Series
-        Of str, shape (n,).
-    columns : int, default 10
-        Means in a row.
+    ``images`` are uint8, shape (n, side, side, 3), ``class_names`` of str, shape (n,).
     """
     names, side = sorted(class_names.unique(), key=natural_key), images.shape[1]
     captions = [(labels or {}).get(name, name).replace(" ", "\n", 1) for name in names]
@@ -215,14 +169,8 @@ def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
 def thumbnail_scatter(axes: Axes, points: np.ndarray, thumbnails: np.ndarray, cells: int = 24) -> None:
     """A scatter plot of thumbnails, one for each occupied cell of a grid; outliers are left out.
 
-    Parameters
-    ----------
-    points : numpy.ndarray
-        float, shape (n, 2).
-    thumbnails : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    cells : int, default 24
-        Along a side of the grid.
+    ``points`` are float, shape (n, 2), ``thumbnails`` uint8, shape (n, side, side, 3), and ``cells`` those
+    along a side of the grid.
     """
     low, high = np.percentile(points, [0.5, 99.5], axis=0)
     places = ((points - low) / np.maximum(high - low, 1e-9) * cells).astype(int)
@@ -239,12 +187,7 @@ def reconstruction_sheet(
 ) -> None:
     """Images, their reconstructions by an autoencoder, and three times the difference, in three rows.
 
-    Parameters
-    ----------
-    originals, reconstructions : sequence of numpy.ndarray
-        uint8, shape (height, width, 3), an image's like its reconstruction's.
-    size : int, default 96
-        Side of an image in pixels.
+    Both are uint8, shape (height, width, 3), an image's like its reconstruction's; shown ``size`` px wide.
     """
     columns = []
     for original, made in zip(originals, reconstructions, strict=True):
@@ -259,18 +202,8 @@ def activation_sheet(
 ) -> None:
     """Images in a row, with captions above, and below them the same images under their heat maps.
 
-    Parameters
-    ----------
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    maps : numpy.ndarray
-        float, shape (n, h, w), 0 to 1, from :func:`illus.report.analysis.class_activation`.
-    captions : sequence of str, length n
-        Long lines are wrapped.
-    title : str, default ""
-        Above the captions.
-    size : int, default 96
-        Side of an image in pixels.
+    ``images`` are uint8, shape (n, side, side, 3), ``maps`` float from 0 to 1, shape (n, h, w), from
+    :func:`illus.report.analysis.class_activation`. Long lines of captions are wrapped.
     """
     shown = [_enlarged(image, size) for image in images]
     levels = [(255 * cv2.resize(m, (size, size)).clip(0, 1)).astype(np.uint8) for m in maps]

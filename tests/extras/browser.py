@@ -109,11 +109,6 @@ class Browser:
             else:
                 raise RuntimeError(f"the page did not see the key {key!r}")
 
-    def click(self, text, within="document"):
-        """Click the first button whose text begins so."""
-        starts = f"button => button.textContent.startsWith({json.dumps(text)})"
-        self.run(f"[...{within}.querySelectorAll('button')].find({starts}).click()")
-
     def problems(self):
         """Errors, refused scripts, dialogs and requests other than for the page itself."""
         self.run("1")
@@ -129,8 +124,3 @@ class Browser:
             ):
                 found.append(what["request"]["url"])
         return found
-
-    def screenshot(self, path):
-        import base64
-
-        Path(path).write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))

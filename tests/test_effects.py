@@ -1,0 +1,38 @@
+"""What differences between runs mean, with answers known by hand."""
+
+import pandas as pd
+import pytest
+
+from illus.report.effects import against_control, at_the_edge
+
+
+def test_changes_against_a_control_by_hand():
+    """Three candidates, two seeds each: the pooled standard deviation is 0.1 * sqrt(2)."""
+    samples = {"none": [0.1, 0.3], "same": [0.1, 0.3], "more": [10.1, 10.3]}
+    changes = against_control(samples, "none")
+    assert changes.index.tolist() == ["same", "more"]
+    assert changes.change.tolist() == pytest.approx([0, 10])
+    assert changes.low["same"] < 0 < changes.high["same"]
+    assert changes.low["more"] > 9
+    # Dunnett's constant for two comparisons and three degrees of freedom is 3.866
+    half = (changes.high - changes.low) / 2
+    assert half.tolist() == pytest.approx([3.866 * 0.1 * 2**0.5] * 2, rel=0.02)
+
+
+def test_candidates_that_agree_by_chance_get_no_narrow_interval():
+    steady = against_control({"none": [0.1, 0.5, 0.9], "a": [0.5, 0.51, 0.49]}, "none")
+    assert steady.high["a"] - steady.low["a"] > 0.5
+
+
+def test_cells_whose_best_rate_is_the_highest_are_counted():
+    rows = pd.DataFrame(
+        [
+            ("d", "plain", "flip", 0.1, 0),
+            ("d", "plain", "flip", 0.2, 1),
+            ("d", "plain", "strong", 0.1, 1),
+            ("d", "plain", "strong", 0.2, 0),
+            ("e", "plain", "strong", 0.1, 1),
+        ],
+        columns=["data_hash", "block", "augmentation", "learning_rate", "tuned"],
+    )
+    assert at_the_edge(rows) == (2, 3)
