@@ -551,7 +551,7 @@ SETTINGS: Checks = {  # of a network, and which values are accepted
 }
 ALL_SETTINGS: Checks = SETTINGS | {"temperature": lambda value: 1e-3 < value < 1e3}
 FIELDS: Checks = {  # of a description
-    "class_names": lambda value: type(value) is list and are_names(value),
+    "class_names": lambda value: type(value) is list and 0 < len(set(value)) == len(value),
     "input_size": lambda value: is_whole(value, MAX_INPUT_SIZE),
     "fit": lambda value: value in FITS,
     "training": lambda value: isinstance(value, dict),
@@ -562,11 +562,6 @@ FIELDS: Checks = {  # of a description
 def is_whole(value: object, most: int) -> bool:
     """Whether a value is a whole number from 1 to ``most``."""
     return type(value) is int and 1 <= value <= most
-
-
-def are_names(values: list) -> bool:
-    """Whether these are printable texts, at least one, and none twice."""
-    return all(map(str.isprintable, values)) and 0 < len(set(values)) == len(values)
 
 
 def wrong_in(values: Mapping[str, Any], checks: Checks) -> list[str]:
@@ -587,8 +582,9 @@ class Description:
 
     def __post_init__(self) -> None:
         """Refuse fields that cannot be used: they may come from a stranger's file."""
-        if wrong := wrong_in(vars(self), FIELDS):
-            raise EvaluationError(f"the description is damaged: {', '.join(wrong)}")
+        wrong = wrong_in(vars(self), FIELDS)
+        if wrong or not all(map(str.isprintable, self.class_names)):
+            raise EvaluationError(f"the description is damaged: {', '.join(wrong) or 'class_names'}")
 
     @property
     def settings(self) -> dict:
@@ -613,6 +609,7 @@ def read_description(weights: PathLike) -> Description:
 
 def build_model(weights: PathLike, description: Description, arrays: Mapping) -> "keras.Model":
     """The network of what :func:`inspect_weights` found; raises :class:`EvaluationError`."""
+    import_keras()  # whose faults are not those of the file
     try:
         return build_network(description.settings, arrays)
     except EvaluationError as error:
@@ -739,7 +736,7 @@ def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
 
 @contextlib.contextmanager
 def read_ahead(paths: Iterable[Path], size: int, fit: str) -> Iterator[Iterator[Fitted]]:
-    """Inside it, a thread a core calls :func:`read_fitted` as far ahead as memory allows; gives the answers."""
+    """Inside it, threads call :func:`read_fitted` as far ahead as memory allows; gives what it returned."""
     window = max(1, min(READ_AHEAD_FILES, READ_AHEAD_BYTES // (3 * size**2)))
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     calls = (pool.submit(read_fitted, path, size, fit) for path in paths)
@@ -901,16 +898,12 @@ def trained_on(training: dict) -> str:
     return f"trained on {name} ({known})" if name else f"trained on {known}"
 
 
-def scored_pairs(rows: list[Row]) -> Iterator[tuple[str, ...]]:
-    """The true classes and the predicted ones of the files that could be read."""
-    return zip(*((row["class_name"], row["predicted"]) for row in rows if row["predicted"]), strict=True)
-
-
 def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -> str:
     """The report that graders read: per-class scores, macro F1, micro F1, and the unreadable files."""
     from sklearn.metrics import classification_report
 
-    y_true, y_pred = scored_pairs(rows)
+    scored = [row for row in rows if row["predicted"]]
+    y_true, y_pred = [row["class_name"] for row in scored], [row["predicted"] for row in scored]
     labels, n_images, seconds = list(result["per_class"]), result["n_images"], result["seconds"]
     report = classification_report(y_true, y_pred, labels=labels, digits=4, zero_division=0)
     # Where classes are missing, scikit-learn prints a micro average over the others instead of accuracy.
@@ -932,9 +925,9 @@ def draw_confusion_matrix(axes: "Axes", rows: list[Row], class_names: Sequence[s
     """Draw the confusion matrix of the scored ``rows`` of :func:`evaluate`, as shares of each true class."""
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-    y_true, y_pred = scored_pairs(rows)
-    labels = [name for name in class_names if name in {*y_true, *y_pred}]
-    shares = confusion_matrix(y_true, y_pred, labels=labels, normalize="true")
+    pairs = [(row["class_name"], row["predicted"]) for row in rows if row["predicted"]]
+    labels = [name for name in class_names if any(name in pair for pair in pairs)]
+    shares = confusion_matrix(*zip(*pairs, strict=True), labels=labels, normalize="true")
     display = ConfusionMatrixDisplay(shares, display_labels=labels)
     style = {"cmap": "Blues", "values_format": ".2f", "xticks_rotation": "vertical", "colorbar": False}
     display.plot(ax=axes, text_kw={"fontsize": 6}, im_kw={"vmin": 0, "vmax": 1}, **style)
