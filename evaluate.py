@@ -226,7 +226,7 @@ MAX_FILE_BYTES, MAX_PIXELS = 100_000_000, 50_000_000
 MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans: a progressive JPEG is decoded once for each scan
 MAX_STRIPS = 100_000  # or other numbers in a tag of a TIFF: Pillow makes a Python object of each
 LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, which bounds the memory of all threads
-PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
+PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_PIXELS = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")  # optional chunks that change what is seen
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 TIFF_STARTS = (b"II*\0", b"MM\0*")  # no BigTIFF: it is for files larger than any that is read
@@ -289,7 +289,7 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def without_metadata(data: bytes) -> bytes:
-    """A PNG without optional chunks that say nothing of its pixels or are damaged, and with an end marker."""
+    """A PNG without optional chunks that say nothing of its pixels, or are damaged, which is none of them."""
     if not data.startswith(PNG_START):
         return data
     parts, at = [PNG_START], len(PNG_START)
@@ -300,9 +300,7 @@ def without_metadata(data: bytes) -> bytes:
         if not optional or (kind in PNG_PIXELS and data[end - 4 : end] == checksum.to_bytes(4, "big")):
             parts.append(data[at:end])
         at = end
-    if at <= len(data):
-        parts.append(data[at:] or PNG_END)
-    return b"".join(parts)
+    return b"".join([*parts, data[at:]])
 
 
 def scale_transparency(image: Image.Image, bits: int) -> None:
@@ -347,8 +345,6 @@ def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = W
         image = load(image)
     with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
         ImageOps.exif_transpose(image, in_place=True)
-    if image.mode == "1":  # of which Pillow misses the transparent level
-        image = image.convert("L")
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
         levels = np.asarray(image).astype(np.int64)
         alpha = np.where(levels == image.info.get("transparency", -1), 0, 255)
@@ -495,8 +491,8 @@ def sort_folders(folder: PathLike) -> tuple[dict[str, Path], list[str]]:
         else:
             classes[names[path]] = path
     if not classes:
-        found = f", only {shorten_list(others)}" if others else ""
-        raise EvaluationError(f"no class folders in {folder}, with files that could be images{found}")
+        found = f": {shorten_list(others)}" if others else ""
+        raise EvaluationError(f"no class folders in {folder} with files that could be images{found}")
     return classes, others
 
 

@@ -83,7 +83,7 @@ def test_files_in_natural_order_with_nested_ones_and_without_junk(tmp_path):
         ("nowhere", "no such folder"),
         ("file", "not a folder"),
         ("empty", "no class folders"),
-        ("notes", "only a, b"),
+        ("notes", "could be images: a, b"),
     ],
 )
 def test_bad_folders(tmp_path, name, message):

@@ -59,6 +59,7 @@ TAGS = {"width": 256, "height": 257, "white": 262, "counts": 279, "tile_width": 
             for name in ("packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate")
         ),
         ("PNG", {"exif": b"Exif\0\0 not a TIFF header"}),
+        ("TIFF", {"icc_profile": bytes(200_000)}),
     ],
     ids=str,
 )
@@ -305,5 +306,8 @@ def test_fit(fit, corner, left):
     assert fitted.shape == (24, 24, 3)
     for place, colour in (((0, 0), corner), ((12, 0), left), ((12, 12), RED)):
         assert fitted[place].tolist() == list(colour)
+    fine = 255 * (np.indices((48, 48)).sum(0) // 2 % 2).astype(np.uint8)
+    averaged = fit_image(np.dstack([fine] * 3), 6, fit)
+    assert abs(averaged.astype(int) - 127).max() < 3, "what is seen does not depend on where pixels are taken"
     for shape in ((1, 1), (1, 5000), (5000, 1)):
         assert (fit_image(np.zeros((*shape, 3), np.uint8), 48, fit) == 0).any()
