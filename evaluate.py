@@ -3,20 +3,21 @@
     python evaluate.py ./test ./weights/best.h5
 
 Needs only the libraries of requirements.txt and a weights file, which also holds the class names, the input
-size and how an image is fitted to it. Training imports this file for two rules: how an image is decoded, and
-in which order the classes are. What loads slowly is imported in functions: bad input is reported at once.
+size and how an image is fitted to it. Training imports the network, the reading of images and the class order
+from here. What loads slowly is imported in functions: bad input is reported at once.
 """
 
 import argparse
 import contextlib
 import csv
-import gc
+import faulthandler
 import io
 import json
 import logging
 import math
 import os
 import re
+import shutil
 import signal
 import stat
 import struct
@@ -33,12 +34,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import DEVNULL, PIPE, run
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 if __name__ == "__main__":  # Ctrl-C during the imports below, when main() cannot handle it yet
-    gc.set_threshold(100_000)  # else looking for garbage, of which there is none, is a fifth of the imports
     signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"evaluate.py: interrupted\n"), os._exit(130)))
 
 import cv2
@@ -53,77 +53,9 @@ if TYPE_CHECKING:
     from keras import KerasTensor
     from matplotlib.axes import Axes
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
-PNG_PIXELS = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")  # optional chunks that change what is seen
-JPEG_END = b"\xff\xd9"
-ANIMATED = ("GIF", "PNG", "WEBP")
-TIFF_STARTS = (b"II*\0", b"MM\0*")  # no BigTIFF: it is for files larger than any that is read
-TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg")
-FITS = ("pad", "stretch", "crop")
-WHITE = (255, 255, 255)
-JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "icon\r"})
-SYSTEM_FOLDERS = frozenset(  # in lower case; hidden ones are left out, too
-    (
-        "__macosx",
-        "__pycache__",
-        "@eadir",
-        "@recycle",
-        "#recycle",
-        "#snapshot",
-        "$recycle.bin",
-        "lost+found",
-        "system volume information",
-    )
-)
-# fmt: off
-IMAGE_ENDINGS = (  # those of the second line are not read, but reported
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
-    ".heic", ".heif", ".avif", ".jp2", ".svg", ".ico", ".psd")
-# fmt: on
-IMAGE_START = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM....\0{4}", re.DOTALL)
-FIGURE_ENDINGS = (".png", ".pdf", ".svg")
-
-# Limits of an image file.
-MAX_FILE_BYTES, MAX_PIXELS = 100_000_000, 50_000_000
-MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans: a progressive JPEG is decoded once for each scan
-MAX_STRIPS = 100_000  # or other numbers in a tag of a TIFF: Pillow makes a Python object of each
-LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, which bounds the memory of all threads
-READ_AHEAD_BYTES, READ_AHEAD_FILES = 64_000_000, 8192  # decoded images that wait for the network
-BATCH_SIZE, MAX_BATCH_SIZE = 64, 4096  # what the layers give for 64 images may stay in the processor's cache
-
-# Limits of a weights file. HDF5 is read by a child process, because the library can hang or crash on it.
-MAX_WEIGHTS_BYTES = 200_000_000
-MAX_TEXT_BYTES = 8_000_000  # everything but the weights: the description, Keras's own, the tables of HDF5
-MAX_DESCRIPTION_CHARS = 1_000_000
-MAX_OBJECTS = 5_000  # groups and arrays
-MAX_BLOCKS, MAX_WIDTH, MAX_INPUT_SIZE = 100, 4096, 1024  # blocks of all members together
-MAX_ACTIVATION = 16_000_000  # numbers in the output of a layer for one image
-MAX_BATCH_ACTIVATION = 128_000_000  # for the batches at once, which become smaller where it is exceeded
-CHILD_CPU_SECONDS, CHILD_SECONDS = 1.2, 4  # processor time (not on Windows); wall time, without imports
-MAX_ANSWER_BYTES, MAX_MESSAGE_CHARS = 10_000_000, 1_000  # no description with its shapes is as long
-DESCRIBE_MODE = "--describe-weights"  # the hidden argument that makes this file the child process
-
-# What a network can be: see build_network.
-BLOCKS = ("plain", "residual", "squeeze-excite")
-CHANNELS = ("rgb", "gray", "edges", "rgb+edges")
-NORMALISATIONS = ("scale", "ink", "channel")
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32) / 8
-SETTINGS: dict[str, Callable[[Any], bool]] = {
-    "block": lambda value: value in BLOCKS,
-    "width": lambda value: type(value) is int and 0 < value <= MAX_WIDTH,
-    "blocks": lambda value: len(value) < 10 and all(type(n) is int and n > 0 for n in value),
-    "dropout": lambda value: 0 <= value < 1,
-    "stem_stride": lambda value: type(value) is int and 0 < value < 10,
-    "channels": lambda value: value in CHANNELS,
-    "normalisation": lambda value: value in NORMALISATIONS,
-}
-
 PathLike = Path | str
-Shape = tuple[int, ...]
-Found = tuple["Description", dict[str, np.ndarray]]  # what a weights file says of its model, and its weights
 Colour = tuple[int, int, int]
+Found = tuple["Description", dict[str, np.ndarray]]  # what a weights file says of its model, and its weights
 Fitted = np.ndarray | str  # an image, or the reason why it is unreadable
 Row = dict[str, str]
 decoding_large_image, redirecting_stderr = threading.Lock(), threading.Lock()
@@ -133,312 +65,19 @@ class ImageDecodeError(ValueError):
     """A file cannot be read as an image; the message says why."""
 
 
-class TransientError(ImageDecodeError):
-    """A file could not be read this time, for a reason that is not in its bytes: read it again later."""
-
-
 class EvaluationError(ValueError):
     """The test folder or the weights file cannot be used; the message says why."""
 
 
-# --- Decoding an image ---------------------------------------------------------------------------
-def open_image(data: bytes) -> Image.Image:
-    """Check the bytes of a file and open them as an image, without decoding the pixels.
-
-    The format is decided by the content; ``format``, ``mode`` and ``size`` of the result are those of the
-    file. Raises :class:`ImageDecodeError` for a file in none of ``FORMATS``, for more than ``MAX_PIXELS``
-    pixels, and for a JPEG or TIFF that would take minutes to decode, or whose gray levels mean nothing.
-    """
-    too_large = ImageDecodeError(f"more than {MAX_PIXELS:,} pixels")
-    if not data:
-        raise ImageDecodeError("empty file")
-    try:
-        if data[:4] in TIFF_STARTS:
-            check_tiff_tags(data)
-        if data.startswith(PNG_START):
-            data = without_metadata(data)
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        n_pixels = image.width * image.height
-        if n_pixels > MAX_PIXELS:
-            raise too_large
-        if isinstance(image, tiff.TiffImageFile):
-            check_tiff(image, len(data))
-    except ImageDecodeError:
-        raise
-    except MemoryError:
-        raise TransientError("not enough memory") from None
-    except (Image.UnidentifiedImageError, struct.error):
-        kind = "a TIFF of a kind that is not read, or damaged" if data[:4] in TIFF_STARTS else ""
-        raise ImageDecodeError(kind or f"not a {', '.join(FORMATS)} image") from None
-    except Image.DecompressionBombError:
-        raise too_large from None
-    except Exception as error:
-        raise ImageDecodeError(f"damaged: {error}") from None
-    jpeg = isinstance(image, JpegImageFile) or image.info.get("compression") == "jpeg"
-    if jpeg and n_pixels * data.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
-        raise ImageDecodeError("too many scans for its size")
-    if image.format == "PNG":
-        scale_transparency(image, data[24])
-    return image
-
-
-def without_metadata(data: bytes) -> bytes:
-    """A PNG without optional chunks that say nothing of its pixels, or whose checksum is wrong: a fault in
-    those is none of the pixels. An end marker is added where nothing else is missing."""
-    parts, at = [data[:8]], 8
-    while at + 12 <= len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        optional, checksum = data[at + 4] & 32, int.from_bytes(data[end - 4 : end], "big")
-        if not optional or (
-            data[at + 4 : at + 8] in PNG_PIXELS and checksum == zlib.crc32(data[at + 4 : end - 4])
-        ):
-            parts.append(data[at:end])
-        at = end
-    if at < len(data) or (at == len(data) and parts[-1] != PNG_END):
-        parts.append(data[at:] or PNG_END)
-    return b"".join(parts)
-
-
-def scale_transparency(image: Image.Image, bits: int) -> None:
-    """Give the transparent level of a PNG the scale of its decoded pixels, with which Pillow compares it."""
-    key = image.info.get("transparency")
-    if isinstance(key, int) and image.mode == "L":
-        image.info["transparency"] = key * 255 // (2**bits - 1)
-    if isinstance(key, tuple) and bits == 16:
-        image.info["transparency"] = tuple(level >> 8 for level in key)
-
-
-def check_tiff_tags(data: bytes) -> None:
-    """Refuse a TIFF with more than ``MAX_STRIPS`` numbers in a tag of its first page; texts may be longer."""
-    order = "<" if data[0] == TIFF_STARTS[0][0] else ">"
-    (start,) = struct.unpack_from(f"{order}I", data, 4)
-    (count,) = struct.unpack_from(f"{order}H", data, start)
-    tags = struct.iter_unpack(f"{order}HHI4x", data[start + 2 : start + 2 + 12 * count])
-    if any(n > MAX_STRIPS and kind not in (1, 2, 7) for _, kind, n in tags):
-        raise ImageDecodeError(f"a TIFF with more than {MAX_STRIPS:,} strips")
-
-
-def check_tiff(image: tiff.TiffImageFile, n_bytes: int) -> None:
-    """Refuse a TIFF whose white is unknown, or which could take more time or memory than its pixels do."""
-    tags, compression = image.tag_v2, image.info["compression"]
-    if compression not in TIFF_COMPRESSIONS:
-        raise ImageDecodeError(f"a TIFF with {compression} compression, which is not read")
-    bits, white = tags.get(tiff.BITSPERSAMPLE), tags.get(tiff.PHOTOMETRIC_INTERPRETATION)
-    if image.mode[0] in "IF" and (image.mode[:4], bits, white) != ("I;16", (16,), 1):
-        raise ImageDecodeError("a TIFF of numbers whose white is unknown: save it with 8 bits")
-    tile = tags.get(tiff.TILEWIDTH, 0) * tags.get(tiff.TILELENGTH, 0)
-    stored = tags.get(tiff.TILEBYTECOUNTS) or tags.get(tiff.STRIPBYTECOUNTS) or (0,)
-    if tile > LARGE_PIXELS or tile * len(stored) > 4 * MAX_PIXELS or sum(stored) > n_bytes:
-        raise ImageDecodeError("a TIFF whose tiles or strips hold more than it can have")
-
-
-def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = WHITE) -> np.ndarray:
-    """Decode an image from :func:`open_image` to uint8 RGB, shape (height, width, 3).
-
-    EXIF orientation is applied, transparency is composited on ``ground``, other modes are converted, and of
-    an animation the first visible frame counts, of pages the first. With ``least_side``, a JPEG may be
-    decoded at 1/2, 1/4 or 1/8 of its size, as long as no side gets shorter than so many pixels. Raises
-    :class:`ImageDecodeError` where the pixel data are damaged, :class:`TransientError` for lack of memory.
-    """
-    try:
-        if least_side and isinstance(image, JpegImageFile):
-            image.draft(None, (least_side, least_side))
-        with without_stderr() if image.format == "TIFF" else contextlib.nullcontext():
-            image = load(image)
-        with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
-            ImageOps.exif_transpose(image, in_place=True)
-        if image.mode[0] in "1I":  # Pillow would clip 16 bits, and of one bit misses the transparent level
-            levels, key = np.asarray(image).astype(np.int64), image.info.get("transparency", -1)
-            if image.mode == "1":
-                levels, key = 255 * levels, min(255 * key, 255)
-            gray = levels if image.mode == "1" else levels >> 8
-            alpha = np.where(levels == key, 0, 255)
-            image = Image.fromarray(np.stack([gray, alpha], axis=2).astype(np.uint8), "LA")
-        if image.has_transparency_data:
-            image = on_ground(image, ground)
-        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    except MemoryError:
-        raise TransientError("not enough memory") from None
-    except Exception as error:
-        if "out of memory" in str(error):
-            raise TransientError("not enough memory") from None
-        raise ImageDecodeError(f"damaged: {error}") from None
-
-
-def load(image: Image.Image) -> Image.Image:
-    """Decode the pixels; of a JPEG that lacks its end marker alone, too."""
-    file, size = getattr(image, "fp", None), image.size
-    data = file.getvalue() if isinstance(image, JpegImageFile) and isinstance(file, io.BytesIO) else b""
-    try:
-        image.load()
-        return image
-    except OSError:
-        if not data or data.rstrip(b"\0").endswith(JPEG_END):
-            raise
-        # What follows the last pixel changes nothing; where pixels are missing, it would be taken for them.
-        ended, filled = (Image.open(io.BytesIO(data + rest + JPEG_END)) for rest in (b"", b"\x5a\xa3" * 500))
-        for other in (ended, filled):
-            other.draft(None, size)
-        if ended.tobytes() != filled.tobytes():
-            raise
-        return ended
-
-
-def on_ground(image: Image.Image, ground: Colour) -> Image.Image:
-    """The first visible frame of an image with transparency, composited on a colour."""
-    whole = image.convert("RGBA")
-    least, most = whole.getchannel("A").getextrema()
-    if most == 0 and image.format in ANIMATED and getattr(image, "is_animated", False):
-        for number in range(
-            1, min(getattr(image, "n_frames", 1), MAX_SCANNED_PIXELS // math.prod(image.size))
-        ):
-            image.seek(number)
-            frame = image.convert("RGBA")
-            if frame.getchannel("A").getextrema()[1]:
-                whole = frame
-                break
-    if least == 255 or (most == 0 and image.format == "BMP"):  # whose fourth byte often means nothing
-        return whole.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", whole.size, (*ground, 255)), whole)
-
-
-@contextlib.contextmanager
-def without_stderr() -> Iterator[None]:
-    """Inside it, what libraries in C print on stderr is lost: notices, and errors that are raised, too."""
-    with redirecting_stderr, open(os.devnull, "w") as nowhere:
-        stderr = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-def decode_image(data: bytes, least_side: int | None = None, ground: Colour = WHITE) -> np.ndarray:
-    """Decode the bytes of a file to uint8 RGB (height, width, 3): :func:`open_image`, then :func:`to_rgb`."""
-    return to_rgb(open_image(data), least_side, ground)
-
-
-def read_file(path: PathLike) -> bytes:
-    """Read a regular file of at most ``MAX_FILE_BYTES``; :class:`ImageDecodeError` for anything else."""
-    reasons = {stat.S_IFLNK: "a link: links are not followed", stat.S_IFDIR: "a folder that cannot be read"}
-    try:
-        status = os.lstat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageDecodeError(reasons.get(stat.S_IFMT(status.st_mode), "not a regular file"))
-        if status.st_size > MAX_FILE_BYTES:
-            raise ImageDecodeError(f"{status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise TransientError(f"cannot be opened: {error.strerror}: {path}") from None
-    except MemoryError:
-        raise TransientError("not enough memory") from None
-
-
-def fit_image(image: np.ndarray, size: int, fit: str) -> np.ndarray:
-    """Resize an image to the square input of a network.
-
-    ``image`` is uint8, shape (height, width, 3), and the result uint8, shape (``size``, ``size``, 3). ``pad``
-    keeps the whole image, on white; ``stretch`` changes its proportions; ``crop`` keeps its central square.
-    Areas are averaged where the image shrinks, and pixels interpolated bilinearly where it grows.
-    """
-    height, width = image.shape[:2]
-    if fit == "crop":
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        height, width = side, side
-        image = image[top : top + side, left : left + side]
-    longest = max(height, width)
-    method = cv2.INTER_AREA if longest > size else cv2.INTER_LINEAR
-    if fit != "pad":
-        return cv2.resize(image, (size, size), interpolation=method)
-    width, height = (max(1, round(side * (size / longest))) for side in (width, height))
-    top, left = (size - height) // 2, (size - width) // 2
-    canvas = np.full((size, size, 3), WHITE, np.uint8)
-    canvas[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=method)
-    return canvas
-
-
-# --- Class folders -------------------------------------------------------------------------------
-def natural_key(name: str) -> tuple[list[int | str], str]:
-    """Sort key for natural order, in which ``L2_2`` comes before ``L2_10``."""
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if i % 2 else part.casefold() for i, part in enumerate(parts)], name
-
-
-def class_folders(folder: PathLike) -> dict[str, Path]:
-    """Map the class names of a data set (Unicode NFC) to their folders, in natural order of the names.
-
-    This order is the class order of the project. See :func:`sort_folders`, whose others are warned of.
-    """
-    classes, others = sort_folders(folder)
-    if others:
-        warnings.warn(f"no classes, as they hold no images: {shorten_list(others)}", stacklevel=2)
-    return classes
-
-
-def sort_folders(folder: PathLike) -> tuple[dict[str, Path], list[str]]:
-    """The folders of a data set that are classes (see :func:`class_folders`), and the names of the others.
-
-    A folder is a class if it holds a file that could be an image; hidden ones and those of operating systems
-    (``SYSTEM_FOLDERS``) are neither. Raises :class:`EvaluationError` where there is no class, one is a link,
-    or two have one name in two Unicode forms.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise EvaluationError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}")
-    try:
-        paths = [path for path in folder.iterdir() if path.is_dir() and not is_system_folder(path.name)]
-    except OSError as error:
-        raise EvaluationError(f"cannot read {folder}: {error.strerror}") from None
-    if not paths:
-        raise EvaluationError(f"no class folders in {folder}: expected one sub-folder per class")
-    if links := [path.name for path in paths if path.is_symlink()]:
-        raise EvaluationError(f"in {folder}, links are not followed: {shorten_list(links)}")
-    paths.sort(key=lambda path: natural_key(unicodedata.normalize("NFC", path.name)))
-    found = [path for path in paths if any(map(could_be_image, list_files(path)))]
-    others = [path.name for path in paths if path not in found]
-    if not found:
-        raise EvaluationError(
-            f"no files in the class folders of {folder} could be images: {shorten_list(others)}"
-        )
-    classes = {unicodedata.normalize("NFC", path.name): path for path in found}
-    if len(classes) < len(found):
-        raise EvaluationError(f"two class folders of {folder} have one name in different Unicode forms")
-    return classes, others
-
-
-def is_system_folder(name: str) -> bool:
-    """Whether a folder is hidden, or one that a system leaves: neither a class nor part of one."""
-    return name.startswith(".") or name.casefold() in SYSTEM_FOLDERS
-
-
-def could_be_image(path: Path) -> bool:
-    """Whether a file has the name or the first bytes of an image; also if it cannot be looked into."""
-    if path.suffix.lower() in IMAGE_ENDINGS or path.is_symlink() or not path.is_file():
-        return True
-    try:
-        with open(path, "rb") as file:
-            return bool(IMAGE_START.match(file.read(16)))
-    except OSError:
-        return True
-
-
-def list_files(folder: PathLike) -> list[Path]:
-    """List every file below a class folder, in natural order, without what operating systems leave there."""
-    paths: list[Path] = []
-    errors: list[OSError] = []
-    for parent, folders, names in os.walk(folder, onerror=errors.append):
-        folders[:] = [name for name in folders if not is_system_folder(name)]
-        links = [name for name in folders if Path(parent, name).is_symlink()]  # listed, not followed
-        names = [name for name in names if name.casefold() not in JUNK_NAMES and not name.startswith("._")]
-        paths += [Path(parent, name) for name in names + links]
-    paths += [Path(error.filename) for error in errors]  # so that they are reported
-    return sorted(paths, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
-
-
 # --- The network ---------------------------------------------------------------------------------
+BLOCKS = ("plain", "residual", "squeeze-excite")
+CHANNELS = ("rgb", "gray", "edges", "rgb+edges")
+NORMALISATIONS = ("scale", "ink", "channel")
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+MOST_SEEN = 6  # channels
+SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32) / 8
+
+
 def build_network(settings: Mapping, arrays: Mapping[str, np.ndarray] | None = None) -> "keras.Model":
     """The network of these settings: uint8 RGB (n, size, size, 3) to probabilities, float32 (n, n_classes).
 
@@ -449,15 +88,11 @@ def build_network(settings: Mapping, arrays: Mapping[str, np.ndarray] | None = N
     ``arrays`` holds all weights by name (:func:`named_weights`); without it, kernels are random. The result
     keeps the settings as its attribute ``settings``. Raises :class:`EvaluationError` where arrays do not fit.
     """
-    keras = import_keras()
-    shared = {key: value for key, value in settings.items() if key != "members"}
-    parts = [shared | member for member in settings.get("members", [{}])]
-    names = (
-        [f"member_{number}" for number in range(1, len(parts) + 1)] if "members" in settings else ["network"]
-    )
-    networks = [connect(keras, part, name) for part, name in zip(parts, names, strict=True)]
+    keras, single = import_keras(), "members" not in settings
+    names = ["network"] if single else [f"member_{n + 1}" for n in range(len(settings["members"]))]
+    networks = [connect(keras, *part) for part in zip(members_of(settings), names, strict=True)]
     model = networks[0]
-    if "members" in settings:
+    if not single:
         rgb = keras.Input(model.input_shape[1:], dtype="uint8", name="rgb")
         mean = keras.layers.Average(name="probability")([network(rgb) for network in networks])
         model = keras.Model(rgb, mean, name="average")
@@ -470,23 +105,27 @@ def build_network(settings: Mapping, arrays: Mapping[str, np.ndarray] | None = N
     return model
 
 
+def members_of(settings: Mapping) -> list[dict[str, Any]]:
+    """The settings of each network of an average, or of a single one."""
+    shared = {name: value for name, value in settings.items() if name != "members"}
+    return [shared | member for member in settings.get("members", [{}])]
+
+
 def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
     """A single network with zeros for kernels: a stem, stages of blocks, global pooling, a classifier.
 
     Blocks are pre-activation residual (He et al. 2016, arXiv:1603.05027), with squeeze-and-excitation (Hu et
     al. 2018, arXiv:1709.01507), or plain, without a shortcut (Simonyan and Zisserman 2015, arXiv:1409.1556).
     """
+    layers, size, block, width = keras.layers, settings["input_size"], settings["block"], settings["width"]
 
-    def convolve(
-        x: "KerasTensor", name: str, channels: int, stride: int = 1, kernel: int = 3
-    ) -> "KerasTensor":
+    def convolve(x: "KerasTensor", name: str, channels: int, stride: int = 1, side: int = 3) -> "KerasTensor":
         options = {"padding": "same", "use_bias": False, "kernel_initializer": "zeros"}
-        return layers.Conv2D(channels, kernel, stride, **options, name=name)(x)
+        return layers.Conv2D(channels, side, stride, **options, name=name)(x)
 
     def activate(x: "KerasTensor", name: str) -> "KerasTensor":
         return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
 
-    layers, size, block, width = keras.layers, settings["input_size"], settings["block"], settings["width"]
     rgb = keras.Input((size, size, 3), dtype="uint8", name="rgb")
     x = convolve(see(layers, rgb, settings), "stem", width, settings["stem_stride"])
     for stage, n_blocks in enumerate(settings["blocks"], 1):
@@ -496,7 +135,7 @@ def connect(keras: ModuleType, settings: Mapping, name: str) -> "keras.Model":
             y = activate(x, f"{place}_1")
             if stride > 1 and block != "plain":
                 x = layers.AveragePooling2D(stride, padding="same", name=f"{place}_shrink")(y)
-                x = convolve(x, f"{place}_shortcut", channels, kernel=1)
+                x = convolve(x, f"{place}_shortcut", channels, side=1)
             y = convolve(y, f"{place}_conv1", channels, stride)
             y = convolve(activate(y, f"{place}_2"), f"{place}_conv2", channels)
             if block == "squeeze-excite":
@@ -540,11 +179,8 @@ def see(layers: ModuleType, rgb: "KerasTensor", settings: Mapping) -> "KerasTens
 
 
 def draw_kernels(model: "keras.Model") -> None:
-    """Random kernels instead of zeros (He et al. 2015, arXiv:1502.01852), from NumPy's global seed.
-
-    JAX compiles Keras's initializers once for each shape, which takes longer than a training step.
-    """
-    for layer in model.layers:
+    """Random kernels instead of zeros (He et al. 2015, arXiv:1502.01852), from NumPy's global seed."""
+    for layer in model.layers:  # JAX would compile Keras's initializers once for each shape
         if type(getattr(layer, "kernel_initializer", None)).__name__ == "Zeros":
             shape = layer.kernel.shape
             layer.kernel.assign(np.random.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
@@ -556,7 +192,7 @@ def named_weights(model: "keras.Model") -> dict[str, "keras.Variable"]:
 
 
 def set_weights(model: "keras.Model", arrays: Mapping[str, np.ndarray]) -> None:
-    """Give a network the arrays of these names, all of them and no others, as one that they all fit."""
+    """Give a network the arrays of these names: all of its weights and no others, of its shapes, finite."""
     weights = named_weights(model)
     for name in sorted(weights.keys() | arrays.keys()):
         wanted, found = (tuple(part[name].shape) if name in part else "none" for part in (weights, arrays))
@@ -582,12 +218,354 @@ def import_keras() -> ModuleType:
     return keras
 
 
-def first_line(error: object) -> str:
-    """The first line of an error's message, or the error's type where it has none."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+# --- Reading an image ----------------------------------------------------------------------------
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+FITS = ("pad", "stretch", "crop")
+WHITE = (255, 255, 255)
+MAX_FILE_BYTES, MAX_PIXELS = 100_000_000, 50_000_000
+MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans: a progressive JPEG is decoded once for each scan
+MAX_STRIPS = 100_000  # or other numbers in a tag of a TIFF: Pillow makes a Python object of each
+LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, which bounds the memory of all threads
+PNG_START = b"\x89PNG\r\n\x1a\n"
+PNG_PIXELS = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")  # optional chunks that change what is seen
+JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
+TIFF_STARTS = (b"II*\0", b"MM\0*")  # no BigTIFF: it is for files larger than any that is read
+TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg")
+
+
+def decode_image(data: bytes, least_side: int | None = None, ground: Colour = WHITE) -> np.ndarray:
+    """Decode the bytes of a file to uint8 RGB (height, width, 3): :func:`open_image`, then :func:`to_rgb`.
+
+    EXIF orientation is applied, transparency is composited on ``ground``, other modes are converted, and of
+    an animation the first visible frame counts, of pages the first. With ``least_side``, a JPEG may be
+    decoded at 1/2, 1/4 or 1/8 of its size, as long as no side gets shorter than so many pixels. Raises
+    :class:`ImageDecodeError` for what cannot be read as an image, and for lack of memory.
+    """
+    return to_rgb(open_image(data), least_side, ground)
+
+
+@contextlib.contextmanager
+def reasons_given() -> Iterator[None]:
+    """Inside it, whatever goes wrong becomes an :class:`ImageDecodeError` with the reason."""
+    try:
+        yield
+    except ImageDecodeError:
+        raise
+    except (Image.UnidentifiedImageError, struct.error):
+        reason = f"not a {', '.join(FORMATS)} image, or its start is damaged"
+    except Image.DecompressionBombError:
+        reason = f"more than {MAX_PIXELS:,} pixels"
+    except Exception as error:
+        no_memory = isinstance(error, MemoryError) or "out of memory" in str(error)
+        reason = "not enough memory" if no_memory else f"damaged: {error}"
+    else:
+        return
+    raise ImageDecodeError(reason)
+
+
+@reasons_given()
+def open_image(data: bytes) -> Image.Image:
+    """Check the bytes of a file and open them as an image, without decoding the pixels.
+
+    The format is decided by the content; ``format``, ``mode`` and ``size`` of the result are those of the
+    file. Raises as :func:`decode_image`, but for damage that only decoding shows.
+    """
+    if not data:
+        raise ImageDecodeError("empty file")
+    if data[:4] in TIFF_STARTS:
+        check_tiff_tags(data)
+    image = Image.open(io.BytesIO(without_metadata(data)), formats=FORMATS)
+    n_pixels = image.width * image.height
+    if n_pixels > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    if isinstance(image, tiff.TiffImageFile):
+        check_tiff(image, len(data))
+    jpeg = isinstance(image, JpegImageFile) or image.info.get("compression") == "jpeg"
+    if jpeg and n_pixels * data.count(JPEG_SCAN) > MAX_SCANNED_PIXELS:
+        raise ImageDecodeError("too many scans for its size")
+    if image.format == "PNG":
+        scale_transparency(image, data[24])
+    return image
+
+
+def without_metadata(data: bytes) -> bytes:
+    """A PNG without optional chunks that say nothing of its pixels, or are damaged, which is none of them."""
+    if not data.startswith(PNG_START):
+        return data
+    parts, at = [PNG_START], len(PNG_START)
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind, checksum = data[at + 4 : at + 8], zlib.crc32(data[at + 4 : end - 4])
+        optional = kind[0] & 32  # a small letter
+        if not optional or (kind in PNG_PIXELS and data[end - 4 : end] == checksum.to_bytes(4, "big")):
+            parts.append(data[at:end])
+        at = end
+    return b"".join([*parts, data[at:]])
+
+
+def scale_transparency(image: Image.Image, bits: int) -> None:
+    """Give the transparent level of a PNG the scale of its decoded pixels, with which Pillow compares it."""
+    key = image.info.get("transparency")
+    if isinstance(key, int) and image.mode == "L":
+        image.info["transparency"] = key * 255 // (2**bits - 1)
+    if isinstance(key, tuple) and bits == 16:
+        image.info["transparency"] = tuple(level >> 8 for level in key)
+
+
+def check_tiff_tags(data: bytes) -> None:
+    """Refuse a TIFF with more than ``MAX_STRIPS`` numbers in a tag of its first page; texts may be longer."""
+    order = "<" if data[0] == TIFF_STARTS[0][0] else ">"
+    (start,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, start)
+    tags = struct.iter_unpack(f"{order}HHI4x", data[start + 2 : start + 2 + 12 * count])
+    if any(n > MAX_STRIPS and kind not in (1, 2, 7) for _, kind, n in tags):
+        raise ImageDecodeError(f"a TIFF with more than {MAX_STRIPS:,} strips")
+
+
+def check_tiff(image: tiff.TiffImageFile, n_bytes: int) -> None:
+    """Refuse a TIFF whose white is unknown, or which could take more time or memory than its pixels do."""
+    tags, compression = image.tag_v2, image.info["compression"]
+    if compression not in TIFF_COMPRESSIONS:
+        raise ImageDecodeError(f"a TIFF with {compression} compression, which is not read")
+    bits, white = tags.get(tiff.BITSPERSAMPLE), tags.get(tiff.PHOTOMETRIC_INTERPRETATION)
+    if image.mode[0] in "IF" and (image.mode[:4], bits, white) != ("I;16", (16,), 1):
+        raise ImageDecodeError("a TIFF of numbers whose white is unknown: save it with 8 bits")
+    tile = tags.get(tiff.TILEWIDTH, 0) * tags.get(tiff.TILELENGTH, 0)
+    stored = tags.get(tiff.TILEBYTECOUNTS) or tags.get(tiff.STRIPBYTECOUNTS) or (0,)
+    if tile > LARGE_PIXELS or tile * len(stored) > 4 * MAX_PIXELS or sum(stored) > n_bytes:
+        raise ImageDecodeError("a TIFF whose tiles or strips hold more than it can have")
+
+
+@reasons_given()
+def to_rgb(image: Image.Image, least_side: int | None = None, ground: Colour = WHITE) -> np.ndarray:
+    """Decode an image from :func:`open_image`, as :func:`decode_image` says."""
+    if least_side:
+        image.draft(None, (least_side, least_side))
+    with without_stderr() if image.format == "TIFF" else contextlib.nullcontext():
+        image = load(image)
+    with contextlib.suppress(Exception):  # a damaged EXIF block says nothing about the pixels
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
+        levels = np.asarray(image).astype(np.int64)
+        alpha = np.where(levels == image.info.get("transparency", -1), 0, 255)
+        image = Image.fromarray(np.dstack([levels >> 8, alpha]).astype(np.uint8), "LA")
+    if image.has_transparency_data:
+        image = on_ground(image, ground)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def load(image: Image.Image) -> Image.Image:
+    """Decode the pixels; also those of a JPEG that lacks nothing but its end marker."""
+    file, size = getattr(image, "fp", None), image.size
+    try:
+        image.load()
+        return image
+    except OSError:
+        if not (isinstance(image, JpegImageFile) and isinstance(file, io.BytesIO)):
+            raise
+        # What follows the last pixel changes nothing; where pixels are missing, it would be taken for them.
+        ends = (JPEG_END, b"\x5a\xa3" * 500 + JPEG_END)
+        ended, filled = (Image.open(io.BytesIO(file.getvalue() + end)) for end in ends)
+        for other in (ended, filled):
+            other.draft(None, size)
+        if ended.tobytes() != filled.tobytes():
+            raise
+        return ended
+
+
+def on_ground(image: Image.Image, ground: Colour) -> Image.Image:
+    """The first visible frame of an image with transparency, composited on a colour."""
+    frame = image.convert("RGBA")
+    if not frame.getchannel("A").getbbox():  # nothing is seen
+        if image.format == "BMP":  # its fourth byte often means nothing
+            return frame.convert("RGB")
+        n_frames = 1 if image.format == "TIFF" else getattr(image, "n_frames", 1)
+        for number in range(1, min(n_frames, MAX_SCANNED_PIXELS // math.prod(image.size))):
+            image.seek(number)
+            frame = image.convert("RGBA")
+            if frame.getchannel("A").getbbox():
+                break
+    return Image.alpha_composite(Image.new("RGBA", frame.size, (*ground, 255)), frame)
+
+
+@contextlib.contextmanager
+def without_stderr() -> Iterator[None]:
+    """Inside it, what libraries in C print on stderr is lost: notices, and errors that are raised, too."""
+    with redirecting_stderr, open(os.devnull, "w") as nowhere:
+        stderr = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@reasons_given()
+def read_file(path: PathLike) -> bytes:
+    """Read a regular file of at most ``MAX_FILE_BYTES``; :class:`ImageDecodeError` for anything else."""
+    reasons = {stat.S_IFLNK: "a link: links are not followed", stat.S_IFDIR: "a folder that cannot be read"}
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageDecodeError(reasons.get(stat.S_IFMT(status.st_mode), "not a regular file"))
+        if status.st_size > MAX_FILE_BYTES:
+            raise ImageDecodeError(f"{status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageDecodeError(f"cannot be opened: {error.strerror}: {path}") from None
+
+
+def fit_image(image: np.ndarray, size: int, fit: str) -> np.ndarray:
+    """Resize an image to the square input of a network.
+
+    ``image`` is uint8, shape (height, width, 3), and the result uint8, shape (``size``, ``size``, 3). ``pad``
+    keeps the whole image, on white; ``stretch`` changes its proportions; ``crop`` keeps its central square.
+    Areas are averaged where the image shrinks, and pixels interpolated bilinearly where it grows.
+    """
+    if fit == "crop":
+        side = min(image.shape[:2])
+        top, left = ((length - side) // 2 for length in image.shape[:2])
+        image = image[top : top + side, left : left + side]
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    method = cv2.INTER_AREA if longest > size else cv2.INTER_LINEAR
+    if fit != "pad":
+        return cv2.resize(image, (size, size), interpolation=method)
+    width, height = (max(1, round(side * (size / longest))) for side in (width, height))
+    top, left = (size - height) // 2, (size - width) // 2
+    canvas = np.full((size, size, 3), WHITE, np.uint8)
+    canvas[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=method)
+    return canvas
+
+
+# --- Class folders -------------------------------------------------------------------------------
+JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "icon\r"})
+# fmt: off
+SYSTEM_FOLDERS = frozenset({  # in lower case; hidden ones are left out, too
+    "__macosx", "__pycache__", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "lost+found",
+    "system volume information"})
+IMAGE_ENDINGS = (  # those of the second line are not read, but reported
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".heic", ".heif", ".avif", ".jp2", ".svg", ".ico", ".psd")
+# fmt: on
+IMAGE_START = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM....\0{4}", re.DOTALL)
+
+
+def natural_key(name: str) -> tuple[list[int | str], str]:
+    """Sort key for natural order, in which ``L2_2`` comes before ``L2_10``."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if i % 2 else part.casefold() for i, part in enumerate(parts)], name
+
+
+def class_folders(folder: PathLike) -> dict[str, Path]:
+    """Class names (Unicode NFC) to folders, in the class order of the project: :func:`sort_folders`."""
+    classes, others = sort_folders(folder)
+    if others:
+        warnings.warn(f"no classes, as they hold no images: {shorten_list(others)}", stacklevel=2)
+    return classes
+
+
+def sort_folders(folder: PathLike) -> tuple[dict[str, Path], list[str]]:
+    """The class folders of a data set in natural order of their names, and the names of the other folders.
+
+    A class folder holds a file that could be an image; hidden folders and those of systems are neither.
+    Raises :class:`EvaluationError` where there is none, one is a link, or two have one name in Unicode.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise EvaluationError(f"{'not a' if folder.exists() else 'no such'} folder: {folder}")
+    try:
+        paths = [path for path in folder.iterdir() if path.is_dir() and not is_system_folder(path.name)]
+    except OSError as error:
+        raise EvaluationError(f"cannot read {folder}: {error.strerror}") from None
+    if links := [path.name for path in paths if path.is_symlink()]:
+        raise EvaluationError(f"in {folder}, links are not followed: {shorten_list(links)}")
+    classes, others = dict[str, Path](), list[str]()
+    names = {path: unicodedata.normalize("NFC", path.name) for path in paths}
+    for path in sorted(paths, key=lambda path: natural_key(names[path])):
+        if not any(map(could_be_image, list_files(path))):
+            others.append(path.name)
+        elif names[path] in classes:
+            raise EvaluationError(f"two class folders of {folder} have one name in different Unicode forms")
+        else:
+            classes[names[path]] = path
+    if not classes:
+        found = f": {shorten_list(others)}" if others else ""
+        raise EvaluationError(f"no class folders in {folder} with files that could be images{found}")
+    return classes, others
+
+
+def is_system_folder(name: str) -> bool:
+    """Whether a folder is hidden, or one that a system leaves: neither a class nor part of one."""
+    return name.startswith(".") or name.casefold() in SYSTEM_FOLDERS
+
+
+def could_be_image(path: Path) -> bool:
+    """Whether a file has the name or the first bytes of an image; also if it cannot be looked into."""
+    if path.suffix.lower() in IMAGE_ENDINGS or path.is_symlink() or not path.is_file():
+        return True
+    try:
+        with open(path, "rb") as file:
+            return bool(IMAGE_START.match(file.read(16)))
+    except OSError:
+        return True
+
+
+def list_files(folder: PathLike) -> list[Path]:
+    """List every file below a class folder, in natural order, without what operating systems leave there."""
+    paths: list[Path] = []
+    errors: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=errors.append):
+        folders[:] = [name for name in folders if not is_system_folder(name)]
+        links = [name for name in folders if Path(parent, name).is_symlink()]  # listed, not followed
+        names = [name for name in names if name.casefold() not in JUNK_NAMES and not name.startswith("._")]
+        paths += [Path(parent, name) for name in names + links]
+    paths += [Path(error.filename) for error in errors]  # so that they are reported
+    return sorted(paths, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
 
 
 # --- The weights file ----------------------------------------------------------------------------
+# A stranger's file can ask for more time or memory than there is, and HDF5's library can hang or crash on it.
+MAX_WEIGHTS_BYTES, MAX_DESCRIPTION_CHARS = 200_000_000, 1_000_000
+MAX_TEXT_BYTES = 8_000_000  # everything but the weights: the description, Keras's own, the tables of HDF5
+MAX_OBJECTS, MAX_NAME_CHARS = 5_000, 500  # groups and arrays; the name of a group with all that it is in
+MAX_BLOCKS, MAX_WIDTH, MAX_INPUT_SIZE = 100, 4096, 1024  # blocks of all members together, or members
+MAX_ACTIVATION = 16_000_000  # numbers in the output of a layer for one image
+CHILD_CPU_SECONDS, CHILD_SECONDS = 1.2, 4  # processor time (not on Windows) and wall time, without imports
+CHILD_MODE = "--find-arrays"  # the hidden argument that makes this file the process that reads HDF5
+
+Checks = dict[str, Callable[[Any], bool]]
+SETTINGS: Checks = {  # of a network, and which values are accepted
+    "block": lambda value: value in BLOCKS,
+    "width": lambda value: is_whole(value, MAX_WIDTH),
+    "blocks": lambda value: len(value) < 10 and all(is_whole(n, MAX_WIDTH) for n in value),
+    "dropout": lambda value: 0 <= value < 1,
+    "stem_stride": lambda value: is_whole(value, 9),
+    "channels": lambda value: value in CHANNELS,
+    "normalisation": lambda value: value in NORMALISATIONS,
+}
+ALL_SETTINGS: Checks = SETTINGS | {"temperature": lambda value: 1e-3 < value < 1e3}
+FIELDS: Checks = {  # of a description
+    "class_names": lambda value: type(value) is list and 0 < len(set(value)) == len(value),
+    "input_size": lambda value: is_whole(value, MAX_INPUT_SIZE),
+    "fit": lambda value: value in FITS,
+    "training": lambda value: isinstance(value, dict),
+    "network": lambda value: isinstance(value, dict),
+}
+
+
+def is_whole(value: object, most: int) -> bool:
+    """Whether a value is a whole number from 1 to ``most``."""
+    return type(value) is int and 1 <= value <= most
+
+
+def wrong_in(values: Mapping[str, Any], checks: Checks) -> list[str]:
+    """Names of values that are missing, unknown or not accepted."""
+    right = {name for name, accepts in checks.items() if name in values and accepts(values[name])}
+    return sorted((values.keys() | checks.keys()) - right)
+
+
 @dataclass(frozen=True)
 class Description:
     """What the HDF5 attribute ``classifier`` of a weights file says, as JSON, about its model."""
@@ -600,14 +578,9 @@ class Description:
 
     def __post_init__(self) -> None:
         """Refuse fields that cannot be used: they may come from a stranger's file."""
-        names, size = self.class_names, self.input_size
-        texts = isinstance(names, list) and all(isinstance(n, str) and n.isprintable() for n in names)
-        right = {"class_names": texts, "input_size": type(size) is int and 0 < size <= MAX_INPUT_SIZE}
-        right |= {"fit": self.fit in FITS, "training": isinstance(self.training, dict)}
-        right |= {"network": isinstance(self.network, dict)}
-        wrong = [name for name in right if not right[name]]
-        if wrong or not 0 < len(set(names)) == len(names):
-            raise EvaluationError(f"the description is damaged: {[*wrong, 'no class name, or one twice'][0]}")
+        wrong = wrong_in(vars(self), FIELDS)
+        if wrong or not all(map(str.isprintable, self.class_names)):
+            raise EvaluationError(f"the description is damaged: {', '.join(wrong) or 'class_names'}")
 
     @property
     def settings(self) -> dict:
@@ -618,24 +591,11 @@ class Description:
 def load_classifier(weights: PathLike) -> tuple["keras.Model", Description]:
     """Build the network of a weights file, which may come from a stranger, and its description.
 
-    Nothing in the file is deserialised: :func:`build_network` makes the network from the settings in the
-    description, and arrays are taken by name and shape. Raises :class:`EvaluationError` where the file is
-    missing, damaged or not by this project.
+    Nothing in the file is deserialised: the network is made from settings, and arrays taken by name and
+    shape. Raises :class:`EvaluationError` where the file is missing, damaged or not by this project.
     """
     description, arrays = inspect_weights(weights)
     return build_model(weights, description, arrays), description
-
-
-def build_model(weights: PathLike, description: Description, arrays: Mapping) -> "keras.Model":
-    """The network of what :func:`inspect_weights` found; raises :class:`EvaluationError`."""
-    import_keras()
-    try:
-        model = build_network(description.settings, arrays)
-        if largest_activation(model) > MAX_ACTIVATION:
-            raise EvaluationError(f"a layer gives more than {MAX_ACTIVATION:,} numbers for one image")
-    except EvaluationError as error:
-        raise EvaluationError(f"{weights}: {error}") from None
-    return model
 
 
 def read_description(weights: PathLike) -> Description:
@@ -643,143 +603,122 @@ def read_description(weights: PathLike) -> Description:
     return inspect_weights(weights)[0]
 
 
+def build_model(weights: PathLike, description: Description, arrays: Mapping) -> "keras.Model":
+    """The network of what :func:`inspect_weights` found; raises :class:`EvaluationError`."""
+    import_keras()  # whose faults are not those of the file
+    try:
+        return build_network(description.settings, arrays)
+    except EvaluationError as error:
+        raise EvaluationError(f"{weights}: {error}") from None
+
+
 def inspect_weights(weights: PathLike) -> Found:
     """The description and the arrays (by name) of a weights file; raises :class:`EvaluationError`.
 
-    A child process of limited time runs :func:`find_arrays`, as the HDF5 library may hang or crash on a
-    hostile file; what it finds is read here as plain bytes.
+    Another process says where in the file the arrays are (:func:`find_arrays`); they are read as plain bytes.
     """
-    command = [sys.executable, "-P", __file__, DESCRIBE_MODE, str(weights)]
-    with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL) as child:
-        assert child.stdout is not None
-        timer = threading.Timer(CHILD_SECONDS, child.kill)
-        try:
-            child.stdout.readline(2)  # empty, once it has imported its libraries, which may take long
-            timer.start()
-            answer = child.stdout.read(MAX_ANSWER_BYTES)
-        finally:
-            timer.cancel()
-            child.kill()
+    if not Path(weights).is_file():
+        raise EvaluationError(f"{'not a' if Path(weights).exists() else 'no such'} weights file: {weights}")
+    command = [sys.executable, "-P", __file__, CHILD_MODE, str(weights)]
+    answer = run(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL).stdout
     try:
-        found = json.loads(answer)
+        found = json.loads(answer or '{"error": "damaged: reading it crashes or takes too long"}')
         if "error" in found:
-            raise EvaluationError(first_line(found["error"])[:MAX_MESSAGE_CHARS])
-        description = Description(**found["description"])
-        check_settings(description.network, sum(math.prod(shape) for _, shape in found["arrays"].values()))
-        return description, {name: read_array(weights, *place) for name, place in found["arrays"].items()}
+            raise EvaluationError(found["error"])
+        description, places = Description(**json.loads(found["description"])), found["arrays"]
+        check_settings(description, sum(math.prod(shape) for _, shape in places.values()))
+        return description, {
+            name: np.fromfile(weights, "<f4", math.prod(shape), offset=offset).reshape(shape)
+            for name, (offset, shape) in places.items()
+        }
     except EvaluationError as error:
-        prefix = "" if str(weights) in str(error) else f"{weights}: "
-        raise EvaluationError(f"{prefix}{error}") from None
-    except Exception:
-        reason = f"not an HDF5 file, or damaged: {weights}: reading it crashes or takes too long"
-        raise EvaluationError(reason) from None
+        raise EvaluationError(f"{weights}: {error}") from None
+    except Exception as error:  # a description can hold anything
+        raise EvaluationError(f"{weights}: the description is damaged: {first_line(error)}") from None
 
 
-def read_array(path: PathLike, offset: int, shape: Sequence[int]) -> np.ndarray:
-    """An array of little-endian float32 that begins at a byte of a file."""
-    return np.fromfile(path, "<f4", math.prod(shape), offset=offset).reshape(shape)
-
-
-def check_settings(network: Mapping, n_numbers: int) -> None:
+def check_settings(description: Description, n_numbers: int) -> None:
     """Refuse settings of no network of this project, or of one with more weights than ``n_numbers``."""
-    if not network:
+    if not description.network:
         raise EvaluationError("not exported by this project, or by an early version: no network settings")
-    members = network.get("members", [network])
-    wrong = set(network) - {"members"} if "members" in network else set()
-    n_blocks = needed = 0
-    for member in members:
-        wrong |= {name for name in SETTINGS if name not in member or not SETTINGS[name](member[name])}
-        wrong |= set(member) - set(SETTINGS) - {"temperature"}
-        if "temperature" in member and not 1e-3 < member["temperature"] < 1e3:
-            wrong.add("temperature")
-        if not wrong:
-            n_blocks += sum(member["blocks"])
-            sizes = [n * (member["width"] * 2**i) ** 2 for i, n in enumerate(member["blocks"])]
-            needed += 13 * sum(sizes)  # two kernels of 3 x 3; the first may be half as large
+    members = members_of(description.network)
+    wrong = {name for member in members for name in wrong_in({"temperature": 1} | member, ALL_SETTINGS)}
     if wrong or not members:
         raise EvaluationError(f"the network's settings are damaged: {', '.join(sorted(wrong)) or 'members'}")
-    if n_blocks > MAX_BLOCKS or needed > n_numbers:
+    stages = [(n, member["width"] * 2**i) for member in members for i, n in enumerate(member["blocks"])]
+    needed = sum(13 * n * width**2 for n, width in stages)  # two kernels of 3 x 3; the first may be half
+    if needed > n_numbers or max(len(members), sum(n for n, _ in stages)) > MAX_BLOCKS:
         raise EvaluationError("the network's settings ask for more weights than are stored")
+    if largest_activation(description.settings) > MAX_ACTIVATION:
+        raise EvaluationError(f"a layer gives more than {MAX_ACTIVATION:,} numbers for one image")
 
 
-def describe_weights(weights: str) -> int:
-    """Do the child's work: print an empty line when ready, then the content of the file, or its error."""
-    print(flush=True)
+def largest_activation(settings: Mapping) -> int:
+    """How many numbers the largest output of a layer has for one image: of the stem, or what it sees."""
+    stems = [member["width"] / member["stem_stride"] ** 2 for member in members_of(settings)]
+    return math.ceil(max(MOST_SEEN, *stems) * settings["input_size"] ** 2)
+
+
+def answer_with_arrays(weights: str) -> int:
+    """What the process that reads HDF5 does, in limited time: print what it finds, or the error, as JSON."""
+    faulthandler.dump_traceback_later(CHILD_SECONDS, exit=True)  # ends it in C code, too
     if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, CHILD_CPU_SECONDS)  # then a signal ends it, in C code too
+        signal.setitimer(signal.ITIMER_PROF, CHILD_CPU_SECONDS)
     try:
-        description, arrays = find_arrays(weights)
-        answer: dict[str, object] = {"description": description, "arrays": arrays}
+        answer = json.dumps(find_arrays(weights))
     except EvaluationError as error:
-        answer = {"error": str(error)}
-    print(json.dumps(answer), flush=True)
+        answer = json.dumps({"error": str(error)})
+    except Exception as error:  # h5py raises many kinds for damaged files
+        answer = json.dumps({"error": f"not an HDF5 file, or damaged: {first_line(error)}"})
+    print(answer, flush=True)
     return 0
 
 
-def find_arrays(weights: PathLike) -> tuple[dict, dict[str, tuple[int, Shape]]]:
-    """What a weights file says of its model, and where its arrays are: offset in bytes and shape by name.
-
-    Reads no array. The HDF5 library itself may hang on a hostile file: use :func:`inspect_weights`.
-    """
-    try:
-        size = Path(weights).stat().st_size
-        if not Path(weights).is_file():
-            raise EvaluationError("no such weights file: it is a folder or a device")
-        if size > MAX_WEIGHTS_BYTES:
-            raise EvaluationError(f"{size:,} bytes, more than {MAX_WEIGHTS_BYTES:,}")
-        with h5py.File(weights, "r", locking=False) as file:
-            if "classifier" not in file.attrs:
-                raise EvaluationError("no class names: it was not exported by this project")
-            if len(text := file.attrs["classifier"]) > MAX_DESCRIPTION_CHARS:
-                raise EvaluationError(f"a description of more than {MAX_DESCRIPTION_CHARS:,} characters")
-            arrays = dict(list_arrays(file))
-        if not 0 <= size - sum(4 * math.prod(shape) for _, shape in arrays.values()) <= MAX_TEXT_BYTES:
-            raise EvaluationError("its arrays overlap, or do not fill it")
-        description = json.loads(text)
-        Description(**description)  # so that what is wrong with it is said
-        return description, {name.removeprefix("model_weights/"): arrays[name] for name in arrays}
-    except EvaluationError as error:
-        raise EvaluationError(f"{weights}: {error}") from None
-    except FileNotFoundError:
-        raise EvaluationError(f"no such weights file: {weights}") from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise EvaluationError(f"{weights}: damaged JSON: {error}") from None
-    except PermissionError as error:
-        raise EvaluationError(f"{weights} cannot be opened: {error.strerror}") from None
-    except Exception as error:  # h5py raises many kinds for damaged files
-        raise EvaluationError(f"not an HDF5 file, or damaged: {weights}: {first_line(error)}") from None
+def find_arrays(weights: PathLike) -> dict[str, Any]:
+    """The text that describes a weights file, and where its arrays are: offset in bytes and shape by name."""
+    size = Path(weights).stat().st_size
+    if size > MAX_WEIGHTS_BYTES:
+        raise EvaluationError(f"{size:,} bytes, more than {MAX_WEIGHTS_BYTES:,}")
+    with h5py.File(weights, "r", locking=False) as file:
+        if "classifier" not in file.attrs:
+            raise EvaluationError("no class names: it was not exported by this project")
+        text = file.attrs["classifier"]
+        arrays = {name.removeprefix("model_weights/"): place for name, place in list_arrays(file)}
+    if len(text) > MAX_DESCRIPTION_CHARS:
+        raise EvaluationError(f"a description of more than {MAX_DESCRIPTION_CHARS:,} characters")
+    if not 0 <= size - sum(4 * math.prod(shape) for _, shape in arrays.values()) <= MAX_TEXT_BYTES:
+        raise EvaluationError("its arrays overlap, or do not fill it")
+    return {"description": text, "arrays": arrays}
 
 
-def list_arrays(file: h5py.File) -> Iterator[tuple[str, tuple[int, Shape]]]:
+def list_arrays(file: h5py.File) -> Iterator[tuple[str, tuple[int, tuple[int, ...]]]]:
     """Name, offset and shape of every array in an HDF5 file; refuses what no export of this project holds."""
     n_objects, groups = 0, [("", file)]
     while groups:
         path, group = groups.pop()
         n_objects += len(group)
-        if n_objects > MAX_OBJECTS:  # a group that contains itself never ends, too
-            raise EvaluationError(f"more than {MAX_OBJECTS:,} objects")
+        if n_objects > MAX_OBJECTS or len(path) > MAX_NAME_CHARS:  # as of a group that contains itself
+            raise EvaluationError(f"more than {MAX_OBJECTS:,} objects, or one in too many groups")
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise EvaluationError(f"{path}{name} is a link to elsewhere")
             found = group[name]
             if isinstance(found, h5py.Group):
                 groups.append((f"{path}{name}/", found))
-            else:
-                plain = isinstance(found, h5py.Dataset) and found.dtype == "<f4"
-                offset = found.id.get_offset() if plain else None
-                if offset is None or found.id.get_storage_size() != found.nbytes:
-                    raise EvaluationError(f"{path}{name} is not an array of plain numbers in one piece")
-                yield f"{path}{name}", (offset, found.shape)
-
-
-def largest_activation(model: "keras.Model") -> float:
-    """How many numbers the largest output of a layer has for one image."""
-    nested = [largest_activation(layer) for layer in model.layers if hasattr(layer, "layers")]
-    own = [math.prod(layer.output.shape[1:]) for layer in model.layers if not hasattr(layer, "layers")]
-    return max(nested + own)
+                continue
+            plain = isinstance(found, h5py.Dataset) and found.dtype == "<f4"
+            offset = found.id.get_offset() if plain else None
+            if offset is None or found.id.get_storage_size() != found.nbytes:
+                raise EvaluationError(f"{path}{name} is not an array of plain numbers in one piece")
+            yield f"{path}{name}", (offset, found.shape)
 
 
 # --- Predicting ----------------------------------------------------------------------------------
+READ_AHEAD_BYTES, READ_AHEAD_FILES = 64_000_000, 8192  # decoded images that wait for the network
+BATCH_SIZE, MAX_BATCH_SIZE = 64, 4096  # what the layers give for 64 images may stay in the processor's cache
+MAX_BATCH_ACTIVATION = 64_000_000  # for a batch, which becomes smaller where it is exceeded
+
+
 def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
     """Read, decode and fit a file; returns uint8 (size, size, 3), or the reason why it is unreadable."""
     try:
@@ -792,12 +731,13 @@ def read_fitted(path: PathLike, size: int, fit: str) -> Fitted:
 
 
 @contextlib.contextmanager
-def work_ahead(function: Callable, items: Iterable, workers: int, window: int) -> Iterator[Iterator]:
-    """Inside it, threads call ``function`` for ``window`` items ahead; gives an iterator over the answers."""
-    pool = ThreadPoolExecutor(workers)
-    calls = (pool.submit(function, item) for item in items)
+def read_ahead(paths: Iterable[Path], size: int, fit: str) -> Iterator[Iterator[Fitted]]:
+    """Inside it, threads call :func:`read_fitted` as far ahead as memory allows; gives what it returned."""
+    window = max(1, min(READ_AHEAD_FILES, READ_AHEAD_BYTES // (3 * size**2)))
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    calls = (pool.submit(read_fitted, path, size, fit) for path in paths)
 
-    def answers() -> Iterator:
+    def answers() -> Iterator[Fitted]:
         while pending:
             pending.extend(islice(calls, 1))
             yield pending.popleft().result()
@@ -809,39 +749,23 @@ def work_ahead(function: Callable, items: Iterable, workers: int, window: int) -
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def read_ahead(paths: Iterable[Path], size: int, fit: str) -> contextlib.AbstractContextManager:
-    """:func:`work_ahead` with :func:`read_fitted`, by one thread a core; memory for the images is bounded."""
-    window = max(1, min(READ_AHEAD_FILES, READ_AHEAD_BYTES // (3 * size**2)))
-    return work_ahead(lambda path: read_fitted(path, size, fit), paths, os.cpu_count() or 1, window)
-
-
 def predict_files(
     weights: PathLike, found: Found, paths: list[Path], batch_size: int = BATCH_SIZE, progress: bool = False
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """Predict the classes of image files; threads decode ahead while Keras is imported and the network works.
 
-    Parameters
-    ----------
-    weights, found : path, and what :func:`inspect_weights` found there
-    batch_size : images per step of the network; fewer where such batches would need too much memory
-    progress : show a progress bar on stderr if it is a terminal
-
-    Returns
-    -------
-    probabilities : float32, shape (n_readable, n_classes), in the order of ``paths``
-    readable : bool, shape (n_paths,)
-    reasons : position in ``paths`` to the reason why that file is unreadable
-
-    Raises :class:`EvaluationError` where the model cannot be loaded or fails, or its outputs are not finite.
+    ``found`` is from :func:`inspect_weights`, ``batch_size`` the images per step of the network (fewer where
+    they would need too much memory), and ``progress`` shows a bar on a terminal. Gives the probabilities of
+    readable files, float32 (n_readable, n_classes); which files are readable, bool (n_paths,); and why the
+    others, by position, are not. Raises :class:`EvaluationError` where the model cannot be built or predict.
     """
     from tqdm import tqdm
 
     description, arrays = found
-    reasons: dict[int, str] = {}
+    reasons, hidden = dict[int, str](), None if progress else True  # None: unless stderr is a terminal
 
     def readable_images() -> Iterator[np.ndarray]:
-        for i, image in enumerate(decoded):
-            bar.update()
+        for i, image in enumerate(tqdm(decoded, "scoring", len(paths), unit=" files", disable=hidden)):
             if isinstance(image, str):
                 reasons[i] = image
             else:
@@ -849,20 +773,11 @@ def predict_files(
 
     with read_ahead(paths, description.input_size, description.fit) as decoded:
         model = build_model(weights, description, arrays)
-        with tqdm(desc="scoring", total=len(paths), unit=" files", disable=None if progress else True) as bar:
-            probabilities = predict_images(model, readable_images(), batch_size)
-    return probabilities, np.array([i not in reasons for i in range(len(paths))], bool), reasons
-
-
-def predict_images(model: "keras.Model", images: Iterator[np.ndarray], batch_size: int) -> np.ndarray:
-    """Class probabilities, float32 (n_images, n_classes), of fitted images, in order."""
-    # Of two batches at once, each keeps the cores busy that the other leaves idle: safe with TensorFlow only.
-    at_once = 2 if import_keras().config.backend() == "tensorflow" else 1
-    size = max(1, min(batch_size, int(MAX_BATCH_ACTIVATION / at_once / largest_activation(model))))
-    batches = iter(lambda: list(islice(images, size)), [])
-    model.make_predict_function()  # once, and not by each thread
-    with work_ahead(lambda batch: predict_batch(model, batch, size), batches, at_once, at_once) as parts:
-        return np.concatenate([np.zeros((0, model.output_shape[1]), np.float32), *parts])
+        size = max(1, min(batch_size, MAX_BATCH_ACTIVATION // largest_activation(description.settings)))
+        images, parts = readable_images(), [np.zeros((0, len(description.class_names)), np.float32)]
+        while batch := list(islice(images, size)):
+            parts.append(predict_batch(model, batch, size))
+    return np.concatenate(parts), np.array([i not in reasons for i in range(len(paths))], bool), reasons
 
 
 def predict_batch(model: "keras.Model", images: list[np.ndarray], batch_size: int) -> np.ndarray:
@@ -895,11 +810,11 @@ class Result(Scores):
     seconds: float  # wall time, loading included
 
 
-def score(true: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> Scores:
+def score(y_true: np.ndarray, y_pred: np.ndarray, class_names: Sequence[str]) -> Scores:
     """F1 scores of predictions; both arrays are int, shape (n,), positions in ``class_names``."""
     from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-    y_true, y_pred, present = true, predicted, np.unique(true)
+    present = np.unique(y_true)
     columns = precision_recall_fscore_support(y_true, y_pred, labels=present, zero_division=0)
     per_class: dict[str, dict[str, float]] = {
         class_names[label]: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
@@ -907,7 +822,7 @@ def score(true: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -
     }
     micro = float(f1_score(y_true, y_pred, average="micro"))
     macro = float(f1_score(y_true, y_pred, average="macro", labels=present))
-    return {"macro_f1": macro, "micro_f1": micro, "n_images": len(true), "per_class": per_class}
+    return {"macro_f1": macro, "micro_f1": micro, "n_images": len(y_true), "per_class": per_class}
 
 
 def evaluate(
@@ -916,15 +831,9 @@ def evaluate(
     """Score a test folder; the names of its class folders are the labels of the images in them.
 
     Both paths may come from strangers; ``batch_size`` and ``progress`` are as for :func:`predict_files`.
-
-    Returns
-    -------
-    result : :class:`Result`
-    rows : one per file: ``path``, ``class_name``, ``predicted``, ``probability``, ``error``
-        Unreadable files have an ``error``, the reason, in place of a predicted class and its probability.
-    description : of the model
-
-    Raises :class:`EvaluationError` where the folder or the weights cannot be used, or do not fit.
+    Gives the scores, the model's description, and a row for each file: ``path``, ``class_name``,
+    ``predicted``, ``probability``, ``error``, which is the reason why a file is unreadable. Raises
+    :class:`EvaluationError` where the folder or the weights cannot be used, or do not fit.
     """
     start = time.perf_counter()
     folders, others = sort_folders(test_folder)
@@ -934,15 +843,14 @@ def evaluate(
         known = f"the model knows {len(class_names)} classes; {test_folder} has {shorten_list(unknown)}"
         raise EvaluationError(f"{known}, which it does not know. Folders: {shorten_list(folders)}")
     labelled = [(path, name) for name, folder in folders.items() for path in list_files(folder)]
-    paths = [path for path, _ in labelled]
+    paths, labels = [path for path, _ in labelled], [name for _, name in labelled]
     probabilities, readable, reasons = predict_files(weights, found, paths, batch_size, progress)
     names = [path.relative_to(test_folder).as_posix() for path in paths]
     if not readable.any():
         raise EvaluationError(f"no readable image in {test_folder}; the first file, {names[0]}: {reasons[0]}")
-    labels = np.array([class_names.index(label) for _, label in labelled])
-    predicted = probabilities.argmax(axis=1)
+    y_true, y_pred = np.array([class_names.index(label) for label in labels]), probabilities.argmax(axis=1)
     result: Result = {
-        **score(labels[readable], predicted, class_names),
+        **score(y_true[readable], y_pred, class_names),
         "unreadable": [{"path": names[i], "reason": reason} for i, reason in reasons.items()],
         "no_classes": others,
         "weights": str(weights),
@@ -951,14 +859,17 @@ def evaluate(
     }
     rows = [
         {"path": name, "class_name": label, "predicted": "", "probability": "", "error": reasons.get(i, "")}
-        for i, (name, (_, label)) in enumerate(zip(names, labelled, strict=True))
+        for i, (name, label) in enumerate(zip(names, labels, strict=True))
     ]
-    for i, guess, p in zip(np.flatnonzero(readable), predicted, probabilities.max(axis=1), strict=True):
+    for i, guess, p in zip(np.flatnonzero(readable), y_pred, probabilities.max(axis=1), strict=True):
         rows[i] |= {"predicted": class_names[guess], "probability": f"{p:.4f}"}
     return result, rows, description
 
 
 # --- Report --------------------------------------------------------------------------------------
+FIGURE_ENDINGS = (".png", ".pdf", ".svg")
+
+
 def shorten_list(names: Iterable[str], limit: int = 30) -> str:
     """The names with commas between them; those after ``limit`` names are only counted."""
     names = list(names)
@@ -969,6 +880,11 @@ def shorten_list(names: Iterable[str], limit: int = 30) -> str:
 def on_one_line(text: object) -> str:
     """Escape everything in a text that would break its line or control the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def first_line(error: object) -> str:
+    """The first line of an error's message, or the error's type where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def trained_on(training: dict) -> str:
@@ -982,21 +898,22 @@ def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -
     """The report that graders read: per-class scores, macro F1, micro F1, and the unreadable files."""
     from sklearn.metrics import classification_report
 
-    labels, seconds = list(result["per_class"]), result["seconds"]
-    pairs = [(row["class_name"], row["predicted"]) for row in rows if row["predicted"]]
-    report = classification_report(*zip(*pairs, strict=True), labels=labels, digits=4, zero_division=0)
+    scored = [row for row in rows if row["predicted"]]
+    y_true, y_pred = [row["class_name"] for row in scored], [row["predicted"] for row in scored]
+    labels, n_images, seconds = list(result["per_class"]), result["n_images"], result["seconds"]
+    report = classification_report(y_true, y_pred, labels=labels, digits=4, zero_division=0)
     # Where classes are missing, scikit-learn prints a micro average over the others instead of accuracy.
-    report = "\n".join(line for line in report.splitlines() if "micro avg" not in line)
-    lines = [f"{result['n_images']:,} images scored, {len(result['unreadable']):,} files not readable"]
+    report = "\n".join(line for line in report.rstrip().splitlines() if "micro avg" not in line)
+    lines = [f"{n_images:,} images scored, {len(result['unreadable']):,} files not readable"]
     lines += [f"  not readable: {file['path']!r}: {file['reason']}" for file in result["unreadable"]]
     if others := result.get("no_classes"):
         lines.append(f"no classes, as they hold no images: {', '.join(map(repr, others))}")
     if missing := [name for name in class_names if name not in labels]:
         lines.append(f"no images of {len(missing)} known classes: {', '.join(missing)}")
-    lines += ["", report.rstrip(), ""]
+    lines += ["", report, ""]
     lines.append(f"macro F1  {result['macro_f1']:.4f}  (mean over {len(labels)} classes)")
     lines.append(f"micro F1  {result['micro_f1']:.4f}  (equals accuracy: one label, one prediction each)")
-    lines.append(f"{seconds:.1f} s, {result['n_images'] / seconds:.0f} images/s, loading included")
+    lines.append(f"{seconds:.1f} s, {n_images / seconds:.0f} images/s, loading included")
     return "\n".join(lines)
 
 
@@ -1029,9 +946,8 @@ def format_figure(rows: list[Row], class_names: Sequence[str], path: PathLike) -
     """The confusion matrix as a file of the kind that the ending of ``path`` names: png, pdf or svg."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 9), layout="constrained")
+    figure, data = Figure(figsize=(9, 9), layout="constrained"), io.BytesIO()
     draw_confusion_matrix(figure.subplots(), rows, class_names)
-    data = io.BytesIO()
     figure.savefig(data, format=Path(path).suffix[1:].lower(), dpi=150)
     return data.getvalue()
 
@@ -1050,10 +966,10 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
         if special:
             with open(path, "ab") as out:  # "wb" would cut off what a shell has already written there
                 out.write(partial.read_bytes())
-        else:
-            with contextlib.suppress(FileNotFoundError):
-                partial.chmod(stat.S_IMODE(target.stat().st_mode))
-            partial.replace(target)
+            return
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -1070,7 +986,7 @@ def check_outputs(outputs: Sequence[str], test_folder: str, weights: str) -> Non
     if len({path.resolve() for path in files}) < len(files):
         raise EvaluationError("two outputs are one file")
     old = [path for path in files if path.exists()]
-    inputs = [Path(weights), *(list_files(test_folder) if old and Path(test_folder).is_dir() else [])]
+    inputs = [Path(weights), *list_files(test_folder)] if old else []
     for path in old:
         if any(given.exists() and path.samefile(given) for given in inputs):
             raise EvaluationError(f"{path} is an input, which would be lost: choose another name")
@@ -1104,29 +1020,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal cannot show
-    outputs = [path for path in (options.json, options.csv, options.figure) if path]
     try:
+        outputs = [path for path in (options.json, options.csv, options.figure) if path]
         check_outputs(outputs, options.test_folder, options.weights)
         result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size, True)
         print(trained_on(description.training))
         print(format_result(result, rows, description.class_names), flush=True)
-        text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-        contents = (
-            (options.json, lambda: text.encode("utf-8", "backslashreplace")),
+        scores = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+        for path, content in (
+            (options.json, lambda: scores.encode("utf-8", "backslashreplace")),
             (options.csv, lambda: format_csv(rows)),
             (options.figure, lambda: format_figure(rows, description.class_names, options.figure)),
-        )
-        for path, content in contents:
+        ):
             if path:
                 with atomic_write(path) as partial:
                     partial.write_bytes(content())
-    except (EvaluationError, OSError, KeyboardInterrupt) as error:
-        stopped = isinstance(error, KeyboardInterrupt)
-        with redirecting_stderr:  # a thread that still decodes may be inside without_stderr
-            line = "\nevaluate.py: interrupted" if stopped else f"evaluate.py: error: {on_one_line(error)}"
-            print(line, file=sys.stderr, flush=True)
-        return (error.args or (130,))[0] if stopped else 2
-    return 0
+        return 0
+    except (EvaluationError, OSError) as error:
+        code, line = 2, f"evaluate.py: error: {on_one_line(error)}"
+    except KeyboardInterrupt as stopped:
+        code, line = (stopped.args or (130,))[0], "\nevaluate.py: interrupted"
+    with redirecting_stderr:  # a thread that still decodes may be inside without_stderr
+        print(line, file=sys.stderr, flush=True)
+    return code
 
 
 def stop(number: int, _: object) -> NoReturn:
@@ -1138,4 +1054,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     # At once: threads may still decode a large image, and the end of TensorFlow takes a second.
-    os._exit(describe_weights(sys.argv[2]) if sys.argv[1:-1] == [DESCRIBE_MODE] else main())
+    os._exit(answer_with_arrays(sys.argv[2]) if sys.argv[1:-1] == [CHILD_MODE] else main())

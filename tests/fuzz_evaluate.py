@@ -8,7 +8,6 @@ with its number and a traceback; so does a crash. At the end memory may have gro
 
 import argparse
 import faulthandler
-import io
 import json
 import resource
 import struct
@@ -23,13 +22,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw
+from PIL import Image
 
 import evaluate
 from illus.learn.export import save_classifier
 from illus.learn.heads import with_temperature
 from illus.learn.networks import average
 from illus.parallel import write_table
+from tests.conftest import draw, encoded
 
 MEGABYTES = 1024  # that memory may grow by
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
@@ -75,40 +75,27 @@ def with_checksums(data):
     return b"".join(parts)
 
 
-def draw(colour):
-    """A disc of one colour on white, 40 x 40 pixels."""
-    image = Image.new("RGB", (40, 40), "white")
-    ImageDraw.Draw(image).ellipse((8, 4, 35, 30), fill=colour)
-    return image
-
-
-def encode(image, format="PNG", **settings):
-    data = io.BytesIO()
-    image.save(data, format, **settings)
-    return data.getvalue()
-
-
 def valid_images():
     """Files of every kind that is read."""
     image = draw("red")
     frames = {"save_all": True, "append_images": [draw("green")]}
     return [
-        encode(image),
-        encode(image.convert("RGBA")),
-        encode(image.convert("1")),
-        encode(image.quantize(8), transparency=1),
-        encode(image, "BMP"),
-        encode(image, "JPEG"),
-        encode(image, "JPEG", progressive=True),
-        encode(image.convert("CMYK"), "JPEG"),
-        encode(image, "GIF", **frames),
-        encode(image, "WEBP", **frames),
-        encode(image, "WEBP", lossless=True),
-        encode(image, "TIFF", save_all=True, append_images=[draw("green")]),
-        encode(image.convert("RGBA"), "TIFF", compression="tiff_lzw"),
-        encode(image, "TIFF", compression="tiff_adobe_deflate"),
-        encode(image, "TIFF", compression="jpeg"),
-        encode(Image.fromarray(np.full((20, 20), 0x8042, np.uint16)), "TIFF", compression="packbits"),
+        encoded(image),
+        encoded(image.convert("RGBA")),
+        encoded(image.convert("1")),
+        encoded(image.quantize(8), transparency=1),
+        encoded(image, "BMP"),
+        encoded(image, "JPEG"),
+        encoded(image, "JPEG", progressive=True),
+        encoded(image.convert("CMYK"), "JPEG"),
+        encoded(image, "GIF", **frames),
+        encoded(image, "WEBP", **frames),
+        encoded(image, "WEBP", lossless=True),
+        encoded(image, "TIFF", save_all=True, append_images=[draw("green")]),
+        encoded(image.convert("RGBA"), "TIFF", compression="tiff_lzw"),
+        encoded(image, "TIFF", compression="tiff_adobe_deflate"),
+        encoded(image, "TIFF", compression="jpeg"),
+        encoded(Image.fromarray(np.full((20, 20), 0x8042, np.uint16)), "TIFF", compression="packbits"),
     ]
 
 
@@ -216,7 +203,7 @@ def main(arguments=None):
     warnings.filterwarnings("ignore", module="PIL")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / "good.png").write_bytes(encode(draw("red")))
+        (folder / "good.png").write_bytes(encoded(draw("red")))
         weights = list(valid_weights(folder))
         rows = [
             fuzz("images", try_image, options.images, options.seed, options.seconds, folder, valid_images()),

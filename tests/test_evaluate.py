@@ -4,15 +4,12 @@ import csv
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 from conftest import COLOURS, draw, save_colour_network, write_class_folders
 from sklearn.metrics import f1_score
@@ -20,17 +17,6 @@ from sklearn.metrics import f1_score
 import evaluate
 
 SCRIPT = Path(evaluate.__file__)
-KEYS = {
-    "macro_f1",
-    "micro_f1",
-    "n_images",
-    "per_class",
-    "unreadable",
-    "no_classes",
-    "weights",
-    "test_folder",
-    "seconds",
-}
 
 
 class Terminal(io.StringIO):
@@ -52,13 +38,16 @@ def run(capfd):
 
 
 def test_perfect_network_scores_one(run, class_folder_tree, colour_weights, tmp_path):
-    code, out, _ = run(class_folder_tree, colour_weights, "--json", tmp_path / "s.json")
-    assert code == 0
+    code, out, err = run(
+        class_folder_tree, colour_weights, "--batch-size", "1", "--json", tmp_path / "s.json"
+    )
+    assert (code, err) == (0, ""), "nothing but the scores; progress is for terminals"
     scores = json.loads((tmp_path / "s.json").read_text())
-    assert set(scores) == KEYS
+    assert set(scores) == set(evaluate.Result.__annotations__)
     assert (scores["macro_f1"], scores["micro_f1"], scores["n_images"]) == (1, 1, 18)
     assert list(scores["per_class"]) == list(COLOURS)
     assert set(scores["per_class"]["L2_2"]) == {"precision", "recall", "f1", "support"}
+    assert out.splitlines()[:2] == ["trained on unknown data", "18 images scored, 0 files not readable"]
     assert "macro F1  1.0000  (mean over 3 classes)" in out
     assert "micro F1  1.0000  (equals accuracy" in out
 
@@ -92,51 +81,15 @@ def test_the_data_that_the_weights_were_trained_on_are_named(training, line):
     assert evaluate.trained_on(training) == line
 
 
-def test_the_report_begins_with_the_data_that_the_weights_were_trained_on(
-    run, class_folder_tree, colour_weights, tmp_path
-):
-    path = shutil.copy(colour_weights, tmp_path / "w.h5")
-    with h5py.File(path, "a") as file:
-        facts = json.loads(file.attrs["classifier"])
-        facts["training"] = {"data_name": "drawings", "data_hash": "e5c620d052ab"}
-        file.attrs["classifier"] = json.dumps(facts)
-    _, out, _ = run(class_folder_tree, path)
-    assert out.splitlines()[:2] == [
-        "trained on drawings (data e5c620d052ab)",
-        "18 images scored, 0 files not readable",
-    ]
-
-
-@pytest.mark.parametrize("batch_size", [1, 5, 18, 256])
-def test_batch_size_changes_nothing(class_folder_tree, colour_weights, batch_size):
-    result, rows, _ = evaluate.evaluate(class_folder_tree, colour_weights, batch_size)
-    expected, expected_rows, _ = evaluate.evaluate(class_folder_tree, colour_weights)
-    assert rows == expected_rows
-    assert result["per_class"] == expected["per_class"]
-
-
-def test_labels_are_names_so_missing_classes_score_right(run, class_folder_tree, colour_weights):
-    shutil.rmtree(class_folder_tree / "L2_2")
-    code, out, _ = run(class_folder_tree, colour_weights)
-    assert code == 0
-    assert "macro F1  1.0000  (mean over 2 classes)" in out
-    assert "no images of 1 known classes: L2_2" in out
-
-
-def test_an_absent_class_that_is_predicted_costs_recall_alone(colour_weights, tmp_path):
+def test_classes_without_images_are_named_and_cost_recall_alone(run, colour_weights, tmp_path):
     folder = write_class_folders(tmp_path / "t", {"L2_10": COLOURS["L2_10"]}, n=4)
     draw(COLOURS["L2_2"]).save(folder / "L2_10" / "0.png")
-    result, _, _ = evaluate.evaluate(folder, colour_weights)
-    assert result["micro_f1"] == 0.75
-    assert result["macro_f1"] == pytest.approx(2 * 0.75 / 1.75)
-
-
-def test_one_micro_average_is_printed_whatever_is_missing(run, colour_weights, tmp_path):
-    folder = write_class_folders(tmp_path / "t", dict(list(COLOURS.items())[1:]), n=4)
-    draw(COLOURS["L2_2"]).save(folder / "L2_10" / "0.png")
-    _, out, _ = run(folder, colour_weights)
+    code, out, _ = run(folder, colour_weights)
+    assert code == 0
+    assert f"macro F1  {2 * 0.75 / 1.75:.4f}  (mean over 1 classes)" in out
+    assert "micro F1  0.7500" in out
     assert "micro avg" not in out
-    assert "micro F1  0.8750" in out
+    assert "no images of 2 known classes: L2_2, L2_33" in out
 
 
 @pytest.mark.parametrize("progress", [True, False])
@@ -149,11 +102,6 @@ def test_progress_on_a_terminal_ends_with_the_last_file(
     lines = sys.stderr.getvalue().splitlines()
     assert bool(lines) == progress
     assert all("19/19" in line for line in lines[-1:])
-
-
-def test_no_progress_in_a_log(run, class_folder_tree, colour_weights):
-    code, _, err = run(class_folder_tree, colour_weights, "--batch-size", "1")
-    assert (code, err) == (0, "")
 
 
 def test_class_order_is_that_of_the_weights(class_folder_tree, tmp_path):
@@ -173,7 +121,7 @@ def test_unreadable_files_are_listed_and_the_run_goes_on(run, class_folder_tree,
     assert code == 0
     assert scores["n_images"] == 18
     assert {u["path"]: u["reason"] for u in scores["unreadable"]} == {
-        "L2_2/나쁜 파일.jpg": "not a PNG, JPEG, WEBP, GIF, BMP, TIFF image",
+        "L2_2/나쁜 파일.jpg": "not a PNG, JPEG, WEBP, GIF, BMP, TIFF image, or its start is damaged",
         "L2_10/empty.png": "empty file",
     }
     assert "18 images scored, 2 files not readable" in out
@@ -215,15 +163,6 @@ def test_an_output_is_the_old_file_or_the_whole_new_one(tmp_path):
         partial.write_bytes(b"whole")
         assert path.read_bytes() == b"old"
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"s.json": b"whole"}
-
-
-def test_interrupted_is_one_line_and_code_130(run, class_folder_tree, colour_weights, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(evaluate, "predict_files", interrupt)
-    code, out, err = run(class_folder_tree, colour_weights)
-    assert (code, out, err.strip()) == (130, "", "evaluate.py: interrupted")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
@@ -327,33 +266,37 @@ def test_a_backend_that_is_not_there_is_one_line_and_code_2(class_folder_tree, c
 # --- What runs beside what --------------------------------------------------------------------------
 
 
-def test_work_ahead_gives_answers_in_order_and_takes_only_the_window():
+def test_files_are_read_ahead_in_order_and_only_as_far_as_the_window(monkeypatch):
     taken = []
 
-    def items():
+    def paths():
         for number in range(20):
             taken.append(number)
             yield number
 
-    with evaluate.work_ahead(lambda number: number**2, items(), 3, 5) as answers:
+    monkeypatch.setattr(evaluate, "READ_AHEAD_FILES", 5)
+    monkeypatch.setattr(evaluate, "read_fitted", lambda number, size, fit: number**2)
+    with evaluate.read_ahead(paths(), 16, "pad") as answers:
         assert taken == list(range(5)), "before the first answer is asked for"
         assert next(answers) == 0
         assert len(taken) == 6
         assert list(answers) == [number**2 for number in range(1, 20)]
-    with evaluate.work_ahead(str, [], 1, 1) as answers:
+    with evaluate.read_ahead([], 16, "pad") as answers:
         assert list(answers) == []
 
 
-def test_an_interrupt_waits_for_no_thread_and_begins_nothing_new():
+def test_an_interrupt_waits_for_no_thread_and_begins_nothing_new(monkeypatch):
     begun, release, ended = threading.Semaphore(0), threading.Event(), []
 
-    def wait(number):
+    def wait(number, *_):
         begun.release()
         release.wait(60)
         ended.append(number)
 
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(evaluate, "read_fitted", wait)
     before = set(threading.enumerate())
-    with pytest.raises(KeyboardInterrupt), evaluate.work_ahead(wait, range(9), 2, 5):
+    with pytest.raises(KeyboardInterrupt), evaluate.read_ahead(range(9), 16, "pad"):
         assert begun.acquire(timeout=60)
         assert begun.acquire(timeout=60)
         raise KeyboardInterrupt
@@ -380,19 +323,6 @@ def test_images_are_decoded_while_the_model_is_built(class_folder_tree, colour_w
     monkeypatch.setattr(evaluate, "read_fitted", read)
     monkeypatch.setattr(evaluate, "build_model", build)
     assert evaluate.evaluate(class_folder_tree, colour_weights)[0]["macro_f1"] == 1
-
-
-def test_two_batches_are_predicted_at_once(class_folder_tree, colour_weights, monkeypatch):
-    if evaluate.import_keras().config.backend() != "tensorflow":
-        pytest.skip("one batch at a time")
-    predict_batch, both = evaluate.predict_batch, threading.Barrier(2, timeout=60)
-
-    def predict(*arguments):
-        both.wait()
-        return predict_batch(*arguments)
-
-    monkeypatch.setattr(evaluate, "predict_batch", predict)
-    assert evaluate.evaluate(class_folder_tree, colour_weights, 9)[0]["macro_f1"] == 1
 
 
 @pytest.mark.parametrize(
@@ -430,67 +360,25 @@ def test_scores_that_cannot_be_printed_are_an_error(class_folder_tree, colour_we
 # --- Bad input --------------------------------------------------------------------------------------
 
 
-def h5_without_names(path):
-    with h5py.File(path, "w") as file:
-        file["x"] = np.zeros(3, "f4")
-
-
 @pytest.mark.parametrize(
     ("folder", "weights", "message"),
     [
-        ("nowhere", None, "no such folder"),
-        ("file.txt", None, "not a folder"),
-        ("empty", None, "no class folders"),
-        ("no files", None, "no files in the class folders"),
-        ("all bad", None, "no readable image"),
-        ("unknown", None, "which it does not know. Folders: L2_2, L2_99"),
-        ("good", "nowhere.h5", "no such weights file"),
-        ("good", "text.h5", "not an HDF5 file"),
-        ("good", "nameless.h5", "no class names"),
-        ("good", "garbled.h5", "damaged JSON: Expecting"),
-        ("good", "no classes.h5", "is damaged: no class name"),
-        ("good", "huge.h5", "is damaged: input_size"),
-        ("good", "odd fit.h5", "is damaged: fit"),
-        ("good", "a letter each.h5", "is damaged: class_names"),
-        ("good", "list.h5", "is damaged: training"),
-        ("good", "unknown key.h5", "damaged: .*unexpected"),
-        ("good", "no model.h5", "not exported by this project"),
-        ("good", "two outputs.h5", "score/bias: the network has .3,., the file .2,."),
+        ("nowhere", "good.h5", "no such folder"),
+        ("empty", "good.h5", "no class folders"),
+        ("all bad", "good.h5", "no readable image"),
+        ("unknown", "good.h5", "which it does not know. Folders: L2_2, L2_99"),
+        ("all bad", "nowhere.h5", "no such weights file"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(run, colour_weights, tmp_path, folder, weights, message):
-    (tmp_path / "file.txt").write_text("x")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "no files" / "L2_2").mkdir(parents=True)
     for path in ("all bad/L2_2/a.png", "unknown/L2_2/a.png", "unknown/L2_99/a.png"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("x")
-    write_class_folders(tmp_path / "good", n=1)
-    (tmp_path / "text.h5").write_text("x")
-    h5_without_names(tmp_path / "nameless.h5")
-    good = {"class_names": list(COLOURS), "input_size": 16, "fit": "pad"}
-    changes = {
-        "no model.h5": {},
-        "no classes.h5": {"class_names": []},
-        "huge.h5": {"input_size": 10**6},
-        "odd fit.h5": {"fit": "squeeze"},
-        "a letter each.h5": {"class_names": "abc"},
-        "list.h5": {"training": []},
-        "unknown key.h5": {"colour": 1},
-    }
-    texts = {name: json.dumps(good | change) for name, change in changes.items()} | {"garbled.h5": "{"}
-    if weights in texts:
-        h5_without_names(tmp_path / weights)
-        with h5py.File(tmp_path / weights, "a") as file:
-            file.attrs["classifier"] = texts[weights]
-    if weights == "two outputs.h5":
-        save_colour_network(tmp_path / weights, ["a", "b"])
-        with h5py.File(tmp_path / weights, "a") as file:
-            facts = json.loads(file.attrs["classifier"]) | {"class_names": list(COLOURS)}
-            file.attrs["classifier"] = json.dumps(facts)
-    code, out, err = run(tmp_path / folder, tmp_path / weights if weights else colour_weights)
+    shutil.copy(colour_weights, tmp_path / "good.h5")
+    code, out, err = run(tmp_path / folder, tmp_path / weights)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert re.search(message, err)
+    assert message in err
 
 
 @pytest.mark.parametrize(
@@ -526,11 +414,3 @@ def test_copied_away_with_only_the_weights_it_still_works(class_folder_tree, col
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert json.loads((away / "s.json").read_text())["macro_f1"] == 1
-
-
-def test_a_fault_of_the_weights_is_one_line_in_a_real_process(class_folder_tree, tmp_path):
-    (tmp_path / "w.h5").write_bytes(b"not HDF5")
-    done = subprocess.run(
-        [sys.executable, SCRIPT, class_folder_tree, tmp_path / "w.h5"], capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from fuzz_evaluate import damage, draw, encode, valid_weights, with_checksums
+from conftest import draw, encoded
+from fuzz_evaluate import damage, valid_weights, with_checksums
 
 import evaluate
 
@@ -40,7 +41,7 @@ def test_valid_weights_are_the_same_bytes_whatever_ran_before(tmp_path):
 
 
 def test_damage_is_damage_and_repeats():
-    data = encode(draw("red"))
+    data = encoded(draw("red"))
     copies = [damage(data, np.random.default_rng(seed)) for seed in range(50)]
     assert copies == [damage(data, np.random.default_rng(seed)) for seed in range(50)]
     assert sum(copy != data for copy in copies) >= 45
@@ -48,7 +49,7 @@ def test_damage_is_damage_and_repeats():
 
 
 def test_checksums_are_mended():
-    data = encode(draw("red"))
+    data = encoded(draw("red"))
     assert with_checksums(data) == data
     wrong = data[:29] + bytes(4) + data[33:]
     assert isinstance(evaluate.decode_image(with_checksums(wrong)), np.ndarray)
