@@ -1,31 +1,43 @@
-"""Labelled collections for measuring the photo filter, and their features, stored once.
+"""Labelled collections for measuring the photo filter, and what is measured of their images, stored once.
 
 In: emoji20, and FOLDER with the sub-folders ``vector``, ``cartoon`` and ``scenes`` (each with
-``illustration`` and ``photo``) and ``real_photos``. Out: each set's rows, truth, statistics and codes.
+``illustration`` and ``photo``) and ``real_photos``. Out: each set's rows, truth, statistics, blocks, small
+copies, and what an autoencoder that was trained on the set says of its images.
 
 A collection is one source of illustrations: what is chosen for a set is chosen on sets of other collections.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
+from evaluate import read_file
 from illus import work_folders
 from illus.emoji20.truth import load_truth
-from illus.files.photo_statistics import LEVELS, photo_statistics, votes
+from illus.files.decoded import decode
+from illus.files.photo_statistics import PHOTO, measure_photo
 from illus.hashing import code_of
+from illus.parallel import in_parallel
 from illus.photos import autoencoder
+from illus.photos.autoencoder import draw_blocks, fit_linear, log_unexplained, measure_gains, normalise
 
-MAX_DRAWN = 6000  # images of a set that settings are chosen on
+MAX_DRAWN = 6000  # images of a set of emoji20
 REAL_SHARES = (0.01, 0.05, 0.20)  # of real photos among emoji20's drawings
 RARE = 0.01  # share of photos in the sets called "1%"
+FIFTHS = 5  # parts of emoji20's source photographs, each a set with no others
 MIXTURES = ("vector", "cartoon", "scenes")  # folders of FOLDER, each a collection
 COLLECTIONS = ("emoji20", *MIXTURES)
-LEVEL_SETS = ("emoji20", "emoji20, real 5%", *MIXTURES)  # that the levels of the votes are read off
-FEATURES = ("illus/files/photo_statistics.py", "illus/photos/autoencoder.py")
+SMALL_SIDE = 64  # px, of the copies that whole-image methods see
+MEASURED = np.dtype([("photo", PHOTO), ("small", np.uint8, (SMALL_SIDE, SMALL_SIDE, 3))])
+SOURCES = (
+    "illus/files/photo_statistics.py",
+    "illus/photos/autoencoder.py",
+    "illus/files/decoded.py",
+    "benchmarks/photo_sets.py",
+)
 
 
 @dataclass(frozen=True)
@@ -41,123 +53,116 @@ class LabelledSet:
         """Whose illustrations it has."""
         return next(name for name in COLLECTIONS if self.name.startswith(name))
 
+    @property
+    def is_fifth(self) -> bool:
+        """Whether it holds the photographs of a fifth of the sources: no setting is chosen on these."""
+        return "fifth" in self.name
+
 
 class Pool:
-    """All images of all sets, with their statistics and patches."""
+    """All images of all sets, measured once."""
 
     def __init__(self, photo_bench: Path, cache: Path) -> None:
-        self.table, self.cache = pool_table(photo_bench), cache
-        cache.mkdir(parents=True, exist_ok=True)
-        stored = cache / f"statistics-{code_of(FEATURES)}.npz"
+        self.cache, table = cache / code_of(SOURCES), pool_table(photo_bench)
+        self.cache.mkdir(parents=True, exist_ok=True)
+        self.sets = labelled_sets(table)
+        used = np.unique(np.concatenate([one.rows for one in self.sets.values()]))
+        self.place = np.full(len(table), -1)
+        self.place[used] = np.arange(len(used))
+        stored = self.cache / "images.npy"
         if not stored.exists():
-            statistics, patches = photo_statistics([Path(path) for path in self.table.path])
-            np.savez(stored, statistics=statistics.to_numpy(), patches=patches)
-        arrays = np.load(stored)
-        self.statistics = pd.DataFrame(arrays["statistics"], columns=list(LEVELS))
-        self.patches = arrays["patches"]
+            rows = in_parallel(measure, [Path(path) for path in table.path[used]], "images")
+            np.save(stored, np.fromiter(rows, MEASURED, len(used)))
+        self.images = np.load(stored)
 
-    def codes(self, labelled: LabelledSet, seed: int) -> np.ndarray:
-        """What the autoencoder of a set says of its images, see :func:`autoencoder.encode_images`."""
-        name = labelled.name.replace(" ", "_").replace(",", "").replace("%", "")
-        stored = self.cache / f"codes-{name}-{seed}-{code_of((*FEATURES, __file__))}.npy"
+    def measured(self, name: str) -> np.ndarray:
+        """What is measured of a set's images; dtype ``MEASURED``."""
+        return self.images[self.place[self.sets[name].rows]]
+
+    def told(self, name: str, seed: int) -> dict[str, np.ndarray]:
+        """What the autoencoder of a set says of its images, see :func:`tell`."""
+        stored = self.cache / f"{name}-{seed}.npz"
         if not stored.exists():
-            patches = self.patches[labelled.rows]
-            np.save(stored, autoencoder.encode_images(autoencoder.train(patches, seed)[0], patches))
-        return np.load(stored)
+            np.savez(stored, **tell(self.measured(name)["photo"]["blocks"], seed))
+        with np.load(stored) as arrays:
+            return dict(arrays)
 
-    def ballots(self, labelled: LabelledSet, levels: dict[str, tuple[float, float]] = LEVELS) -> np.ndarray:
-        """The votes of a set's images."""
-        return votes(self.statistics.iloc[labelled.rows], levels)
+
+def measure(path: Path) -> np.ndarray:
+    """Statistics and blocks of a file, and a small copy; dtype ``MEASURED``."""
+    image = decode(read_file(path))
+    small = cv2.resize(image.small, (SMALL_SIDE, SMALL_SIDE), interpolation=cv2.INTER_AREA)
+    return np.array((measure_photo(image), small), MEASURED)
+
+
+def tell(blocks: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Gains and relative errors, float (n, blocks), and mean and spread of the code, float (n, 32)."""
+    rows = normalise(draw_blocks(blocks, seed))
+    model, _ = autoencoder.train(rows, seed)
+    encoder = autoencoder.keras.Model(model.inputs, model.get_layer("code").output)
+    errors, codes = [], []
+    for part in np.array_split(blocks, max(1, len(blocks) // 500)):
+        rows_of_part = normalise(part)
+        error = log_unexplained(rows_of_part, model.predict(rows_of_part, batch_size=4096, verbose=0))
+        code = encoder.predict(rows_of_part, batch_size=4096, verbose=0).reshape(*part.shape[:2], -1)
+        errors.append(error.reshape(part.shape[:2]))
+        codes.append(np.hstack([code.mean(1), code.std(1)]))
+    gains = measure_gains(blocks, model, fit_linear(rows))
+    return {"gains": gains, "errors": np.concatenate(errors), "codes": np.concatenate(codes)}
 
 
 def pool_table(photo_bench: Path) -> pd.DataFrame:
-    """One row per image: ``path``, ``collection``, ``photo`` (bool), ``sketch`` (bool).
+    """One row per image: ``path``, ``collection``, ``photo`` (bool), ``source`` of emoji20's photographs.
 
     Of emoji20 the training part, one file of each drawing and photo, in random order; of the mixtures all.
     """
-    truth = load_truth(work_folders.EMOJI20 / "training")
-    truth = truth[truth.kind != "broken"].sample(frac=1, random_state=0).drop_duplicates("drawing")
     folder = work_folders.EMOJI20 / "training"
+    truth = load_truth(folder)
+    truth = truth[truth.kind != "broken"].sample(frac=1, random_state=0).drop_duplicates("drawing")
+    paths, photo = [str(folder / path) for path in truth.path], (truth.kind == "photo").to_numpy()
     parts = [
-        pd.DataFrame(
-            {"path": [str(folder / path) for path in truth.path], "photo": (truth.kind == "photo").to_numpy()}
-        ).assign(collection="emoji20", sketch=False)
+        pd.DataFrame({"path": paths, "photo": photo, "source": truth.source}).assign(collection="emoji20")
     ]
     for collection in MIXTURES:
         files = [path for path in sorted((photo_bench / collection).rglob("*")) if path.is_file()]
-        kinds = [path.parent.name for path in files]
-        sketches = [
-            collection != "vector" and kind == "illustration" and path.suffix == ".png"
-            for path, kind in zip(files, kinds, strict=True)
-        ]
-        part = {"path": map(str, files), "photo": [kind == "photo" for kind in kinds], "sketch": sketches}
-        parts.append(pd.DataFrame(part).assign(collection=collection))
-    files = sorted(str(path) for path in (photo_bench / "real_photos").iterdir())
-    parts.append(pd.DataFrame({"path": files}).assign(photo=True, sketch=False, collection="real"))
-    return pd.concat(parts, ignore_index=True)
+        kinds = [path.parent.name == "photo" for path in files]
+        parts.append(pd.DataFrame({"path": map(str, files), "photo": kinds}).assign(collection=collection))
+    files = sorted((photo_bench / "real_photos").iterdir())
+    parts.append(pd.DataFrame({"path": map(str, files)}).assign(photo=True, collection="real"))
+    return pd.concat(parts, ignore_index=True).fillna({"source": ""})
 
 
-def labelled_sets(table: pd.DataFrame, max_drawn: int | None = MAX_DRAWN) -> dict[str, LabelledSet]:
-    """Every set, by name; those of emoji20 have at most ``max_drawn`` images, None: all there are."""
+def labelled_sets(table: pd.DataFrame, max_drawn: int = MAX_DRAWN) -> dict[str, LabelledSet]:
+    """Every set, by name; those of emoji20 have at most ``max_drawn`` images."""
     rng = np.random.default_rng(0)
 
     def shuffled(chosen: pd.Series) -> np.ndarray:
         return rng.permutation(np.flatnonzero(chosen))
 
-    of_emoji20 = table.collection == "emoji20"
-    drawings, planted = shuffled(of_emoji20 & ~table.photo), shuffled(of_emoji20 & table.photo)
-    real = shuffled(table.collection == "real")
-    share = len(planted) / (len(drawings) + len(planted))
-    rows = {
-        "emoji20": mix(drawings, planted, share, max_drawn),
-        "emoji20, no photos": drawings[:max_drawn],
-    }
-    for share in REAL_SHARES:
-        rows[f"emoji20, real {share:.0%}"] = mix(drawings, real, share, max_drawn)
-    for name in MIXTURES:
-        own = table.collection == name
-        photos = shuffled(own & table.photo)
-        plain, sketches = shuffled(own & ~table.photo & ~table.sketch), shuffled(own & table.sketch)
-        variants = {name: np.concatenate([plain, sketches])}
-        if len(sketches):
-            variants[f"{name}, half the sketches"] = np.concatenate([plain, sketches[: len(sketches) // 2]])
-            variants[f"{name}, no sketches"] = plain
-        for variant, illustrations in variants.items():
-            rows[variant] = np.concatenate([illustrations, photos])
-            rows[f"{variant}, 1%"] = mix(illustrations, photos, RARE, None)
-            rows[f"{variant}, no photos"] = illustrations
+    rows = {}
+    for name in COLLECTIONS:
+        own, most = table.collection == name, max_drawn if name == "emoji20" else len(table)
+        drawings, photos = shuffled(own & ~table.photo), shuffled(own & table.photo)
+        share = len(photos) / (len(drawings) + len(photos))
+        rows[name] = mix(drawings, photos, share, most)
+        rows[f"{name}, 1%"] = mix(drawings, photos, RARE, most)
+        rows[f"{name}, no photos"] = drawings[:most]
+        if name != "emoji20":
+            continue
+        real = shuffled(table.collection == "real")
+        for share in REAL_SHARES:
+            rows[f"{name}, real {share:.0%}"] = mix(drawings, real, share, most)
+        sources = pd.factorize(table.source[photos], sort=True)[0]
+        for part in range(FIFTHS):
+            own_photos = photos[sources % FIFTHS == part]
+            share = len(own_photos) / (len(drawings) + len(own_photos))
+            rows[f"{name}, fifth {part + 1}"] = mix(drawings, own_photos, share, most)
     truth = table.photo.to_numpy()
     return {name: LabelledSet(name, np.sort(chosen), truth[np.sort(chosen)]) for name, chosen in rows.items()}
 
 
-def mix(illustrations: np.ndarray, photos: np.ndarray, share: float, most: int | None) -> np.ndarray:
+def mix(illustrations: np.ndarray, photos: np.ndarray, share: float, most: int) -> np.ndarray:
     """Rows with this share of photos: as many images as there are, ``most`` at most."""
-    n = min(most or len(illustrations) + len(photos), int(len(photos) / share))
-    n = min(n, int(len(illustrations) / (1 - share)))
+    n = min(most, int(len(photos) / share), int(len(illustrations) / (1 - share)))
     count = round(share * n)
     return np.concatenate([illustrations[: n - count], photos[:count]])
-
-
-def find_levels(statistics: pd.DataFrame, labelled: Sequence[LabelledSet]) -> dict[str, tuple[float, float]]:
-    """The levels of the votes, read off labelled sets: where a vote is 0, and the distance at which it is 1.
-
-    The middle lies half way between the medians of illustrations and photos, the spread is the mean of
-    their standard deviations, negative where photos have less; both are means over the sets.
-    """
-    kinds = []
-    for one in labelled:
-        values = statistics.to_numpy(float)[one.rows]
-        parts = values[~one.truth], values[one.truth]
-        medians = [np.median(part, 0) for part in parts]
-        kinds.append((sum(medians) / 2, medians[1] - medians[0], sum(part.std(0) for part in parts) / 2))
-    middle, difference, spread = np.mean(kinds, axis=0)
-    spread = spread * np.sign(difference)
-    pairs = zip(middle.round(3).tolist(), spread.round(3).tolist(), strict=True)
-    return dict(zip(statistics.columns, pairs, strict=True))
-
-
-def levels_without(pool: Pool, sets: dict[str, LabelledSet], left_out: str) -> dict[str, tuple[float, float]]:
-    """Levels from the sets of all collections but one; from all, where ``left_out`` is none of them."""
-    return find_levels(
-        pool.statistics, [sets[name] for name in LEVEL_SETS if sets[name].collection != left_out]
-    )

@@ -1,40 +1,35 @@
-"""Statistics of images whose values can be written down, their votes, and the patches."""
-
-from pathlib import Path
+"""Statistics of images whose values can be written down, and the blocks."""
 
 import joblib
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import encoded
 from drawings import flat_drawing, noisy_image
 from PIL import Image
 
 from illus.files.photo_statistics import (
+    BLOCK,
+    BLOCK_STEP,
+    BLOCKS,
     FLAT_PATCH,
-    LEVELS,
     MAX_SIDE,
-    MAX_VOTE,
+    MIN_CONTRAST,
     MIN_FOREGROUND,
     NO_CONTRAST,
-    PATCH,
-    PATCH_STEP,
-    PATCHES,
     SAME_LEVEL,
+    STATISTICS,
     VIVID,
-    cut_patches,
+    cut_blocks,
     foreground,
     image_statistics,
     incoherence,
     open_reduced,
     otsu_residual,
     photo_statistics,
-    votes,
 )
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
-ROOT = Path(__file__).parent.parent
 NARROW = [(1, 1), (1, 300), (300, 1), (2, 2), (3, 2), (2, 500), (7, 9), (15, 17)]
 RED = (250, 10, 10)
 
@@ -237,56 +232,13 @@ def test_border_is_the_share_of_the_outermost_pixels_near_their_median():
 @pytest.mark.parametrize("size", NARROW)
 def test_the_smallest_and_narrowest_images_can_be_measured(size):
     found = image_statistics(plain(90, *size))
-    assert list(found) == list(LEVELS)
+    assert list(found) == list(STATISTICS)
     assert found == pytest.approx(image_statistics(plain(90)), abs=1e-6)
     speckled = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     assert np.isfinite(list(image_statistics(speckled).values())).all()
 
 
-# --- Votes ----------------------------------------------------------------------------------------
-
-
-def test_drawings_and_noisy_images_vote_apart():
-    drawings, noisy = (
-        votes(pd.DataFrame([image_statistics(np.asarray(draw(seed))) for seed in range(10)]))
-        for draw in (flat_drawing, noisy_image)
-    )
-    assert drawings.shape == noisy.shape == (10, 6)
-    assert (np.abs([drawings, noisy]) <= MAX_VOTE).all()
-    assert (drawings.mean(1) < -1).all()
-    assert (noisy.mean(1) > 1).all()
-
-
-@pytest.mark.parametrize(
-    ("spreads", "expected"), [(0, 0), (1, 1), (-1, -1), (2.5, 2.5), (3.1, 3), (50, 3), (-50, -3)]
-)
-def test_votes_are_distances_in_spreads_up_to_three(spreads, expected):
-    row = {name: middle + spreads * spread for name, (middle, spread) in LEVELS.items()}
-    assert votes(pd.DataFrame([row])) == pytest.approx(np.full((1, 6), expected))
-    reordered = pd.DataFrame([{"another": 99.0} | dict(reversed(row.items()))])
-    assert votes(reordered) == pytest.approx(np.full((1, 6), expected))
-
-
-def test_a_vote_follows_its_own_statistic_and_its_sign():
-    middles = {name: middle for name, (middle, _) in LEVELS.items()}
-    cast = votes(pd.DataFrame([middles | {name: middles[name] + 0.01} for name in LEVELS]))
-    np.testing.assert_array_equal(cast != 0, np.eye(len(LEVELS), dtype=bool))
-    up = {name for name, vote in zip(LEVELS, cast.diagonal(), strict=True) if vote > 0}
-    assert up == {"otsu_residual", "incoherence"}
-
-
-def test_votes_take_other_levels():
-    table = pd.DataFrame({"flat": [1.0, 4.0], "border": [0.0, 2.0]})
-    assert votes(table, {"border": (1.0, -0.5), "flat": (0.0, 2.0)}).tolist() == [[2, 0.5], [-2, 2]]
-
-
-def test_the_levels_are_those_that_were_measured():
-    table = pd.read_csv(ROOT / "results/photo_levels.csv")
-    rows = table[table.left_out == "none"].set_index("statistic")
-    assert {name: (row.middle, row.spread) for name, row in rows.iterrows()} == LEVELS
-
-
-# --- Patches --------------------------------------------------------------------------------------
+# --- Blocks ---------------------------------------------------------------------------------------
 
 
 def numbered(height, width, third=0):
@@ -294,50 +246,75 @@ def numbered(height, width, third=0):
     return np.dstack([*np.indices((height, width)), np.full((height, width), third)]).astype(np.uint8)
 
 
-def corners(patches):
-    return [tuple(patch[0, 0, :2].tolist()) for patch in patches]
+def striped(height, width):
+    """Columns of black and white around a gray one that holds its place."""
+    rgb = numbered(height, width)
+    rgb[..., 2] = 255 * (np.arange(width) % 2)
+    return rgb
 
 
-def test_patches_are_pieces_on_a_grid():
-    patches = cut_patches(numbered(256, 200))
-    assert patches.shape == (PATCHES, PATCH, PATCH, 3)
-    assert patches.dtype == np.uint8
-    places = corners(patches)
-    assert len(set(places)) == PATCHES
-    for patch, (y, x) in zip(patches, places, strict=True):
-        assert y % PATCH_STEP == x % PATCH_STEP == 0
-        np.testing.assert_array_equal(patch, numbered(256, 200)[y : y + PATCH, x : x + PATCH])
+def corners(blocks):
+    return [tuple(block[0, 0, :2].tolist()) for block in blocks]
+
+
+def test_blocks_are_pieces_on_a_grid():
+    rgb = striped(256, 200)
+    blocks = cut_blocks(rgb)
+    assert blocks.shape == (BLOCKS, BLOCK, BLOCK, 3)
+    assert blocks.dtype == np.uint8
+    places = corners(blocks)
+    assert len(set(places)) == BLOCKS
+    for block, (y, x) in zip(blocks, places, strict=True):
+        assert y % BLOCK_STEP == x % BLOCK_STEP == 0
+        np.testing.assert_array_equal(block, rgb[y : y + BLOCK, x : x + BLOCK])
     assert max(y for y, _ in places) > 160 > 80 > min(y for y, _ in places)
 
 
-def test_the_same_pixels_give_the_same_patches_and_others_do_not():
-    rgb = numbered(256, 200)
-    np.testing.assert_array_equal(cut_patches(rgb), cut_patches(rgb.copy()))
-    assert corners(cut_patches(rgb)) != corners(cut_patches(numbered(256, 200, third=1)))
+def test_the_same_pixels_give_the_same_blocks_and_others_do_not():
+    rgb, other = striped(256, 200), striped(256, 200)
+    np.testing.assert_array_equal(cut_blocks(rgb), cut_blocks(rgb.copy()))
+    other[0, 0, 2] = 99
+    assert corners(cut_blocks(rgb)) != corners(cut_blocks(other))
 
 
-def test_places_repeat_evenly_where_the_grid_has_few():
-    found = corners(cut_patches(numbered(39, 32)))
-    assert set(found) == {(y, x) for y in (0, 8, 16) for x in (0, 8, 16)}
-    assert {found.count(place) for place in set(found)} == {3, 4}
+def test_blocks_have_contrast_and_repeat_evenly_where_few_have():
+    """An edge between two tones runs through the columns 20 to 27 of 64: two blocks of a row are on it."""
+    rgb = plain((100, 100, 100), 8, 64)
+    rgb[:, 24:] = 200
+    blocks = cut_blocks(rgb)
+    assert {block[0, :, 0].tobytes() for block in blocks} == {rgb[0, 20:28, 0].tobytes()}
+    rgb[:, 24:] = 100 + round(2 * MIN_CONTRAST) - 1
+    rgb[:, 44:] = 200
+    assert {block[0, 0, 0] for block in cut_blocks(rgb)} == {100 + round(2 * MIN_CONTRAST) - 1}
+    rgb[:, 24:44] = 100 + round(2 * MIN_CONTRAST)
+    counts = [sum(block[0, 0, 0] == level for block in cut_blocks(rgb)) for level in (100, 108)]
+    assert counts == [BLOCKS / 2] * 2
+
+
+def test_without_contrast_the_block_with_most_is_taken():
+    rgb = plain((100, 100, 100), 60, 60)
+    rgb[40:, 40:] += 2
+    rgb[42, 42] += 28
+    assert all(block.max() == 130 for block in cut_blocks(rgb))
+    assert (cut_blocks(plain(90)) == 90).all()
 
 
 @pytest.mark.parametrize("size", NARROW)
 def test_small_images_are_reflected(size):
     """As in a mirror at the right and lower edge, over and over: 0 1 2 2 1 0 0 1 2 and so on."""
     rgb = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    rows, columns = (np.arange(max(side, PATCH)) % (2 * side) for side in size)
+    rows, columns = (np.arange(max(side, BLOCK)) % (2 * side) for side in size)
     rows, columns = (
         np.minimum(way, 2 * side - 1 - way) for way, side in zip((rows, columns), size, strict=True)
     )
     whole = rgb[rows][:, columns]
-    places = [range(0, side - PATCH + 1, PATCH_STEP) for side in whole.shape[:2]]
-    expected = {whole[y : y + PATCH, x : x + PATCH].tobytes() for y in places[0] for x in places[1]}
-    patches = cut_patches(rgb)
-    assert patches.shape == (PATCHES, PATCH, PATCH, 3)
-    found = {patch.tobytes() for patch in patches}
+    places = [range(0, side - BLOCK + 1, BLOCK_STEP) for side in whole.shape[:2]]
+    expected = {whole[y : y + BLOCK, x : x + BLOCK].tobytes() for y in places[0] for x in places[1]}
+    blocks = cut_blocks(rgb)
+    assert blocks.shape == (BLOCKS, BLOCK, BLOCK, 3)
+    found = {block.tobytes() for block in blocks}
     assert found <= expected
-    assert len(found) == min(PATCHES, len(expected))
+    assert len(found) == min(BLOCKS, len(expected))
 
 
 # --- Files ----------------------------------------------------------------------------------------
@@ -367,7 +344,7 @@ def test_reduction_takes_means(tmp_path):
     assert (open_reduced(tmp_path / "board.png") == 100).all()
 
 
-def test_files_become_rows_and_patches_in_their_order(tmp_path):
+def test_files_become_rows_and_blocks_in_their_order(tmp_path):
     images = {
         "drawing.png": flat_drawing(0),
         "noisy.png": noisy_image(0, 300),
@@ -381,20 +358,20 @@ def test_files_become_rows_and_patches_in_their_order(tmp_path):
         (tmp_path / name).write_bytes(image if isinstance(image, bytes) else encoded(image))
     paths = [tmp_path / name for name in images]
     with joblib.parallel_config(backend="threading"):
-        table, patches = photo_statistics(paths)
-    assert table.columns.tolist() == list(LEVELS)
+        table, blocks = photo_statistics(paths)
+    assert table.columns.tolist() == list(STATISTICS)
     assert (table.dtypes == np.float32).all()
     assert np.isfinite(table.to_numpy()).all()
-    assert patches.shape == (7, PATCHES, PATCH, PATCH, 3)
-    assert patches.dtype == np.uint8
+    assert blocks.shape == (7, BLOCKS, BLOCK, BLOCK, 3)
+    assert blocks.dtype == np.uint8
     for number, path in enumerate(paths):
         rgb = open_reduced(path)
-        np.testing.assert_array_equal(patches[number], cut_patches(rgb))
+        np.testing.assert_array_equal(blocks[number], cut_blocks(rgb))
         assert table.iloc[number].to_dict() == pytest.approx(image_statistics(rgb), rel=1e-5, abs=1e-5)
-    assert (patches[5] == 255).all(), "transparent is white"
+    assert (blocks[5] == 255).all(), "transparent is white"
 
 
 def test_no_files_are_no_rows():
-    table, patches = photo_statistics([])
-    assert table.columns.tolist() == list(LEVELS)
-    assert patches.shape == (0, PATCHES, PATCH, PATCH, 3)
+    table, blocks = photo_statistics([])
+    assert table.columns.tolist() == list(STATISTICS)
+    assert blocks.shape == (0, BLOCKS, BLOCK, BLOCK, 3)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from illus.photos import self_training
-from illus.photos.self_training import HALVINGS, cross_judge, emptiest_place, halves, standardise
+from illus.photos.self_training import (
+    HALVINGS,
+    ROUNDS,
+    cross_judge,
+    emptiest_place,
+    halves,
+    judge_in_rounds,
+    standardise,
+)
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -142,3 +150,44 @@ def test_scores_far_away_do_not_matter():
     scores = blobs(-1, 0.6)
     place = emptiest_place(scores, 0.15)
     assert emptiest_place(np.concatenate([scores, [-500.0, 80.0]]), 0.15) == place
+
+
+# --- Rounds ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    """400 illustrations and 40 photos: three statistics and two features that tell them apart."""
+    truth = np.repeat([False, True], [400, 40])
+    rng = np.random.default_rng(0)
+    return *(rng.normal(3 * truth[:, None], 1, (440, columns)) for columns in (3, 2)), truth
+
+
+def test_wrong_proposals_are_put_right_and_missing_ones_found(evidence):
+    statistics, features, truth = evidence
+    proposed = truth & (np.arange(440) % 2 == 0)
+    proposed[:8] = True
+    scores = judge_in_rounds(statistics, features, proposed, 0.1, 0.1, 5)
+    wrong = [((score > 0) != truth).sum() for score in scores]
+    assert wrong[-1] <= 2
+    assert wrong[-1] <= wrong[0] < (proposed != truth).sum()
+    assert 2 <= len(scores) < ROUNDS, "they agree before the last round"
+
+
+def test_the_first_round_sees_the_statistics_alone(evidence):
+    statistics, features, truth = evidence
+    one, other = (judge_in_rounds(statistics, f, truth, 0.1, 0.1, 5) for f in (features, features[::-1]))
+    np.testing.assert_array_equal(one[0], other[0])
+    assert np.abs(one[1] - other[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("count", [0, 4, 437, 440])
+def test_with_too_few_of_a_kind_nothing_is_judged(evidence, count):
+    statistics, features, _ = evidence
+    assert judge_in_rounds(statistics, features, np.arange(440) < count, 0.1, 0.1, 5) == []
+
+
+def test_one_seed_gives_the_same_scores(evidence):
+    one, again, other = (judge_in_rounds(*evidence, 0.1, 0.1, 5, seed)[0] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 1e-3

@@ -1,11 +1,11 @@
-"""Images -> six statistics in which photographs differ from illustrations, and patches for the autoencoder.
+"""Images -> six statistics in which photographs differ from illustrations, and blocks for the autoencoders.
 
-In: image files. Out: a table of statistics, their votes, and patches. Each statistic is a plain fact
-about pixels at the image's own resolution; none is learned.
+In: image files. Out: a table of statistics, and blocks. Each statistic is a plain fact about pixels at the
+image's own resolution; none is learned, and none has a level that says what is a photograph.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,18 +17,11 @@ from illus.files.decoded import LOOKED_AT, Decoded, decode
 from illus.parallel import in_parallel
 
 MAX_SIDE = LOOKED_AT  # px, longest side; larger images are reduced to it
-PATCH = 16  # px, side of the patches that the autoencoder sees
-PATCHES = 32  # of an image
-PATCH_STEP = 8  # px, of the grid on which patches begin
-LEVELS = {  # half way between illustrations and photos; spread, signed: results/photo_levels.csv
-    "otsu_residual": (0.194, 0.036),
-    "incoherence": (0.322, 0.09),
-    "saturation": (48.906, -39.17),
-    "border": (0.351, -1.315),
-    "vivid": (-3.566, -0.986),
-    "flat": (-2.832, -1.19),
-}
-MAX_VOTE = 3.0  # a statistic's vote is clipped to this, so that none outvotes the others
+BLOCK = 8  # px, side of the blocks that the autoencoders see: that of JPEG's, and as wide as an outline
+BLOCKS = 64  # of an image
+BLOCK_STEP = 4  # px, of the grid on which blocks begin
+MIN_CONTRAST = 4.0  # levels, standard deviation below which a block shows nothing but a tone
+STATISTICS = ("otsu_residual", "incoherence", "saturation", "border", "vivid", "flat")
 FLAT_PATCH = 4.0  # variance, levels squared, below which a patch has no contrast
 NO_CONTRAST = 0.1  # Otsu residual of an image without contrast: that of a drawing
 MIN_FOREGROUND = 64  # px, below which the whole image is the foreground
@@ -38,14 +31,14 @@ VIVID = 140  # levels of saturation
 
 PHOTO = np.dtype(
     [
-        ("statistics", np.float32, len(LEVELS)),  # as image_statistics names them
-        ("patches", np.uint8, (PATCHES, PATCH, PATCH, 3)),  # see cut_patches
+        ("statistics", np.float32, len(STATISTICS)),  # as image_statistics names them
+        ("blocks", np.uint8, (BLOCKS, BLOCK, BLOCK, 3)),  # see cut_blocks
     ]
 )
 
 
 def photo_statistics(paths: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Measure images and cut patches out of them, in parallel.
+    """Measure images and cut blocks out of them, in parallel.
 
     Parameters
     ----------
@@ -56,11 +49,11 @@ def photo_statistics(paths: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray]:
     -------
     statistics : pandas.DataFrame
         float32, one row per image, columns as :func:`image_statistics` names them.
-    patches : numpy.ndarray
-        uint8, shape (n, 32, 16, 16, 3), see :func:`cut_patches`.
+    blocks : numpy.ndarray
+        uint8, shape (n, 64, 8, 8, 3), see :func:`cut_blocks`.
     """
     rows = np.fromiter(in_parallel(_measure_file, paths, "photo statistics"), PHOTO, len(paths))
-    return pd.DataFrame(rows["statistics"], columns=list(LEVELS)), rows["patches"]
+    return pd.DataFrame(rows["statistics"], columns=STATISTICS), rows["blocks"]
 
 
 def _measure_file(path: Path) -> np.ndarray:
@@ -81,29 +74,10 @@ def _shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def measure_photo(image: Decoded) -> np.ndarray:
-    """The statistics and the patches of an image; dtype ``PHOTO``, shape ()."""
+    """The statistics and the blocks of an image; dtype ``PHOTO``, shape ()."""
     rgb = _shrink(image.small, MAX_SIDE)
     statistics = image_statistics(rgb)
-    return np.array(([statistics[name] for name in LEVELS], cut_patches(rgb)), PHOTO)
-
-
-def votes(statistics: pd.DataFrame, levels: Mapping[str, tuple[float, float]] = LEVELS) -> np.ndarray:
-    """How photographic each statistic finds each image.
-
-    Parameters
-    ----------
-    statistics : pandas.DataFrame
-        From :func:`photo_statistics`.
-    levels : mapping of str to (float, float), default LEVELS
-        Statistic to the level at which its vote is 0, and the distance at which it is 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        float, shape (n, 6): above 0 for a photo, in spreads, at most ``MAX_VOTE`` either way.
-    """
-    middle, spread = np.array(list(levels.values())).T
-    return ((statistics[list(levels)].to_numpy(float) - middle) / spread).clip(-MAX_VOTE, MAX_VOTE)
+    return np.array(([statistics[name] for name in STATISTICS], cut_blocks(rgb)), PHOTO)
 
 
 def image_statistics(rgb: np.ndarray) -> dict[str, float]:
@@ -185,11 +159,12 @@ def incoherence(gray: np.ndarray) -> float:
     return float(np.sqrt(across / (xx + yy + 0.5)).mean())
 
 
-def cut_patches(rgb: np.ndarray) -> np.ndarray:
-    """Patches of an image at random places of a grid; the same for the same pixels.
+def cut_blocks(rgb: np.ndarray) -> np.ndarray:
+    """Blocks with contrast, at random places of a grid; the same for the same pixels.
 
-    Smaller images are reflected at their right and lower edges; where the grid has fewer places than patches
-    are wanted, places repeat.
+    A block has contrast if its gray levels have a standard deviation of ``MIN_CONTRAST``; of an image that
+    has none the one with most is taken. Where fewer have contrast than are wanted, they repeat. Smaller
+    images are reflected at their right and lower edges.
 
     Parameters
     ----------
@@ -199,16 +174,26 @@ def cut_patches(rgb: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        uint8, shape (32, 16, 16, 3).
+        uint8, shape (64, 8, 8, 3).
     """
     rng = np.random.default_rng(zlib.crc32(rgb.tobytes()))
-    down, right = (max(0, PATCH - side) for side in rgb.shape[:2])
+    down, right = (max(0, BLOCK - side) for side in rgb.shape[:2])
     rgb = cv2.copyMakeBorder(rgb, 0, down, 0, right, cv2.BORDER_REFLECT)
-    rows, columns = ((side - PATCH) // PATCH_STEP + 1 for side in rgb.shape[:2])
-    places = rng.permutation(rows * columns)
-    places = places[np.arange(PATCHES) % len(places)]
-    corners = PATCH_STEP * np.stack([places // columns, places % columns], 1)
-    return np.stack([rgb[y : y + PATCH, x : x + PATCH] for y, x in corners])
+    contrast = _contrast_of_blocks(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+    corners = BLOCK_STEP * np.argwhere(contrast >= min(MIN_CONTRAST, contrast.max()))
+    drawn = corners[rng.permutation(len(corners))[np.arange(BLOCKS) % len(corners)]]
+    return np.stack([rgb[y : y + BLOCK, x : x + BLOCK] for y, x in drawn])
+
+
+def _contrast_of_blocks(gray: np.ndarray) -> np.ndarray:
+    """Standard deviation of the block that begins at each place of the grid, levels."""
+    total, squares = (sums.astype(np.float64) for sums in cv2.integral2(gray))
+
+    def mean(sums: np.ndarray) -> np.ndarray:
+        inside = sums[BLOCK:, BLOCK:] - sums[:-BLOCK, BLOCK:] - sums[BLOCK:, :-BLOCK] + sums[:-BLOCK, :-BLOCK]
+        return inside[::BLOCK_STEP, ::BLOCK_STEP] / BLOCK**2
+
+    return np.sqrt(np.maximum(0, mean(squares) - mean(total) ** 2))
 
 
 def _largest(rgb: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Files -> all that is measured of them, by one reading of each, kept by content where there is a cache.
 
-In: paths, or rows of the catalog. Out: facts, descriptors, photo statistics and patches, appearance; the same
+In: paths, or rows of the catalog. Out: facts, descriptors, photo statistics and blocks, appearance; the same
 with and without a cache. Without one, only what is asked for is measured.
 """
 
@@ -20,9 +20,9 @@ from illus.files.decoded import Decoded, decode
 from illus.files.descriptors import DESCRIPTOR, Descriptors, describe
 from illus.files.photo_statistics import (
     APPEARANCE,
-    LEVELS,
     LOOKS,
     PHOTO,
+    STATISTICS,
     measure_appearance,
     measure_photo,
 )
@@ -51,7 +51,7 @@ READINGS = Stage(
     (FACTS, *(dtype for dtype, _ in MEASURES.values())),
 )
 NONE_KNOWN = np.empty(0, np.uint64)
-ROWS_AT_ONCE = 200  # that are written together: 60 kB each
+ROWS_AT_ONCE = 200  # that are written together: 50 kB each
 
 NO_MEMORY = "not enough memory"
 
@@ -169,7 +169,7 @@ def kept_statistics(
     once, number = _contents(files)
     rows = np.empty(len(once), PHOTO)
     _fill(once, folder, cache, "photo", rows)
-    return pd.DataFrame(rows["statistics"][number], columns=list(LEVELS)), rows["patches"][number]
+    return pd.DataFrame(rows["statistics"][number], columns=STATISTICS), rows["blocks"][number]
 
 
 def kept_appearance(

@@ -1,94 +1,147 @@
-"""Votes and codes -> clusters: in few dimensions, by DBSCAN with ``eps`` from the k-distance knee.
+"""Gains -> clusters: quantiles in the plane, DBSCAN with ``eps`` from the k-distance knee, and their names.
 
-In: arrays of features. Out: points, and the cluster of each; -1 for noise.
+In: the gains of each image's blocks. Out: points, the cluster of each, -1 for noise, and which of them are
+taken for photographs: those whose gain reaches zero.
 """
 
 import numpy as np
+from scipy.stats import norm
 from sklearn.cluster import DBSCAN
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-CODE_DIRECTIONS = 2  # of the autoencoder's numbers, beside the votes
+QUANTILES = (10, 25, 50, 75, 90)  # per cent
+DIMENSIONS = 2  # that DBSCAN sees: they hold nearly all that differs between quantiles
+EPS_FACTORS = np.arange(12, 2, -1) / 10  # of the knee, at which eps is tried
 
 
-def scale(features: np.ndarray) -> np.ndarray:
-    """Features with their medians at 0 and their spreads at 1, clipped at 4 spreads; float (n, d)."""
-    low, middle, high = np.percentile(features, [16, 50, 84], axis=0)
-    return ((features - middle) / np.maximum(1e-3, (high - low) / 2)).clip(-4, 4)
+def quantiles(gains: np.ndarray) -> np.ndarray:
+    """Quantiles of the gains of each image's blocks; float (n, 5)."""
+    return np.percentile(gains, QUANTILES, axis=1).T
 
 
-def embed(ballots: np.ndarray, codes: np.ndarray, dimensions: int) -> np.ndarray:
-    """Votes and the main directions of the autoencoder's numbers, in principal components.
+def reaches_zero(gains: np.ndarray, significance: float) -> np.ndarray:
+    """Whether the mean gain of an image cannot be told from zero, or lies above it.
+
+    A one-sided test by the spread of the image's own blocks: of a photograph an autoencoder can say no more
+    than a linear code can.
 
     Parameters
     ----------
-    ballots : numpy.ndarray
-        float, shape (n, votes): from :func:`illus.files.photo_statistics.votes`.
-    codes : numpy.ndarray
-        float, shape (n, 36): from :func:`illus.photos.autoencoder.encode_images`. Its two main directions
-        count, scaled so that the wider has a standard deviation of one vote.
-    dimensions : int
+    gains : numpy.ndarray
+        float, shape (n, blocks).
+    significance : float
+        Chance at which a gain of zero would be taken for less.
 
     Returns
     -------
     numpy.ndarray
-        float, shape (n, dimensions).
+        bool, shape (n,).
     """
-    directions = principal_components(scale(codes), CODE_DIRECTIONS)
-    directions /= max(1e-9, directions.std(0).max())
-    return principal_components(np.hstack([ballots, directions]), dimensions)
+    error = gains.std(1) / np.sqrt(gains.shape[1])
+    return gains.mean(1) > norm.ppf(significance) * error
 
 
-def principal_components(features: np.ndarray, dimensions: int) -> np.ndarray:
-    """Principal components; float (n, dimensions), zeros where nothing differs."""
-    points = np.zeros((len(features), dimensions))
+def embed(features: np.ndarray) -> np.ndarray:
+    """Principal components, not rescaled; float (n, 2), zeros where nothing differs."""
+    points = np.zeros((len(features), DIMENSIONS))
     if np.ptp(features, axis=0).any():
-        found = PCA(min(dimensions, *features.shape), random_state=0).fit_transform(features)
+        found = PCA(min(DIMENSIONS, *features.shape), random_state=0).fit_transform(features)
         points[:, : found.shape[1]] = found
     return points
 
 
-def find_clusters(
-    points: np.ndarray, min_samples: int, max_points: int, eps_factor: float = 1.0, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """DBSCAN with ``eps`` from the knee of the k-distance curve, on at most ``max_points`` points.
+def draw_points(points: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
+    """At most so many points, at random."""
+    return points[np.random.default_rng(seed).permutation(len(points))[:most]]
 
-    The rest join the cluster of their nearest core point within ``eps``. So memory does not grow
-    with the square of the points, and what counts as dense does not depend on how many there are.
-    DBSCAN after Ester et al. 1996; knee after Satopää et al. 2011, *Finding a "kneedle" in a haystack*.
+
+def find_clusters(points: np.ndarray, drawn: np.ndarray, eps: float, min_samples: int) -> np.ndarray:
+    """DBSCAN of drawn points (Ester et al. 1996); all others join the nearest core point within ``eps``.
+
+    So memory does not grow with the square of the points.
 
     Parameters
     ----------
     points : numpy.ndarray
         float, shape (n, d).
+    drawn : numpy.ndarray
+        float, shape (m, d): those of them that are clustered, from :func:`draw_points`.
+    eps : float
     min_samples : int
         Points within ``eps`` that make a point dense, itself counted.
-    max_points : int
-        Drawn at random where there are more.
-    eps_factor : float, default 1.0
-        ``eps`` as a multiple of the knee.
+
+    Returns
+    -------
+    numpy.ndarray
+        int, shape (n,); 0 is the largest cluster, -1 is noise.
+    """
+    model = DBSCAN(eps=eps, min_samples=min_samples).fit(drawn)
+    if not len(model.components_):
+        return np.full(len(points), -1)
+    labels = model.labels_[model.core_sample_indices_]
+    rank = np.argsort(np.argsort(-np.bincount(labels), kind="stable"))
+    distance, nearest = NearestNeighbors(n_neighbors=1).fit(model.components_).kneighbors(points)
+    return np.where(distance[:, 0] <= eps, rank[labels[nearest[:, 0]]], -1)
+
+
+def name_photos(cluster: np.ndarray, reaches: np.ndarray) -> np.ndarray:
+    """Images that are taken for photographs: members of clusters most of which reach zero.
+
+    Not of the largest one: photographs are the minority, which is all that is presupposed. Noise speaks for
+    itself, because photographs that are too few to be dense are noise.
+
+    Parameters
+    ----------
+    cluster : numpy.ndarray
+        int, shape (n,), from :func:`find_clusters`.
+    reaches : numpy.ndarray
+        bool, shape (n,), from :func:`reaches_zero`.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (n,).
+    """
+    photos = (cluster < 0) & reaches
+    for number in range(1, cluster.max() + 1):
+        photos |= (cluster == number) & (reaches[cluster == number].mean() > 0.5)
+    return photos
+
+
+def search_eps(
+    points: np.ndarray, reaches: np.ndarray, min_samples: int, most: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Clusters at the ``eps`` at which most images are taken for photographs.
+
+    ``eps`` is tried at multiples of the knee of the k-distances, from above: where it is too large
+    photographs merge with drawings, where it is too small both fall apart into noise.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        float, shape (n, d).
+    reaches : numpy.ndarray
+        bool, shape (n,), from :func:`reaches_zero`.
+    min_samples, most : int
+        Of DBSCAN; points that it clusters.
     seed : int, default 0
-        Draws the points.
+        Draws these.
 
     Returns
     -------
     cluster : numpy.ndarray
         int, shape (n,); 0 is the largest, -1 is noise.
     gaps : numpy.ndarray
-        float, shape (at most max_points,): from :func:`k_distances`.
+        float, shape (at most most,): from :func:`k_distances`.
     eps : float
     """
-    drawn = points[np.random.default_rng(seed).permutation(len(points))[:max_points]]
+    drawn = draw_points(points, most, seed)
     gaps = k_distances(drawn, min_samples)
-    eps = max(eps_factor * knee(gaps), 1e-6)
-    model = DBSCAN(eps=eps, min_samples=min_samples).fit(drawn)
-    cluster = np.full(len(points), -1)
-    if len(model.components_):
-        labels = model.labels_[model.core_sample_indices_]
-        rank = np.argsort(np.argsort(-np.bincount(labels), kind="stable"))
-        distance, nearest = NearestNeighbors(n_neighbors=1).fit(model.components_).kneighbors(points)
-        cluster = np.where(distance[:, 0] <= eps, rank[labels[nearest[:, 0]]], -1)
-    return cluster, gaps, eps
+    tried = np.maximum(EPS_FACTORS * knee(gaps), 1e-6)
+    clusters = [find_clusters(points, drawn, eps, min_samples) for eps in tried]
+    best = int(np.argmax([name_photos(cluster, reaches).sum() for cluster in clusters]))
+    return clusters[best], gaps, float(tried[best])
 
 
 def k_distances(points: np.ndarray, min_samples: int) -> np.ndarray:
@@ -106,7 +159,10 @@ def k_distances(points: np.ndarray, min_samples: int) -> np.ndarray:
 
 
 def knee(ascending: np.ndarray) -> float:
-    """The value where an ascending curve lies farthest below the line between its ends."""
+    """The value where an ascending curve lies farthest below the line between its ends.
+
+    After Satopää et al. 2011, *Finding a "kneedle" in a haystack*.
+    """
     span = ascending[-1] - ascending[0]
     if span == 0:
         return float(ascending[-1])

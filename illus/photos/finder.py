@@ -1,8 +1,8 @@
 """Catalog -> photos: which files are photographs among the drawings, without any label.
 
-In: catalog and class folders. Out: photos.csv, one row per readable file. Six statistics vote, an autoencoder
-trained on the collection's own patches describes each image, DBSCAN finds the groups, and the rest is decided
-by a model that is fitted to them.
+In: catalog and class folders. Out: photos.csv, one row per readable file. An autoencoder is trained on blocks
+of the collection itself; where it gains nothing over a linear code, and DBSCAN finds such images together,
+they are taken for photographs. A model that learns from these decides about all.
 """
 
 import warnings
@@ -12,13 +12,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+from sklearn.decomposition import PCA
 
 from illus.files.overrides import decided, print_applied
-from illus.files.photo_statistics import votes
 from illus.files.reading import kept_statistics
 from illus.photos import autoencoder
-from illus.photos.clusters import embed, find_clusters
-from illus.photos.self_training import cross_judge, emptiest_place, standardise
+from illus.photos.clusters import embed, name_photos, quantiles, reaches_zero, search_eps
+from illus.photos.self_training import judge_in_rounds
 from illus.photos.settings import DEFAULTS, PhotoSettings
 
 COLUMNS = ["path", "score", "cluster", "is_photo"]
@@ -28,25 +28,21 @@ COLUMNS = ["path", "score", "cluster", "is_photo"]
 class Analysis:
     """Everything that :func:`analyse` found out, image by image."""
 
-    ballots: np.ndarray  # float (n, 6), see photo_statistics.votes
-    codes: np.ndarray  # float (n, 36), see autoencoder.encode_images
-    points: np.ndarray  # float (n, 3), where DBSCAN looks
+    gains: np.ndarray  # float (n, blocks), see autoencoder.measure_gains
+    reaches: np.ndarray  # bool (n,), whose gain reaches zero
+    points: np.ndarray  # float (n, 2), where DBSCAN looks
     gaps: np.ndarray  # k-distance curve, ascending
     eps: float
     cluster: np.ndarray  # int (n,), -1 for noise
-    label: np.ndarray  # int (n,), what the clusters say: 1 photo, 0 illustration, -1 open
-    odds: np.ndarray | None  # log odds (n,); None where there are too few pseudo-labels
+    proposed: np.ndarray  # bool (n,), whom the clusters take for photographs
+    rounds: list[np.ndarray]  # scores of each round, float (n,)
     score: np.ndarray  # above 0 for a photograph, (n,)
     is_photo: np.ndarray  # bool (n,)
     decided: bool  # False: it could not be decided, and nothing is removed
     verdict: str
     autoencoder: keras.Model | None = None
-    losses: tuple[float, ...] = ()  # of each training batch of the autoencoder
-
-    @property
-    def vote(self) -> np.ndarray:
-        """Mean vote of each image, float (n,)."""
-        return self.ballots.mean(1)
+    linear: PCA | None = None
+    losses: tuple[float, ...] = ()  # of each pass of the autoencoder's training
 
 
 def find_photos(
@@ -61,9 +57,9 @@ def find_photos(
 ) -> pd.DataFrame:
     """Find the photographs in a collection of drawings.
 
-    No labels, no pretrained network, no truth: what is known beforehand are the levels of six
-    statistics (:data:`illus.files.photo_statistics.LEVELS`). How many photographs there are, and where the
-    border lies, is read off the collection itself.
+    No labels, no pretrained network, no truth, and no constant measured on labelled images. Two things are
+    presupposed: photographs are the minority, and what an autoencoder gains on them over a linear code of the
+    same size is nothing. All else is read off the collection itself.
 
     Parameters
     ----------
@@ -80,7 +76,7 @@ def find_photos(
         From :func:`illus.files.overrides.read_overrides`: what a person keeps is no photo to remove; a
         printed line says how many such decisions there are.
     cache : Path, optional
-        Folder for the statistics and patches of contents, see :mod:`illus.files.cache`.
+        Folder for the statistics and blocks of contents, see :mod:`illus.files.cache`.
 
     Returns
     -------
@@ -105,8 +101,8 @@ def find_photos(
         table = pd.DataFrame(columns=COLUMNS)
         table.attrs["verdict"] = "no readable image"
         return table
-    statistics, patches = kept_statistics(catalog.set_index("path").loc[images].reset_index(), folder, cache)
-    found = analyse(statistics, patches, seed, settings)
+    statistics, blocks = kept_statistics(catalog.set_index("path").loc[images].reset_index(), folder, cache)
+    found = analyse(statistics, blocks, seed, settings)
     if not found.decided:
         warnings.warn(found.verdict, stacklevel=2)
     table = apply_keep_decisions(photos_table(files, found), catalog, overrides)
@@ -159,14 +155,14 @@ def apply_keep_decisions(
 
 
 def analyse(
-    statistics: pd.DataFrame, patches: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
+    statistics: pd.DataFrame, blocks: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
 ) -> Analysis:
     """Look for photographs in distinct images; see :func:`find_photos`.
 
     Parameters
     ----------
     statistics : pandas.DataFrame
-    patches : numpy.ndarray
+    blocks : numpy.ndarray
         Both from :func:`illus.files.photo_statistics.photo_statistics`.
     seed : int, default 0
     settings : PhotoSettings, optional
@@ -175,121 +171,83 @@ def analyse(
     -------
     Analysis
     """
-    model, losses = autoencoder.train(patches, seed)
-    codes = autoencoder.encode_images(model, patches)
-    found = separate(votes(statistics), codes, seed, settings)
-    found.autoencoder, found.losses = model, tuple(losses)
+    rows = autoencoder.normalise(autoencoder.draw_blocks(blocks, seed))
+    model, losses = autoencoder.train(rows, seed)
+    linear = autoencoder.fit_linear(rows)
+    gains = autoencoder.measure_gains(blocks, model, linear)
+    found = separate(statistics.to_numpy(float), gains, seed, settings)
+    found.autoencoder, found.linear, found.losses = model, linear, tuple(losses)
     return found
 
 
 def separate(
-    ballots: np.ndarray, codes: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
+    statistics: np.ndarray, gains: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
 ) -> Analysis:
-    """Photographs from illustrations, by what the statistics vote and what the autoencoder says.
+    """Photographs from illustrations, by the autoencoder's gains and the statistics.
 
     Parameters
     ----------
-    ballots : numpy.ndarray
-        float, shape (n, 6), from :func:`illus.files.photo_statistics.votes`.
-    codes : numpy.ndarray
-        float, shape (n, 36), from :func:`illus.photos.autoencoder.encode_images`.
+    statistics : numpy.ndarray
+        float, shape (n, 6), in any units.
+    gains : numpy.ndarray
+        float, shape (n, blocks), from :func:`illus.photos.autoencoder.measure_gains`.
     seed : int, default 0
     settings : PhotoSettings, optional
 
     Returns
     -------
     Analysis
-        Without autoencoder and losses.
+        Without the two codes and the losses.
     """
-    vote = ballots.mean(1)
-    points = embed(ballots, codes, settings.dimensions)
-    cluster, gaps, eps = find_clusters(
-        points, settings.min_samples, settings.max_points, settings.eps_factor, seed
-    )
-    label = name_clusters(cluster, vote, settings)
-    odds, score = score_images(np.hstack([ballots, codes]), vote, label, seed, settings)
-    is_photo, decided, verdict = choose_removed(score, label, vote, settings)
+    reaches, features = reaches_zero(gains, settings.significance), quantiles(gains)
+    points = embed(features)
+    cluster, gaps, eps = search_eps(points, reaches, settings.min_samples, settings.max_points, seed)
+    proposed = name_photos(cluster, reaches)
+    limits = settings.regularisation, settings.bandwidth, settings.min_photos
+    rounds = judge_in_rounds(statistics, features, proposed, *limits, seed)
+    score = choose_score(rounds, gains.mean(1), reaches, settings)
+    is_photo, certain, verdict = choose_removed(score, reaches, settings)
     return Analysis(
-        ballots, codes, points, gaps, eps, cluster, label, odds, score, is_photo, decided, verdict
+        gains, reaches, points, gaps, eps, cluster, proposed, rounds, score, is_photo, certain, verdict
     )
 
 
-def name_clusters(cluster: np.ndarray, vote: np.ndarray, settings: PhotoSettings = DEFAULTS) -> np.ndarray:
-    """Pseudo-labels: what the clusters' median votes say of their images.
+def choose_score(
+    rounds: list[np.ndarray], gain: np.ndarray, reaches: np.ndarray, settings: PhotoSettings = DEFAULTS
+) -> np.ndarray:
+    """The scores of the last round, if what it found are photographs; else the gains, of zero at most.
 
-    Noise is open. Where no cluster is of a kind, because its images are too few to be dense, noise that votes
-    as clearly stands in for one.
+    They are photographs if they are ``settings.min_photos`` or more, and most of them reach zero.
 
     Parameters
     ----------
-    cluster : numpy.ndarray
-        int, shape (n,), -1 for noise.
-    vote : numpy.ndarray
-        float, shape (n,), mean votes.
+    rounds : list of numpy.ndarray
+        From :func:`illus.photos.self_training.judge_in_rounds`.
+    gain, reaches : numpy.ndarray
+        shape (n,): mean gains, and whether they reach zero.
     settings : PhotoSettings, optional
 
     Returns
     -------
     numpy.ndarray
-        int, shape (n,): 1 photo, 0 illustration, -1 open.
-    """
-    middle = pd.Series(vote).groupby(cluster).transform("median").to_numpy()
-    label = np.full(len(cluster), -1)
-    label[(cluster >= 0) & (middle > settings.photo_vote)] = 1
-    label[(cluster >= 0) & (middle < settings.illustration_vote)] = 0
-    if not (label == 1).any():
-        label[(cluster < 0) & (vote > settings.photo_vote)] = 1
-    if not (label == 0).any():
-        label[(cluster < 0) & (vote < settings.illustration_vote)] = 0
-    return label
-
-
-def score_images(
-    features: np.ndarray,
-    vote: np.ndarray,
-    label: np.ndarray,
-    seed: int = 0,
-    settings: PhotoSettings = DEFAULTS,
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """Log odds by self-training, and scores that are above 0 for photographs.
-
-    A score is the mean of vote and log odds, each in units in which the medians of the two kinds lie at -1
-    and 1, less the emptiest place between them. With fewer than ``settings.min_pseudo_labels`` of a kind no
-    model is fitted, and the pseudo-labels are the answer.
-
-    Parameters
-    ----------
-    features : numpy.ndarray
-        float, shape (n, d), of the model.
-    vote, label : numpy.ndarray
-        shape (n,): mean votes, and pseudo-labels from :func:`name_clusters`.
-    seed : int, default 0
-    settings : PhotoSettings, optional
-
-    Returns
-    -------
-    odds : numpy.ndarray or None
-        float, shape (n,).
-    score : numpy.ndarray
         float, shape (n,).
     """
-    if min((label == 0).sum(), (label == 1).sum()) < settings.min_pseudo_labels:
-        beyond = vote - settings.photo_vote
-        return None, np.where(label == 1, np.maximum(beyond, 0.01), np.minimum(beyond, 0.0))
-    odds = cross_judge(features, label, settings.regularisation, seed)
-    score = (standardise(vote, label) + standardise(odds, label)) / 2
-    return odds, score - emptiest_place(score, settings.bandwidth)
+    if rounds:
+        found = rounds[-1] > 0
+        if found.sum() >= settings.min_photos and reaches[found].mean() > 0.5:
+            return rounds[-1]
+    return np.minimum(gain, 0).astype(float)
 
 
 def choose_removed(
-    score: np.ndarray, label: np.ndarray, vote: np.ndarray, settings: PhotoSettings = DEFAULTS
+    score: np.ndarray, reaches: np.ndarray, settings: PhotoSettings = DEFAULTS
 ) -> tuple[np.ndarray, bool, str]:
     """Who is removed, whether that could be decided, and why, in words.
 
     Parameters
     ----------
-    score, label, vote : numpy.ndarray
-        shape (n,), see :func:`score_images`.
+    score, reaches : numpy.ndarray
+        shape (n,), see :func:`choose_score`.
     settings : PhotoSettings, optional
 
     Returns
@@ -305,7 +263,7 @@ def choose_removed(
         verdict = (
             f"too few distinct images to decide without labels ({n} of the {settings.min_images} needed)"
         )
-    elif np.median(vote) >= 0:
+    elif reaches.mean() > settings.max_share:
         verdict = f"more than half of the {n:,} images look like photographs; they are not rare strangers"
     elif found.mean() > settings.max_share:
         limit = f"{settings.max_share:.0%}"

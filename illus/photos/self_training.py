@@ -1,6 +1,7 @@
-"""Pseudo-labels -> the log odds of every image, and the threshold where fewest images lie.
+"""Pseudo-labels -> scores: rounds in which a model judges the images that it was not fitted to.
 
-In: features, and what the clusters say: 1 photo, 0 illustration, -1 open. Out: scores and a threshold.
+In: statistics, quantiles of the gains, and whom the clusters take for photographs. Out: the score of every
+image, above 0 for photographs.
 """
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+ROUNDS = 16  # after which no agreement is waited for
 HALVINGS = 2  # that log odds are averaged over
 PLACES = np.linspace(-1, 1, 201)  # where a threshold can lie, between the medians of the two kinds
 BIN_EDGES = np.linspace(-3, 3, 401)  # of the scores
@@ -23,7 +25,7 @@ def cross_judge(features: np.ndarray, label: np.ndarray, regularisation: float, 
     features : numpy.ndarray
         float, shape (n, d).
     label : numpy.ndarray
-        int, shape (n,): 1, 0, or -1 where it is open; at least two of either kind.
+        int, shape (n,): 1 photo, 0 illustration, or -1 where it is open; at least two of either kind.
     regularisation : float
         C of the logistic regression: smaller is stronger.
     seed : int, default 0
@@ -81,3 +83,52 @@ def emptiest_place(score: np.ndarray, bandwidth: float) -> float:
     middles = (BIN_EDGES[1:] + BIN_EDGES[:-1]) / 2
     kernel = np.exp(-(((PLACES[:, None] - middles) / bandwidth) ** 2) / 2)
     return float(PLACES[(kernel @ counts).argmin()])
+
+
+def judge_in_rounds(
+    statistics: np.ndarray,
+    features: np.ndarray,
+    photos: np.ndarray,
+    regularisation: float,
+    bandwidth: float,
+    least: int,
+    seed: int = 0,
+) -> list[np.ndarray]:
+    """Scores of each round: what a round takes for photographs is what the next one learns from.
+
+    The first round sees the statistics alone, which had no say so far: so what the gains propose has to be
+    confirmed by other evidence (Blum and Mitchell 1998, *Co-training*). The others see both. It ends when a
+    decision comes back, or when too few photographs are left.
+
+    Parameters
+    ----------
+    statistics, features : numpy.ndarray
+        float, shapes (n, s) and (n, d): evidence of the first round, and what is added to it.
+    photos : numpy.ndarray
+        bool, shape (n,), from :func:`illus.photos.clusters.name_photos`.
+    regularisation, bandwidth : float
+        See :func:`cross_judge` and :func:`emptiest_place`.
+    least : int
+        Images of either kind below which no model is fitted.
+    seed : int, default 0
+
+    Returns
+    -------
+    list of numpy.ndarray
+        float, shape (n,), a round each; above 0 for photographs, the medians of the two kinds 2 apart. Empty
+        if too few were proposed.
+    """
+    scores, decisions = [], [photos]
+    evidence = statistics
+    for number in range(ROUNDS):
+        label = decisions[-1].astype(int)
+        if np.bincount(label, minlength=2).min() < least:
+            break
+        odds = standardise(cross_judge(evidence, label, regularisation, seed + HALVINGS * number), label)
+        scores.append(odds - emptiest_place(odds, bandwidth))
+        decision = scores[-1] > 0
+        if number and any((decision == earlier).all() for earlier in decisions):
+            break
+        decisions.append(decision)
+        evidence = np.hstack([statistics, features])
+    return scores
