@@ -104,7 +104,7 @@ def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
     for value, name, line in ((found, "the knee", ":"), (eps, "eps", "--")):
         axes.axhline(value, color=RED, linestyle=line)
         axes.text(0, value, f" {name} {value:.2f}", color=RED, va="bottom")
-    axes.set(xlabel="points, by distance", ylabel="distance to the 20th neighbour")
+    axes.set(xlabel="points, by distance", ylabel="k-distance")
 
 
 def score_histogram(
