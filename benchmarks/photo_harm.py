@@ -61,7 +61,7 @@ SOURCES = (
 )
 SMALL = Config(
     width=16, blocks=(1, 1, 1), stem_stride=2, dropout=0.0, input_size=32, augmentation="flip",
-    label_smoothing=0.0, epochs=10, steps_per_epoch=300, learning_rate=4e-3,
+    label_smoothing=0.0, epochs=8, steps_per_epoch=250, batch_size=64, learning_rate=4e-3,
 )  # fmt: skip
 VALIDATION = 0.2  # of the drawings
 FOLDS = 5  # of the source pictures, so that as many photographs are held out as drawings

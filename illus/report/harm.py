@@ -66,25 +66,48 @@ def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] |
     axes.legend(fontsize=8, ncols=2)
 
 
-def dose_curve(axes: Axes, classes: pd.DataFrame) -> None:
-    """F1 of a class, and mean F1 of the others, by the share of photographs among its training images.
+def f1_by_dose(classes: pd.DataFrame) -> pd.DataFrame:
+    """F1 of the class that has photographs, and of the others, by their share among its training images.
 
     Parameters
     ----------
     classes : pandas.DataFrame
         As for :func:`change_by_class`, with runs called ``one class``, in which one class has photographs;
-        those without are the beginning of the curve.
+        those without, of the same seeds, are the beginning.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per share and seed: ``class_name``, ``share``, ``seed``, ``f1``, ``f1_of_others`` (their mean).
     """
     dosed = classes[classes.condition == "one class"]
     none = (classes.condition == "without") & (classes.epochs == dosed.epochs.min())
     rows = pd.concat([classes[none & classes.seed.isin(dosed.seed)], dosed])
-    is_own = rows.class_name.isin(dosed.class_name[dosed.photos > 0])
-    name = rows.class_name[is_own].iloc[0]
-    for kind, colour, part in ((name, RED, rows[is_own]), ("mean of the others", BLUE, rows[~is_own])):
-        f1 = part.groupby(["share", "seed"]).f1.mean().reset_index()
-        axes.plot(100 * f1.share, f1.f1, "o", color=colour, alpha=0.6, markersize=5)
-        mean = f1.groupby("share").f1.mean()
-        axes.plot(100 * mean.index, mean, color=colour, label=literal(kind))
-    axes.set(xlabel=f"photographs among the training images of {literal(name)}, %", ylabel="F1 on drawings")
-    axes.set(ylim=(0, 1), xticks=100 * np.sort(rows.share.unique()))
+    name = dosed.class_name[dosed.photos > 0].iloc[0]
+    f1, others = (
+        part.groupby(["share", "seed"]).f1.mean()
+        for part in (rows[rows.class_name == name], rows[rows.class_name != name])
+    )
+    return pd.DataFrame({"class_name": name, "f1": f1, "f1_of_others": others}).reset_index()
+
+
+def dose_curve(axes: Axes, doses: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
+    """F1 over the share of photographs in one class: a dot for each seed, a line through the means.
+
+    Parameters
+    ----------
+    doses : pandas.DataFrame
+        From :func:`f1_by_dose`.
+    labels : mapping of str to str, optional
+        Class names to what is shown for them.
+    """
+    name = doses.class_name.iloc[0]
+    shown = literal((labels or {}).get(name, name))
+    kinds = (("f1", shown, RED), ("f1_of_others", "mean of the others, without photographs", BLUE))
+    for value, kind, colour in kinds:
+        axes.plot(100 * doses.share, doses[value], "o", color=colour, alpha=0.6, markersize=5)
+        mean = doses.groupby("share")[value].mean()
+        axes.plot(100 * mean.index, mean, color=colour, label=kind)
+    axes.set(xlabel=f"photographs among the training images of {shown}, %", ylabel="F1 on drawings")
+    axes.set(ylim=(0, 1), xticks=100 * np.sort(doses.share.unique()))
     axes.legend(fontsize=8)
