@@ -243,7 +243,7 @@ def damaged() -> pd.DataFrame:
 def photo_harm() -> pd.DataFrame:
     """What photographs among the training images change: means over seeds, and changes with intervals."""
     runs, classes = read("photo_harm"), read("photo_harm_classes")
-    runs = runs[runs.condition.isin(["with", "without"]) & (runs.epochs == runs.epochs.min())]
+    runs = runs[runs.condition.isin(["with", "without"]) & (runs.epochs == runs.epochs.max())]
     scores = {
         f"{kind} F1": runs.pivot(index="seed", columns="condition", values=f"{kind}_f1")
         for kind in ("macro", "micro")
@@ -276,7 +276,7 @@ def photo_doses() -> pd.DataFrame:
 def photo_answers() -> pd.DataFrame:
     """What is answered for drawings and for photographs held out: shares, mean over seeds."""
     rows = read("photo_harm_answers")
-    rows = rows[rows.condition.isin(["with", "without"]) & (rows.epochs == rows.epochs.min())]
+    rows = rows[rows.condition.isin(["with", "without"]) & (rows.epochs == rows.epochs.max())]
     classes = read("photo_harm_classes")
     five = classes.class_name[(classes.condition == "with") & (classes.photos > 0)]
     counts = rows.assign(five=rows.images * rows.answer.isin(five))

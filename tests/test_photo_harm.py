@@ -121,7 +121,7 @@ CLASSES = pd.concat(
     [
         runs_of({"a2": 0.5, "a10": 0.6}, "without", 0),
         runs_of({"a2": 0.7, "a10": 0.7}, "without", 1),
-        runs_of({"a2": 0.9, "a10": 0.9}, "without", 0, epochs=20),
+        runs_of({"a2": 0.9, "a10": 0.9}, "without", 0, epochs=5),
         runs_of({"a2": 0.6, "a10": 0.4}, "with", 0, share=0.5, with_photos=["a10"]),
         runs_of({"a2": 0.7, "a10": 0.5}, "with", 1, share=0.5, with_photos=["a10"]),
         runs_of({"a2": 0.6, "a10": 0.3}, "one class", 0, share=0.75, with_photos=["a10"]),

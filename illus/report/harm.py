@@ -20,7 +20,7 @@ def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
     ----------
     classes : pandas.DataFrame
         A row per run and class: ``condition`` (those called ``with`` and ``without`` are compared),
-        ``epochs`` (only the shortest runs count), ``seed``, ``class_name``, ``photos``, and scores.
+        ``epochs`` (only the longest runs count), ``seed``, ``class_name``, ``photos``, and scores.
     value : str, default "f1"
         The score: ``f1`` on drawings, ``f1_with_photos`` where held-out photographs are among them.
 
@@ -30,7 +30,7 @@ def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
         A row per class and seed, classes with photographs first, each kind in class order: ``class_name``,
         ``seed``, ``has_photos`` (bool: among its training images), ``with``, ``without``, ``change``.
     """
-    rows = classes[classes.condition.isin(["with", "without"]) & (classes.epochs == classes.epochs.min())]
+    rows = classes[classes.condition.isin(["with", "without"]) & (classes.epochs == classes.epochs.max())]
     f1 = rows.pivot(index=["class_name", "seed"], columns="condition", values=value).reset_index()
     f1["change"] = f1["with"] - f1["without"]
     f1["has_photos"] = f1.class_name.isin(rows.class_name[rows.photos > 0])
@@ -109,5 +109,7 @@ def dose_curve(axes: Axes, doses: pd.DataFrame, labels: Mapping[str, str] | None
         mean = doses.groupby("share")[value].mean()
         axes.plot(100 * mean.index, mean, color=colour, label=kind)
     axes.set(xlabel=f"photographs among the training images of {shown}, %", ylabel="F1 on drawings")
-    axes.set(ylim=(0, 1), xticks=100 * np.sort(doses.share.unique()))
+    shares = 100 * np.sort(doses.share.unique())
+    axes.set_xticks(shares, [f"{share:.0f}" for share in shares])
+    axes.set_ylim(0, 1)
     axes.legend(fontsize=8)
