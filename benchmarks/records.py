@@ -17,6 +17,7 @@ LONGEST, WIDEST = 40, 16  # rows and columns of a table that is shown whole
 TWO_CORES = "two CPU cores"
 SHARED = "two CPU cores that other work shared"
 PHOTO_BENCH = "python -m benchmarks.photos --photo-bench FOLDER"
+PHOTO_HARM = "python -m benchmarks.photo_harm"
 EARLIER = "*Measured with earlier code.*\n"
 HEAD = """# Recorded measurements
 
@@ -91,8 +92,11 @@ RECORDS = {
     "photos_cost": Record("Seconds and memory of the photo filter on all of emoji20.", PHOTO_BENCH, SHARED),
     "photo_levels": Record("Levels of the photo filter's votes, with each collection left out.", PHOTO_BENCH),
     "photo_harm": Record(
-        "What photographs among the training images do to a small network.",
-        "python -m benchmarks.photo_harm --photo-bench FOLDER",
+        "What photographs among the training images do to a small network, a row a run.", PHOTO_HARM, SHARED
+    ),
+    "photo_harm_classes": Record("F1 of each class in those runs.", PHOTO_HARM),
+    "photo_harm_answers": Record(
+        "What those networks answer for drawings and for photographs held out.", PHOTO_HARM
     ),
     "labels": Record("How well wrong labels are found.", "python -m benchmarks.labels", TWO_CORES),
     "evaluate": Record(

@@ -14,6 +14,7 @@ import pandas as pd
 from illus import work_folders
 from illus.emoji20.build import PLANTED
 from illus.report.effects import against_control
+from illus.report.harm import change_by_class, f1_by_dose
 
 CARD = Path("weights/best.json")
 CLASSES = Path("illus/emoji20/classes.csv")
@@ -240,25 +241,52 @@ def damaged() -> pd.DataFrame:
     return read("fuzz").replace({"weights": "weights files"}).rename(columns=names)
 
 
-def changes(rows: pd.DataFrame, names: str, control: str, values: Mapping[str, str]) -> pd.DataFrame:
-    """Changes of means over seeds against a control, with intervals by Dunnett's test, as text.
-
-    Indexed by the other values of the column ``names``; a column for each of ``values``, column to title.
-    """
-    columns = {}
-    for value, title in values.items():
-        found = against_control(rows.groupby(names, sort=False)[value].agg(list).to_dict(), control)
-        columns[f"change of {title}"] = [
-            f"{row.change:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in found.itertuples()
-        ]
-    return pd.DataFrame(columns, index=found.index)
-
-
 def photo_harm() -> pd.DataFrame:
-    """What photos among the training images change, against none: mean over seeds."""
-    rows = read("photo_harm").sort_values("seed", kind="stable")
-    found = changes(rows, "condition", "no photos", {"macro_f1": "macro F1", "micro_f1": "micro F1"})
-    return found.rename_axis("condition").reset_index()
+    """What photographs among the training images change: means over seeds, and changes with intervals."""
+    runs, classes = read("photo_harm"), read("photo_harm_classes")
+    runs = runs[runs.condition.isin(["with", "without"]) & (runs.epochs == runs.epochs.max())]
+    scores = {
+        f"{kind} F1": runs.pivot(index="seed", columns="condition", values=f"{kind}_f1")
+        for kind in ("macro", "micro")
+    }
+    for value, among in (("f1", ""), ("f1_with_photos", ", photographs in validation too")):
+        changes = change_by_class(classes, value)
+        for has_photos, kind in ((True, "classes with photographs"), (False, "other classes")):
+            rows = changes[changes.has_photos == has_photos]
+            scores[f"mean F1, {kind}{among}"] = rows.groupby("seed")[["with", "without"]].mean()
+    rows = []
+    for title, found in scores.items():
+        change = against_control(found.to_dict("list"), "without").iloc[0]
+        interval = f"{change.change:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+        rows.append([title, found.without.mean(), found["with"].mean(), interval])
+    return pd.DataFrame(rows, columns=["score", "without", "with photographs", "change"])
+
+
+def photo_doses() -> pd.DataFrame:
+    """F1 of the one class that has photographs by their share, and of the others, mean over seeds."""
+    f1 = f1_by_dose(read("photo_harm_classes"))
+    shown = f1.groupby("share")[["f1", "f1_of_others"]].agg(["mean", "min", "max"])
+    table = pd.DataFrame({"photographs": [f"{share:.0%}" for share in shown.index]})
+    for value, title in (("f1", "F1 of the class"), ("f1_of_others", "mean F1 of the others")):
+        table[title] = [
+            f"{row['mean']:.3f} ({row['min']:.3f}–{row['max']:.3f})" for _, row in shown[value].iterrows()
+        ]
+    return table
+
+
+def photo_answers() -> pd.DataFrame:
+    """What is answered for drawings and for photographs held out: shares, mean over seeds."""
+    rows = read("photo_harm_answers")
+    rows = rows[rows.condition.isin(["with", "without"]) & (rows.epochs == rows.epochs.max())]
+    classes = read("photo_harm_classes")
+    five = classes.class_name[(classes.condition == "with") & (classes.photos > 0)]
+    counts = rows.assign(five=rows.images * rows.answer.isin(five))
+    sums = counts.groupby(["shown", "condition"])[["five", "right", "images"]].sum()
+    shares = sums[["five", "right"]].div(sums.images, axis=0).unstack("condition")
+    columns = [("five", "without"), ("five", "with"), ("right", "without"), ("right", "with")]
+    names = {"five": "taken for a class with photographs", "right": "right"}
+    table = shares[columns].set_axis([f"{names[what]}, {kind}" for what, kind in columns], axis=1)
+    return table.map("{:.1%}".format).reset_index()
 
 
 def growth() -> pd.DataFrame:
@@ -308,6 +336,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     for table in (
         scores, scores_short, class_scores, recipe, ranking, copies, copies_short, copy_settings, near_curve,
         photo_scores, photo_scores_short, photo_parts, photo_spread, photo_removed, photo_cost, photo_harm,
+        photo_doses, photo_answers,
         leaks, labels, growth, interchange, scoring, damaged)
 }  # fmt: skip
 

@@ -1,0 +1,115 @@
+"""What photographs among the training images change, class by class and by their share.
+
+In: ``photo_harm_classes.csv``, see ``benchmarks/photo_harm.py``. Out: changes, and drawings on ``axes``.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from evaluate import natural_key
+from illus.report.figures import BLUE, GRAY, RED, literal
+
+
+def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
+    """How much F1 changes when photographs are added to the training images.
+
+    Parameters
+    ----------
+    classes : pandas.DataFrame
+        A row per run and class: ``condition`` (those called ``with`` and ``without`` are compared),
+        ``epochs`` (only the longest runs count), ``seed``, ``class_name``, ``photos``, and scores.
+    value : str, default "f1"
+        The score: ``f1`` on drawings, ``f1_with_photos`` where held-out photographs are among them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per class and seed, classes with photographs first, each kind in class order: ``class_name``,
+        ``seed``, ``has_photos`` (bool: among its training images), ``with``, ``without``, ``change``.
+    """
+    rows = classes[classes.condition.isin(["with", "without"]) & (classes.epochs == classes.epochs.max())]
+    f1 = rows.pivot(index=["class_name", "seed"], columns="condition", values=value).reset_index()
+    f1["change"] = f1["with"] - f1["without"]
+    f1["has_photos"] = f1.class_name.isin(rows.class_name[rows.photos > 0])
+    number = {name: place for place, name in enumerate(sorted(f1.class_name.unique(), key=natural_key))}
+    f1["order"] = f1.class_name.map(number) - len(number) * f1.has_photos
+    columns = ["class_name", "seed", "has_photos", "with", "without", "change"]
+    return f1.sort_values(["order", "seed"], ignore_index=True)[columns].rename_axis(columns=None)
+
+
+def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
+    """The change of F1 of each class, a dot for each seed, and the mean of the classes of either kind.
+
+    Parameters
+    ----------
+    changes : pandas.DataFrame
+        From :func:`change_by_class`; drawn from the left.
+    labels : mapping of str to str, optional
+        Class names to what is shown for them.
+    """
+    names = changes.class_name.unique()
+    place = changes.class_name.map({name: x for x, name in enumerate(names)})
+    kinds = {True: ("photographs among its training images", RED), False: ("no photographs", BLUE)}
+    for has_photos, (kind, colour) in kinds.items():
+        rows = changes.has_photos == has_photos
+        x, mean = place[rows], changes.change[rows].mean()
+        axes.plot(x, changes.change[rows], "o", color=colour, alpha=0.6, markersize=5, label=kind)
+        axes.hlines(mean, x.min() - 0.4, x.max() + 0.4, color=colour, label=f"mean {mean:+.3f}")
+    axes.axhline(0, color=GRAY, linewidth=0.8)
+    shown = [literal((labels or {}).get(name, name)) for name in names]
+    axes.set_xticks(np.arange(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set(ylabel="change of F1 on drawings")
+    axes.grid(axis="y", color=GRAY, alpha=0.3)
+    axes.legend(fontsize=8, ncols=2)
+
+
+def f1_by_dose(classes: pd.DataFrame) -> pd.DataFrame:
+    """F1 of the class that has photographs, and of the others, by their share among its training images.
+
+    Parameters
+    ----------
+    classes : pandas.DataFrame
+        As for :func:`change_by_class`, with runs called ``one class``, in which one class has photographs;
+        those without, of the same seeds, are the beginning.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per share and seed: ``class_name``, ``share``, ``seed``, ``f1``, ``f1_of_others`` (their mean).
+    """
+    dosed = classes[classes.condition == "one class"]
+    none = (classes.condition == "without") & (classes.epochs == dosed.epochs.min())
+    rows = pd.concat([classes[none & classes.seed.isin(dosed.seed)], dosed])
+    name = dosed.class_name[dosed.photos > 0].iloc[0]
+    f1, others = (
+        part.groupby(["share", "seed"]).f1.mean()
+        for part in (rows[rows.class_name == name], rows[rows.class_name != name])
+    )
+    return pd.DataFrame({"class_name": name, "f1": f1, "f1_of_others": others}).reset_index()
+
+
+def dose_curve(axes: Axes, doses: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
+    """F1 over the share of photographs in one class: a dot for each seed, a line through the means.
+
+    Parameters
+    ----------
+    doses : pandas.DataFrame
+        From :func:`f1_by_dose`.
+    labels : mapping of str to str, optional
+        Class names to what is shown for them.
+    """
+    name = doses.class_name.iloc[0]
+    shown = literal((labels or {}).get(name, name))
+    kinds = (("f1", shown, RED), ("f1_of_others", "mean of the others, without photographs", BLUE))
+    for value, kind, colour in kinds:
+        axes.plot(100 * doses.share, doses[value], "o", color=colour, alpha=0.6, markersize=5)
+        mean = doses.groupby("share")[value].mean()
+        axes.plot(100 * mean.index, mean, color=colour, label=kind)
+    axes.set(xlabel=f"photographs among the training images of {shown}, %", ylabel="F1 on drawings")
+    shares = 100 * np.sort(doses.share.unique())
+    axes.set_xticks(shares, [f"{share:.0f}" for share in shares])
+    axes.set_ylim(0, 1)
+    axes.legend(fontsize=8)

@@ -1,0 +1,172 @@
+"""Photographs held out by source picture, doses of them in one class, what is measured and drawn of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import COLOURS, write_class_folders
+from matplotlib.figure import Figure
+from PIL import Image
+
+from benchmarks import photo_harm, tables
+from benchmarks.photo_harm import DRAWING, HELD_OUT, Run, measure, with_dose, with_photos, without_photos
+from illus.report.harm import change_by_class, class_changes, dose_curve, f1_by_dose
+
+PICTURES = 10  # two crops of each, one in L2_2 and one in L2_33
+CLASS = "L2_2"
+
+
+def picture(number):
+    """Noise, as no drawing has it, so that two crops of it are unlike."""
+    values = np.random.default_rng(number).integers(0, 256, (12, 12, 3), np.uint8)
+    return Image.fromarray(values).resize((96, 96), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The data of the benchmark, of drawn class folders beside their truth."""
+    root = tmp_path_factory.mktemp("harm")
+    folder = write_class_folders(root / "training", n=24)
+    truth = [[f"training/{p.relative_to(folder).as_posix()}", "original", ""] for p in folder.rglob("*.png")]
+    for number in range(PICTURES):
+        for side, class_name in enumerate((CLASS, "L2_33")):
+            path = folder / class_name / f"photo{number}.jpg"
+            picture(number).crop((48 * side, 0, 48 * side + 48, 96)).save(path)
+            truth.append([f"training/{class_name}/{path.name}", "photo", f"picture {number}"])
+    truth = pd.DataFrame(truth, columns=["path", "kind", "source"])
+    truth.assign(transform="", concept="", drawing="").to_csv(root / "truth.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photo_harm, "FOLDER", folder)
+        (root / "work").mkdir()
+        yield photo_harm.load_data(root / "work"), root / "work"
+
+
+def photos(data):
+    return data[data.fold != DRAWING]
+
+
+def test_all_crops_of_a_picture_are_held_out_together(data):
+    rows = photos(data[0])
+    pictures = rows.path.str.extract(r"(\d+)\.jpg")[0]
+    assert len(rows) == 2 * PICTURES
+    assert (rows.groupby(pictures).fold.nunique() == 1).all()
+    assert rows.fold.value_counts().to_dict() == dict.fromkeys(range(5), 4)  # two pictures of ten in each
+
+
+def test_photographs_held_out_are_in_no_part_and_the_others_in_training_only(data):
+    found = with_photos(data[0], held_out=2)
+    held_out = found.fold == 2
+    assert set(found.split[held_out]) == {"unused"}
+    assert set(photos(found[~held_out]).split) == {"train"}
+    assert set(photos(without_photos(data[0])).split) == {"unused"}
+
+
+def test_the_drawings_are_the_same_in_every_training_set(data):
+    everything, _ = data
+    columns = ["path", "class_name", "class_id", "split", "copies"]
+    expected = everything[everything.fold == DRAWING][columns]
+    assert set(expected.split) == {"train", "validation"}
+    sets = [without_photos(everything), with_photos(everything, 0), with_dose(everything, 0, CLASS, 0.5, 1)]
+    for found in sets:
+        pd.testing.assert_frame_equal(found[found.fold == DRAWING][columns], expected)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.75])
+def test_a_dose_is_the_share_of_photographs_in_one_class_alone(data, share):
+    found = with_dose(data[0], 3, CLASS, share, seed=0)
+    drawings = (data[0][data[0].split == "train"].query("fold == @DRAWING").class_name == CLASS).sum()
+    given = photos(found[found.split == "train"])
+    assert given.copies.sum() == round(share / (1 - share) * drawings)
+    assert set(given.class_name) == {CLASS}
+    assert 3 not in set(given.fold)
+    shares = photo_harm.share_of_photos(found)
+    assert shares[CLASS] == pytest.approx(share, abs=0.5 / drawings)
+    assert (shares.drop(CLASS) == 0).all()
+
+
+def test_a_smaller_dose_is_part_of_a_larger_one_and_repeats_only_when_all_are_used(data):
+    small, large = (with_dose(data[0], 3, CLASS, share, seed=0) for share in (0.25, 0.75))
+    assert (small.copies <= large.copies)[small.fold != DRAWING].all()
+    assert photos(small).copies.max() == 1
+    times = photos(large).query("fold != 3").copies
+    assert times.sum() > len(times)
+    assert times.max() - times.min() <= 1
+
+
+def test_what_is_measured_of_a_run(data):
+    everything, work = data
+    tiny = replace(photo_harm.SMALL, width=4, blocks=(1,), epochs=1, steps_per_epoch=2, batch_size=8, seed=1)
+    tables = measure(Run("with", with_photos(everything, 1), tiny), everything, work)
+    (row,) = tables["photo_harm"].itertuples()
+    drawings = everything[everything.fold == DRAWING]
+    assert row.photos == 16
+    assert row.train_images == 16 + (drawings.split == "train").sum()
+    classes = tables["photo_harm_classes"]
+    assert classes.class_name.tolist() == list(COLOURS)
+    assert (classes.photos > 0).tolist() == [True, False, True]
+    assert row.macro_f1 == pytest.approx(classes.f1.mean(), abs=1e-4)
+    shown = tables["photo_harm_answers"].groupby("shown").images.sum()
+    assert shown[HELD_OUT] == 4
+    assert shown.drop(HELD_OUT).sum() == (drawings.split == "validation").sum()
+
+
+def runs_of(f1, condition, seed, epochs=10, share=0.0, with_photos=()):
+    rows = pd.DataFrame({"class_name": list(f1), "f1": list(f1.values())})
+    photos = share * rows.class_name.isin(with_photos)
+    return rows.assign(condition=condition, seed=seed, epochs=epochs, share=share, photos=photos)
+
+
+CLASSES = pd.concat(
+    [
+        runs_of({"a2": 0.5, "a10": 0.6}, "without", 0),
+        runs_of({"a2": 0.7, "a10": 0.7}, "without", 1),
+        runs_of({"a2": 0.9, "a10": 0.9}, "without", 0, epochs=5),
+        runs_of({"a2": 0.6, "a10": 0.4}, "with", 0, share=0.5, with_photos=["a10"]),
+        runs_of({"a2": 0.7, "a10": 0.5}, "with", 1, share=0.5, with_photos=["a10"]),
+        runs_of({"a2": 0.6, "a10": 0.3}, "one class", 0, share=0.75, with_photos=["a10"]),
+    ]
+)
+
+
+def test_changes_are_those_of_the_same_seed_classes_with_photographs_first():
+    changes = change_by_class(CLASSES)
+    assert changes.class_name.tolist() == ["a10", "a10", "a2", "a2"]
+    assert changes.has_photos.tolist() == [True, True, False, False]
+    assert changes.change.tolist() == pytest.approx([-0.2, -0.2, 0.1, 0.0])
+
+
+def test_every_seed_is_a_dot_above_its_class():
+    axes = Figure().subplots()
+    class_changes(axes, change_by_class(CLASSES), {"a2": "a2 cats"})
+    dots = np.vstack([line.get_xydata() for line in axes.lines[:2]])
+    np.testing.assert_allclose(dots, [[0, -0.2], [0, -0.2], [1, 0.1], [1, 0]], atol=1e-9)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a10", "a2 cats"]
+
+
+def test_the_dose_curve_begins_without_photographs_with_the_same_seeds():
+    axes = Figure().subplots()
+    dose_curve(axes, f1_by_dose(CLASSES))
+    own, others = axes.lines[1], axes.lines[3]
+    np.testing.assert_allclose(own.get_xydata(), [[0, 0.6], [75, 0.3]])
+    np.testing.assert_allclose(others.get_xydata(), [[0, 0.5], [75, 0.6]])
+
+
+def test_the_tables_compare_both_conditions_over_all_seeds(monkeypatch):
+    runs = pd.DataFrame({"condition": ["without", "without", "with", "with"], "seed": [0, 1, 0, 1],
+                         "macro_f1": [0.55, 0.65, 0.5, 0.6], "micro_f1": [0.7, 0.8, 0.6, 0.8]})  # fmt: skip
+    answers = pd.DataFrame({"condition": ["without", "with", "with"], "answer": ["a2", "a10", "a2"],
+                            "images": [8, 6, 2], "right": [0, 3, 0]})  # fmt: skip
+    runs["epochs"] = answers["epochs"] = 10
+    answers = answers.assign(shown=HELD_OUT, seed=0)
+    read = {"photo_harm": runs, "photo_harm_answers": answers,
+            "photo_harm_classes": CLASSES.assign(f1_with_photos=CLASSES.f1 / 2)}  # fmt: skip
+    monkeypatch.setattr(tables, "read", read.get)
+    harm = tables.photo_harm().set_index("score")
+    assert harm.loc["macro F1", ["without", "with photographs"]].tolist() == pytest.approx([0.6, 0.55])
+    assert harm.change["macro F1"].startswith("-0.050 [-")
+    assert harm.loc["mean F1, classes with photographs", "with photographs"] == pytest.approx(0.45)
+    (row,) = tables.photo_answers().itertuples(index=False)
+    assert list(row) == [HELD_OUT, "0.0%", "75.0%", "0.0%", "37.5%"]
+    doses = tables.photo_doses()
+    assert doses["F1 of the class"].tolist() == ["0.600 (0.600–0.600)", "0.300 (0.300–0.300)"]
