@@ -126,7 +126,7 @@ def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
     for value, name, line in ((found, "the knee", ":"), (eps, "eps", "--")):
         axes.axhline(value, color=RED, linestyle=line)
         axes.text(0, value, f" {name} {value:.2f}", color=RED, va="bottom")
-    axes.set(xlabel="points, by distance", ylabel="distance to the 20th neighbour")
+    axes.set(xlabel="points, by distance", ylabel="distance to the 10th neighbour")
 
 
 def score_histogram(
