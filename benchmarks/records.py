@@ -83,14 +83,7 @@ RECORDS = {
     ),
     "photos": Record("Photographs found, for each method, with three seeds.", PHOTO_BENCH, SHARED),
     "photos_ablation": Record("The photo filter without its parts, with three seeds.", PHOTO_BENCH, SHARED),
-    "photos_settings": Record("The photo filter for one setting after another.", PHOTO_BENCH, SHARED),
-    "photos_grid": Record(
-        "Settings chosen on the other collections, and what they give on the one left out.",
-        PHOTO_BENCH,
-        SHARED,
-    ),
     "photos_cost": Record("Seconds and memory of the photo filter on all of emoji20.", PHOTO_BENCH, SHARED),
-    "photo_levels": Record("Levels of the photo filter's votes, with each collection left out.", PHOTO_BENCH),
     "photo_harm": Record(
         "What photographs among the training images do to a small network, a row a run.", PHOTO_HARM, SHARED
     ),

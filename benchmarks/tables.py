@@ -22,19 +22,29 @@ PARTS = {"test": "test", "test_unseen_style": "unseen style"}
 TOOLS = {"illus": "this project", "cleanvision": "CleanVision", "dataeval": "DataEval"}
 WHOLE = {"seconds", "second", "MB"}  # last words of the titles whose numbers have no digits
 CHALLENGE_FILES = 25_503
-PHOTO_SETS = [*(f"emoji20{kind}" for kind in ("", ", real 1%", ", real 5%", ", real 20%")), "vector"]
-PHOTO_SETS += ["cartoon", "scenes", "scenes, 1%"]
+PHOTO_SETS = [f"emoji20{kind}" for kind in ("", ", real 1%", ", real 5%", ", real 20%")]
+PHOTO_SETS += [
+    "vector",
+    "cartoon",
+    "scenes",
+    *(f"{name}, 1%" for name in ("emoji20", "vector", "cartoon", "scenes")),
+]
 RUNGS = {
     "whole": "the whole filter",
     "without autoencoder": "without the autoencoder",
-    "without dbscan": "without DBSCAN",
-    "threshold instead of clusters": "Otsu's threshold instead of clusters",
-    "dbscan on autoencoder code": "DBSCAN on the autoencoder's code",
-    "votes alone": "the votes alone",
-    "autoencoder error alone": "the autoencoder's error alone",
+    "error instead of gain": "its error instead of its gain",
+    "zero instead of dbscan": "gain that reaches zero, instead of DBSCAN",
+    "otsu instead of dbscan": "Otsu's threshold instead of DBSCAN",
+    "two gaussians instead of dbscan": "two Gaussians instead of DBSCAN",
+    "hdbscan instead of dbscan": "HDBSCAN instead of DBSCAN",
+    "without gains in the rounds": "rounds on the statistics alone",
+    "without statistics": "rounds on the gains alone",
+    "without rounds": "without rounds",
+    "gain above zero": "mean gain above zero, nothing else",
 }
-PHOTO_METHODS = ["this project", "this project, final", "k-means", "Gaussian mixture", "DBSCAN", "HDBSCAN"]
-PHOTO_METHODS += ["isolation forest", "autoencoder, k-means"]
+PHOTO_METHODS = ["this project", "this project, final", "k-means", "Gaussian mixture", "isolation forest"]
+PHOTO_METHODS += ["block autoencoder, k-means", "image autoencoder, k-means", "raw pixels, k-means"]
+FIFTHS = [f"emoji20, fifth {number}" for number in range(1, 6)]
 TEXT = dict.fromkeys(("code", "run_id", "run_ids", "seeds", "data_hash"), str)
 
 
@@ -147,41 +157,43 @@ def near_curve() -> pd.DataFrame:
 
 def photo_scores() -> pd.DataFrame:
     """F1 of photographs found, mean over seeds: a row for a set, a column for a method."""
-    table = read("photos")
-    means = table.pivot_table(index="set", columns="method", values="f1")
+    means = read("photos").pivot_table(index="set", columns="method", values="f1")
     means = means.loc[PHOTO_SETS, [name for name in PHOTO_METHODS if name in means]]
-    return means.reset_index().rename(columns={"autoencoder, k-means": "autoencoder + k-means"})
+    return means.reset_index()
 
 
 def photo_scores_short() -> pd.DataFrame:
     """:func:`photo_scores` with fewer rows and columns."""
     table = photo_scores().set_index("set")
-    shown = ["this project", "this project, final", "k-means", "DBSCAN", "HDBSCAN", "isolation forest"]
-    return table.loc[["emoji20", "vector", "cartoon", "scenes", "scenes, 1%"], shown].reset_index()
+    shown = ["this project", "k-means", "Gaussian mixture", "raw pixels, k-means"]
+    rows = ["emoji20", "emoji20, real 5%", "vector", "cartoon", "scenes", "scenes, 1%"]
+    return table.loc[rows, shown].reset_index()
 
 
 def photo_parts() -> pd.DataFrame:
-    """F1 of photographs found without parts of the filter, mean over seeds."""
+    """F1 of photographs found without parts of the filter, mean over seeds, and over sets."""
     means = read("photos_ablation").pivot_table(index="rung", columns="set", values="f1")
-    return means.loc[list(RUNGS), [*PHOTO_SETS, "vector, 1%"]].rename(RUNGS).rename_axis("F1").reset_index()
+    means = means.loc[list(RUNGS), PHOTO_SETS]
+    means.insert(0, "mean", means.mean(axis=1))
+    shown = means[["mean", "emoji20", "emoji20, real 1%", "vector", "cartoon", "scenes", "scenes, 1%"]]
+    return shown.rename(RUNGS).rename_axis("F1").reset_index()
+
+
+def photo_fifths() -> pd.DataFrame:
+    """F1 where the photographs of a fifth of the sources are the only ones, mean over seeds."""
+    table = read("photos").query("method == 'this project, final'").set_index("set").loc[FIFTHS]
+    found = table.groupby("set")[["photos", "precision", "recall", "f1"]].mean()
+    return found.rename(columns={"f1": "F1"}).astype({"photos": int}).reset_index()
 
 
 def photo_spread() -> pd.DataFrame:
     """Least and largest F1 over seeds where photographs are rare."""
     table = read("photos")
-    table = table[table.method.str.startswith("this project") & table.set.str.endswith("1%")]
-    spread = table.groupby(["set", "method"], sort=False).f1.agg(["min", "max"]).unstack("method")
-    titles = {"min": "least", "max": "most"}
-    spread.columns = [f"{method}: {titles[kind]}" for kind, method in spread.columns]
-    photos = table.groupby("set", sort=False).photos.agg(["min", "max"])
-    counts = (
-        photos["min"]
-        .astype(str)
-        .where(
-            photos["min"] == photos["max"], photos.min(axis=1).astype(str) + "–" + photos["max"].astype(str)
-        )
+    table = table[(table.method == "this project, final") & table.set.str.endswith("1%")]
+    spread = table.groupby("set", sort=False).agg(
+        photographs=("photos", "max"), least=("f1", "min"), most=("f1", "max")
     )
-    return spread.sort_index(axis=1).assign(photographs=counts).reset_index()
+    return spread.reset_index()
 
 
 def photo_removed() -> pd.DataFrame:
@@ -335,8 +347,8 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     table.__name__: table
     for table in (
         scores, scores_short, class_scores, recipe, ranking, copies, copies_short, copy_settings, near_curve,
-        photo_scores, photo_scores_short, photo_parts, photo_spread, photo_removed, photo_cost, photo_harm,
-        photo_doses, photo_answers,
+        photo_scores, photo_scores_short, photo_parts, photo_fifths, photo_spread, photo_removed, photo_cost,
+        photo_harm, photo_doses, photo_answers,
         leaks, labels, growth, interchange, scoring, damaged)
 }  # fmt: skip
 
@@ -380,9 +392,8 @@ def values_of_cleaning() -> dict[str, str]:
     alike = int((twins.clean_difference < 1).sum())
     judged = read("photos_cost").query("step == 'find_photos'").n.max()
     files = {"training": judged, **{part: card()["scores"][part]["n_images"] for part in PARTS}}
-    first = read("photos").query("method == 'this project' and seed == 0").set_index("set").f1
-    chosen = read("photos_grid").dropna(subset="f1").set_index("set").f1
-    parts = read("photos_ablation").groupby("rung").f1.mean()
+    parts = photo_parts().set_index("F1")["mean"].rename({text: rung for rung, text in RUNGS.items()})
+    fifths = photo_fifths()
     return {
         "icons": f"{sum(files.values()) - sum(PLANTED.values()):,}",
         **{f"{part} files": f"{count:,}" for part, count in files.items()},
@@ -394,8 +405,8 @@ def values_of_cleaning() -> dict[str, str]:
         "settings swept": str(swept.setting.nunique()),
         "largest gain": f"{swept.f1.max() - swept.f1[swept.chosen].iloc[0]:.4f}",
         "memory ratio": f"{tools.peak_mb.iloc[0] / tools.peak_mb.iloc[1:].min():.0f}",
-        **{f"f1 {rung}": f"{parts[rung]:.3f}" for rung in ("whole", "without autoencoder", "without dbscan")},
-        "settings of others": f"{(chosen - first[chosen.index]).abs().max():.3f}",
+        **{f"f1 {rung}": f"{f1:.3f}" for rung, f1 in parts.items()},
+        "f1 of fifths": f"{fifths.F1.mean():.3f}",
     }
 
 

@@ -2,11 +2,11 @@
 
 import ast
 import importlib.util
-import itertools
 import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from conftest import draw, write_class_folders
 
 from benchmarks import duplicates, photos, threshold
 from benchmarks.measure import measure_command, measure_program
-from benchmarks.photo_sets import COLLECTIONS, LEVEL_SETS, LabelledSet, find_levels, labelled_sets, mix
+from benchmarks.photo_sets import COLLECTIONS, FIFTHS, MEASURED, LabelledSet, labelled_sets, mix
 from illus.copies.duplicates import find_duplicates
 from illus.copies.settings import DEFAULTS
 from illus.files.catalog import scan
@@ -144,24 +144,26 @@ def test_reusing_stages_changes_nothing(tmp_path, stage, changes):
 
 @pytest.fixture(scope="module")
 def pool():
-    """900 drawings and 100 photos of emoji20, three mixtures with sketches in two, and real photos."""
-    parts = [("emoji20", False, False, 900), ("emoji20", True, False, 100), ("real", True, False, 300)]
-    for name, sketches in (("vector", 0), ("cartoon", 60), ("scenes", 40)):
-        parts += [(name, False, False, 200), (name, True, False, 50), (name, False, True, sketches)]
-    rows = [part[:3] for part in parts for _ in range(part[3])]
-    table = pd.DataFrame(rows, columns=["collection", "photo", "sketch"])
+    """900 drawings and 100 photos of ten sources of emoji20, three mixtures, and real photos."""
+    parts = [("emoji20", False, 900), ("emoji20", True, 100), ("real", True, 300)]
+    for name in ("vector", "cartoon", "scenes"):
+        parts += [(name, False, 200), (name, True, 50)]
+    rows = [part[:2] for part in parts for _ in range(part[2])]
+    table = pd.DataFrame(rows, columns=["collection", "photo"])
+    sources = [f"picture {number % 10}" for number in range(len(table))]
+    table["source"] = np.where((table.collection == "emoji20") & table.photo, sources, "")
     return table.sample(frac=1, random_state=0, ignore_index=True)
 
 
 @pytest.mark.parametrize(
     ("illustrations", "photos", "share", "most", "expected"),
     [
-        (900, 100, 0.1, None, (900, 100)),
+        (900, 100, 0.1, 2000, (900, 100)),
         (900, 100, 0.1, 500, (450, 50)),
-        (900, 100, 0.05, None, (900, 47)),
-        (900, 10, 0.05, None, (190, 10)),
+        (900, 100, 0.05, 2000, (900, 47)),
+        (900, 10, 0.05, 2000, (190, 10)),
         (900, 100, 0.2, 10_000, (400, 100)),
-        (50, 100, 0.5, None, (50, 50)),
+        (50, 100, 0.5, 2000, (50, 50)),
     ],
 )
 def test_a_mix_has_the_share_of_photos(illustrations, photos, share, most, expected):
@@ -173,7 +175,6 @@ def test_a_mix_has_the_share_of_photos(illustrations, photos, share, most, expec
 def test_labelled_sets_are_rows_of_their_collections(pool):
     sets = labelled_sets(pool)
     assert {one.collection for one in sets.values()} == set(COLLECTIONS)
-    assert set(LEVEL_SETS) < set(sets)
     for name, one in sets.items():
         assert one.name == name
         assert (np.diff(one.rows) > 0).all(), "ascending, each once"
@@ -182,25 +183,20 @@ def test_labelled_sets_are_rows_of_their_collections(pool):
         assert set(rows.collection[~one.truth]) == {one.collection}
         assert set(rows.collection[one.truth]) <= {"real" if "real" in name else one.collection}
         assert one.truth.any() == ("no photos" not in name)
-        assert not rows.sketch.any() or "no sketches" not in name
     shares = {name: sets[name].truth.mean() for name in sets}
     assert shares["emoji20"] == pytest.approx(0.1)
     for name, share in (("emoji20, real 1%", 0.01), ("emoji20, real 5%", 0.05), ("emoji20, real 20%", 0.2)):
         assert shares[name] == pytest.approx(share, abs=1e-3)
     assert shares["vector, 1%"] == pytest.approx(0.01, abs=1e-3)
-    assert shares["vector"] == shares["scenes, no sketches"] == 50 / 250
-    assert shares["cartoon"] == 50 / 310
+    assert shares["vector"] == shares["cartoon"] == shares["scenes"] == 50 / 250
 
 
-def test_mixtures_are_with_all_half_and_none_of_the_sketches(pool):
+def test_each_fifth_has_photographs_of_its_own_sources_and_all_have_them_all(pool):
     sets = labelled_sets(pool)
-    sketches = {name: int(pool.sketch.iloc[one.rows].sum()) for name, one in sets.items()}
-    for name, count in (("cartoon", 60), ("scenes", 40)):
-        variants = (name, f"{name}, half the sketches", f"{name}, no sketches")
-        assert [sketches[variant] for variant in variants] == [count, count // 2, 0]
-        assert set(sets[variants[2]].rows) < set(sets[variants[1]].rows) < set(sets[name].rows)
-    assert "vector, no sketches" not in sets
-    assert sketches["vector"] == 0
+    parts = [set(pool.source[one.rows[one.truth]]) for one in sets.values() if one.is_fifth]
+    assert len(parts) == FIFTHS
+    assert [len(part) for part in parts] == [2] * FIFTHS
+    assert set().union(*parts) == {f"picture {number}" for number in range(10)}
 
 
 def test_sets_are_the_same_each_time_and_those_of_emoji20_bounded(pool):
@@ -210,19 +206,6 @@ def test_sets_are_the_same_each_time_and_those_of_emoji20_bounded(pool):
         n = len(small[name].rows)
         assert n <= 200 if name.startswith("emoji20") else n == len(one[name].rows)
     assert small["emoji20"].truth.mean() == pytest.approx(0.1)
-
-
-def test_levels_lie_half_way_and_spreads_are_signed():
-    """Photos have more of the first statistic and less of the second; two sets count alike."""
-    ends = np.array([-1.0, 1.0])
-    up = np.concatenate([10 + 2 * ends, 20 + 4 * ends, 12 + ends, 30 + ends])
-    statistics = pd.DataFrame({"up": up, "down": -up, "none": np.tile(ends, 4)})
-    sets = [
-        LabelledSet("emoji20", np.arange(4), np.array([False, False, True, True])),
-        LabelledSet("vector", np.arange(4, 8), np.array([False, False, True, True])),
-    ]
-    assert find_levels(statistics, sets[:1])["up"] == (15, 3)
-    assert find_levels(statistics, sets) == {"up": (18, 2), "down": (-18, -2), "none": (0, 0)}
 
 
 def test_a_row_has_the_scores_of_an_answer():
@@ -251,90 +234,49 @@ def test_a_row_without_photos_keeps_what_is_removed():
     assert np.isnan([row[name] for name in ("f1", "precision", "recall", "auc")]).all()
 
 
-def grid_scores(left_out, score, removed=lambda **_: 0.0):
-    """A table of every setting of the grid on one set with photos and one without, of each collection."""
-    rows = []
-    for values, collection in itertools.product(itertools.product(*photos.GRID.values()), COLLECTIONS):
-        setting = dict(zip(photos.GRID, values, strict=True))
-        shared = {"left_out": left_out} | setting
-        f1, gone = score(collection=collection, **setting), removed(collection=collection, **setting)
-        rows.append(shared | {"set": collection, "photos": 9, "f1": f1, "auc": 0.9, "removed": 0.0})
-        rows.append(shared | {"set": f"{collection}, no photos", "photos": 0, "removed": gone})
-    return pd.DataFrame(rows)
-
-
 def test_settings_are_chosen_on_the_other_collections():
-    """The largest ``eps_factor`` is best for vector alone, the smallest for all others."""
-    best = {name: max(values) for name, values in photos.GRID.items()}
-
-    def score(collection, eps_factor, min_samples, bandwidth):
-        sign = 1 if collection == "vector" else -1
-        return 0.5 + 0.1 * sign * eps_factor + 0.01 * min_samples + bandwidth
-
-    table = pd.concat([grid_scores(name, score) for name in ("vector", "emoji20")], ignore_index=True)
-    chosen = pd.DataFrame(photos.chosen_without(table))
-    assert chosen.left_out.tolist() == ["vector", "vector", "emoji20", "emoji20"]
-    assert chosen.set.tolist() == ["vector", "vector, no photos", "emoji20", "emoji20, no photos"]
-    assert (chosen.eps_factor == min(photos.GRID["eps_factor"])).all()
-    assert (chosen.min_samples == best["min_samples"]).all()
-    assert (chosen.bandwidth == best["bandwidth"]).all()
-    f1 = score("vector", min(photos.GRID["eps_factor"]), best["min_samples"], best["bandwidth"])
-    assert chosen.f1[0] == pytest.approx(f1)
-    assert np.isnan(chosen.f1[1])
-
-
-def test_of_equally_good_settings_the_middle_is_chosen():
-    """All up to the next to largest ``eps_factor`` are alike; the largest is better by less than chance."""
-    factors = sorted(photos.GRID["eps_factor"])
-    table = grid_scores("scenes", lambda eps_factor, **_: 0.9 + 0.005 * (eps_factor == factors[-1]))
-    chosen = photos.chosen_without(table)[0]
-    for name, values in photos.GRID.items():
-        assert chosen[name] == sorted(values)[(len(values) - 1) // 2]
-
-
-@pytest.mark.parametrize(
-    ("gone", "allowed"), [(photos.MAX_REMOVED, True), (photos.MAX_REMOVED + 1e-3, False)]
-)
-def test_settings_that_remove_illustrations_are_not_chosen(gone, allowed):
-    """The best of all removes some of a set without photos; what is left out does not count there."""
-    *others, best = sorted(photos.GRID["eps_factor"])
-
-    def removed(collection, eps_factor, **_):
-        return {"scenes": gone * (eps_factor == best), "cartoon": 0.9}.get(collection, 0.0)
-
-    table = grid_scores("cartoon", lambda eps_factor, **_: 0.5 + 0.1 * eps_factor, removed)
-    chosen = photos.chosen_without(table)
-    assert {row["eps_factor"] for row in chosen} == {best if allowed else others[-1]}
+    """The second setting is best for vector alone, and on fifths, which do not count."""
+    rows = [
+        {"method": "k-means", "seed": seed, "set": name, "collection": collection, "number": number}
+        | {"f1": float(number == (collection == "vector" or "fifth" in name or seed == 1))}
+        for collection in COLLECTIONS
+        for name in (collection, f"{collection}, 1%", f"{collection}, fifth 1", f"{collection}, fifth 2")
+        for seed in (0, 1)
+        for number in (0, 1)
+    ]
+    table = pd.DataFrame(rows)
+    assert photos.best_without(table, "k-means", "vector") == 0
+    only = table[table.collection.isin(["vector", "scenes"])]
+    assert photos.best_without(only, "k-means", "scenes") == 1
 
 
 @pytest.fixture(scope="module")
 def two_kinds():
-    """Votes, codes and truth of 300 illustrations and 60 photos that differ in all of them."""
+    """What is known of 300 illustrations and 60 photos that differ in everything."""
     rng = np.random.default_rng(0)
     truth = np.repeat([False, True], [300, 60])
-    ballots = rng.normal(np.where(truth, 1.8, -1.8)[:, None], 0.5, (360, 6))
-    codes = rng.normal(size=(360, 36))
-    codes[:, :12] += 6 * truth[:, None]
-    return ballots, codes, truth
+    images = np.zeros(360, MEASURED)
+    images["photo"]["statistics"] = rng.normal(np.where(truth, 1.8, -1.8)[:, None], 0.5, (360, 6))
+    images["small"] = np.where(truth, 60, 200)[:, None, None, None] + rng.integers(0, 50, (360, 64, 64, 3))
+    gains = np.where(truth, 0, -1)[:, None] + rng.normal(0, 0.5, (360, 64))
+    codes = rng.normal(size=(360, 32)) + 6 * truth[:, None]
+    told = {"gains": gains, "errors": gains - 1, "codes": codes}
+    pool = SimpleNamespace(measured=lambda _: images, told=lambda *_: told)
+    return photos.Evidence(pool, "vector", 0), LabelledSet("vector", np.arange(360), truth)
 
 
 @pytest.mark.parametrize("name", photos.RUNGS)
 def test_every_rung_finds_what_is_plain_to_see(two_kinds, name):
-    *features, truth = two_kinds
-    is_photo, score = photos.RUNGS[name](*features, 0)
-    assert is_photo.dtype == bool
-    assert (is_photo == truth).mean() > 0.97
-    assert score[truth].mean() > score[~truth].mean()
+    seen, labelled = two_kinds
+    row = photos.row_of(labelled, photos.RUNGS[name](seen))
+    assert row["f1"] > (0.6 if name == "gain above zero" else 0.97)
+    assert row["auc"] > 0.99
 
 
-@pytest.mark.parametrize("name", photos.PEERS)
-def test_every_peer_finds_most_with_one_of_its_settings(two_kinds, name):
-    *features, truth = two_kinds
-    rows = [
-        photos.row_of(
-            LabelledSet("vector", np.arange(360), truth), photos.run_peer(name, setting, *features, 0)
-        )
-        for setting in photos.PEERS[name][2]
-    ]
+@pytest.mark.parametrize("name", photos.METHODS)
+def test_every_method_finds_most_with_one_of_its_settings(two_kinds, name):
+    seen, labelled = two_kinds
+    function, settings = photos.METHODS[name]
+    rows = [photos.row_of(labelled, function(seen, **setting)) for setting in settings]
     assert all(np.isfinite(row["auc"]) for row in rows)
     assert max(row["f1"] for row in rows) > 0.6

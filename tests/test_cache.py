@@ -284,9 +284,9 @@ def tables(folder, cache):
     catalog = scan(folder, cache=cache)
     duplicates = find_duplicates(catalog, folder, cache=cache)
     files = catalog[catalog.error == ""].drop_duplicates("sha256")
-    statistics, patches = kept_statistics(files, folder, cache)
+    statistics, blocks = kept_statistics(files, folder, cache)
     text = [table.to_csv(index=False) for table in (catalog, duplicates)]
-    return [*text, statistics.to_numpy().tobytes(), patches.tobytes(), str(catalog.dtypes), statistics.dtypes]
+    return [*text, statistics.to_numpy().tobytes(), blocks.tobytes(), str(catalog.dtypes), statistics.dtypes]
 
 
 def same(one, other):

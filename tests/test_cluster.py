@@ -62,9 +62,9 @@ def tables(folder, out):
     files = catalog.scan(folder)
     write_table(files, out / "catalog.csv")
     write_table(duplicates.find_duplicates(files, folder), out / "duplicates.csv")
-    statistics, patches = photo_statistics.photo_statistics([folder / path for path in files.path])
+    statistics, blocks = photo_statistics.photo_statistics([folder / path for path in files.path])
     write_table(statistics, out / "statistics.csv")
-    np.save(out / "patches.npy", patches)
+    np.save(out / "blocks.npy", blocks)
     described = descriptors.describe_images([folder / path for path in files.path])
     np.save(out / "descriptors.npy", np.asarray(described))
     return {path.name: path.read_bytes() for path in out.iterdir()}

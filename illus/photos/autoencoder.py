@@ -99,7 +99,8 @@ def train(rows: np.ndarray, seed: int = 0) -> tuple[keras.Sequential, list[float
 
 def fit_linear(rows: np.ndarray) -> PCA:
     """The best linear code of the same size; fewer components where there are fewer rows."""
-    return PCA(min(CODE, *rows.shape), random_state=0).fit(rows)
+    with np.errstate(invalid="ignore"):  # shares of the variance where all blocks are alike
+        return PCA(min(CODE, *rows.shape), random_state=0).fit(rows)
 
 
 def log_unexplained(rows: np.ndarray, copies: np.ndarray) -> np.ndarray:
