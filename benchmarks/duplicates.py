@@ -14,8 +14,8 @@ a tool names is judged in two ways, by the same rule for all:
 - *files*: its pairs are joined to connected components. The best file of each stays, by this project's rule
   (``illus.copies.duplicates.best_first``); each other one is called redundant, rightly if the file that stays
   shows its drawing. Of k files that show one drawing, k - 1 are redundant: recall is over these.
-  ``recall_<transform>`` is the share of the planted copies that are in one component with another file of
-  their drawing.
+  ``recall_<transform>``, of the second contamination: the share of those copies that are in one component
+  with another file of their drawing; there ``with variants`` is what this project never splits.
 - *pairs*: each pair by itself, right if both files show the same drawing; a group counts as all of its pairs.
   Recall is over all pairs of files that show one drawing. Chains cost nothing here.
 
@@ -27,6 +27,7 @@ run share them.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,7 @@ SOURCES = (
 )
 CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
 ALIGNING_STEPS = 10
+WITH_VARIANTS = "with variants"  # in one group, which a split keeps together
 Groups = Iterable[Iterable[str]]  # of paths
 
 
@@ -130,7 +132,7 @@ def row(
     """One row of results/duplicates.csv; ``files`` are those of the truth, best first."""
     copies = components(files, groups)
     found, by_transform = score_duplicates(copies, truth), recall_by_transform(copies, truth).recall
-    judged = {"f1": f1_score(found), **found, **judge_pairs(groups, truth), **cost}
+    judged = {"f1": f1_score(found), **judge_pairs(groups, truth), **found, **cost}
     print(tool, setting, judged, flush=True)
     return {"tool": tool, "setting": setting, **judged, **by_transform.add_prefix("recall_").to_dict()}
 
@@ -148,25 +150,29 @@ def compare(folder: Path, truth: pd.DataFrame, name: str) -> pd.DataFrame:
         composited_copy(folder, truth, copy)
         cost = measure_program("illus_duplicates", copy, f"{out}.catalog", out)
         files, copies = best_first(pd.read_pickle(f"{out}.catalog")), pd.read_pickle(out)
-        rows = [
-            row("illus", "default", files, paths_by(copies[copies.copy_of != ""], "copy_of"), truth, cost)
-        ]
-        rows.append(row("illus", "with variants", files, paths_by(copies, "group"), truth, cost))
+        ours = {
+            "default": copies[copies.copy_of != ""].groupby("copy_of"),
+            WITH_VARIANTS: copies.groupby("group"),
+        }
+        rows = [row("illus", key, files, groups.path.agg(list), truth, cost) for key, groups in ours.items()]
         for program, runs in PEERS.items():
             python = peers_python("-fastdup" if program == "fastdup_pairs" else "")
             for settings in runs:
                 cost = measure_program(program, copy, out, *settings, python=python)
                 for setting, groups in json.loads(out.read_text()).items():
                     rows.append(row(program.split("_")[0], setting, files, groups, truth, cost))
-    table = pd.DataFrame(rows).round(dict.fromkeys((key for key in rows[0] if "recall" in key), 4))
-    write_table(table.round({"precision": 4, "pair_precision": 4, "f1": 4}).assign(code=code_of(SOURCES)),
-                work_folders.RESULTS / f"{name}.csv")  # fmt: skip
+                write_rows(rows, name)
     return copies
 
 
-def paths_by(copies: pd.DataFrame, column: str) -> list[list[str]]:
-    """Paths in groups of one value of a column."""
-    return copies.groupby(column).path.agg(list).tolist()
+def write_rows(rows: list[dict], name: str) -> None:
+    """Write ``results/<name>.csv``, as far as it is measured."""
+    table = pd.DataFrame(rows)
+    if name == "duplicates":  # what is found of each kind there stands in notebook 02
+        table = table[table.setting != WITH_VARIANTS].filter(regex="^(?!recall_)")
+    shares = [column for column in table if re.search("recall|precision|f1", column)]
+    table = table.round(dict.fromkeys(shares, 4)).assign(code=code_of(SOURCES))
+    write_table(table, work_folders.RESULTS / f"{name}.csv")
 
 
 def clean_difference(

@@ -65,13 +65,6 @@ def test_a_failed_program_says_why():
         measure_command([sys.executable, "-c", "raise SystemExit('no such luck')"])
 
 
-def test_a_program_of_a_peer_runs(tmp_path):
-    real = np.random.default_rng(0).integers(0, 2**63, 50, np.uint64)
-    np.save(tmp_path / "hashes.npy", real)
-    measure_program("hash_search", tmp_path / "hashes.npy", 1000, 3, tmp_path / "out.json")
-    assert pd.read_json(tmp_path / "out.json", typ="series").found == 1
-
-
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda path: path.stem)
 def test_benchmarks_import_what_the_package_has(path):
     imports = [
