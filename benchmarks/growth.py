@@ -4,8 +4,8 @@
     python -m benchmarks.growth [--what images files emoji20]
 
 *images*: descriptors of real images in other colours, with planted copies, from candidates to groups; above
-a limit only a sample of the pairs is compared. *files*: tiny PNG files, one in a hundred copied, from the scan
-to duplicates.csv. *emoji20*: its own images, neighbours searched by faiss instead of exactly. Each but the
+a limit only a sample of the pairs is compared. *files*: tiny PNG files, one in a hundred copied, from scan to
+duplicates.csv. *emoji20*: its own images, neighbours searched by faiss instead of exactly. Each but the
 last is a process of its own; seconds and memory: see ``benchmarks/measure.py``.
 """
 
