@@ -1,32 +1,48 @@
-"""Duplicates: this project beside four other tools on one folder. Writes results/duplicates*.csv.
+"""Duplicates: this project beside five other tools, on two contaminations. Writes results/duplicates*.csv.
 
     python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.duplicates [--folder data/emoji20/training] [--seed 0]
 
-The peers are installed on the first run, into a virtual environment of their own (versions:
-``benchmarks/peers/requirements.txt``). Seconds and memory: see ``benchmarks/measure.py``.
+``duplicates.csv``: emoji20's training folder. This project's settings were swept on the same builder with
+another seed (``benchmarks/threshold.py``), those of the others were not. ``duplicates_second.csv``: the
+drawings with other copies (``benchmarks/second_contamination.py``), by which nothing was chosen.
+``duplicates_twins.csv``: files of emoji20 that this project calls redundant against the truth.
 
-The tools are CleanVision, imagededup, imgeda and DataEval. A peer's pairs are joined to components, of which
-the best file is kept by this project's own rule (``illus.copies.duplicates.best_first``). ``best in
-hindsight`` is the setting with the best F1 against the truth, which nobody has in practice.
+All tools get the same copy of a folder: transparency composited on white, no files that cannot be read. What
+a tool names is judged in two ways, by the same rule for all:
+
+- *files*: its pairs are joined to connected components. The best file of each stays, by this project's rule
+  (``illus.copies.duplicates.best_first``); each other one is called redundant, rightly if the file that stays
+  shows its drawing. Of k files that show one drawing, k - 1 are redundant: recall is over these.
+  ``recall_<transform>``, of the second contamination: the share of those copies that are in one component
+  with another file of their drawing; there ``with variants`` is what this project never splits.
+- *pairs*: each pair by itself, right if both files show the same drawing; a group counts as all of its pairs.
+  Recall is over all pairs of files that show one drawing. Chains cost nothing here.
+
+The peers are installed on the first run, into virtual environments of their own (versions:
+``benchmarks/peers/requirements*.txt``). Seconds and memory: see ``benchmarks/measure.py``; settings of one
+run share them.
 """
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from functools import partial
-from itertools import combinations, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from benchmarks import second_contamination
 from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
+from evaluate import decode_image
 from illus import profiles, work_folders
 from illus.copies.align import NO_MOVE, Aligner, warped
 from illus.copies.compare import distance
@@ -34,65 +50,91 @@ from illus.copies.duplicates import best_first
 from illus.copies.groups import connected_components
 from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
-from illus.emoji20.truth import load_truth, score_duplicates
+from illus.emoji20.truth import load_truth, recall_by_transform, score_duplicates
 from illus.files.descriptors import content_box, describe_images, square
 from illus.hashing import code_of
 from illus.parallel import write_table
 
-PEERS = Path("work/benchmark-peers")
-PINS = Path("benchmarks/peers/requirements.txt")
+ENVIRONMENTS = Path("work/benchmark-peers")
+PEERS = {  # program -> runs of one or more settings: the default first, then what was best in wider sweeps
+    "cleanvision_sets": (("phash 8",), ("phash 12",)),
+    "imagededup_pairs": (("PHash, 10 bits", "PHash, 4 bits", "PHash, 2 bits", "PHash, 0 bits"),),
+    "imgeda_groups": (("PHash, 8 of 256 bits",), ("PHash, 2 of 256 bits",)),
+    "dataeval_groups": (("phash + dhash",), ("phash",)),
+    "fastdup_pairs": (("cosine 0.96", "cosine 0.9", "cosine 0.98", "cosine 0.99"),),
+}
 SOURCES = (
     *DUPLICATE_FINDER,
     "benchmarks/duplicates.py",
-    "benchmarks/peers/cleanvision_sets.py",
-    "benchmarks/peers/dataeval_groups.py",
-    "benchmarks/peers/imagededup_pairs.py",
-    "benchmarks/peers/imgeda_groups.py",
+    "benchmarks/second_contamination.py",
+    *(f"benchmarks/peers/{name}.py" for name in ("groups", *PEERS)),
 )
-DEFAULT_BITS, MAX_BITS = 10, 12  # thresholds of imagededup: its default, the largest in hindsight
-CLEANVISION = (("phash", 8), ("phash", 12), ("phash", 16), ("dhash", 8))
-IMGEDA_BITS, IMGEDA_OTHERS = 8, (0, 2, 4, 6, 12, 16, 24)  # of 256: its default, others
-DATAEVAL = (("phash", "dhash"), (), ("phash",), ("dhash",), ("phash_d4", "dhash_d4"))  # its default first
 CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
 ALIGNING_STEPS = 10
-COLUMNS = [
-    "tool",
-    "setting",
-    "recall",
-    "precision",
-    "f1",
-    "flagged",
-    "right",
-    "redundant",
-    "seconds",
-    "peak_mb",
-]
+WITH_VARIANTS = "with variants"  # in one group, which a split keeps together
+Groups = Iterable[Iterable[str]]  # of paths
 
 
-def peers_python() -> Path:
-    """Python of a virtual environment that holds the peers, made on the first run."""
-    done, python = PEERS / "installed.txt", PEERS / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not (done.exists() and done.read_text() == PINS.read_text()):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", PEERS], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", PINS], check=True)
-        done.write_text(PINS.read_text())
+def peers_python(kind: str = "") -> Path:
+    """Python of a virtual environment that holds the peers, made on the first run; fastdup has its own."""
+    pins, folder = Path(f"benchmarks/peers/requirements{kind}.txt"), Path(f"{ENVIRONMENTS}{kind}")
+    done, python = folder / "installed.txt", folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not (done.exists() and done.read_text() == pins.read_text()):
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", pins], check=True)
+        done.write_text(pins.read_text())
     return python
 
 
-def components(files: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
-    """Pairs of paths -> ``path``, ``copy_of``: the best file of each component; best files come first."""
+def composited_copy(folder: Path, truth: pd.DataFrame, out: Path) -> None:
+    """The readable files of a folder; those with transparency become PNG on white, under the same name."""
+    for path in truth.path[truth.kind != "broken"]:
+        data, target = (folder / path).read_bytes(), out / path
+        with Image.open(folder / path) as image:
+            transparent = image.has_transparency_data
+        if transparent:
+            data = render.encode(Image.fromarray(decode_image(data)), "png-rgb")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+def components(files: pd.DataFrame, groups: Groups) -> pd.DataFrame:
+    """Groups of paths -> ``path``, ``copy_of``: the best file of each component; best files come first."""
     position = dict(zip(files.path, files.index, strict=True))
-    links = [(position[a], position[b]) for a, b in pairs if a in position and b in position]
+    links = [(position[a], position[b]) for group in groups for a, b in pairwise(group)]
     best = files.path.groupby(
         connected_components(len(files), np.array(links, int).reshape(-1, 2))
     ).transform("first")
     return pd.DataFrame({"path": files.path, "copy_of": best})
 
 
-def row(tool: str, setting: str, copies: pd.DataFrame, truth: pd.DataFrame, cost: dict) -> dict:
-    """One row of results/duplicates.csv."""
-    found = score_duplicates(copies, truth)
-    return {"tool": tool, "setting": setting, "f1": f1_score(found), **found, **cost}
+def judge_pairs(groups: Groups, truth: pd.DataFrame) -> dict[str, float]:
+    """``pair_recall`` and ``pair_precision``: every two files of a group, however often they are named."""
+    drawing = pd.Series(pd.factorize(truth.drawing)[0], truth.path)
+    position, n = pd.Series(range(len(truth)), truth.path), len(truth)
+    named = [np.empty(0, np.int64)]
+    for group in groups:
+        members = np.sort(position[list(group)].to_numpy())
+        first, second = np.triu_indices(len(members), 1)
+        named.append(members[first] * n + members[second])
+    first, second = np.divmod(np.unique(np.concatenate(named)), n)
+    right = int((drawing.to_numpy()[first] == drawing.to_numpy()[second]).sum())
+    sizes = drawing.value_counts()
+    return {
+        "pair_recall": right / max(1, int((sizes * (sizes - 1)).sum()) // 2),
+        "pair_precision": right / max(1, len(first)),
+    }
+
+
+def row(
+    tool: str, setting: str, files: pd.DataFrame, groups: Groups, truth: pd.DataFrame, cost: dict
+) -> dict:
+    """One row of results/duplicates.csv; ``files`` are those of the truth, best first."""
+    copies = components(files, groups)
+    found, by_transform = score_duplicates(copies, truth), recall_by_transform(copies, truth).recall
+    judged = {"f1": f1_score(found), **judge_pairs(groups, truth), **found, **cost}
+    print(tool, setting, judged, flush=True)
+    return {"tool": tool, "setting": setting, **judged, **by_transform.add_prefix("recall_").to_dict()}
 
 
 def f1_score(found: dict[str, float]) -> float:
@@ -100,66 +142,37 @@ def f1_score(found: dict[str, float]) -> float:
     return 2 * found["right"] / max(1, found["redundant"] + found["flagged"])
 
 
-def default_and_best(rows: list[dict]) -> list[dict]:
-    """The first row, and the best one in hindsight."""
-    print(pd.DataFrame(rows, columns=COLUMNS).round(4).to_string(index=False), flush=True)
-    best = max(rows, key=lambda row: row["f1"])
-    return [rows[0], best | {"setting": f"{best['setting']}, best in hindsight"}]
+def compare(folder: Path, truth: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Measure all tools on a folder, write ``results/<name>.csv``; this project's table of duplicates."""
+    truth = truth[truth.kind != "broken"]
+    with tempfile.TemporaryDirectory() as scratch:
+        copy, out = Path(scratch, "images"), Path(scratch, "out")
+        composited_copy(folder, truth, copy)
+        cost = measure_program("illus_duplicates", copy, f"{out}.catalog", out)
+        files, copies = best_first(pd.read_pickle(f"{out}.catalog")), pd.read_pickle(out)
+        ours = {
+            "default": copies[copies.copy_of != ""].groupby("copy_of"),
+            WITH_VARIANTS: copies.groupby("group"),
+        }
+        rows = [row("illus", key, files, groups.path.agg(list), truth, cost) for key, groups in ours.items()]
+        for program, runs in PEERS.items():
+            python = peers_python("-fastdup" if program == "fastdup_pairs" else "")
+            for settings in runs:
+                cost = measure_program(program, copy, out, *settings, python=python)
+                for setting, groups in json.loads(out.read_text()).items():
+                    rows.append(row(program.split("_")[0], setting, files, groups, truth, cost))
+                write_rows(rows, name)
+    return copies
 
 
-def run_imagededup(folder: str, files: pd.DataFrame, truth: pd.DataFrame, out: str) -> list[dict]:
-    """Rows of imagededup; it skips broken files. All thresholds are read from one run at the largest."""
-    cost = measure_program("imagededup_pairs", folder, MAX_BITS, out, python=peers_python())
-    pairs = json.loads(Path(out).read_text())
-    rows = []
-    for limit in (DEFAULT_BITS, *range(MAX_BITS + 1)):
-        copies = components(files, [(a, b) for a, b, bits in pairs if bits <= limit])
-        rows.append(row("imagededup", f"PHash, {limit} bits", copies, truth, cost))
-    return default_and_best(rows)
-
-
-def run_cleanvision(folder: str, files: pd.DataFrame, truth: pd.DataFrame, out: str) -> list[dict]:
-    """Rows of cleanvision; a broken file would end it, and a folder's BMP files it would not look at."""
-    readable, rows = Path(f"{out}.readable"), []
-    readable.write_text(json.dumps([f"{folder}/{path}" for path in files.path]))
-    for kind, size in CLEANVISION:
-        cost = measure_program("cleanvision_sets", readable, kind, size, out, python=peers_python())
-        pairs = [
-            (a.removeprefix(f"{folder}/"), b.removeprefix(f"{folder}/"))
-            for one in json.loads(Path(out).read_text())
-            for a, b in combinations(one, 2)
-        ]
-        rows.append(row("cleanvision", f"{kind} {size}", components(files, pairs), truth, cost))
-    return default_and_best(rows)
-
-
-def run_imgeda(folder: str, files: pd.DataFrame, truth: pd.DataFrame, out: str) -> list[dict]:
-    """Rows of imgeda, which skips broken files; those of other thresholds have the default's seconds."""
-    program, rows = partial(measure_program, python=peers_python()), []
-    cost = program("imgeda_groups", folder, out, IMGEDA_BITS)
-    found = json.loads(Path(out).read_text())
-    program("imgeda_groups", folder, out, *IMGEDA_OTHERS)
-    for limit, groups in (found | json.loads(Path(out).read_text())).items():
-        pairs = [
-            (a.removeprefix(f"{folder}/"), b.removeprefix(f"{folder}/"))
-            for group in groups
-            for a, b in pairwise(group)
-        ]
-        rows.append(row("imgeda", f"PHash, {limit} of 256 bits", components(files, pairs), truth, cost))
-    return default_and_best(rows)
-
-
-def run_dataeval(folder: str, files: pd.DataFrame, truth: pd.DataFrame, out: str) -> list[dict]:
-    """Rows of DataEval, which takes decoded images and has hashes to choose, but no threshold."""
-    readable, paths, rows = Path(f"{out}.readable"), files.path.tolist(), []
-    readable.write_text(json.dumps([f"{folder}/{path}" for path in paths]))
-    for hashes in DATAEVAL:
-        cost = measure_program("dataeval_groups", readable, out, *hashes, python=peers_python())
-        groups = json.loads(Path(out).read_text())
-        pairs = [(paths[a], paths[b]) for group in groups for a, b in pairwise(group)]
-        setting = " + ".join(hashes) or "equal pixels"
-        rows.append(row("dataeval", setting, components(files, pairs), truth, cost))
-    return default_and_best(rows)
+def write_rows(rows: list[dict], name: str) -> None:
+    """Write ``results/<name>.csv``, as far as it is measured."""
+    table = pd.DataFrame(rows)
+    if name == "duplicates":  # what is found of each kind there stands in notebook 02
+        table = table[table.setting != WITH_VARIANTS].filter(regex="^(?!recall_)")
+    shares = [column for column in table if re.search("recall|precision|f1", column)]
+    table = table.round(dict.fromkeys(shares, 4)).assign(code=code_of(SOURCES))
+    write_table(table, work_folders.RESULTS / f"{name}.csv")
 
 
 def clean_difference(
@@ -195,7 +208,7 @@ def clean(path: str, truth: pd.DataFrame, icons: dict[str, str], seed: int) -> n
     return square(rgb[top:bottom, left:right], background).astype(np.float32)
 
 
-def false_merges(copies: pd.DataFrame, truth: pd.DataFrame, folder: str, seed: int) -> pd.DataFrame:
+def false_merges(copies: pd.DataFrame, truth: pd.DataFrame, folder: Path, seed: int) -> pd.DataFrame:
     """Files called a copy of another drawing, and how far the two are apart; most alike first."""
     truth, table = truth.set_index("path"), load_icons(work_folders.EMOJI20_SOURCES)
     icons, drawing = dict(zip(table.icon_set + "/" + table.icon, table.svg, strict=True)), truth.drawing
@@ -215,43 +228,22 @@ def false_merges(copies: pd.DataFrame, truth: pd.DataFrame, folder: str, seed: i
     return table.sort_values(["clean_difference", "distance", "path_a"], ignore_index=True)
 
 
-def report_merges(twins: pd.DataFrame, ours: dict) -> None:
-    """Print the false merges, and the precision without those of drawings that look alike."""
-    alike = int((twins.clean_difference < ALIKE).sum())
-    print(twins.to_string(index=False))
-    print(
-        f"{alike} of {len(twins)} false merges are of drawings that differ in less than {ALIKE:.0f} % of "
-        f"pixels; precision without them {ours['right'] / max(1, ours['flagged'] - alike):.4f}",
-        flush=True,
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", default=work_folders.EMOJI20 / "training", type=Path, metavar="DIR")
     parser.add_argument("--seed", type=int, default=profiles.SEED, help="seed that the folder was built from")
     options = parser.parse_args()
-    folder, truth = options.folder.resolve().as_posix(), load_truth(options.folder)
+    truth = load_truth(options.folder)
     if truth is None:
         parser.error(f"{options.folder}: no truth.csv beside it")
-    peers_python()
     print(f"Before the runs: {load()}", flush=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        out = str(Path(temporary, "out"))
-        cost = measure_program("illus_duplicates", folder, f"{out}.catalog", out)
-        catalog, copies = pd.read_pickle(f"{out}.catalog"), pd.read_pickle(out)
-        rows = [row("illus", "default", copies, truth, cost)]
-        twins = false_merges(copies, truth, folder, options.seed)
-        report_merges(twins, rows[0])
-        files = best_first(catalog[catalog.error == ""])
-        for run_peer in (run_cleanvision, run_imagededup, run_imgeda, run_dataeval):
-            rows += run_peer(folder, files, truth, out)
+    copies = compare(options.folder, truth, "duplicates")
+    twins = false_merges(copies, truth, options.folder, options.seed)
+    print(twins.to_string(index=False), flush=True)
+    write_table(twins.assign(code=code_of(SOURCES)), work_folders.RESULTS / "duplicates_twins.csv")
+    second = second_contamination.build(options.folder, truth, Path("work/second-contamination"))
+    compare(second, load_truth(second), "duplicates_second")
     print(f"After the runs: {load()}")
-    table = pd.DataFrame(rows, columns=COLUMNS).round({"recall": 4, "precision": 4, "f1": 4})
-    code = code_of(SOURCES)
-    write_table(table.assign(code=code), work_folders.RESULTS / "duplicates.csv")
-    write_table(twins.assign(code=code), work_folders.RESULTS / "duplicates_twins.csv")
-    print(table.to_string(index=False))
 
 
 if __name__ == "__main__":

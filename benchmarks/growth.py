@@ -1,13 +1,12 @@
 """What the search for duplicates costs as a collection grows. Writes results/growth.csv.
 
     python -m pip install -r benchmarks/requirements.txt
-    python -m benchmarks.growth [--what hashes images files emoji20]
+    python -m benchmarks.growth [--what images files emoji20]
 
-*hashes*: real hashes with flipped bits, the exact search for pairs. *images*: descriptors of real images in
-other colours, with planted copies, from candidates to groups; above a limit only a sample of the pairs is
-compared. *files*: tiny PNG files, one in a hundred copied, from the scan to duplicates.csv. *emoji20*: its
-own images, neighbours searched by faiss instead of exactly. Each but the last is a process of its own;
-seconds and memory: see ``benchmarks/measure.py``.
+*images*: descriptors of real images in other colours, with planted copies, from candidates to groups; above
+a limit only a sample of the pairs is compared. *files*: tiny PNG files, one in a hundred copied, from scan to
+duplicates.csv. *emoji20*: its own images, neighbours searched by faiss instead of exactly. Each but the
+last is a process of its own; seconds and memory: see ``benchmarks/measure.py``.
 """
 
 import argparse
@@ -31,34 +30,17 @@ from illus.files.descriptors import Descriptors
 from illus.hashing import code_of
 from illus.parallel import write_table
 
-HASHES, IMAGES, FILES = (10**4, 10**5, 10**6, 10**7), (10**4, 10**5, 10**6), 200_000
+IMAGES, FILES = (10**4, 10**5, 10**6), 200_000
 MOST = 20_000  # pairs that are compared; of more, a sample
 FILE_SIDE, COPY_SHIFT = 32, 6  # px; levels
 SOURCES = (
     *DUPLICATE_FINDER,
     "benchmarks/growth.py",
-    "benchmarks/peers/hash_search.py",
     "benchmarks/peers/image_groups.py",
     "benchmarks/peers/illus_duplicates.py",
 )
 COLUMNS = ["what", "n", "search", "stage", "seconds", "pairs", "found", "kept", "peak_mb", "code"]
 Row = dict[str, object]
-
-
-def hashes(real: Descriptors, scratch: Path) -> Iterator[Row]:
-    """Rows of the search among hashes; ``found``: the share of the planted pairs."""
-    source, out = scratch / "hashes.npy", scratch / "out"
-    np.save(source, real["whole"])
-    for n in HASHES:
-        cost = measure_program("hash_search", source, n, DEFAULTS.hash_radius, out)
-        report = {
-            "what": "hashes",
-            "n": n,
-            "search": "exact",
-            "stage": "candidates",
-            "peak_mb": cost["peak_mb"],
-        }
-        yield report | json.loads(out.read_text())
 
 
 def images(real: Descriptors, scratch: Path) -> Iterator[Row]:
@@ -141,7 +123,7 @@ def emoji20(real: Descriptors, scratch: Path) -> Iterator[Row]:
 
 
 PARTS: dict[str, Callable[[Descriptors, Path], Iterator[Row]]] = {
-    function.__name__: function for function in (emoji20, hashes, images, files)
+    function.__name__: function for function in (emoji20, images, files)
 }
 
 
@@ -150,11 +132,8 @@ def main() -> None:
     parser.add_argument("--what", nargs="+", choices=PARTS, default=list(PARTS))
     wanted = parser.parse_args().what
     print(load(), flush=True)
-    folder, path, code = (
-        work_folders.EMOJI20 / "training",
-        work_folders.RESULTS / "growth.csv",
-        code_of(SOURCES),
-    )
+    folder, path = work_folders.EMOJI20 / "training", work_folders.RESULTS / "growth.csv"
+    code, keys = code_of(SOURCES), ["what", "n", "search", "stage"]
     cache = work_folders.work_dir(folder) / "cache"
     _, real = distinct_images(scan(folder, cache=cache), folder, cache=cache)
     table = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame(columns=COLUMNS)
@@ -162,10 +141,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             for row in PARTS[name](real, Path(scratch)):
                 print(row, flush=True)
-                same = (
-                    table[["what", "n", "search", "stage"]]
-                    == pd.Series(row)[["what", "n", "search", "stage"]]
-                ).all(axis=1)
+                same = (table[keys] == pd.Series(row)[keys]).all(axis=1)
                 table = pd.concat([table[~same], pd.DataFrame([row | {"code": code}])])[COLUMNS]
                 write_table(table.round({"seconds": 1, "found": 4, "kept": 4}), path)
     print(load())

@@ -47,7 +47,6 @@ SOURCES = (
     "benchmarks/labels.py",
     "benchmarks/peers/cleanlab_issues.py",
 )
-MIN_SCORES = (0.9, 0.95, 0.98, 0.995, 0.998)  # beside the chosen one
 Ranked = tuple[np.ndarray, np.ndarray]  # how doubted each label is, and which labels are called wrong
 
 
@@ -61,44 +60,17 @@ def change_labels(dataset: pd.DataFrame, share: float, seed: int) -> pd.DataFram
     return dataset.assign(class_id=labels, class_name=names[labels])
 
 
-def confident_joint(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The class that confident learning takes for the true one; int, shape (n,).
-
-    The most probable of the classes that reach their threshold, the mean probability of a class among the
-    images labelled so (Northcutt, Jiang and Chuang 2021); the label where none does. Where this is not the
-    label, the image is off the diagonal of their confident joint.
-    """
-    counts = np.bincount(labels, minlength=probabilities.shape[1])
-    own = probabilities[np.arange(len(labels)), labels]
-    sums = np.bincount(labels, own, minlength=probabilities.shape[1])
-    thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
-    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
-    return np.where(confident.max(1) >= 0, confident.argmax(1), labels)
-
-
-def normalised_margin(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The probability of the most probable other class minus that of the label; float, shape (n,)."""
-    row = np.arange(len(labels))
-    others = probabilities.copy()
-    others[row, labels] = -1.0
-    return others.max(1) - probabilities[row, labels]
-
-
 def methods(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Ranked]:
     """Each method's order of the images (the higher, the more doubted), and which it calls wrong.
 
     Those that flag by themselves put what they flag first.
     """
     scores = suggest(probabilities, labels)[1]
-    margin = normalised_margin(probabilities, labels)
-    flagged, rejected = confident_joint(probabilities, labels) != labels, margin > 0
+    own = probabilities[np.arange(len(labels)), labels]
     quality, issues = run_cleanlab(probabilities, labels)
     return {
         "this project": (scores, scores >= DEFAULTS.min_score),
-        **{f"this project, from {limit}": (scores, scores >= limit) for limit in MIN_SCORES},
-        "self-confidence": (1 - probabilities[np.arange(len(labels)), labels], rejected),
-        "normalised margin": (margin, rejected),
-        "confident learning": (margin + 2 * flagged, flagged),
+        "self-confidence": (1 - own, own < probabilities.max(1)),
         **{f"cleanlab, {name}": (2 * mask - quality, mask) for name, mask in issues.items()},
     }
 

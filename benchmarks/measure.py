@@ -1,6 +1,8 @@
 """What a program costs, measured in one way for all benchmarks; what the duplicate finder consists of.
 
-In: a command. Out: its wall seconds, from start to exit, and its peak memory in megabytes (2**20 bytes).
+In: a command. Out: its wall seconds, from start to exit, its processor seconds (user and system, of it and of
+the children that it waited for; other work on the machine hardly changes them), and its peak memory in
+megabytes (2**20 bytes).
 
 Each program that is measured is a process of its own, so imports and decoding are in its seconds. Its peak
 memory is the largest sum, over it and its children, of the proportional set size (PSS: a page that k
@@ -11,6 +13,7 @@ processes share counts 1/k in each), sampled every 0.1 s; where a system has no 
 """
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -44,7 +47,7 @@ def measure_command(command: Iterable[object]) -> dict[str, float]:
     Returns
     -------
     dict
-        ``seconds`` and ``peak_mb``, as the module's docstring defines them.
+        ``seconds``, ``cpu_seconds`` and ``peak_mb``, as the module's docstring defines them.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def measure_command(command: Iterable[object]) -> dict[str, float]:
         The command failed; the end of its output is in the message.
     """
     words = [str(word) for word in command]
-    start, peak = time.perf_counter(), 0
+    start, before, peak = time.perf_counter(), processor_seconds(), 0
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         child = psutil.Popen(words, stdout=log, stderr=subprocess.STDOUT)
         while child.poll() is None:
@@ -64,7 +67,17 @@ def measure_command(command: Iterable[object]) -> dict[str, float]:
             raise RuntimeError(
                 f"{' '.join(words)}\nexit status {child.returncode}:\n{log.read()[-LOG_TAIL:]}"
             )
-    return {"seconds": round(seconds, 1), "peak_mb": round(peak / 2**20)}
+    return {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(processor_seconds() - before, 1),
+        "peak_mb": round(peak / 2**20),
+    }
+
+
+def processor_seconds() -> float:
+    """Of all programs that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure_program(name: str, *arguments: object, python: str | Path = sys.executable) -> dict[str, float]:

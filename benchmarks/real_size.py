@@ -14,7 +14,6 @@ class, and ``prediction`` is that part of it which the network takes.
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ import numpy as np
 import pandas as pd
 from joblib import parallel_config
 
-from benchmarks.measure import DUPLICATE_FINDER, load, measure_command
+from benchmarks.measure import DUPLICATE_FINDER, load, measure_command, processor_seconds
 from evaluate import class_folders, list_files, load_classifier, read_file
 from illus import profiles, work_folders
 from illus.copies.duplicates import find_duplicates
@@ -159,12 +158,6 @@ def measure(folder: Path, few: Path, scratch: Path) -> pd.DataFrame:
     table["ms_per_file"] = (1000 * table.pop("seconds") / n_files).round(2)
     reduced = table.set_index("what").ms_per_file["reduced decode"]
     return table.assign(of_reduced=(table.ms_per_file / reduced).round(2))
-
-
-def processor_seconds() -> float:
-    """Of all programs that this one has started and that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:

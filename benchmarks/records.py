@@ -60,7 +60,14 @@ RECORDS = {
         "Whether validation ranks networks as the test folders do.", "python -m benchmarks.ranking"
     ),
     "duplicates": Record(
-        "Redundant files found on emoji20's training folder.", "python -m benchmarks.duplicates", TWO_CORES
+        "Redundant files, and pairs, found on emoji20's training folder.",
+        "python -m benchmarks.duplicates",
+        SHARED,
+    ),
+    "duplicates_second": Record(
+        "The same on copies by which nothing was chosen, and the share found of each kind.",
+        "python -m benchmarks.duplicates",
+        SHARED,
     ),
     "duplicates_twins": Record(
         "Files called redundant against the truth; how much the clean drawings differ, in % of pixels.",

@@ -2,7 +2,6 @@
 
 import ast
 import importlib.util
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import draw, write_class_folders
+from PIL import Image
 
-from benchmarks import duplicates, photos, threshold
+from benchmarks import duplicates, photos, second_contamination, threshold
 from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, FIFTHS, MEASURED, LabelledSet, labelled_sets, mix
+from evaluate import decode_image
 from illus.copies.duplicates import find_duplicates
 from illus.copies.settings import DEFAULTS
+from illus.emoji20.truth import load_truth
 from illus.files.catalog import scan
 from illus.files.descriptors import describe_images
 
@@ -34,6 +36,13 @@ def test_memory_of_children_counts():
     assert 48 <= alone["peak_mb"] <= 80
     assert 96 <= both["peak_mb"] <= 160
     assert 0.5 <= alone["seconds"] < 60
+
+
+def test_processor_seconds_are_those_of_children_too():
+    burn = "import time\nwhile time.process_time() < 0.6: pass"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"
+    assert 0.6 <= measure_command([sys.executable, "-c", parent])["cpu_seconds"] < 3
+    assert measure_command([sys.executable, "-c", "import time; time.sleep(0.6)"])["cpu_seconds"] < 0.5
 
 
 def test_groups_of_perturbed_images_have_the_planted_copies(tmp_path):
@@ -55,13 +64,6 @@ def test_a_failed_program_says_why():
         measure_command([sys.executable, "-c", "raise SystemExit('no such luck')"])
 
 
-def test_a_program_of_a_peer_runs(tmp_path):
-    real = np.random.default_rng(0).integers(0, 2**63, 50, np.uint64)
-    np.save(tmp_path / "hashes.npy", real)
-    measure_program("hash_search", tmp_path / "hashes.npy", 1000, 3, tmp_path / "out.json")
-    assert pd.read_json(tmp_path / "out.json", typ="series").found == 1
-
-
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda path: path.stem)
 def test_benchmarks_import_what_the_package_has(path):
     imports = [
@@ -74,50 +76,71 @@ def test_benchmarks_import_what_the_package_has(path):
                 assert hasattr(module, name.name) or importlib.util.find_spec(f"{node.module}.{name.name}")
 
 
-FILES = ["A/a.png", "A/b.png", "B/c.png", "B/d.png", "B/e.png"]
-TRUTH = pd.DataFrame({"path": FILES, "kind": "original", "drawing": [1, 1, 2, 2, 3]})
-RIGHT, ONE_TOO_MANY = [[0, 1], [2, 3]], [[0, 1, 4], [2, 3]]
-
-
-def written_by_a_peer(program, arguments):
-    """What a peer's program writes if its default finds one file too many, and the other settings do not."""
-    if program == "imagededup_pairs":
-        return [("A/a.png", "A/b.png", 2), ("B/c.png", "B/d.png", 2), ("A/a.png", "B/e.png", 9)]
-    if program == "dataeval_groups":
-        return ONE_TOO_MANY if arguments[2:] == ("phash", "dhash") else RIGHT
-    if program == "cleanvision_sets":
-        groups = ONE_TOO_MANY if arguments[1:3] == ("phash", 8) else RIGHT
-        return [[f"images/{FILES[i]}" for i in group] for group in groups]
-    found = {bits: ONE_TOO_MANY if bits == 8 else RIGHT for bits in arguments[2:]}
-    return {
-        bits: [[f"images/{FILES[i]}" for i in group] for group in groups] for bits, groups in found.items()
-    }
+TRUTH = pd.DataFrame(
+    {"path": list("abcdef"), "kind": "original", "transform": "", "drawing": [1, 1, 2, 2, 2, 3]}
+)
 
 
 @pytest.mark.parametrize(
-    ("run_peer", "default"),
+    ("groups", "expected"),
     [
-        (duplicates.run_cleanvision, "phash 8"),
-        (duplicates.run_imagededup, "PHash, 10 bits"),
-        (duplicates.run_imgeda, "PHash, 8 of 256 bits"),
-        (duplicates.run_dataeval, "phash + dhash"),
+        ([], (0, 0, 0, 0)),
+        ([["a", "b"], ["c", "d", "e"]], (1, 1, 1, 1)),
+        ([["a", "b"], ["c", "d"], ["d", "c"], ["d", "e"]], (1, 1, 3 / 4, 1)),
+        ([["b", "f"], ["a", "f"]], (1 / 3, 1 / 2, 0, 0)),  # b joins a through f, which is another drawing
+        ([["a", "c"], ["a", "b"], ["d", "e"]], (2 / 3, 2 / 3, 2 / 4, 2 / 3)),
     ],
 )
-def test_a_peer_has_a_row_for_its_default_and_one_for_the_best(tmp_path, monkeypatch, run_peer, default):
-    out, cost = tmp_path / "out", {"seconds": 1.0, "peak_mb": 2}
+def test_files_and_pairs_are_judged_by_hand(groups, expected):
+    row = duplicates.row("a tool", "a setting", TRUTH, groups, TRUTH, {"seconds": 1.0})
+    assert (row["recall"], row["precision"], row["pair_recall"], row["pair_precision"]) == expected
+    assert row["seconds"] == 1.0
 
-    def measure(program, *arguments, python):
-        out.write_text(json.dumps(written_by_a_peer(program, arguments)))
-        return cost
 
-    monkeypatch.setattr(duplicates, "peers_python", lambda: "python")
-    monkeypatch.setattr(duplicates, "measure_program", measure)
-    first, best = run_peer("images", TRUTH, TRUTH, str(out))
-    assert first["setting"] == default
-    assert best["setting"].endswith(", best in hindsight")
-    assert (first["flagged"], first["right"], first["redundant"]) == (3, 2, 2)
-    assert (first["f1"], best["f1"]) == (0.8, 1.0)
-    assert first.items() >= cost.items()
+def test_every_tool_gets_what_is_seen_on_white(tmp_path):
+    drawing = draw((200, 40, 40)).convert("RGBA")
+    drawing.putalpha(drawing.convert("L").point(lambda level: 255 if level < 200 else 0))
+    (tmp_path / "images").mkdir()
+    drawing.save(tmp_path / "images" / "clear.png")
+    draw((40, 40, 200)).save(tmp_path / "images" / "opaque.jpg")
+    truth = pd.DataFrame(
+        {"path": ["clear.png", "opaque.jpg", "gone.png"], "kind": ["original"] * 2 + ["broken"]}
+    )
+    duplicates.composited_copy(tmp_path / "images", truth, tmp_path / "copy")
+    before, after = ((tmp_path / part / "clear.png").read_bytes() for part in ("images", "copy"))
+    assert Image.open(tmp_path / "copy" / "clear.png").mode == "RGB"
+    np.testing.assert_array_equal(decode_image(after), decode_image(before))
+    opaque = [(tmp_path / part / "opaque.jpg").read_bytes() for part in ("images", "copy")]
+    assert opaque[0] == opaque[1]
+    assert len(list((tmp_path / "copy").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", second_contamination.TRANSFORMS)
+def test_a_second_copy_is_near_its_drawing_but_not_the_same(name):
+    shades = np.add.outer(np.linspace(0, 90, 40), np.linspace(0, 90, 40))[..., None] * [1, 0.5, 0]
+    image = Image.fromarray((np.asarray(draw((200, 40, 40)), float) - shades).clip(0, 255).astype(np.uint8))
+    changed = second_contamination.TRANSFORMS[name](image, np.random.default_rng(0))
+    before, after = np.asarray(image, float), np.asarray(changed.resize(image.size), float)
+    assert changed.mode == "RGB"
+    assert 0.1 < np.abs(before - after).mean() < 60
+
+
+def test_the_second_contamination_knows_its_copies(tmp_path, monkeypatch):
+    monkeypatch.setattr(second_contamination, "COPIES", 2)
+    truth = pd.DataFrame({"path": [f"A/{i}.png" for i in range(20)], "kind": ["original"] * 19 + ["photo"]})
+    truth = truth.assign(source="", transform="", drawing=[f"d{i}" for i in range(20)], concept="")
+    (tmp_path / "A").mkdir()
+    for i in range(20):
+        draw((10 * i, 90, 90), i).save(tmp_path / "A" / f"{i}.png")
+    found = load_truth(second_contamination.build(tmp_path, truth, tmp_path / "second"))
+    planted = found[found.kind == "duplicate"]
+    assert planted.groupby("transform").size().to_dict() == dict.fromkeys(second_contamination.TRANSFORMS, 2)
+    assert set(planted.drawing) <= set(truth.drawing[:19])
+    assert planted.source.is_unique
+    listed = {path.relative_to(tmp_path / "second/training").as_posix()
+              for path in (tmp_path / "second/training").rglob("*.*")}  # fmt: skip
+    assert listed == set(found.path)
+    assert len(found) == 19 + 18
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, draw, write_class_folders
 
-from benchmarks.labels import change_labels, confident_joint, normalised_margin, score_method
+from benchmarks.labels import change_labels, score_method
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import labels
@@ -41,14 +41,6 @@ def test_the_score_is_the_share_of_the_other_class_of_two():
     assert suggest(np.full((1, 4), 0.25), np.array([2]))[1].tolist() == [0.5]
 
 
-def test_confident_learning_by_hand():
-    thresholds = "0.6 for class 0 and 0.5 for class 1; class 2 has no images"
-    assert confident_joint(PROBABILITIES, LABELS).tolist() == [0, 0, 1, 1, 1], thresholds
-    np.testing.assert_allclose(normalised_margin(PROBABILITIES, LABELS), [-0.85, -0.6, 0.6, -0.9, 0.5])
-    both = np.array([[0.55, 0.45], [0.35, 0.65], [0.45, 0.55], [0.6, 0.4]])  # thresholds 0.45 and 0.475
-    assert confident_joint(both, np.array([0, 0, 1, 1])).tolist() == [0, 1, 1, 0], "the more probable one"
-
-
 def test_of_noisy_probabilities_the_changed_labels_are_found_and_no_others():
     rng = np.random.default_rng(0)
     truth = np.arange(600) % 6
@@ -58,9 +50,6 @@ def test_of_noisy_probabilities_the_changed_labels_are_found_and_no_others():
     suggested, scores = suggest(probabilities, given)
     assert scores[changed].min() > 0.5 > scores[~changed].max()
     assert (suggested[changed] == truth[changed]).all()
-    confident = confident_joint(probabilities, given)
-    assert (confident[changed] == truth[changed]).mean() >= 0.5
-    assert (confident[~changed] == given[~changed]).all()
 
 
 def test_a_benchmark_changes_so_many_labels_and_counts_what_is_found():

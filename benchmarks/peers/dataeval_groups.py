@@ -1,22 +1,20 @@
-"""DataEval's exact and near duplicates; runs in the peers' virtual environment.
+"""DataEval's exact and near duplicates: the same pixels, or the same value of a hash.
 
-In: a JSON list of files, and the perceptual hashes to compute. Out: JSON, a list of groups of positions in
-that list: the same pixels, or the same value of one of the hashes.
-
-DataEval imports torch, which its hashes do not use: here it is an inert stand-in.
+Settings: the perceptual hashes to compute, as in "phash + dhash". DataEval imports torch, which its hashes do
+not use: here it is an inert stand-in.
 """
 
-import argparse
-import json
 import sys
+from collections.abc import Iterator
 from functools import reduce
 from operator import or_
-from pathlib import Path
 from unittest.mock import MagicMock
 
 import numpy as np
 import sklearn.metrics.pairwise  # noqa: F401 - before the stand-ins: it asks whether arrays are torch's
 from PIL import Image
+
+from benchmarks.peers.groups import Groups, write_groups
 
 EVERY_CORE = -1
 
@@ -46,22 +44,20 @@ class Images:
             return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("hashes", nargs="*", metavar="phash, dhash, phash_d4 or dhash_d4")
-    options = parser.parse_args()
+def find(folder: str, files: list[str], settings: list[str]) -> Iterator[Groups]:
     stand_in_for_torch()
     from dataeval import config
     from dataeval.flags import ImageStats
     from dataeval.quality import Duplicates
 
     config.set_max_processes(EVERY_CORE)
-    flags = reduce(or_, (ImageStats[f"HASH_{name.upper()}"] for name in ("xxhash", *options.hashes)))
-    found = Duplicates(flags=flags).evaluate(Images(json.loads(options.files.read_text())))
-    options.out.write_text(json.dumps([*found.exact, *(group for group, _ in found.near)]))
+    for setting in settings:
+        names = ("xxhash", *setting.split(" + "))
+        flags = reduce(or_, (ImageStats[f"HASH_{name.upper()}"] for name in names))
+        found = Duplicates(flags=flags).evaluate(Images(files))
+        groups = [*found.exact, *(group for group, _ in found.near)]
+        yield [[files[i] for i in group] for group in groups]
 
 
 if __name__ == "__main__":
-    main()
+    write_groups(find)

@@ -1,17 +1,15 @@
-"""imagededup's PHash on one folder; runs in the peers' virtual environment.
-
-In: a folder and the largest Hamming distance. Out: JSON, a list of [path, path, bits], paths relative to it.
+"""imagededup's PHash; settings: the largest Hamming distance, as in "PHash, 10 bits"; one search serves all.
 
 imagededup imports torch and torchvision, which its PHash does not use: here they are inert stand-ins.
 """
 
-import argparse
-import json
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 from unittest.mock import MagicMock
 
 import sklearn.metrics.pairwise  # noqa: F401 - before the stand-ins: it asks whether arrays are torch's
+
+from benchmarks.peers.groups import Groups, write_groups
 
 STAND_INS = (
     "torch",
@@ -36,18 +34,15 @@ def import_phash() -> type:
     return PHash
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("bits", type=int)
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
+def find(folder: str, files: list[str], settings: list[str]) -> Iterator[Groups]:
+    limits = [int(setting.split()[-2]) for setting in settings]
     found = import_phash()(verbose=False).find_duplicates(
-        image_dir=options.folder, recursive=True, scores=True, max_distance_threshold=options.bits
+        image_dir=folder, recursive=True, scores=True, max_distance_threshold=max(limits)
     )
-    pairs = [(a, b, int(bits)) for a, near in found.items() for b, bits in near if a < b]
-    options.out.write_text(json.dumps(pairs))
+    pairs = [(a, b, bits) for a, near in found.items() for b, bits in near if a < b]
+    for limit in limits:
+        yield [[a, b] for a, b, bits in pairs if bits <= limit]
 
 
 if __name__ == "__main__":
-    main()
+    write_groups(find)

@@ -1,12 +1,10 @@
-"""imgeda's exact and near duplicates; runs in the peers' virtual environment.
+"""imgeda's exact and near duplicates; settings: the largest Hamming distance, as in "PHash, 8 of 256 bits".
 
-In: a folder, and largest Hamming distances of its hashes, which have 256 bits. Out: JSON, for each distance a
-list of groups of files, and the scan, which a second run reads again. It calls what `imgeda scan` and `imgeda
-check duplicates` call.
+It calls what ``imgeda scan`` and ``imgeda check duplicates`` call.
 """
 
-import argparse
-import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from imgeda.core.duplicates import find_exact_duplicates, find_near_duplicates
@@ -14,23 +12,19 @@ from imgeda.io.manifest_io import read_manifest
 from imgeda.models.config import ScanConfig
 from imgeda.pipeline.runner import run_scan
 
+from benchmarks.peers.groups import Groups, write_groups
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("bits", type=int, nargs="+")
-    options = parser.parse_args()
-    manifest = f"{options.out}.manifest"
-    run_scan(options.folder, manifest, ScanConfig())
-    _, records = read_manifest(manifest)
+
+def find(folder: str, files: list[str], settings: list[str]) -> Iterator[Groups]:
+    with tempfile.TemporaryDirectory() as scratch:
+        manifest = str(Path(scratch, "manifest"))
+        run_scan(folder, manifest, ScanConfig())
+        _, records = read_manifest(manifest)
     exact = list(find_exact_duplicates(records).values())
-    found = {
-        bits: [[record.path for record in group] for group in exact + find_near_duplicates(records, bits)]
-        for bits in options.bits
-    }
-    options.out.write_text(json.dumps(found))
+    for setting in settings:
+        near = find_near_duplicates(records, int(setting.split()[1]))
+        yield [[record.path for record in group] for group in exact + near]
 
 
 if __name__ == "__main__":
-    main()
+    write_groups(find)

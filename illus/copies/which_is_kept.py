@@ -37,19 +37,17 @@ def duplicates_table(
         decision=reasons(files, overrides, "keep", "drop"),
         remark=reasons(files, overrides, "label", "not_copy_of"),
     )
-    records = [
-        row
-        for _, duplicates in rows[~rows.alone | rows.blank].groupby("best")
-        for row in _set_rows(duplicates)
-    ]
-    table = pd.DataFrame(records, columns=COLUMNS).sort_values("path", ignore_index=True)
+    sets: dict[int, list[Record]] = {}
+    for record in rows[~rows.alone | rows.blank].to_dict("records"):  # once: a call for each set is slow
+        sets.setdefault(record["best"], []).append(record)
+    found = [row for records in sets.values() for row in _set_rows(records)]
+    table = pd.DataFrame(found, columns=COLUMNS).sort_values("path", ignore_index=True)
     table["group"] = "G" + (pd.factorize(table.group)[0] + 1).astype(str).astype(object)
     return table
 
 
-def _set_rows(duplicates: pd.DataFrame) -> Iterator[dict[str, object]]:
+def _set_rows(records: list[Record]) -> Iterator[dict[str, object]]:
     """Rows of the table for one set of duplicates, best first."""
-    records = duplicates.to_dict("records")
     kept, votes = choose_kept(records)
     reference = (kept or records)[0]
     for record in records:
@@ -57,7 +55,7 @@ def _set_rows(duplicates: pd.DataFrame) -> Iterator[dict[str, object]]:
         exact = any(other["image"] == record["image"] for other in others)
         alone = "blank" if record["blank"] else "variant"
         relation = ("exact" if exact else "near") if len(records) > 1 else alone
-        gap = duplicates.distance.max() if record is records[0] else record["distance"]
+        gap = max(one["distance"] for one in records) if record is records[0] else record["distance"]
         yield {
             "path": record["path"],
             "group": record["group"],
