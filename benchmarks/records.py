@@ -59,6 +59,7 @@ RECORDS = {
     "ranking": Record(
         "Whether validation ranks networks as the test folders do.", "python -m benchmarks.ranking"
     ),
+    "emoji20": Record("Files of each kind in emoji20.", "python -m benchmarks.emoji20"),
     "duplicates": Record(
         "Redundant files, and pairs, found on emoji20's training folder.",
         "python -m benchmarks.duplicates",

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from illus import work_folders
-from illus.emoji20.build import PLANTED
 from illus.report.effects import against_control
 from illus.report.harm import change_by_class, f1_by_dose
 
@@ -424,14 +423,14 @@ def values_of_cleaning() -> dict[str, str]:
     ours = read("duplicates").iloc[0]
     twins, swept = read("duplicates_twins"), read("duplicates_settings")
     alike = int((twins.clean_difference < 1).sum())
-    judged = read("photos_cost").query("step == 'find_photos'").n.max()
-    files = {"training": judged, **{part: card()["scores"][part]["n_images"] for part in PARTS}}
+    built = read("emoji20")
+    of_part, of_kind = built.groupby("part").files.sum(), built.groupby("kind").files.sum()
     parts = photo_parts().set_index("F1")["mean"].rename({text: rung for rung, text in RUNGS.items()})
     fifths = photo_fifths()
     return {
-        "icons": f"{sum(files.values()) - sum(PLANTED.values()):,}",
-        **{f"{part} files": f"{count:,}" for part, count in files.items()},
-        **{f"planted {kind}": f"{count:,}" for kind, count in PLANTED.items()},
+        "icons": f"{of_kind['original']:,}",
+        **{f"{part} files": f"{count:,}" for part, count in of_part.items()},
+        **{f"planted {kind}": f"{count:,}" for kind, count in of_kind.drop("original").items()},
         "redundant": f"{ours.redundant:,}",
         "wrong copies": str(len(twins)),
         "alike copies": str(alike),
