@@ -31,7 +31,7 @@ def test_damaged_files_are_read_or_refused(tmp_path):
 
 def test_a_case_that_takes_too_long_ends_the_fuzzing_with_a_stack():
     done = fuzz("--images", 100_000, "--weights", 0, "--seconds", 1e-3)
-    assert done.returncode == 1
+    assert done.returncode != 0
     assert "most recent call first" in done.stderr
 
 
