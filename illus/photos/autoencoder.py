@@ -21,6 +21,7 @@ MOST_BLOCKS = 204_800  # that it is trained on, so that memory does not grow wit
 IMAGES_AT_ONCE = 500  # whose blocks are in memory as float32 while gains are measured
 LEAST_CONTRAST = 4.0  # levels: weaker patterns are not blown up, they would be noise
 ROUNDING = 1e-3  # share of a block's variance below which errors do not count
+SIMPLE = float(np.log(ROUNDING))  # gain of a block that a linear code explains but for such a share
 
 
 def normalise(blocks: np.ndarray) -> np.ndarray:
@@ -112,6 +113,9 @@ def log_unexplained(rows: np.ndarray, copies: np.ndarray) -> np.ndarray:
 def measure_gains(blocks: np.ndarray, model: keras.Model, linear: PCA) -> np.ndarray:
     """Gain of an autoencoder over a linear code, block by block.
 
+    Where a linear code leaves nothing to gain, as on the straight edges of flat drawings, there is no
+    texture: such a block gets ``SIMPLE``, a drawing's gain, and not zero.
+
     Parameters
     ----------
     blocks : numpy.ndarray
@@ -132,6 +136,7 @@ def measure_gains(blocks: np.ndarray, model: keras.Model, linear: PCA) -> np.nda
         rows = normalise(blocks[part])
         copies = model.predict(rows, batch_size=4096, verbose=0)
         flat = linear.inverse_transform(linear.transform(rows))
-        gain = log_unexplained(rows, copies) - log_unexplained(rows, flat)
+        left = log_unexplained(rows, flat)
+        gain = np.where(left < np.log(2 * ROUNDING), SIMPLE, log_unexplained(rows, copies) - left)
         gains[part] = gain.reshape(-1, blocks.shape[1])
     return gains
