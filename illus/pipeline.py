@@ -36,7 +36,7 @@ from illus.copies.leaks import (
     scores_without,
 )
 from illus.dataset.cleaned import check_out, format_cleaned, free_places, keep_or_remove, write_cleaned
-from illus.dataset.resample import IN_TRAINING, resample
+from illus.dataset.resample import IN_TRAINING, join_validation, resample
 from illus.dataset.split import (
     HELD_OUT_SHARE,
     VALIDATION_SHARE,
@@ -196,7 +196,8 @@ def run_weights(folder: Path) -> None:
     dataset = experiment_data(folder, anew=True)
     tests = folders_to_score(dataset, folder)
     print(f"{len(RECIPE)} networks that are averaged, on the {device_name()}", flush=True)
-    export(RECIPE, work_folders.weights_path(folder), dataset, folder, tests, ExportOptions(temperature=True))
+    options = ExportOptions(temperature=True)
+    export(RECIPE, work_folders.weights_path(folder), dataset, folder, tests, options, on_all=True)
 
 
 def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
@@ -261,15 +262,22 @@ def export(
     folder: Path,
     tests: list[Path],
     options: ExportOptions | None = None,
+    on_all: bool = False,
 ) -> None:
-    """Train networks unless a weights file has them, write it, and print its scores and where it is."""
+    """Train networks unless a weights file has them, write it, and print its scores and where it is.
+
+    With ``on_all`` they are trained twice: without the validation part, to be judged on it, and on all
+    images, to be exported.
+    """
     work = work_folders.work_dir(folder)
-    planned = [run_id(runs.limit_to_profile(member), data_hash(dataset)) for member in members]
+    taught = join_validation(dataset, profiles.SEED) if on_all else dataset
+    planned = [run_id(runs.limit_to_profile(member), data_hash(taught)) for member in members]
     if installed_runs(weights, options) == planned:
         print(f"it was trained before: {weights}", flush=True)
     else:
-        records = runs.run_members(members, dataset, folder, work)
-        install(records, dataset, folder, work, weights, options, data_name=work.name)
+        judges = runs.run_members(members, dataset, folder, work)
+        records = runs.run_members(members, taught, folder, work) if on_all else judges
+        install(records, dataset, folder, work, weights, options, work.name, judges)
     names = read_description(weights).class_names
     scored = score_all(weights, tests, progress=True).values()
     for result, rows in scored:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from illus.copies.groups import TOLERANCE, draw_groups
-from illus.dataset.resample import STRATEGIES, resample
+from illus.dataset.resample import STRATEGIES, join_validation, resample
 from illus.dataset.split import COLUMNS, split
 from illus.dataset.table import remove_images, write_dataset
 from illus.files.tables import read_table
@@ -220,3 +220,14 @@ def test_a_class_or_a_part_is_not_removed_whole(gone, message, tmp_path):
     pd.testing.assert_frame_equal(read_table(tmp_path / "dataset.csv"), dataset)
     with pytest.raises(ValueError, match="no image of b would be shown in training"):
         write_dataset(dataset.assign(copies=(dataset.class_name != "b").astype(int)), tmp_path)
+
+
+def test_with_the_validation_part_in_training_classes_are_shown_as_often_an_image():
+    dataset = split(make_catalog({"L2_2": 400, "L2_10": 40}), fractions={"train": 0.75, "validation": 0.25})
+    balanced = resample(dataset, "sqrt")
+    joined = join_validation(balanced)
+    assert set(joined.split) == {"train"}
+    before = balanced[balanced.split == "train"].groupby("class_name").copies.mean()
+    after = joined.groupby("class_name").copies.mean()
+    np.testing.assert_allclose(after, before, atol=0.02)
+    assert (joined.path == balanced.path).all()

@@ -8,6 +8,7 @@ import pytest
 from conftest import build, write_class_folders
 
 from evaluate import load_classifier, read_description
+from illus.dataset.resample import join_validation
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import runs
@@ -48,6 +49,29 @@ def test_the_exported_network_is_the_mean_of_the_runs_and_its_description_says_s
     models = [load_classifier(path)[0] for path in (weights, *(r.weights for r in records))]
     mean, *each = [model.predict_on_batch(images) for model in models]
     np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
+
+
+def test_networks_that_saw_the_validation_part_are_judged_by_others(finished, tmp_path):
+    judges, dataset, folder, work = finished
+    taught = join_validation(dataset)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROFILE", "quick")
+        records = [runs.run(taught, folder, replace(TINY, seed=s), "q", work) for s in (0, 1)]
+    assert [record.val_macro_f1 for record in records] == [None, None]
+    weights, options = tmp_path / "best.h5", ExportOptions(temperature=True)
+    facts = install(records, dataset, folder, work, weights, options, judges=judges).training
+    of_judges = install(judges, dataset, folder, work, tmp_path / "judges.h5", options).training
+    for fact in ("val_macro_f1", "val_micro_f1", "calibration"):
+        assert facts[fact] == of_judges[fact]
+    assert facts["run_ids"] == [record.run_id for record in records] == installed_runs(weights, options)
+    assert facts["judges"] == [judge.run_id for judge in judges]
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    shipped, *each = [
+        load_classifier(p)[0].predict_on_batch(images) for p in (weights, *(r.weights for r in records))
+    ]
+    softened = [p ** (1 / facts["calibration"]["temperature"]) for p in each]
+    expected = np.mean([p / p.sum(1, keepdims=True) for p in softened], axis=0)
+    np.testing.assert_allclose(shipped, expected, atol=1e-5)
 
 
 def test_a_weights_file_is_written_once_for_the_same_runs(finished, tmp_path):

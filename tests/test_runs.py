@@ -30,7 +30,7 @@ def pretend(dataset, folder, config, question, work):
     (folder / "state.json").write_text(json.dumps(history))
     score = round(1 - abs(float(np.log(config.learning_rate / 0.03))) / 9, 5)
     return Record(folder.name, "c", question, config, data_hash(dataset), "b", "cpu", config.epochs, 1.0,
-                  9, 9, score, score, "0.2500 1.0000", folder / "model.h5")  # fmt: skip
+                  9, 9, folder / "model.h5", score, score, "0.2500 1.0000")  # fmt: skip
 
 
 @pytest.fixture

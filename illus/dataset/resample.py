@@ -54,6 +54,16 @@ def shared_out(size: float, n: int, rng: np.random.Generator) -> np.ndarray:
     return times + (rng.permutation(n) < more)
 
 
+def join_validation(dataset: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """The data set with its validation part in training; each class is shown as often an image as before.
+
+    ``dataset`` has the columns of dataset.csv; the part ``test`` stays.
+    """
+    parts = dataset.split.replace("validation", "train")
+    copies = copies_after_parting(dataset, parts, np.random.default_rng(seed))
+    return dataset.assign(split=parts, copies=copies)
+
+
 def copies_after_parting(dataset: pd.DataFrame, parts: pd.Series, rng: np.random.Generator) -> pd.Series:
     """Copies of images whose parts are drawn anew: each class is shown as often an image as before.
 

@@ -54,13 +54,19 @@ class Distillation(layers.Layer):
     """Adds to the loss how far probabilities are from those of teachers, and gives them unchanged.
 
     The cross-entropy of the two (Hinton et al. 2015, arXiv:1503.02531, at temperature 1), in training only.
+    It is worked out from float32 ``logits``: the logarithm of a probability that rounds to 0 is not finite.
     """
 
     def call(
-        self, probabilities: keras.KerasTensor, taught: keras.KerasTensor, training: bool = False
+        self,
+        probabilities: keras.KerasTensor,
+        logits: keras.KerasTensor,
+        taught: keras.KerasTensor,
+        training: bool = False,
     ) -> keras.KerasTensor:
         if training:
-            losses = keras.losses.categorical_crossentropy(ops.stop_gradient(taught), probabilities)
+            taught = ops.stop_gradient(taught)
+            losses = keras.losses.categorical_crossentropy(taught, logits, from_logits=True)
             self.add_loss(ops.mean(losses))
         return probabilities
 
@@ -98,12 +104,13 @@ def compile_for_training(
     for layer in AUGMENTATIONS[config.augmentation]():
         layer.dtype_policy = "float32"
         x = layer(x)
-    outputs = network(_resized(x, network.input_shape[1]))
+    scored = keras.Model(network.input, [network.output, network.get_layer("score").output])
+    outputs, logits = scored(_resized(x, network.input_shape[1]))
     if teachers:
         policy = keras.config.dtype_policy().name
         copies = [frozen(teacher, policy, f"teacher_{n}") for n, teacher in enumerate(teachers, 1)]
         taught = [copy(_resized(x, copy.input_shape[1]), training=False) for copy in copies]
-        outputs = Distillation(dtype="float32")(outputs, sum(taught) / len(taught))
+        outputs = Distillation(dtype="float32")(outputs, logits, sum(taught) / len(taught))
     model = keras.Model(inputs, outputs)
     momentum = min(config.ema_momentum, max(0.0, 1 - 5 / (steps * config.epochs)))  # over a fifth of the run
     optimizer = OPTIMIZERS[config.optimizer](

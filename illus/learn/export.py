@@ -54,8 +54,12 @@ def install(
     weights: Path,
     options: ExportOptions | None = None,
     data_name: str = "",
+    judges: Sequence[Record] = (),
 ) -> Description:
     """Write the network of a record, or the average of several, unless the file has it already.
+
+    Networks that were trained on the validation part too cannot be judged on it: ``judges`` are those of the
+    same settings that were not, and stand for them in scores and calibration.
 
     Parameters
     ----------
@@ -68,13 +72,14 @@ def install(
     options : ExportOptions, optional
     data_name : str, default ""
         What evaluate.py shall call the data that the networks were trained on, for example emoji20.
+    judges : sequence of illus.learn.settings.Record, default ``records``
 
     Returns
     -------
     evaluate.Description
         What is in the file; ``training`` has the settings (of unlike runs, a list of each), the ``run_ids``,
-        scores on validation, and where they are used ``export``, the options, and ``calibration``, see
-        :class:`illus.learn.heads.Calibration`.
+        scores on validation, and where they are used ``judges``, their ids, ``export``, the options, and
+        ``calibration``, see :class:`illus.learn.heads.Calibration`.
 
     Raises
     ------
@@ -87,15 +92,20 @@ def install(
         return read_description(weights)
     if len({(r.data_hash, r.config.input_size, r.config.fit) for r in records}) > 1:
         raise ValueError("runs of unlike data, input size or fit have no average")
-    config = records[0].config
+    judges, config = judges or records, records[0].config
     images = load_arrays(dataset, folder, config.input_size, config.fit, work / "cache")
     labels, part = dataset.class_id.to_numpy(), dataset.split.to_numpy()
-    members = [load_classifier(record.weights)[0] for record in records]
     rows = part == "validation"
-    model, found = _assemble(members, images[rows], labels[rows], options)
+    networks = [load_classifier(record.weights)[0] for record in judges]
+    temperature, found = _calibrate(networks, images[rows], labels[rows], options)
+    judged = _assemble(networks, temperature)
     names = dataset.groupby("class_id").class_name.first().tolist()
-    predicted = model.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
+    predicted = judged.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
     result = score(labels[rows], predicted, names)
+    model = judged
+    if list(judges) != list(records):
+        model = _assemble([load_classifier(record.weights)[0] for record in records], temperature)
+        found["judges"] = [record.run_id for record in judges]
     training: dict[str, Any] = _summary_of_all(records) | {
         "run_ids": run_ids,
         "seeds": [record.config.seed for record in records],
@@ -111,16 +121,23 @@ def install(
     )
 
 
-def _assemble(
-    members: list[keras.Model], images: np.ndarray, labels: np.ndarray, options: ExportOptions
-) -> tuple[keras.Model, dict[str, Any]]:
-    """The model that is exported, and what its description says of the options."""
+def _calibrate(
+    networks: list[keras.Model], images: np.ndarray, labels: np.ndarray, options: ExportOptions
+) -> tuple[float | None, dict[str, Any]]:
+    """The temperature of an average, if one is wanted, and what its description says of the options."""
     found: dict[str, Any] = {"export": options.changes()} if options.changes() else {}
-    if options.temperature:
-        fitted = fit_temperature(members, images, labels)
-        members = [with_temperature(member, fitted.temperature) for member in members]
-        found["calibration"] = {name: round(value, 5) for name, value in asdict(fitted).items()}
-    return members[0] if len(members) == 1 else average(members), found
+    if not options.temperature:
+        return None, found
+    fitted = fit_temperature(networks, images, labels)
+    found["calibration"] = {name: round(value, 5) for name, value in asdict(fitted).items()}
+    return fitted.temperature, found
+
+
+def _assemble(members: list[keras.Model], temperature: float | None) -> keras.Model:
+    """The average of networks, or the only one."""
+    if temperature is not None:
+        members = [with_temperature(member, temperature) for member in members]
+    return members[0] if len(members) == 1 else average(members)
 
 
 def _summary_of_all(records: Sequence[Record]) -> dict[str, Scalar | list[Scalar]]:

@@ -121,10 +121,10 @@ class Record:
     seconds: float  # of training alone; of an interrupted run, all its parts together
     parameters: int
     multiply_adds: int  # of one image
-    val_macro_f1: float
-    val_micro_f1: float
-    val_class_f1: str  # of each class of the validation part, in class order, separated by spaces
     weights: Path = field(compare=False)  # float32 Keras model, HDF5
+    val_macro_f1: float | None = None  # None: it was trained without a validation part
+    val_micro_f1: float | None = None
+    val_class_f1: str = ""  # of each class of the validation part, in class order, separated by spaces
 
 
 def data_hash(dataset: pd.DataFrame) -> str:

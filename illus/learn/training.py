@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -98,7 +99,7 @@ def train(
     Parameters
     ----------
     dataset : pandas.DataFrame
-        Columns of dataset.csv.
+        Columns of dataset.csv. Without a part ``validation`` the record has no scores.
     folder : str or Path
         What its paths are relative to.
     config : Config
@@ -110,7 +111,7 @@ def train(
     Raises
     ------
     ValueError
-        The data set has no image for training, or none for validation.
+        The data set has no image for training.
     FloatingPointError
         The loss became infinite or NaN.
     evaluate.EvaluationError
@@ -124,10 +125,7 @@ def train(
     shown = load_arrays(dataset, folder, size, config.fit, work / "cache")
     network, history = fit(dataset, shown, config, run_folder, teachers)
     images = load_arrays(dataset, folder, config.input_size, config.fit, work / "cache")
-    rows = (dataset.split == "validation").to_numpy()
     class_names = dataset.groupby("class_id").class_name.first().tolist()
-    predicted = network.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
-    result = score(dataset.class_id.to_numpy()[rows], predicted, class_names)
     record = Record(
         run_id=run_folder.name,
         code=code_hash(),
@@ -140,19 +138,32 @@ def train(
         seconds=round(sum(epoch["seconds"] for epoch in history), 1),
         parameters=network.count_params(),
         multiply_adds=multiply_adds(network),
-        val_macro_f1=round(result["macro_f1"], 5),
-        val_micro_f1=round(result["micro_f1"], 5),
-        val_class_f1=" ".join(f"{c['f1']:.4f}" for c in result["per_class"].values()),
         weights=run_folder / "model.h5",
+        **validation_scores(network, images, dataset, class_names),
     )
     description = Description(class_names, config.input_size, config.fit, summary(record))
     save_classifier(network, description, record.weights)
-    print(
-        f"run {record.run_id}: {record.epochs} epochs in {record.seconds:.0f} s, "
-        f"validation macro F1 {record.val_macro_f1:.3f}, micro F1 {record.val_micro_f1:.3f}",
-        flush=True,
-    )
+    told = "without a validation part"
+    if record.val_macro_f1 is not None:
+        told = f"validation macro F1 {record.val_macro_f1:.3f}, micro F1 {record.val_micro_f1:.3f}"
+    print(f"run {record.run_id}: {record.epochs} epochs in {record.seconds:.0f} s, {told}", flush=True)
     return record
+
+
+def validation_scores(
+    network: keras.Model, images: np.ndarray, dataset: pd.DataFrame, class_names: Sequence[str]
+) -> dict[str, Any]:
+    """The scores of a record on the part ``validation``; empty without such a part."""
+    rows = (dataset.split == "validation").to_numpy()
+    if not rows.any():
+        return {}
+    predicted = network.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
+    result = score(dataset.class_id.to_numpy()[rows], predicted, class_names)
+    return {
+        "val_macro_f1": round(result["macro_f1"], 5),
+        "val_micro_f1": round(result["micro_f1"], 5),
+        "val_class_f1": " ".join(f"{c['f1']:.4f}" for c in result["per_class"].values()),
+    }
 
 
 def fit(
@@ -185,12 +196,11 @@ def fit(
     Raises
     ------
     ValueError
-        The data set has no image for training, or none for validation.
+        The data set has no image for training.
     """
     labels, parts = dataset.class_id.to_numpy(), dataset.split.to_numpy()
-    for part in ("train", "validation"):
-        if not (parts == part).any():
-            raise ValueError(f"the data set has no part {part!r}: too few different images")
+    if not (parts == "train").any():
+        raise ValueError("the data set has no part 'train': too few different images")
     n_classes = dataset.class_id.nunique()
     keras.utils.set_random_seed(config.seed)
     batches = TrainingBatches(images, labels, dataset.copies.to_numpy() * (parts == "train"), config)
@@ -204,7 +214,7 @@ def fit(
         epochs=config.epochs,
         initial_epoch=len(checkpoint.history),
         shuffle=False,
-        validation_data=(images[rows], batches.targets[labels[rows]]),
+        validation_data=(images[rows], batches.targets[labels[rows]]) if rows.any() else None,
         validation_batch_size=PREDICTION_BATCH,
         verbose=0,
         callbacks=[checkpoint],
