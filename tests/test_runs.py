@@ -10,7 +10,7 @@ import pytest
 from illus import work_folders
 from illus.files.tables import read_table
 from illus.learn import plan, runs
-from illus.learn.settings import CHOICES, Config, Record, data_hash, run_id
+from illus.learn.settings import Config, Record, data_hash, run_id
 
 DATASET = pd.DataFrame(
     {"path": ["a/1.png"], "class_name": "a", "class_id": 0, "split": "train", "copies": 1, "sha256": "0"}
@@ -141,108 +141,87 @@ def test_the_networks_of_an_average_have_weights_and_the_profile_limits(trained,
 # --- The grid --------------------------------------------------------------------------------------
 
 SMALL = plan.Grid(
-    TINY, blocks=("plain", "residual"), augmentations=("none", "strong"), budgets=(2, 5), seeds=(3, 4),
-    rates=3, rate_limits=(0.01, 0.09), highest=0.0,
+    replace(TINY, learning_rate=0.01), blocks=("plain", "residual"), augmentations=("none", "strong"),
+    budgets=(2, 5), seeds=(3, 4),
 )  # fmt: skip
 
 
-def test_rates_are_drawn_from_every_part_of_the_range():
-    rates = plan.learning_rates(SMALL)
-    edges = np.geomspace(0.01, 0.09, 4)
-    assert all(low <= rate <= high for rate, low, high in zip(rates, edges, edges[1:], strict=False))
-    assert rates == plan.learning_rates(SMALL)
-    assert rates != plan.learning_rates(replace(SMALL, search_seed=1))
-
-
-def test_every_cell_is_run_at_its_best_rate(trained, tmp_path):
+def test_every_cell_is_run_at_its_best_rate_and_the_best_cell_at_others_too(trained, tmp_path):
+    """The best rate is 0.03; of 0.005, its double and so on, 0.04 is nearest, and 0.08 is tried too."""
     runs.run(DATASET, "", replace(TINY, block="plain"), "not of the grid", tmp_path)
     table = runs.run_grid(SMALL, DATASET, "", tmp_path)
-    assert len(table) == len(trained) - 1 == 4 * (3 - 1 + 4)
-    best = min(plan.learning_rates(SMALL), key=lambda rate: abs(np.log(rate / 0.03)))
+    of_search, of_tuned, of_best_cell = 5, 2 * 2, 2 * 2
+    assert len(table) == len(trained) - 1 == 4 * (of_search - 1 + of_tuned) + of_best_cell
     tuned = table[table.tuned == 1]
-    assert set(tuned.learning_rate) == {best}
+    assert set(tuned.learning_rate) == {0.04}
     assert len(tuned.drop_duplicates(["block", "augmentation", "budget", "seed"])) == len(tuned) == 2**4
-    assert set(table[table.tuned == 0].budget) == {2}, "the search has the short budget"
+    others = table[(table.tuned == 0) & (table.budget == 5)]
+    assert len(others.drop_duplicates(["block", "augmentation"])) == 1
+    assert set(others.learning_rate) == {0.02, 0.08}
     shown = read_table(tmp_path / "grid.csv").astype(table.dtypes)
     order = table.columns.tolist()
     pd.testing.assert_frame_equal(
         shown.sort_values(order, ignore_index=True), table.sort_values(order, ignore_index=True)
     )
-
-
-def test_a_stopped_grid_goes_on_and_its_parts_are_one(trained, tmp_path):
-    for part in range(3):
-        runs.run_grid(SMALL, DATASET, "", tmp_path, part, 3)
     n = len(trained)
-    assert len(runs.run_grid(SMALL, DATASET, "", tmp_path)) == n == len(trained)
+    assert len(runs.run_grid(SMALL, DATASET, "", tmp_path)) == len(table)
+    assert len(trained) == n, "it was done before"
 
 
-@pytest.mark.parametrize(("highest", "tried"), [(0.019, 1), (0.025, 2), (0.05, 3), (1.0, 4)])
-def test_the_search_goes_on_while_the_highest_rate_is_the_best(trained, tmp_path, highest, tried):
-    """The best rate is 0.03; of 0.01, its double and so on, 0.04 is nearest."""
-    grid = replace(SMALL, rates=1, rate_limits=(0.01, 0.010001), highest=highest)
-    best = runs.tune(plan.cells(grid)[0], grid, DATASET, "", tmp_path)
-    rates = [config.learning_rate for config in trained]
-    assert rates == pytest.approx([0.01, 0.02, 0.04, 0.08][:tried])
-    assert best == rates[min(tried - 1, 2)]
-    both = replace(grid, rates=2, rate_limits=(0.05, 0.5), highest=0.0)
-    low, high = plan.learning_rates(both)
-    assert high > 0.09
-    assert runs.tune(plan.cells(both)[0], both, DATASET, "", tmp_path) == low, "the other one diverges"
+def test_a_grid_that_is_not_tuned_has_one_rate(trained, tmp_path):
+    table = runs.run_grid(replace(SMALL, is_tuned=False), DATASET, "", tmp_path)
+    assert len(table) == len(trained) == 2**4
+    assert set(table.learning_rate) == {0.01}
 
 
-# --- One question a round --------------------------------------------------------------------------
+@pytest.mark.parametrize(("start", "tried"), [
+    (0.03, {0.015, 0.03, 0.06}), (0.01, {0.005, 0.01, 0.02, 0.04, 0.08}), (0.2, {0.4, 0.2, 0.1, 0.05, 0.025, 0.0125}),
+])  # fmt: skip
+def test_the_search_goes_on_until_the_best_rate_is_not_at_the_edge(trained, tmp_path, start, tried):
+    """The best rate is 0.03, and rates above 0.09 diverge."""
+    best = runs.tune(replace(TINY, learning_rate=start), DATASET, "", tmp_path)
+    assert sorted({config.learning_rate for config in trained}) == pytest.approx(sorted(tried))
+    assert best == pytest.approx(min(tried, key=lambda rate: abs(np.log(rate / 0.03))))
+    assert min(tried) < best < max(tried)
 
-ROUNDS = plan.Rounds(
-    TINY,
-    (
-        plan.Answer("base", "base"),
-        plan.Answer("rate", "too high", {"learning_rate": 0.5}),
-        plan.Answer("distillation", "taught", teachers=(replace(TINY, width=6),)),
-    ),
+
+# --- Questions -------------------------------------------------------------------------------------
+
+TRIALS = (
+    plan.Trial("base", "base", TINY, seeds=(0, 1)),
+    plan.Trial("rate", "too high", replace(TINY, learning_rate=0.5), seeds=(0,)),
+    plan.Trial("balance", "other data", TINY, "twice", seeds=(0, 1)),
+    plan.Trial("distillation", "taught", TINY, seeds=(0, 1), teachers=(replace(TINY, width=6),)),
 )
 
 
-def test_every_answer_has_a_row_for_each_seed_and_students_their_teachers(trained, tmp_path):
-    table = runs.run_rounds(ROUNDS, DATASET, "", tmp_path)
+def test_every_trial_has_a_row_for_each_seed_and_students_their_teachers(trained, tmp_path):
+    data = {"cleaned": DATASET, "twice": DATASET.assign(copies=2)}
+    table = runs.run_trials(TRIALS, data, "", tmp_path)
     rows = list(zip(table.answer, table.seed, strict=True))
-    assert rows == [("base", 0), ("base", 1), ("taught", 0), ("taught", 1)], "what diverged has no row"
-    teacher = run_id(ROUNDS.answers[2].teachers[0], DATA)
+    expected = [(answer, seed) for answer in ("base", "other data", "taught") for seed in (0, 1)]
+    assert rows == expected, "what diverged has no row"
+    assert table.groupby("answer", sort=False).data_hash.first().nunique() == 2
+    teacher = run_id(TRIALS[-1].teachers[0], DATA)
     assert [config.teachers for config in trained[-2:]] == [(teacher,)] * 2
     assert (tmp_path / "runs" / teacher / "model.h5").exists()
     n = len(trained)
-    pd.testing.assert_frame_equal(runs.run_rounds(ROUNDS, DATASET, "", tmp_path), table)
-    assert len(trained) == n + 2, "only what diverged is tried again"
+    pd.testing.assert_frame_equal(runs.run_trials(TRIALS, data, "", tmp_path), table)
+    assert len(trained) == n + 1, "only what diverged is tried again"
+    again = plan.Trial("another question", "base", TINY, seeds=(0,))
+    runs.run_trials([again], data, "", tmp_path)
+    shown = read_table(tmp_path / "trials.csv")
+    assert shown.question.tolist() == [*table.question, "another question"], (
+        "one run may answer two questions"
+    )
 
 
-# --- Plans and the command -------------------------------------------------------------------------
+# --- Plans -----------------------------------------------------------------------------------------
 
 
-def test_the_plans_change_one_thing_at_a_time():
-    answers = [answer for answer in plan.ROUNDS.answers if not answer.teachers]
-    ids = {run_id(config, "") for answer in answers for config in plan.configs_of(answer, plan.ROUNDS, "")}
-    assert len(ids) == len(answers) * len(plan.ROUNDS.seeds)
+def test_no_answer_is_the_same_training_as_another():
+    for trials in (plan.ROUNDS, plan.PREPROCESSING, plan.UNEQUAL, plan.CURES, plan.DRAWS):
+        ids = {(t.data, bool(t.teachers), run_id(t.config, "")) for t in trials}
+        assert len(ids) == len(trials)
     assert len({run_id(config, "") for config in plan.RECIPE}) == len(plan.RECIPE)
     assert len({(config.input_size, config.fit) for config in plan.RECIPE}) == 1, "or they have no average"
-    assert set(plan.GRID.augmentations) <= set(CHOICES["augmentation"])
-
-
-@pytest.mark.parametrize("part", ["0/2", "3/2", "2", "a/b"])
-def test_a_part_that_is_none_is_refused(part, capsys):
-    with pytest.raises(SystemExit) as stop:
-        runs.main(["grid", "--part", part])
-    assert stop.value.code == 2
-    assert f"--part {part}" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("what", ["grid", "rounds"])
-def test_the_command_takes_the_data_set_of_notebook_04(what, trained, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "images").mkdir()
-    work = work_folders.work_dir(tmp_path / "images")
-    DATASET.to_csv(work / "split_by_cluster.csv", index=False)
-    monkeypatch.setenv("DATA_DIR", "images")
-    monkeypatch.setattr(runs, "GRID", SMALL)
-    monkeypatch.setattr(runs, "ROUNDS", ROUNDS)
-    assert runs.main([what]) == 0
-    assert set(read_table(work / f"{what}.csv").data_hash) == {DATA}

@@ -1,72 +1,64 @@
-"""What is trained: a grid, one question a round, and the networks of the weights.
+"""What is trained: preprocessing, a grid, one question a round, the cures, and the networks of the weights.
 
 In: nothing. Out: configurations, which :mod:`illus.learn.runs` trains. Imports no Keras.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 
-import numpy as np
+from illus.learn.settings import Config
 
-from illus.learn.settings import Changes, Config, run_id
+SEEDS = (0, 1, 2)  # of everything that is compared
 
 # fmt: off
-# Keras decays weights by rate x weight_decay, without momentum: 5e-3 is the usual 5e-4 in the gradient.
-MEMBER = Config(width=28, blocks=(1, 2, 2, 2), stem_stride=2, input_size=64, epochs=90,
-                optimizer="sgd", learning_rate=0.1, weight_decay=5e-3)
+# 16 channels or multiples: a CPU computes with vectors of 16 numbers, and one with AMX with tiles of 32.
+MEMBER = Config(width=32, blocks=(1, 2, 2, 2), stem_stride=2, input_size=64, epochs=30,
+                optimizer="muon", learning_rate=4e-3)
 
-# What weights/best.h5 was made with, in two minutes of one H100 a network. Networks that see different
-# changes make different mistakes; in results/archive/rounds.csv a student gains less than an average.
+# What weights/best.h5 is made with. Networks that see different changes make different mistakes.
 RECIPE = (replace(MEMBER, mixing="either", mixing_share=0.5),
           replace(MEMBER, augmentation="strong", seed=1))
-# fmt: on
 
 # For other data sets on a CPU: the best of recorded runs that two cores finish in half an hour.
 CHOSEN = Config(width=32, blocks=(1, 1, 1, 1), stem_stride=2, epochs=40, optimizer="muon", learning_rate=4e-3)
 
 # For the label check: three of these judge 20,000 images in minutes of two cores. Without label smoothing,
 # since it matters how improbable a label is.
-LABEL_CHECK = Config(width=16, blocks=(1, 1, 1, 1), stem_stride=2, dropout=0.0,
-                     label_smoothing=0.0, epochs=16, optimizer="muon", learning_rate=4e-3)  # fmt: skip
+LABEL_CHECK = replace(CHOSEN, width=16, dropout=0.0, label_smoothing=0.0, epochs=16)
+# fmt: on
+
+# The small network that questions are asked of: a training takes one or two minutes of two cores.
+BASE = replace(CHOSEN, width=16, dropout=0.0, input_size=32, epochs=10)
 
 
-# --- The grid: block x augmentation x budget x seed, at tuned learning rates ---------------------------
+# --- The grid: block x augmentation x budget x seed, each at its own learning rate ----------------------
 
 
 @dataclass(frozen=True)
 class Grid:
     """What is crossed with what, and what all its runs share.
 
-    The learning rate is tuned for each block and augmentation at the first budget, with the first seed.
+    The learning rate is tuned for each block and augmentation at the first budget, with the first seed: that
+    of ``base``, its half and its double, and further while the best is the lowest or the highest.
     """
 
     base: Config
     blocks: tuple[str, ...] = ("plain", "residual", "squeeze-excite")
     augmentations: tuple[str, ...] = ("flip", "mild", "strong")
-    budgets: tuple[int, ...] = (10, 60)  # epochs
-    seeds: tuple[int, ...] = (0, 1)
-    rates: int = 5  # learning rates that are tried in a cell
-    rate_limits: tuple[float, float] = (1e-3, 2e-2)
-    highest: float = 0.1  # while the highest rate is the best, its double is tried, up to here
-    search_seed: int = 0
+    budgets: tuple[int, ...] = (5, 20)  # epochs
+    seeds: tuple[int, ...] = SEEDS
+    is_tuned: bool = True
 
 
-GRID = Grid(Config(width=16, blocks=(1, 1, 1, 1), stem_stride=2, dropout=0.0))
+GRID = Grid(BASE)
 QUICK_GRID = Grid(  # for a look: two augmentations of one small network
-    replace(GRID.base, width=4, blocks=(1, 1, 1)),
+    replace(BASE, width=4, blocks=(1, 1, 1)),
     blocks=("residual",),
     augmentations=("flip", "strong"),
     budgets=(1, 2),
-    rates=1,
-    highest=0.0,
+    seeds=SEEDS[:2],
+    is_tuned=False,
 )
-
-
-def learning_rates(grid: Grid) -> list[float]:
-    """The rates that are tried, rising: one drawn from each of ``grid.rates`` parts of the log range."""
-    low, high = np.log(grid.rate_limits)
-    parts = np.arange(grid.rates) + np.random.default_rng(grid.search_seed).random(grid.rates)
-    return [float(f"{rate:.3g}") for rate in np.exp(low + (high - low) * parts / grid.rates)]
 
 
 def cells(grid: Grid) -> list[Config]:
@@ -75,45 +67,65 @@ def cells(grid: Grid) -> list[Config]:
     return [replace(base, block=b, augmentation=a) for b, a in product(grid.blocks, grid.augmentations)]
 
 
-# --- One question a round, about one network of the grid -----------------------------------------------
+# --- Questions: what changes, in what, on which data set -----------------------------------------------
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is tried for a question: settings that replace those of the base."""
+class Trial:
+    """One answer to a question: it is trained with each of ``seeds``."""
 
     question: str
     answer: str
-    changes: Changes = field(default_factory=dict)
-    teachers: tuple[Config, ...] = ()
+    config: Config
+    data: str = "cleaned"  # name of the data set, see runs.run_trials
+    seeds: tuple[int, ...] = SEEDS
+    teachers: tuple[Config, ...] = ()  # trained on the same data
 
 
-@dataclass(frozen=True)
-class Rounds:
-    """A base, what is tried in its place, and the seeds of each."""
-
-    base: Config
-    answers: tuple[Answer, ...]
-    seeds: tuple[int, ...] = (0, 1)
-
-
-# The residual network of the grid, at the rate that its search found.
-BASE = replace(GRID.base, learning_rate=0.0179, epochs=20)
-ROUNDS = Rounds(
-    BASE,
-    (
-        Answer("base", "base"),
-        Answer("mixing", "mixup or CutMix in half of the batches", {"mixing": "either", "mixing_share": 0.5}),
-        Answer("learning rate", "twice the rate", {"learning_rate": 2 * BASE.learning_rate}),
-        Answer("input size", "64 px", {"input_size": 64}),
-        Answer("depth", "two blocks in each stage after the first", {"blocks": (1, 2, 2, 2)}),
-        Answer("width", "half as many channels again", {"width": 24}),
-        Answer("distillation", "taught by the shipped networks", teachers=RECIPE),
-    ),
+PREPROCESSING = tuple(
+    Trial(
+        "preprocessing",
+        f"{fit}, {channels}, {size} px",
+        replace(BASE, fit=fit, channels=channels, input_size=size, epochs=4),
+    )
+    for size, channels, fit in product((32, 48, 64), ("rgb", "gray", "rgb+edges"), ("pad", "stretch", "crop"))
 )
 
+# What is changed in BASE, one thing at a time. The rate is right for BASE: see the grid for its optimum.
+ROUNDS = (
+    Trial("base", "base", BASE),
+    Trial("balance", "classes as large as they are", BASE, "own sizes"),
+    Trial("balance", "all classes as large as the largest", BASE, "equal sizes"),
+    Trial(
+        "mixing", "mixup or CutMix in half of the batches", replace(BASE, mixing="either", mixing_share=0.5)
+    ),
+    Trial("dropout", "0.2 before the last layer", replace(BASE, dropout=0.2)),
+    Trial("label smoothing", "none", replace(BASE, label_smoothing=0.0)),
+    Trial("weight averaging", "none", replace(BASE, ema_momentum=0.0)),
+    Trial("depth", "two blocks in each stage after the first", replace(BASE, blocks=(1, 2, 2, 2))),
+    Trial("width", "twice as many channels", replace(BASE, width=32)),
+    Trial("input size", "64 px", replace(BASE, input_size=64)),
+    Trial("distillation", "taught by the networks of the recipe", BASE, teachers=RECIPE),
+)
 
-def configs_of(answer: Answer, rounds: Rounds, data: str) -> list[Config]:
-    """The settings of an answer, one for each seed, with the ids of its teachers on data of a hash."""
-    teachers = tuple(run_id(teacher, data) for teacher in answer.teachers)
-    return [replace(rounds.base, **answer.changes, teachers=teachers, seed=seed) for seed in rounds.seeds]
+# The largest class 34 times the smallest, as in the challenge, where balance matters more.
+UNEQUAL = tuple(
+    Trial("balance at 34 : 1", answer, BASE, data)
+    for answer, data in (
+        ("square root", "34:1"),
+        ("classes as large as they are", "34:1, own sizes"),
+        ("all classes as large as the largest", "34:1, equal sizes"),
+    )
+)
+
+# From the files as they were collected to what is trained on: equally many steps, the same validation images.
+CURES = tuple(
+    Trial("cures", name, replace(BASE, steps_per_epoch=150), name)
+    for name in ("as collected", "without copies", "without photographs", "balanced")
+)
+
+# The same network judged on other draws of the validation part.
+DRAWS = tuple(Trial("validation part", name, BASE, name) for name in ("another draw", "a third draw"))
+
+# Concepts that no artist's drawing of which was trained on.
+NEW_CONCEPTS = (Trial("new concepts", "never seen in training", RECIPE[0], "new concepts", seeds=(0,)),)

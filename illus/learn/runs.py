@@ -1,17 +1,12 @@
 """Configurations -> finished runs, and the tables that show them; a finished run is never trained again.
 
-    python -m illus.learn.runs grid|rounds [--part I/N]
-
-In: a data set and configurations. Out: ``work/<data>/runs/<id>/record.json``, which alone says that a run is
-done. The tables experiments.csv, curves.csv, grid.csv and rounds.csv are views of these records, in
+In: data sets and configurations. Out: ``work/<data>/runs/<id>/record.json``, which alone says that a run is
+done. The tables experiments.csv, curves.csv, grid.csv and trials.csv are views of these records, in
 ``results/`` those of emoji20 in the full profile, others in the work folder; rows of runs whose records are
 on another machine stay in them.
 """
 
-import argparse
 import json
-import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import product
@@ -25,7 +20,7 @@ from illus import profiles, work_folders
 from illus.dataset.split import subsample_for_profile
 from illus.files.tables import read_table
 from illus.learn.export import check_class_names
-from illus.learn.plan import GRID, ROUNDS, Grid, Rounds, cells, configs_of, learning_rates
+from illus.learn.plan import Grid, Trial, cells
 from illus.learn.settings import Config, Record, data_hash, run_id, summary
 from illus.learn.training import train
 from illus.parallel import write_table
@@ -33,7 +28,7 @@ from illus.parallel import write_table
 SCORES = ["val_macro_f1", "val_micro_f1", "val_class_f1"]
 ORIGIN = ["seconds", "backend", "device", "data_hash", "run_id", "code"]
 GRID_COLUMNS = ["block", "augmentation", "budget", "seed", "learning_rate", "tuned", *SCORES, *ORIGIN]
-ROUNDS_COLUMNS = ["question", "answer", "seed", *SCORES, "multiply_adds", *ORIGIN]
+TRIAL_COLUMNS = ["question", "answer", "data", "seed", *SCORES, "multiply_adds", *ORIGIN]
 
 
 # --- The store -------------------------------------------------------------------------------------
@@ -101,11 +96,12 @@ def write_views(work: Path) -> None:
         write_view(pd.concat(histories), tables_folder(work) / "curves.csv")
 
 
-def write_view(rows: pd.DataFrame, path: Path) -> None:
-    """Write rows in place of those of the same runs; rows of other runs stay, before them."""
+def write_view(rows: pd.DataFrame, path: Path, key: Sequence[str] = ("run_id",)) -> None:
+    """Write rows in place of those with the same key, by default the run; others stay, before them."""
     if path.exists():
         before = read_table(path)
-        rows = pd.concat([before[~before.run_id.isin(rows.run_id)], rows])
+        known = pd.MultiIndex.from_frame(before[[*key]]).isin(pd.MultiIndex.from_frame(rows[[*key]]))
+        rows = pd.concat([before[~known], rows])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_table(rows, path)
 
@@ -136,18 +132,6 @@ def is_tuned(rows: pd.DataFrame) -> pd.Series:
     cell = ["block", "augmentation"]
     best = search.loc[search.groupby(cell).val_macro_f1.idxmax()].set_index(cell).learning_rate
     return (rows.learning_rate == rows.set_index(cell).index.map(best)).astype(int)
-
-
-def rounds_table(rounds: Rounds, data: str, work: Path) -> pd.DataFrame:
-    """The finished runs of each answer on data of a hash, in the order of the plan."""
-    records = load(work).set_index("run_id", drop=False)
-    rows = [
-        records.loc[identity].to_dict() | {"question": answer.question, "answer": answer.answer}
-        for answer in rounds.answers
-        for config in configs_of(answer, rounds, data)
-        if (identity := run_id(config, data)) in records.index
-    ]
-    return pd.DataFrame(rows, columns=ROUNDS_COLUMNS)
 
 
 # --- What is run -----------------------------------------------------------------------------------
@@ -189,72 +173,88 @@ def compare_candidates(
     return pd.DataFrame(rows, columns=["name", "seed", "macro_f1", "micro_f1", "class_f1", "record"])
 
 
-def run_grid(
-    grid: Grid, dataset: pd.DataFrame, folder: str | Path, work: Path, part: int = 0, parts: int = 1
-) -> pd.DataFrame:
+def run_grid(grid: Grid, dataset: pd.DataFrame, folder: str | Path, work: Path) -> pd.DataFrame:
     """Run what a grid lacks, write grid.csv after each cell, and return it, see :func:`grid_table`.
 
-    Cell i belongs to part ``i % parts``. Parts may run side by side in one work folder.
+    The rate was tuned at the shortest budget: for the cell that is best at the longest one, its half and its
+    double are tried there too.
     """
-    for cell in cells(grid)[part::parts]:
-        rate = tune(cell, grid, dataset, folder, work)
-        for budget, seed in product(grid.budgets, grid.seeds):
-            tuned = replace(cell, learning_rate=rate, epochs=budget, seed=seed)
-            run(dataset, folder, tuned, "grid", work)
-        write_view(grid_table(grid, data_hash(dataset), work), tables_folder(work) / "grid.csv")
-    return grid_table(grid, data_hash(dataset), work)
+    data = data_hash(dataset)
+
+    def run_cell(cell: Config, rate: float, budgets: Sequence[int]) -> float:
+        configs = [
+            replace(cell, learning_rate=rate, epochs=budget, seed=seed)
+            for budget, seed in product(budgets, grid.seeds)
+        ]
+        scores = [run(dataset, folder, config, "grid", work).val_macro_f1 or 0.0 for config in configs]
+        write_view(grid_table(grid, data, work), tables_folder(work) / "grid.csv")
+        return float(np.mean(scores[-len(grid.seeds) :]))
+
+    found = {}
+    for cell in cells(grid):
+        rate = tune(cell, dataset, folder, work) if grid.is_tuned else cell.learning_rate
+        found[cell, rate] = run_cell(cell, rate, grid.budgets)
+    if grid.is_tuned:
+        cell, rate = max(found, key=lambda key: found[key])
+        for other in (rate / 2, rate * 2):
+            run_cell(cell, other, grid.budgets[-1:])
+    return grid_table(grid, data, work)
 
 
-def tune(cell: Config, grid: Grid, dataset: pd.DataFrame, folder: str | Path, work: Path) -> float:
-    """The best learning rate of a cell, by macro F1 on validation."""
+def tune(cell: Config, dataset: pd.DataFrame, folder: str | Path, work: Path) -> float:
+    """The best learning rate of a cell by macro F1 on validation, searched until it is not at the edge."""
     tried: dict[float, float] = {}
-    rates = learning_rates(grid)
+    rates = [cell.learning_rate * factor for factor in (0.5, 1.0, 2.0)]
     while rates:
         rate = rates.pop(0)
         try:
-            tried[rate] = run(dataset, folder, replace(cell, learning_rate=rate), "grid", work).val_macro_f1
+            record = run(dataset, folder, replace(cell, learning_rate=rate), "grid", work)
+            tried[rate] = record.val_macro_f1 or 0.0
         except FloatingPointError as error:  # the rate is too high
             print(f"{cell.block} {cell.augmentation} {rate}: {error}", flush=True)
             tried[rate] = -1.0
-        best = max(tried, key=lambda rate: tried[rate])
-        if not rates and best == max(tried) and 2 * best <= grid.highest:
-            rates = [2 * best]
+        best = max(tried, key=lambda rate: (tried[rate], -rate))
+        if not rates and best in (min(tried), max(tried)):
+            rates = [best / 2 if best == min(tried) else best * 2]
     return best
 
 
-def run_rounds(rounds: Rounds, dataset: pd.DataFrame, folder: str | Path, work: Path) -> pd.DataFrame:
-    """Run what the answers of a plan lack, write rounds.csv, and return it, see :func:`rounds_table`."""
-    data = data_hash(dataset)
-    for answer in rounds.answers:
-        for teacher in answer.teachers:
-            run(dataset, folder, teacher, "teacher", work, with_weights=True)
-        for config in configs_of(answer, rounds, data):
+def run_trials(
+    trials: Sequence[Trial], data: Mapping[str, pd.DataFrame], folder: str | Path, work: Path
+) -> pd.DataFrame:
+    """Run what trials lack, write trials.csv after each, and return the rows of these.
+
+    Parameters
+    ----------
+    trials : sequence of illus.learn.plan.Trial
+    data : mapping of str to pandas.DataFrame
+        Data sets by the names that trials call them.
+    folder, work
+        As for :func:`illus.learn.training.train`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per trial and seed, but for trainings that diverged: ``question``, ``answer``, ``data``,
+        ``seed``, scores on validation, ``multiply_adds``, and where the run comes from.
+    """
+    rows = []
+    for trial in trials:
+        dataset = data[trial.data]
+        taught = [run(dataset, folder, t, "teacher", work, with_weights=True) for t in trial.teachers]
+        for seed in trial.seeds:
+            config = replace(trial.config, seed=seed, teachers=tuple(t.run_id for t in taught))
             try:
-                run(dataset, folder, config, answer.question, work)
+                record = run(dataset, folder, config, trial.question, work)
             except FloatingPointError as error:  # an answer too, but without scores
-                print(f"{answer.answer}: {error}", flush=True)
-        write_view(rounds_table(rounds, data, work), tables_folder(work) / "rounds.csv")
-    return rounds_table(rounds, data, work)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 on success."""
-    parser = argparse.ArgumentParser(prog="python -m illus.learn.runs", description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("grid", "rounds"))
-    parser.add_argument("--part", default="1/1", metavar="I/N", help="only part I of N of the grid; from 1")
-    options = parser.parse_args(arguments)
-    found = re.fullmatch(r"(\d+)/(\d+)", options.part)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        parser.error(f"--part {options.part}: I/N, with I from 1 to N")
-    folder = work_folders.data_dir()
-    work = work_folders.work_dir(folder)
-    dataset = read_table(work / "split_by_cluster.csv")
-    if options.what == "rounds":
-        run_rounds(ROUNDS, dataset, folder, work)
-    else:
-        run_grid(GRID, dataset, folder, work, int(found[1]) - 1, int(found[2]))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+                print(f"{trial.answer}: {error}", flush=True)
+                continue
+            rows.append(
+                summary(record) | {"question": trial.question, "answer": trial.answer, "data": trial.data}
+            )
+        write_view(
+            pd.DataFrame(rows, columns=TRIAL_COLUMNS),
+            tables_folder(work) / "trials.csv",
+            ["question", "answer", "seed"],
+        )
+    return pd.DataFrame(rows, columns=TRIAL_COLUMNS)

@@ -1,0 +1,122 @@
+"""The experiments of notebook 04 on emoji20. Writes results/grid.csv, trials.csv and cures_test.csv.
+
+    PROFILE=full python -m benchmarks.experiments [cures] [concepts] [grid] [rounds] [preprocessing]
+
+All by default, in this order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped
+resumes, and what is finished is not trained again. ``cures_test.csv``: the first and the last stage of the
+cures on the test folders, which are scored once, for each seed.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from evaluate import evaluate
+from illus import pipeline, profiles, work_folders
+from illus.dataset.resample import resample
+from illus.dataset.split import split_by_cluster
+from illus.dataset.stages import stages_of_cleaning
+from illus.emoji20.build import leave_out
+from illus.emoji20.truth import load_truth
+from illus.learn import plan, runs
+from illus.learn.plan import Trial
+from illus.parallel import write_table
+
+FOLDER = work_folders.EMOJI20 / "training"
+HELD_OUT = 0.1  # of the concepts
+ENDS = ("as collected", "balanced")
+
+
+def own_and_equal(dataset: pd.DataFrame, prefix: str = "") -> dict[str, pd.DataFrame]:
+    """A data set without balance, and with all classes as large as the largest."""
+    return {
+        f"{prefix}own sizes": resample(dataset, "none", profiles.SEED),
+        f"{prefix}equal sizes": resample(dataset, "upsample", profiles.SEED),
+    }
+
+
+def unequal(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The data set with training images left out until the largest class is 34 times the smallest."""
+    rng = np.random.default_rng(profiles.SEED)
+    left = leave_out(dataset.assign(split=dataset.split.replace("train", "training")), rng)
+    left = left.assign(split=left.split.replace("training", "train")).reset_index(drop=True)
+    return {"34:1": resample(left, "sqrt", profiles.SEED)} | own_and_equal(left, "34:1, ")
+
+
+def without_concepts(dataset: pd.DataFrame) -> pd.DataFrame:
+    """A tenth of each class's concepts, by every artist, in the validation part, all others in training.
+
+    Concepts of one group of the truth, which share a drawing, are left out together.
+    """
+    truth = load_truth(FOLDER).set_index("path")
+    concept = dataset.path.map(truth.concept)
+    held = pd.Series(False, dataset.index)
+    rng = np.random.default_rng(profiles.SEED)
+    for _, rows in concept.groupby(dataset.class_id):
+        names = rng.permutation(rows.unique())
+        held[rows.index] = rows.isin(names[: max(1, round(HELD_OUT * len(names)))])
+    group = dataset.path.map(truth.group)
+    shared = group.isin(group[held]) & ~held  # another concept's copy of a drawing that is held out
+    part = np.where(held, "validation", "train")
+    return resample(
+        dataset.assign(split=part, copies=1)[~shared].reset_index(drop=True), "sqrt", profiles.SEED
+    )
+
+
+def draws(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The data set with other look-alikes in its validation part."""
+    cache = work_folders.work_dir(FOLDER) / "cache"
+    return {
+        name: split_by_cluster(dataset, FOLDER, seed=seed, cache=cache)
+        for seed, name in enumerate(("another draw", "a third draw"), 1)
+    }
+
+
+def cures(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The data set before and after each cure."""
+    tables = pipeline.clean(FOLDER)
+    return stages_of_cleaning(tables.catalog, tables.duplicates, tables.photos, dataset)
+
+
+def score_ends(found: pd.DataFrame) -> None:
+    """Score the networks of the first and the last stage on the test folders."""
+    place, work = work_folders.RESULTS / "cures_test.csv", work_folders.work_dir(FOLDER)
+    rows = []
+    for row in found[found.answer.isin(ENDS)].itertuples():
+        for test in work_folders.test_folders(FOLDER):
+            result = evaluate(test, runs.record_path(work, row.run_id).with_name("model.h5"))[0]
+            scores = {name: round(result[name], 5) for name in ("macro_f1", "micro_f1")}
+            rows.append(
+                {"answer": row.answer, "seed": row.seed, "folder": test.name, **scores, "run_id": row.run_id}
+            )
+    write_table(pd.DataFrame(rows), place)
+
+
+Makers = dict[str, tuple[Sequence[Trial], Callable[[pd.DataFrame], dict[str, pd.DataFrame]]]]
+TRIALS: Makers = {
+    "cures": (plan.CURES, cures),
+    "concepts": (plan.NEW_CONCEPTS, lambda dataset: {"new concepts": without_concepts(dataset)}),
+    "rounds": (plan.ROUNDS, own_and_equal),
+    "unequal": (plan.UNEQUAL, unequal),
+    "draws": (plan.DRAWS, draws),
+    "preprocessing": (plan.PREPROCESSING, lambda dataset: {}),
+}
+
+
+def main(wanted: Sequence[str]) -> None:
+    work = work_folders.work_dir(FOLDER)
+    dataset = pipeline.experiment_data(FOLDER)
+    for name in wanted or ("cures", "concepts", "grid", "rounds", "unequal", "draws", "preprocessing"):
+        if name == "grid":
+            runs.run_grid(plan.GRID, dataset, FOLDER, work)
+            continue
+        trials, make = TRIALS[name]
+        found = runs.run_trials(trials, {"cleaned": dataset} | make(dataset), FOLDER, work)
+        if name == "cures":
+            score_ends(found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

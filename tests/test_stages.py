@@ -1,0 +1,35 @@
+"""The data set as collected and after each cure, on tables with known answers."""
+
+import pandas as pd
+
+from illus.dataset.stages import stages_of_cleaning
+
+
+def test_each_stage_lacks_what_its_cure_removes_and_all_have_one_validation_part():
+    paths = ["a/1", "a/1copy", "a/2", "a/photo", "b/1", "b/2", "b/2copy", "b/broken"]
+    catalog = pd.DataFrame({"path": paths, "class_name": [p[0] for p in paths], "sha256": paths, "error": ""})
+    catalog.loc[7, "error"] = "truncated"
+    duplicates = pd.DataFrame(
+        {
+            "path": ["a/1", "a/1copy", "b/2", "b/2copy"],
+            "group": [1, 1, 2, 2],
+            "keep": [True, False, True, False],
+        }
+    )
+    photos = pd.DataFrame({"path": paths[:-1], "is_photo": [path == "a/photo" for path in paths[:-1]]})
+    kept = ["a/1", "a/2", "b/1", "b/2"]
+    dataset = pd.DataFrame({"path": kept, "class_name": [p[0] for p in kept], "class_id": [0, 0, 1, 1],
+                            "group": kept, "split": ["train", "train", "train", "validation"],
+                            "copies": [1, 2, 3, 1], "sha256": kept})  # fmt: skip
+    stages = stages_of_cleaning(catalog, duplicates, photos, dataset)
+    training = {name: rows.path[rows.split == "train"].tolist() for name, rows in stages.items()}
+    assert training == {
+        "as collected": ["a/1", "a/1copy", "a/2", "a/photo", "b/1"],
+        "without copies": ["a/1", "a/2", "a/photo", "b/1"],
+        "without photographs": ["a/1", "a/2", "b/1"],
+        "balanced": ["a/1", "a/2", "b/1"],
+    }, "b/2copy would show a validation image in training"
+    for name, rows in stages.items():
+        assert rows.path[rows.split == "validation"].tolist() == ["b/2"]
+        assert rows.columns.tolist() == dataset.columns.tolist()
+        assert (rows.copies == 1).all() or name == "balanced"
