@@ -18,6 +18,7 @@ TWO_CORES = "two CPU cores"
 SHARED = "two CPU cores that other work shared"
 PHOTO_BENCH = "python -m benchmarks.photos --photo-bench FOLDER"
 PHOTO_HARM = "python -m benchmarks.photo_harm"
+EXPERIMENTS = "PROFILE=full python -m benchmarks.experiments"
 EARLIER = "*Measured with earlier code.*\n"
 HEAD = """# Recorded measurements
 
@@ -56,6 +57,15 @@ RECORDS = {
         "PROFILE=full python -m benchmarks.recipe",
         "in the columns `backend` and `device`, while other work ran beside it at times",
     ),
+    "step": Record(
+        "A training step by the number of channels; `cost_of_an_operation`: relative to 32 channels.",
+        "python -m benchmarks.step",
+        TWO_CORES,
+    ),
+    "trials": Record(
+        "Experiments of notebook 04 on emoji20, a row per answer and seed.", EXPERIMENTS, SHARED
+    ),
+    "cures_test": Record("The first and the last of the cures on the test folders.", EXPERIMENTS, SHARED),
     "ranking": Record(
         "Whether validation ranks networks as the test folders do.", "python -m benchmarks.ranking"
     ),
