@@ -75,6 +75,7 @@ CHANNELS = ("rgb", "gray", "edges", "rgb+edges")
 NORMALISATIONS = ("scale", "ink", "channel")
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 MOST_SEEN = 6  # channels
+OF_AVERAGES = ("members", "mirror")  # settings that no single network has
 SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32) / 8
 
 
@@ -84,7 +85,8 @@ def build_network(settings: Mapping, arrays: Mapping[str, np.ndarray] | None = N
     ``settings`` are ``input_size`` (px), ``n_classes``, ``block`` (of ``BLOCKS``), ``width`` (channels of the
     first stage; each later one has twice as many, on half the side), ``blocks`` (of each stage), ``dropout``,
     ``stem_stride``, ``channels`` (of ``CHANNELS``), ``normalisation`` (of ``NORMALISATIONS``) and, if
-    calibrated, ``temperature``; for the mean of several networks ``members``, with the settings of each.
+    calibrated, ``temperature``; for the mean of several networks ``members``, with the settings of each,
+    and ``mirror``, if each sees the image and its mirror image.
     ``arrays`` holds all weights by name (:func:`named_weights`); without it, kernels are random. The result
     keeps the settings as its attribute ``settings``. Raises :class:`EvaluationError` where arrays do not fit.
     """
@@ -94,7 +96,9 @@ def build_network(settings: Mapping, arrays: Mapping[str, np.ndarray] | None = N
     model = networks[0]
     if not single:
         rgb = keras.Input(model.input_shape[1:], dtype="uint8", name="rgb")
-        mean = keras.layers.Average(name="probability")([network(rgb) for network in networks])
+        views = [rgb, keras.ops.flip(rgb, 2)] if settings.get("mirror") else [rgb]
+        seen = [network(view) for network in networks for view in views]
+        mean = keras.layers.Average(name="probability")(seen)
         model = keras.Model(rgb, mean, name="average")
     if arrays is None:
         for network in networks:
@@ -107,7 +111,7 @@ def build_network(settings: Mapping, arrays: Mapping[str, np.ndarray] | None = N
 
 def members_of(settings: Mapping) -> list[dict[str, Any]]:
     """The settings of each network of an average, or of a single one."""
-    shared = {name: value for name, value in settings.items() if name != "members"}
+    shared = {name: value for name, value in settings.items() if name not in OF_AVERAGES}
     return [shared | member for member in settings.get("members", [{}])]
 
 
@@ -643,6 +647,10 @@ def check_settings(description: Description, n_numbers: int) -> None:
         raise EvaluationError("not exported by this project, or by an early version: no network settings")
     members = members_of(description.network)
     wrong = {name for member in members for name in wrong_in({"temperature": 1} | member, ALL_SETTINGS)}
+    if type(mirror := description.network.get("mirror", False)) is not bool or (
+        mirror and "members" not in description.network
+    ):
+        wrong.add("mirror")
     if wrong or not members:
         raise EvaluationError(f"the network's settings are damaged: {', '.join(sorted(wrong)) or 'members'}")
     stages = [(n, member["width"] * 2**i) for member in members for i, n in enumerate(member["blocks"])]

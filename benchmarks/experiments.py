@@ -22,6 +22,7 @@ from illus.emoji20.build import leave_out
 from illus.emoji20.truth import load_truth
 from illus.learn import plan, runs
 from illus.learn.plan import Trial
+from illus.learn.settings import code_hash
 from illus.parallel import write_table
 
 FOLDER = work_folders.EMOJI20 / "training"
@@ -91,7 +92,7 @@ def score_ends(found: pd.DataFrame) -> None:
             rows.append(
                 {"answer": row.answer, "seed": row.seed, "folder": test.name, **scores, "run_id": row.run_id}
             )
-    write_table(pd.DataFrame(rows), place)
+    write_table(pd.DataFrame(rows).assign(code=code_hash()), place)
 
 
 Makers = dict[str, tuple[Sequence[Trial], Callable[[pd.DataFrame], dict[str, pd.DataFrame]]]]

@@ -74,6 +74,21 @@ def test_networks_that_saw_the_validation_part_are_judged_by_others(finished, tm
     np.testing.assert_allclose(shipped, expected, atol=1e-5)
 
 
+def test_each_network_may_see_the_mirror_image_too(finished, tmp_path):
+    records, dataset, folder, work = finished
+    plain, weights = tmp_path / "plain.h5", tmp_path / "mirror.h5"
+    for members in (records, records[:1]):
+        install(members, dataset, folder, work, plain)
+        facts = install(members, dataset, folder, work, weights, ExportOptions(mirror=True)).training
+        model, straight = load_classifier(weights)[0], load_classifier(plain)[0]
+        assert facts["multiply_adds"] == multiply_adds(model) == 2 * multiply_adds(straight)
+        assert facts["parameters"] == straight.count_params()
+        images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+        both = [straight.predict_on_batch(view) for view in (images, images[:, :, ::-1].copy())]
+        np.testing.assert_allclose(model.predict_on_batch(images), np.mean(both, axis=0), atol=1e-6)
+        assert not np.allclose(*both, atol=1e-4)
+
+
 def test_a_weights_file_is_written_once_for_the_same_runs(finished, tmp_path):
     records, dataset, folder, work = finished
     weights = tmp_path / "best.h5"

@@ -175,7 +175,9 @@ def test_a_grid_that_is_not_tuned_has_one_rate(trained, tmp_path):
 
 
 @pytest.mark.parametrize(("start", "tried"), [
-    (0.03, {0.015, 0.03, 0.06}), (0.01, {0.005, 0.01, 0.02, 0.04, 0.08}), (0.2, {0.4, 0.2, 0.1, 0.05, 0.025, 0.0125}),
+    (0.03, {0.015, 0.03, 0.06}),
+    (0.01, {0.005, 0.01, 0.02, 0.04, 0.08}),
+    (0.2, {0.4, 0.2, 0.1, 0.05, 0.025, 0.0125}),
 ])  # fmt: skip
 def test_the_search_goes_on_until_the_best_rate_is_not_at_the_edge(trained, tmp_path, start, tried):
     """The best rate is 0.03, and rates above 0.09 diverge."""

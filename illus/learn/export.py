@@ -40,6 +40,7 @@ class ExportOptions:
     """What is changed in the trained networks for the export; by default nothing."""
 
     temperature: bool = False  # calibrate on validation, see heads.fit_temperature
+    mirror: bool = False  # the mean for an image and its mirror image, see networks.average
 
     def changes(self) -> dict[str, Any]:
         """The options that are not at their defaults, as JSON holds them."""
@@ -98,13 +99,15 @@ def install(
     rows = part == "validation"
     networks = [load_classifier(record.weights)[0] for record in judges]
     temperature, found = _calibrate(networks, images[rows], labels[rows], options)
-    judged = _assemble(networks, temperature)
+    judged = _assemble(networks, temperature, options.mirror)
     names = dataset.groupby("class_id").class_name.first().tolist()
     predicted = judged.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
     result = score(labels[rows], predicted, names)
     model = judged
     if list(judges) != list(records):
-        model = _assemble([load_classifier(record.weights)[0] for record in records], temperature)
+        model = _assemble(
+            [load_classifier(record.weights)[0] for record in records], temperature, options.mirror
+        )
         found["judges"] = [record.run_id for record in judges]
     training: dict[str, Any] = _summary_of_all(records) | {
         "run_ids": run_ids,
@@ -128,16 +131,16 @@ def _calibrate(
     found: dict[str, Any] = {"export": options.changes()} if options.changes() else {}
     if not options.temperature:
         return None, found
-    fitted = fit_temperature(networks, images, labels)
+    fitted = fit_temperature(networks, images, labels, options.mirror)
     found["calibration"] = {name: round(value, 5) for name, value in asdict(fitted).items()}
     return fitted.temperature, found
 
 
-def _assemble(members: list[keras.Model], temperature: float | None) -> keras.Model:
+def _assemble(members: list[keras.Model], temperature: float | None, mirror: bool) -> keras.Model:
     """The average of networks, or the only one."""
     if temperature is not None:
         members = [with_temperature(member, temperature) for member in members]
-    return members[0] if len(members) == 1 else average(members)
+    return average(members, mirror) if mirror or len(members) > 1 else members[0]
 
 
 def _summary_of_all(records: Sequence[Record]) -> dict[str, Scalar | list[Scalar]]:

@@ -31,7 +31,9 @@ class Calibration:
     ece_after: float
 
 
-def fit_temperature(models: Sequence[Model], images: np.ndarray, labels: np.ndarray) -> Calibration:
+def fit_temperature(
+    models: Sequence[Model], images: np.ndarray, labels: np.ndarray, mirror: bool = False
+) -> Calibration:
     """Fit the number by which what goes into the softmax is divided: temperature scaling.
 
     Minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599). Members of an average get one
@@ -39,12 +41,11 @@ def fit_temperature(models: Sequence[Model], images: np.ndarray, labels: np.ndar
     the class of the mean may change.
 
     ``models`` are the members, from :func:`evaluate.build_network`, ``images`` those of the validation part,
-    uint8, shape (n, side, side, 3), ``labels`` int, shape (n,).
+    uint8, shape (n, side, side, 3), ``labels`` int, shape (n,); ``mirror`` as of the average.
     """
-    scores = [
-        Model(model.input, model.get_layer("score").output).predict(images, PREDICTION_BATCH, verbose=0)
-        for model in models
-    ]
+    views = [images, images[:, :, ::-1]] if mirror else [images]
+    to_scores = [Model(model.input, model.get_layer("score").output) for model in models]
+    scores = [model.predict(view, PREDICTION_BATCH, verbose=0) for model in to_scores for view in views]
 
     def predict(temperature: float) -> np.ndarray:
         return np.mean([softmax(each / temperature, axis=1) for each in scores], axis=0)

@@ -23,9 +23,10 @@ def without_sizes(settings: dict) -> dict:
     return {name: value for name, value in settings.items() if name not in SIZES}
 
 
-def average(models: Sequence[Model]) -> Model:
+def average(models: Sequence[Model], mirror: bool = False) -> Model:
     """An ensemble: one model that gives the mean of the probabilities of several, which may be unlike.
 
+    With ``mirror`` each sees the image and its mirror image, at twice the cost.
     All are from :func:`evaluate.build_network`, and none an average; ValueError if they take images of
     different sizes, or have different numbers of classes. Members of the result are copies, ``member_1``,
     ``member_2``, ...
@@ -39,15 +40,16 @@ def average(models: Sequence[Model]) -> Model:
         for number, model in enumerate(models, 1)
         for name, array in arrays_of(model).items()
     }
-    return build_network(settings | {"members": [without_sizes(m.settings) for m in models]}, arrays)
+    settings["members"] = [without_sizes(model.settings) for model in models]
+    return build_network(settings | ({"mirror": True} if mirror else {}), arrays)
 
 
 def multiply_adds(model: Model) -> int:
     """Multiply-add operations for one image, in convolutions and dense layers."""
-    total = 0
+    total, views = 0, 1 + bool(getattr(model, "settings", {}).get("mirror"))
     for layer in model.layers:
         if isinstance(layer, Model):
-            total += multiply_adds(layer)
+            total += views * multiply_adds(layer)
         if isinstance(layer, layers.Dense | layers.Conv2D):
             positions = np.prod(layer.output.shape[1:-1], dtype=int)
             total += int(np.prod(layer.kernel.shape, dtype=int) * positions)
