@@ -15,6 +15,7 @@ import h5py
 import keras
 import numpy as np
 import pandas as pd
+from sklearn.metrics import f1_score
 
 from evaluate import (
     Description,
@@ -79,7 +80,8 @@ def install(
     -------
     evaluate.Description
         What is in the file; ``training`` has the settings (of unlike runs, a list of each), the ``run_ids``,
-        scores on validation, and where they are used ``judges``, their ids, ``export``, the options, and
+        scores on validation (``val_steps``: macro F1 of each network, their average, that with mirror
+        images), and where they are used ``judges``, their ids, ``export``, the options, and
         ``calibration``, see :class:`illus.learn.heads.Calibration`.
 
     Raises
@@ -117,11 +119,27 @@ def install(
         "multiply_adds": multiply_adds(model),
         "val_macro_f1": round(result["macro_f1"], 5),
         "val_micro_f1": round(result["micro_f1"], 5),
+        "val_steps": _steps(networks, images[rows], labels[rows]),
     }
     training |= {"data_name": data_name} if data_name else {}
     return save_classifier(
         model, Description(names, config.input_size, config.fit, training | found), weights
     )
+
+
+def _steps(networks: list[keras.Model], images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Macro F1 of each network, of their average, and of that with mirror images."""
+    straight, mirrored = (
+        [network.predict(view, PREDICTION_BATCH, verbose=0) for network in networks]
+        for view in (images, images[:, :, ::-1])
+    )
+    means = {f"network {number}": p for number, p in enumerate(straight, 1)}
+    means |= {"average": np.mean(straight, 0), "average, mirror images too": np.mean(straight + mirrored, 0)}
+    ids = np.unique(labels)
+    return {
+        name: round(float(f1_score(labels, p.argmax(1), average="macro", labels=ids)), 5)
+        for name, p in means.items()
+    }
 
 
 def _calibrate(
