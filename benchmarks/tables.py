@@ -388,7 +388,20 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
 
 def values() -> dict[str, str]:
     """Single numbers that prose states, by name."""
-    return {**values_of_weights(), **values_of_cleaning(), **values_of_growth(), **values_of_real_size()}
+    return {
+        **values_of_weights(),
+        **values_of_experiments(),
+        **values_of_cleaning(),
+        **values_of_growth(),
+        **values_of_real_size(),
+    }
+
+
+def values_of_experiments() -> dict[str, str]:
+    """Macro F1 of one network of the recipe on concepts that it was not trained on, and on other drawings."""
+    trials = read("trials")
+    new = trials[trials.question == "new concepts"].val_macro_f1.mean()
+    return {"new concepts": f"{new:.3f}"}
 
 
 def values_of_real_size() -> dict[str, str]:
