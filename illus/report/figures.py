@@ -101,9 +101,9 @@ def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
     """The k-distance curve: distances ``gaps`` in ascending order, their knee, and DBSCAN's ``eps``."""
     axes.plot(gaps, color=BLUE)
     found = knee(gaps)
-    for value, name, line in ((found, "the knee", ":"), (eps, "eps", "--")):
+    for value, name, line, other in ((found, "the knee", ":", eps), (eps, "eps", "--", found)):
         axes.axhline(value, color=RED, linestyle=line)
-        axes.text(0, value, f" {name} {value:.2f}", color=RED, va="bottom")
+        axes.text(0, value, f" {name} {value:.2f}", color=RED, va="bottom" if value >= other else "top")
     axes.set(xlabel="points, by distance", ylabel="k-distance")
 
 
@@ -118,7 +118,7 @@ def score_histogram(
     for (name, rows), colour in zip(kinds.items(), (BLUE, ORANGE), strict=False):
         axes.hist(scores[rows], edges.tolist(), alpha=0.6, label=name, color=colour)
     axes.axvline(threshold, color=RED, linestyle="--", label="threshold")
-    axes.set(yscale="log", ylim=(0.5, None), xlabel="score", ylabel="images")
+    axes.set(yscale="log", ylim=(0.5, None), xlabel="score", ylabel="images (logarithmic)")
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -166,7 +166,14 @@ def roc_curves(
         axes.plot(false, true, color=colour, label=f"{name} ({area:.4f})", drawstyle="steps-post")
     axes.set(xscale="log", xlim=(1 / (~truth).sum(), 1), ylim=(0, 1.01))
     axes.set(xlabel=f"share of {kinds[0]}", ylabel=f"share of {kinds[1]}")
-    axes.legend(frameon=False, fontsize=8, title="area under the curve", title_fontsize=8, loc="best")
+    axes.legend(
+        frameon=False,
+        fontsize=8,
+        title="area under the curve",
+        title_fontsize=8,
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+    )
 
 
 def label_log_axis(axis: Axis) -> None:

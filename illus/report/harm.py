@@ -111,5 +111,5 @@ def dose_curve(axes: Axes, doses: pd.DataFrame, labels: Mapping[str, str] | None
     axes.set(xlabel=f"photographs among the training images of {shown}, %", ylabel="F1 on drawings")
     shares = 100 * np.sort(doses.share.unique())
     axes.set_xticks(shares, [f"{share:.0f}" for share in shares])
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.15 * doses[["f1", "f1_of_others"]].max(axis=None))
     axes.legend(fontsize=8)
