@@ -51,11 +51,6 @@ RECORDS = {
         "python -m benchmarks.training",
         TWO_CORES,
     ),
-    "recipe": Record(
-        "The recipe of the weights, trained anew; `shipped` is the macro F1 of the run that ships.",
-        "PROFILE=full python -m benchmarks.recipe",
-        "in the columns `backend` and `device`, while other work ran beside it at times",
-    ),
     "ranking": Record(
         "Whether validation ranks networks as the test folders do.", "python -m benchmarks.ranking"
     ),
