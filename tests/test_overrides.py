@@ -243,21 +243,6 @@ def test_of_copies_those_are_kept_that_a_person_decided_on(drawn, decisions, kep
     assert found.index[found.keep].tolist() == kept
 
 
-def test_reasons_say_what_was_decided(drawn, capsys):
-    kept = find(drawn, KEEP_JPG).reason
-    assert kept["A/clock.jpg"] == f"kept by decision of {DAY}"
-    assert kept["A/clock.bmp"] == f"copy of A/clock.jpg, which is kept by decision of {DAY}"
-    assert capsys.readouterr().out == "duplicates: decisions of overrides.csv applied: 1 (1 keep)\n"
-    dropped = find(drawn, DROP_BMP).reason
-    assert dropped["A/clock.bmp"] == f"dropped by decision of {DAY}"
-    assert dropped["A/clock.png"] == "best of 2 copies"
-    assert dropped["A/clock.jpg"] == "lossy, unlike A/clock.png"
-    assert find(drawn, DROP_BMP, DROP_PNG).reason["A/clock.jpg"] == "its copies were dropped"
-    assert find(drawn, BMP_IS_B).reason["A/clock.png"] == "copy of A/clock.bmp, whose class a person decided"
-    variant = find(drawn, ("B/brown face.png", "drop", ""))
-    assert variant.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
-
-
 @pytest.mark.parametrize(("decision", "kept"), [(None, ["B/1.png"]), ("keep", ["B/1.png"]), ("drop", [])])
 def test_files_with_the_same_bytes_share_a_decision_and_one_of_the_majority_is_kept(tmp_path, decision, kept):
     data = encoded(clock())
