@@ -289,24 +289,6 @@ def test_files_are_read_ahead_in_order_and_only_as_far_as_the_window(monkeypatch
         assert list(answers) == []
 
 
-def test_images_are_decoded_while_the_model_is_built(class_folder_tree, colour_weights, monkeypatch):
-    build_model, read_fitted, decoded = evaluate.build_model, evaluate.read_fitted, threading.Semaphore(0)
-
-    def read(*arguments):
-        image = read_fitted(*arguments)
-        decoded.release()
-        return image
-
-    def build(*arguments):
-        for _ in range(18):
-            assert decoded.acquire(timeout=60), "no image is decoded before there is a model"
-        return build_model(*arguments)
-
-    monkeypatch.setattr(evaluate, "read_fitted", read)
-    monkeypatch.setattr(evaluate, "build_model", build)
-    assert evaluate.evaluate(class_folder_tree, colour_weights)[0]["macro_f1"] == 1
-
-
 @pytest.mark.parametrize(
     ("folder", "weights"),
     [("nowhere", "good.h5"), ("good", "bad.h5"), ("unknown", "good.h5"), ("no files", "good.h5")],

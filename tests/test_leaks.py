@@ -12,14 +12,12 @@ from illus.copies.leaks import (
     COLUMNS,
     LeakSettings,
     compared_pairs,
-    cross_pairs,
     describe_folder,
     find_leaks,
     format_leaks,
     format_scores_without,
     scores_without,
 )
-from illus.files.descriptors import describe_images
 
 TRAINING = {
     "A/plant.png": plant(),
@@ -126,16 +124,6 @@ def test_a_folder_without_readable_images_has_no_leaks(tmp_path, empty):
     leaks = find_leaks(tmp_path / "training", tmp_path / "test")
     assert leaks.empty
     assert leaks.columns.tolist() == COLUMNS
-
-
-def test_pairs_are_only_proposed_between_the_folders(tmp_path):
-    paths = [
-        write_files(tmp_path, {f"{i}.png": image}) / f"{i}.png"
-        for i, image in enumerate([plant(), fish(), plant(), fish(), house()])
-    ]
-    descriptors = describe_images(paths)
-    pairs = {tuple(pair) for pair in cross_pairs(descriptors[:2], descriptors[2:]).tolist()}
-    assert {(0, 0), (1, 1)} <= pairs <= {(i, j) for i in range(2) for j in range(3)}
 
 
 # --- Scores without leaks -------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from illus.__main__ import main
 from illus.copies.duplicates import find_duplicates, stored_duplicates
 from illus.dataset.split import split
 from illus.files.catalog import scan
-from illus.files.overrides import COLUMNS, decided, read_overrides, reasons, relabel
+from illus.files.overrides import COLUMNS, read_overrides, relabel
 from illus.parallel import write_table
 from illus.photos import finder as photos
 
@@ -243,6 +243,11 @@ def test_of_copies_those_are_kept_that_a_person_decided_on(drawn, decisions, kep
     assert found.index[found.keep].tolist() == kept
 
 
+def test_a_variant_that_is_dropped_leaves_the_other(drawn):
+    found = find(drawn, ("B/brown face.png", "drop", ""))
+    assert found.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
+
+
 @pytest.mark.parametrize(("decision", "kept"), [(None, ["B/1.png"]), ("keep", ["B/1.png"]), ("drop", [])])
 def test_files_with_the_same_bytes_share_a_decision_and_one_of_the_majority_is_kept(tmp_path, decision, kept):
     data = encoded(clock())
@@ -318,15 +323,6 @@ def test_a_label_that_is_no_class_is_an_error_only_for_a_file_that_is_there(draw
     with pytest.raises(ValueError, match=r"label 'L2_99' of \w+ is not a class here; the classes are A, B"):
         relabel(catalog, table(("A/fish.png", "label", "L2_99")))
     pd.testing.assert_frame_equal(relabel(catalog, table((A, "label", "L2_99"))), catalog)
-
-
-def test_decisions_are_told_for_each_file(drawn):
-    catalog = drawn[1].set_index("path", drop=False)
-    overrides = table(("A/fish.png", "keep", ""), ("A/fish.png", "label", "B")).assign(date=["", DAY])
-    assert decided(catalog, overrides)["A/fish.png"] == "keep"
-    told = reasons(catalog, overrides)
-    assert told["A/fish.png"] == f"kept by decision; labelled B by decision of {DAY}"
-    assert (told.drop("A/fish.png") == "").all()
 
 
 # --- The pipeline ---------------------------------------------------------------------------------

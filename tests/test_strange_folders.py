@@ -136,17 +136,6 @@ def test_a_folder_that_changes_while_it_is_read(class_folder_tree, colour_weight
     assert result["n_images"] == 15
 
 
-def test_a_file_without_permission_is_listed(class_folder_tree, colour_weights):
-    path = class_folder_tree / "L2_2" / "0.png"
-    path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("root may read everything")
-    result, _, _ = evaluate.evaluate(class_folder_tree, colour_weights)
-    (unreadable,) = result["unreadable"]
-    assert unreadable["path"] == "L2_2/0.png"
-    assert unreadable["reason"].startswith("cannot be opened: Permission denied")
-
-
 @pytest.mark.parametrize(("workers", "batch_size"), [(1, 1), (3, 7), (3, 64)])
 def test_batches_workers_and_order_change_no_answer(
     strange, colour_weights, workers, batch_size, monkeypatch
