@@ -52,11 +52,6 @@ RECORDS = {
         "python -m benchmarks.training",
         TWO_CORES,
     ),
-    "recipe": Record(
-        "The recipe of the weights, trained anew; `shipped` is the macro F1 of the run that ships.",
-        "PROFILE=full python -m benchmarks.recipe",
-        "in the columns `backend` and `device`, while other work ran beside it at times",
-    ),
     "step": Record(
         "A training step by the number of channels; `cost_of_an_operation`: relative to 32 channels.",
         "python -m benchmarks.step",

@@ -252,14 +252,6 @@ def photo_cost() -> pd.DataFrame:
     return table[list(names)].rename(columns=names).astype({"seed": int})
 
 
-def recipe() -> pd.DataFrame:
-    """The networks of the weights, trained anew on a CPU, beside those that ship."""
-    table = read("recipe").assign(minutes=lambda runs: runs.seconds / 60)
-    names = {"augmentation": "augmentation", "mixing": "mixing", "epochs": "epochs", "minutes": "minutes",
-             "val_macro_f1": "validation: macro F1", "shipped": "shipped: macro F1"}  # fmt: skip
-    return table[list(names)].rename(columns=names).round({"minutes": 0}).astype({"minutes": int})
-
-
 def ranking() -> pd.DataFrame:
     """The last networks on validation and on the test folders, the best on validation first."""
     names = {"role": "role", "val_macro_f1": "validation: macro F1"}
@@ -378,7 +370,7 @@ def labels() -> pd.DataFrame:
 TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     table.__name__: table
     for table in (
-        scores, scores_short, class_scores, recipe, ranking, copies, copies_short, copies_cost,
+        scores, scores_short, class_scores, ranking, copies, copies_short, copies_cost,
         copies_by_change, copy_settings, near_curve,
         photo_scores, photo_scores_short, photo_parts, photo_fifths, photo_spread, photo_removed, photo_cost,
         photo_harm, photo_doses, photo_answers,

@@ -1,4 +1,4 @@
-"""Errors, calibration and evidence of a scored classifier, with answers known by hand."""
+"""Errors and evidence of a scored classifier, with answers known by hand."""
 
 import numpy as np
 import pandas as pd
@@ -83,16 +83,6 @@ def test_confused_pairs_count_both_directions_and_confident_errors_come_first():
     assert pairs.paths.tolist() == [["1.png", "0.png"], ["2.png"]]
     assert len(analysis.most_confused(rows, max_pairs=1)) == 1
     assert analysis.most_confused(rows[rows.predicted == rows.class_name]).empty
-
-
-@pytest.mark.parametrize(("share", "error"), [(0.8, 0.0), (0.5, 0.3), (1.0, 0.2)])
-def test_calibration_is_the_difference_of_probability_and_accuracy(share, error):
-    rows = table(*[("a", "a", 0.8)] * round(100 * share), *[("b", "a", 0.8)] * round(100 * (1 - share)))
-    rows = rows.sample(frac=1, random_state=0)
-    curve, measured = analysis.calibration(rows, bins=1)
-    assert measured == pytest.approx(error, abs=1e-6)
-    assert curve.accuracy.tolist() == pytest.approx([share])
-    assert analysis.calibration(rows, bins=4)[0].images.tolist() == [25] * 4
 
 
 def corner_network():

@@ -317,15 +317,6 @@ def test_what_a_store_must_not_bring_is_an_error(bucket, tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.extras
-def test_the_command_copies_from_a_store(bucket, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(["data", bucket(STORED)]) == 0
-    assert "data/training: 2 classes, 3 files" in capsys.readouterr().out
-    assert main(["data", "fly://bucket/training"]) == 2
-    assert "exists already" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("package", ["fsspec", "fsspec.core"])
 def test_a_store_without_its_package_is_one_line(tmp_path, monkeypatch, capsys, package):
     monkeypatch.chdir(tmp_path)

@@ -9,11 +9,9 @@ import pytest
 from illus.copies import candidates
 from illus.copies.candidates import (
     MAX_RADIUS,
-    count_within,
     hash_pairs,
     near_hashes,
     neighbour_pairs,
-    unique_pairs,
 )
 
 
@@ -45,14 +43,6 @@ def test_near_hashes_are_those_of_all_pairs(hashes, radius):
 def test_a_radius_that_cannot_be_searched_exactly_is_an_error(hashes):
     with pytest.raises(ValueError, match=f"at most {MAX_RADIUS} bits"):
         near_hashes(hashes, MAX_RADIUS + 1)
-
-
-def test_pairs_are_sorted_each_once_and_places_are_counted_anew_for_each_length():
-    pairs = np.array([[3, 1], [2, 2], [1, 3], [0, 4]])
-    assert unique_pairs(pairs).tolist() == [[0, 4], [1, 3]]
-    assert unique_pairs(np.empty((0, 2), np.int64)).shape == (0, 2)
-    assert count_within(np.array([2, 0, 3])).tolist() == [0, 1, 0, 1, 2]
-    assert count_within(np.array([], np.int64)).tolist() == []
 
 
 def test_files_with_equal_hashes_are_pairs():

@@ -10,7 +10,6 @@ from joblib import parallel_config
 from PIL import Image, ImageDraw
 
 import evaluate
-from evaluate import EvaluationError
 from illus.copies.duplicates import find_duplicates
 from illus.files.catalog import COLUMNS, scan
 from illus.files.decoded import LEAST_SIDE, decode
@@ -39,28 +38,6 @@ def test_every_file_has_a_row_with_its_facts(class_folder_tree):
     assert bad.error.startswith("not a PNG")
     assert (bad["format"], bad.width, bad.bytes) == ("", 0, 8)
     assert bad.sha256 == hashlib.sha256(b"no image").hexdigest()
-
-
-def test_two_scans_are_equal_and_change_nothing(class_folder_tree):
-    before = {p: p.stat().st_mtime_ns for p in class_folder_tree.rglob("*")}
-    pd.testing.assert_frame_equal(scan(class_folder_tree), scan(class_folder_tree))
-    assert {p: p.stat().st_mtime_ns for p in class_folder_tree.rglob("*")} == before
-
-
-@pytest.mark.parametrize("files", [{}, {"1.png": draw("red")}])
-def test_a_folder_without_class_folders_is_an_error(tmp_path, files):
-    with pytest.raises(EvaluationError, match="no class folders"):
-        scan(write_files(tmp_path, files))
-
-
-def test_empty_folders_are_no_classes_and_are_named(tmp_path):
-    for name in "ab":
-        (tmp_path / name).mkdir()
-    with pytest.raises(EvaluationError, match="could be images: a, b"):
-        scan(tmp_path)
-    draw(COLOURS["L2_2"]).save(tmp_path / "a" / "1.png")
-    with pytest.warns(UserWarning, match="hold no images: b"):
-        assert scan(tmp_path).class_name.tolist() == ["a"]
 
 
 # --- One decode, at a reduced scale --------------------------------------------------------------

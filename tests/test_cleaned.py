@@ -241,14 +241,22 @@ def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch, error):
 def test_the_summary_counts_reasons_lost_classes_and_what_keras_cannot_read(tables, tmp_path):
     kept, removed = keep_or_remove(*tables, dropped={"C/drawn.png": "dropped by decision"})
     written = kept.assign(copy=["A/best.WEBP", "B/alone.PNG"])
-    lines = format_cleaned(written, removed, tmp_path / "out", link=True).splitlines()
-    assert lines[:2] == [f"2 files in 2 class folders of {tmp_path / 'out'}", "nothing is left of C"]
-    counts, table = lines[2].removeprefix("7 left out: ").split("; see ")
-    assert set(counts.split(", ")) == {
-        "1 unreadable", "1 photos", "2 copies of a kept file", "2 in label conflicts", "1 for other reasons"
-    }  # fmt: skip
-    assert table == str(tmp_path / "out" / "removed.csv")
-    assert "not 1 of these" in lines[3]
-    assert "edits the original" in lines[4]
+    said = format_cleaned(written, removed, tmp_path / "out", link=True)
+    counts = [
+        "1 unreadable",
+        "1 photos",
+        "2 copies of a kept file",
+        "2 in label conflicts",
+        "1 for other reasons",
+    ]
+    for told in (
+        "2 files in 2 class folders",
+        "nothing is left of C",
+        "7 left out",
+        "not 1 of these",
+        *counts,
+    ):
+        assert told in said
     plain = format_cleaned(written[1:], removed[:0], tmp_path / "out")
-    assert plain.splitlines()[1:] == [f"0 left out; see {table}"]
+    assert "0 left out" in plain
+    assert len(plain.splitlines()) == 2, "neither lost classes nor what Keras cannot read"

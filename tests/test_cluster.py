@@ -12,7 +12,7 @@ from evaluate import EvaluationError
 from illus import parallel
 from illus.copies import compare, duplicates
 from illus.files import catalog, descriptors, photo_statistics, reading
-from illus.parallel import in_parallel, on_cluster, write_table
+from illus.parallel import on_cluster, write_table
 
 pytestmark = pytest.mark.extras
 dask = pytest.importorskip("dask")
@@ -93,18 +93,6 @@ def test_tables_are_those_of_one_machine_when_each_stage_loses_a_worker(
         monkeypatch.setattr(parallel, "Parallel", with_both_workers)
         assert tables(folder, tmp_path / "there") == expected
     assert all((tmp_path / name).exists() for _, name in fatal)
-
-
-def test_the_work_is_done_by_the_workers_of_the_cluster(cluster):
-    def process(_):
-        return os.getpid()
-
-    with on_cluster(cluster), distributed.Client(cluster) as client:
-        client.wait_for_workers(2, timeout=300)  # one that was lost before may be starting
-        workers = set(client.run(os.getpid).values())
-        used = set(in_parallel(process, range(64), "pids", batch_size=1))
-    assert used and used <= workers
-    assert list(in_parallel(process, [0], "pids", jobs=1)) == [os.getpid()]
 
 
 def test_a_folder_that_workers_do_not_see_is_an_error(cluster, folder, tmp_path, monkeypatch):

@@ -40,14 +40,6 @@ def test_prose_states_no_measured_number_without_a_mark(path):
         assert not re.findall(r"(?<!\d)0\.\d{3}(?!\d)", prose)
 
 
-def test_icons_are_the_files_without_what_is_planted():
-    numbers = tables.values()
-    files = ["training files", "test files", "test_unseen_style files"]
-    planted = ["planted duplicate", "planted photo", "planted broken"]
-    total, extra = (sum(int(numbers[name].replace(",", "")) for name in names) for names in (files, planted))
-    assert numbers["icons"] == f"{total - extra:,}"
-
-
 @pytest.mark.parametrize("path", [*PAGES, documents.PAGE], ids=str)
 def test_links_lead_to_files_and_headings(path):
     for target in LINK.findall(CODE.sub("", text_of(path))):
@@ -90,13 +82,6 @@ def test_a_link_to_a_notebook_gets_the_heading_and_a_missing_section_is_an_error
     assert re.match(r"\[01 · \d+\. \w+", documents.renew("[x](../01_eda.ipynb#plan)"))
     with pytest.raises(ValueError, match="nowhere"):
         documents.renew("[x](../01_eda.ipynb#nowhere)")
-
-
-def test_cells_are_rounded_by_what_they_are():
-    table = pd.DataFrame({"seconds": [71.54], "F1": [0.97951], "files": [23543], "slowest, s": [4.391]})
-    assert tables.readable(table).iloc[0].tolist() == ["72", "0.980", "23,543", "4.39"]
-    assert tables.cell(float("nan"), "seconds") == "–"
-    assert documents.title("test_macro_f1") == "test macro F1"
 
 
 def test_rows_of_earlier_code_are_told_from_rows_of_todays():

@@ -15,7 +15,6 @@ from illus.copies import duplicates
 from illus.copies.duplicates import (
     COLUMNS,
     assign_copies,
-    copies_table,
     find_duplicates,
     resolve_duplicates,
     stored_duplicates,
@@ -291,17 +290,6 @@ def test_a_chain_is_cut_where_its_ends_are_unlike(monkeypatch, ends, best, to_be
         np.testing.assert_array_equal(found, backwards)
 
 
-def test_far_pairs_are_no_links_and_known_ones_are_not_compared_again(monkeypatch):
-    pairs = np.array([[0, 1], [0, 2], [1, 2], [2, 3]])
-    monkeypatch.setattr(duplicates, "distance", lambda *_: pytest.fail("compared again"))
-    descriptors = np.zeros(4, DESCRIPTOR)
-    best, to_best = assign_copies(descriptors, pairs, np.array([0.0, 11.0, 6.0, 6.1]))
-    assert best.tolist() == [0, 0, 0, 3]
-    assert to_best.tolist() == [0, 0, 11, 0]
-    assert assign_copies(descriptors, pairs, np.array([0.0, 11.0, 6.1, 6.1]))[0].tolist() == [0, 0, 2, 3]
-    assert assign_copies(descriptors, pairs[:0], np.empty(0))[0].tolist() == [0, 1, 2, 3]
-
-
 def test_a_chain_is_one_group_and_what_was_cut_off_is_no_duplicate(monkeypatch):
     """The kept file has the largest distance of its set."""
     links = {pair: LINKS[pair] for pair in [(0, 1), (1, 2), (2, 3)]}
@@ -326,13 +314,6 @@ def test_a_chain_is_one_group_and_what_was_cut_off_is_no_duplicate(monkeypatch):
     assert table.relation.tolist() == ["near", "near", "near", "variant"]
     assert table.copy_of.tolist() == ["a", "a", "a", ""]
     assert table.distance.tolist() == [7, 1, 7, 0]
-
-
-def test_every_file_has_the_best_of_its_set_and_none_if_it_is_alone():
-    files = pd.DataFrame({"path": list("abcde"), "image": [0, 1, 0, 2, 3]})
-    table = copies_table(files, np.array([0, 1, 1, 3]))
-    assert table.path.tolist() == list("abcde")
-    assert table.copy_of.tolist() == ["a", "b", "a", "b", ""]
 
 
 # --- Against the truth ----------------------------------------------------------------------------
@@ -415,11 +396,6 @@ def test_only_folders_with_a_truth_have_names_of_classes(tmp_path, truth):
     truth.to_csv(tmp_path / "truth.csv", index=False)
     names = class_names(tmp_path / "training")
     assert len(names) == 20
-    assert names.loc["L2_16"].tolist() == [
-        "birds, fish, reptiles, insects",
-        "조류·어류·파충류·곤충",
-        "L2_16 birds",
-    ]
 
 
 def test_the_truth_is_read_from_beside_the_folder(tmp_path, truth):

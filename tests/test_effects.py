@@ -1,9 +1,8 @@
 """What differences between runs mean, with answers known by hand."""
 
-import pandas as pd
 import pytest
 
-from illus.report.effects import against_control, at_the_edge
+from illus.report.effects import against_control
 
 
 def test_changes_against_a_control_by_hand():
@@ -22,17 +21,3 @@ def test_changes_against_a_control_by_hand():
 def test_candidates_that_agree_by_chance_get_no_narrow_interval():
     steady = against_control({"none": [0.1, 0.5, 0.9], "a": [0.5, 0.51, 0.49]}, "none")
     assert steady.high["a"] - steady.low["a"] > 0.5
-
-
-def test_cells_whose_best_rate_is_the_highest_are_counted():
-    rows = pd.DataFrame(
-        [
-            ("d", "plain", "flip", 0.1, 0),
-            ("d", "plain", "flip", 0.2, 1),
-            ("d", "plain", "strong", 0.1, 1),
-            ("d", "plain", "strong", 0.2, 0),
-            ("e", "plain", "strong", 0.1, 1),
-        ],
-        columns=["data_hash", "block", "augmentation", "learning_rate", "tuned"],
-    )
-    assert at_the_edge(rows) == (2, 3)

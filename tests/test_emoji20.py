@@ -1,6 +1,5 @@
 """The builder, on icons drawn here: same bytes twice, a correct truth, no leak between the parts."""
 
-import io
 import json
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from PIL import Image
 from evaluate import ImageDecodeError, decode_image, natural_key
 from illus.__main__ import main
 from illus.emoji20 import contaminate, photographs, render
-from illus.emoji20.build import build, connect_groups, make_plan, tree_hash
+from illus.emoji20.build import build, make_plan, tree_hash
 from illus.emoji20.sources import FAMILIES, HERE, class_table, concept, load_icons, match_label, slug
 from illus.emoji20.truth import contamination_by_class
 
@@ -199,12 +198,6 @@ def test_a_sheet_of_a_missing_folder_is_an_error_in_one_line(tmp_path, capsys):
     assert line.startswith("illus emoji20: error:")
 
 
-def test_connect_groups_joins_through_names_and_drawings():
-    names = pd.Series(["b", "b", "a", "c", "d"])
-    drawings = pd.Series(["1", "2", "2", "3", "4"])
-    assert connect_groups(names, drawings) == ["a", "a", "a", "c", "d"]
-
-
 IMAGE = np.zeros((60, 100, 3), np.uint8) + 255
 IMAGE[15:45, 30:70] = (200, 40, 40)
 
@@ -249,27 +242,15 @@ def test_parts_of_a_picture_are_textured_and_no_two_show_the_same(size, count):
         photographs.draw_boxes(Image.fromarray(picture), 500, np.random.default_rng(1))
 
 
-def test_every_picture_of_a_python_package_is_installed():
+def test_every_picture_of_a_python_package_is_installed_and_every_other_package_pinned():
     pictures = photographs.load_pictures(Path("nowhere"))
+    pinned = set(json.loads((HERE / "package.json").read_text("utf-8"))["dependencies"])
+    names = set(pictures.source.str.split("/").str[0])
+    assert names - pinned == {"skimage.data", "sklearn.datasets", "matplotlib"}
     assert pictures.source.is_unique
     python = pictures[pictures.source.str.match("skimage|sklearn|matplotlib")]
     assert len(python) == 20
     assert all(min(photographs.load(file).size) > 100 for file in python.file)
-
-
-def test_every_package_of_a_picture_is_pinned():
-    names = set(photographs.load_pictures(Path("nowhere")).source.str.split("/").str[0])
-    pinned = set(json.loads((HERE / "package.json").read_text("utf-8"))["dependencies"])
-    assert names - pinned == {"skimage.data", "sklearn.datasets", "matplotlib"}
-
-
-@pytest.mark.parametrize("container", render.CONTAINERS)
-def test_containers_have_their_format_and_mode(container):
-    image = Image.fromarray(np.dstack([IMAGE, np.full((60, 100), 128, np.uint8)]))
-    image = image if container == "png-rgba" else image.convert("RGB")
-    opened = Image.open(io.BytesIO(render.encode(image, container)))
-    modes = {"png-rgba": "RGBA", "png-palette": "P", "png-gray": "L"}
-    assert (opened.format.lower(), opened.mode) == (container.split("-")[0], modes.get(container, "RGB"))
 
 
 def test_names_of_icons_are_matched_to_labels_and_concepts():

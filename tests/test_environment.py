@@ -46,14 +46,3 @@ def test_the_console_script_is_the_command_line(capsys):
     with pytest.raises(SystemExit, match="0"):
         getattr(importlib.import_module(module), function)(["--help"])
     assert "leaks" in capsys.readouterr().out
-
-
-def test_the_image_installs_the_lock_and_runs_without_rights():
-    steps = (ROOT / "Dockerfile").read_text("utf-8")
-    version = re.search(r"^FROM python:(3\.\d+)-slim$", steps, re.MULTILINE)[1]
-    assert version in {"3.11", "3.12", "3.13"}
-    assert "--require-hashes -r requirements.lock" in steps
-    assert re.findall(r"^USER (\S+)$", steps, re.MULTILINE) == ["illus"]
-    copied = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
-    assert copied[0] == "*"
-    assert all((ROOT / name[1:]).exists() for name in copied if name.startswith("!"))

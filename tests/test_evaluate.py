@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import COLOURS, draw, save_colour_network, write_class_folders
+from conftest import COLOURS, draw, save_colour_network, write_class_folders, write_files
 from sklearn.metrics import f1_score
 
 import evaluate
@@ -152,16 +152,20 @@ def test_an_unwritable_output_is_one_line_after_the_scores(run, class_folder_tre
     assert "macro F1  1.0000" in out
 
 
-def test_an_output_is_the_old_file_or_the_whole_new_one(tmp_path):
-    path = tmp_path / "s.json"
-    path.write_bytes(b"old")
-    with pytest.raises(OSError, match="No space"), evaluate.atomic_write(path) as partial:
-        partial.write_bytes(b"wh")
-        raise OSError(28, "No space left on device")
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"s.json": b"old"}
+@pytest.mark.parametrize("old", [{}, {"s.json": b"old"}])
+def test_an_output_is_the_old_file_or_the_whole_new_one(tmp_path, old):
+    path = write_files(tmp_path, old) / "s.json"
+    for written, error in ((True, OSError), (True, KeyboardInterrupt), (False, OSError), (False, None)):
+        with pytest.raises(error or FileNotFoundError), evaluate.atomic_write(path) as partial:
+            if written:
+                partial.write_bytes(b"wh")
+            if error:
+                raise error
+        assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == old
     with evaluate.atomic_write(path) as partial:
         partial.write_bytes(b"whole")
-        assert path.read_bytes() == b"old"
+        assert path.exists() == bool(old), "until the block ends"
+        assert (partial.parent, partial.suffix) == (tmp_path, ".json")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"s.json": b"whole"}
 
 
@@ -283,46 +287,6 @@ def test_files_are_read_ahead_in_order_and_only_as_far_as_the_window(monkeypatch
         assert list(answers) == [number**2 for number in range(1, 20)]
     with evaluate.read_ahead([], 16, "pad") as answers:
         assert list(answers) == []
-
-
-def test_an_interrupt_waits_for_no_thread_and_begins_nothing_new(monkeypatch):
-    begun, release, ended = threading.Semaphore(0), threading.Event(), []
-
-    def wait(number, *_):
-        begun.release()
-        release.wait(60)
-        ended.append(number)
-
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(evaluate, "read_fitted", wait)
-    before = set(threading.enumerate())
-    with pytest.raises(KeyboardInterrupt), evaluate.read_ahead(range(9), 16, "pad"):
-        assert begun.acquire(timeout=60)
-        assert begun.acquire(timeout=60)
-        raise KeyboardInterrupt
-    assert ended == []
-    release.set()
-    for thread in set(threading.enumerate()) - before:
-        thread.join(60)
-    assert sorted(ended) == [0, 1]
-
-
-def test_images_are_decoded_while_the_model_is_built(class_folder_tree, colour_weights, monkeypatch):
-    build_model, read_fitted, decoded = evaluate.build_model, evaluate.read_fitted, threading.Semaphore(0)
-
-    def read(*arguments):
-        image = read_fitted(*arguments)
-        decoded.release()
-        return image
-
-    def build(*arguments):
-        for _ in range(18):
-            assert decoded.acquire(timeout=60), "no image is decoded before there is a model"
-        return build_model(*arguments)
-
-    monkeypatch.setattr(evaluate, "read_fitted", read)
-    monkeypatch.setattr(evaluate, "build_model", build)
-    assert evaluate.evaluate(class_folder_tree, colour_weights)[0]["macro_f1"] == 1
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,8 @@
 import subprocess
 import sys
 
-import numpy as np
 import pandas as pd
 import pytest
-from conftest import draw, encoded
-from fuzz_evaluate import damage, valid_weights, with_checksums
-
-import evaluate
 
 
 def fuzz(*arguments):
@@ -33,23 +28,3 @@ def test_a_case_that_takes_too_long_ends_the_fuzzing_with_a_stack():
     done = fuzz("--images", 100_000, "--weights", 0, "--seconds", 1e-3)
     assert done.returncode != 0
     assert "most recent call first" in done.stderr
-
-
-def test_valid_weights_are_the_same_bytes_whatever_ran_before(tmp_path):
-    first = list(valid_weights(tmp_path))
-    assert list(valid_weights(tmp_path)) == first
-
-
-def test_damage_is_damage_and_repeats():
-    data = encoded(draw("red"))
-    copies = [damage(data, np.random.default_rng(seed)) for seed in range(50)]
-    assert copies == [damage(data, np.random.default_rng(seed)) for seed in range(50)]
-    assert sum(copy != data for copy in copies) >= 45
-    assert {len(damage(data, np.random.default_rng(seed), 4)) <= len(data) for seed in range(50)} == {True}
-
-
-def test_checksums_are_mended():
-    data = encoded(draw("red"))
-    assert with_checksums(data) == data
-    wrong = data[:29] + bytes(4) + data[33:]
-    assert isinstance(evaluate.decode_image(with_checksums(wrong)), np.ndarray)

@@ -12,15 +12,12 @@ from illus.copies.leaks import (
     COLUMNS,
     LeakSettings,
     compared_pairs,
-    cross_pairs,
     describe_folder,
-    detail,
     find_leaks,
     format_leaks,
     format_scores_without,
     scores_without,
 )
-from illus.files.descriptors import describe_images
 
 TRAINING = {
     "A/plant.png": plant(),
@@ -127,23 +124,6 @@ def test_a_folder_without_readable_images_has_no_leaks(tmp_path, empty):
     leaks = find_leaks(tmp_path / "training", tmp_path / "test")
     assert leaks.empty
     assert leaks.columns.tolist() == COLUMNS
-
-
-def test_pairs_are_only_proposed_between_the_folders(tmp_path):
-    paths = [
-        write_files(tmp_path, {f"{i}.png": image}) / f"{i}.png"
-        for i, image in enumerate([plant(), fish(), plant(), fish(), house()])
-    ]
-    descriptors = describe_images(paths)
-    pairs = {tuple(pair) for pair in cross_pairs(descriptors[:2], descriptors[2:]).tolist()}
-    assert {(0, 0), (1, 1)} <= pairs <= {(i, j) for i in range(2) for j in range(3)}
-
-
-def test_detail_grows_with_what_there_is_to_see():
-    images = [Image.new("RGB", (96, 96), "white"), disc((0, 110, 190)).resize((96, 96)), house(side=96)]
-    details = [detail(np.asarray(image)) for image in images]
-    assert details[0] == 0
-    assert details[1] < LeakSettings().plain < details[2]
 
 
 # --- Scores without leaks -------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from illus.__main__ import main
 from illus.copies.duplicates import find_duplicates, stored_duplicates
 from illus.dataset.split import split
 from illus.files.catalog import scan
-from illus.files.overrides import COLUMNS, decided, read_overrides, reasons, relabel
+from illus.files.overrides import COLUMNS, read_overrides, relabel
 from illus.parallel import write_table
 from illus.photos import finder as photos
 
@@ -243,19 +243,9 @@ def test_of_copies_those_are_kept_that_a_person_decided_on(drawn, decisions, kep
     assert found.index[found.keep].tolist() == kept
 
 
-def test_reasons_say_what_was_decided(drawn, capsys):
-    kept = find(drawn, KEEP_JPG).reason
-    assert kept["A/clock.jpg"] == f"kept by decision of {DAY}"
-    assert kept["A/clock.bmp"] == f"copy of A/clock.jpg, which is kept by decision of {DAY}"
-    assert capsys.readouterr().out == "duplicates: decisions of overrides.csv applied: 1 (1 keep)\n"
-    dropped = find(drawn, DROP_BMP).reason
-    assert dropped["A/clock.bmp"] == f"dropped by decision of {DAY}"
-    assert dropped["A/clock.png"] == "best of 2 copies"
-    assert dropped["A/clock.jpg"] == "lossy, unlike A/clock.png"
-    assert find(drawn, DROP_BMP, DROP_PNG).reason["A/clock.jpg"] == "its copies were dropped"
-    assert find(drawn, BMP_IS_B).reason["A/clock.png"] == "copy of A/clock.bmp, whose class a person decided"
-    variant = find(drawn, ("B/brown face.png", "drop", ""))
-    assert variant.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
+def test_a_variant_that_is_dropped_leaves_the_other(drawn):
+    found = find(drawn, ("B/brown face.png", "drop", ""))
+    assert found.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
 
 
 @pytest.mark.parametrize(("decision", "kept"), [(None, ["B/1.png"]), ("keep", ["B/1.png"]), ("drop", [])])
@@ -333,15 +323,6 @@ def test_a_label_that_is_no_class_is_an_error_only_for_a_file_that_is_there(draw
     with pytest.raises(ValueError, match=r"label 'L2_99' of \w+ is not a class here; the classes are A, B"):
         relabel(catalog, table(("A/fish.png", "label", "L2_99")))
     pd.testing.assert_frame_equal(relabel(catalog, table((A, "label", "L2_99"))), catalog)
-
-
-def test_decisions_are_told_for_each_file(drawn):
-    catalog = drawn[1].set_index("path", drop=False)
-    overrides = table(("A/fish.png", "keep", ""), ("A/fish.png", "label", "B")).assign(date=["", DAY])
-    assert decided(catalog, overrides)["A/fish.png"] == "keep"
-    told = reasons(catalog, overrides)
-    assert told["A/fish.png"] == f"kept by decision; labelled B by decision of {DAY}"
-    assert (told.drop("A/fish.png") == "").all()
 
 
 # --- The pipeline ---------------------------------------------------------------------------------

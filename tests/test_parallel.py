@@ -50,38 +50,6 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("existed", [False, True])
-def test_a_file_is_replaced_when_the_block_ends(tmp_path, existed):
-    path = tmp_path / "table.csv"
-    if existed:
-        path.write_text("old")
-    with atomic_write(path) as partial:
-        partial.write_text("new")
-        assert path.exists() == existed
-        assert not existed or path.read_text() == "old"
-        assert (partial.parent, partial.suffix) == (tmp_path, ".csv")
-    assert path.read_text() == "new"
-    assert names_in(tmp_path) == ["table.csv"]
-
-
-@pytest.mark.parametrize("existed", [False, True])
-@pytest.mark.parametrize(
-    ("written", "error"), [(True, ValueError), (True, KeyboardInterrupt), (False, ValueError), (False, None)]
-)
-def test_the_old_file_stays_and_nothing_partial_when_the_block_fails(tmp_path, existed, written, error):
-    """Also if it fails before it writes, and if it writes nothing at all."""
-    path = tmp_path / "table.csv"
-    if existed:
-        path.write_text("old")
-    with pytest.raises(error or FileNotFoundError), atomic_write(path) as partial:
-        if written:
-            partial.write_text("half")
-        if error:
-            raise error
-    assert names_in(tmp_path) == (["table.csv"] if existed else [])
-    assert not existed or path.read_text() == "old"
-
-
 def test_two_processes_that_write_one_file_do_not_disturb_each_other(tmp_path):
     path = tmp_path / "array.npy"
     code = (

@@ -9,7 +9,7 @@ from conftest import COLOURS, write_class_folders
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks import photo_harm, tables
+from benchmarks import photo_harm
 from benchmarks.photo_harm import DRAWING, HELD_OUT, Run, measure, with_dose, with_photos, without_photos
 from illus.report.harm import change_by_class, class_changes, dose_curve, f1_by_dose
 
@@ -150,23 +150,3 @@ def test_the_dose_curve_begins_without_photographs_with_the_same_seeds():
     own, others = axes.lines[1], axes.lines[3]
     np.testing.assert_allclose(own.get_xydata(), [[0, 0.6], [75, 0.3]])
     np.testing.assert_allclose(others.get_xydata(), [[0, 0.5], [75, 0.6]])
-
-
-def test_the_tables_compare_both_conditions_over_all_seeds(monkeypatch):
-    runs = pd.DataFrame({"condition": ["without", "without", "with", "with"], "seed": [0, 1, 0, 1],
-                         "macro_f1": [0.55, 0.65, 0.5, 0.6], "micro_f1": [0.7, 0.8, 0.6, 0.8]})  # fmt: skip
-    answers = pd.DataFrame({"condition": ["without", "with", "with"], "answer": ["a2", "a10", "a2"],
-                            "images": [8, 6, 2], "right": [0, 3, 0]})  # fmt: skip
-    runs["epochs"] = answers["epochs"] = 10
-    answers = answers.assign(shown=HELD_OUT, seed=0)
-    read = {"photo_harm": runs, "photo_harm_answers": answers,
-            "photo_harm_classes": CLASSES.assign(f1_with_photos=CLASSES.f1 / 2)}  # fmt: skip
-    monkeypatch.setattr(tables, "read", read.get)
-    harm = tables.photo_harm().set_index("score")
-    assert harm.loc["macro F1", ["without", "with photographs"]].tolist() == pytest.approx([0.6, 0.55])
-    assert harm.change["macro F1"].startswith("-0.050 [-")
-    assert harm.loc["mean F1, classes with photographs", "with photographs"] == pytest.approx(0.45)
-    (row,) = tables.photo_answers().itertuples(index=False)
-    assert list(row) == [HELD_OUT, "0.0%", "75.0%", "0.0%", "37.5%"]
-    doses = tables.photo_doses()
-    assert doses["F1 of the class"].tolist() == ["0.600 (0.600–0.600)", "0.300 (0.300–0.300)"]

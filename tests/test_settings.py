@@ -1,6 +1,5 @@
 """Settings that are checked, ids of runs, and the hash of the code that decides their results."""
 
-import ast
 import re
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from illus.hashing import structure
 from illus.learn import settings
 from illus.learn.augmentation import AUGMENTATIONS
 from illus.learn.optimizers import OPTIMIZERS
@@ -71,17 +69,6 @@ def test_settings_with_swapped_values_are_another_run():
     assert run_id(replace(Config(), epochs=5, width=7), "") != run_id(
         replace(Config(), epochs=7, width=5), ""
     )
-
-
-def test_comments_docstrings_and_line_breaks_do_not_change_the_code():
-    plain = ast.parse("def f(x):\n    return x + 1\n\n\nclass A:\n    pass\n")
-    documented = ast.parse(
-        '"""A module."""\n# why\ndef f(x):\n    """It says."""\n    return (x +\n        1)\n'
-        'class A:\n    """B."""\n'
-    )
-    other = ast.parse("def f(x):\n    return x + 2\n\n\nclass A:\n    pass\n")
-    assert structure(plain) == structure(documented)
-    assert structure(plain) != structure(other)
 
 
 def test_the_code_hash_follows_the_modules_that_decide(tmp_path, monkeypatch):

@@ -32,13 +32,6 @@ def test_copies_and_photographs_are_among_the_images(tables):
     assert story.choose(**tables) == (paths, sets)
 
 
-def test_a_folder_without_copies_and_photographs(tables):
-    none = tables["duplicates"].iloc[:0]
-    paths, sets = story.choose(tables["catalog"], none, tables["photos"].assign(is_photo=False))
-    assert not sets
-    assert len(paths) == story.SIDE**2
-
-
 def draw(tables, folder, tmp_path, language):
     """The picture, from tables in files, of classes with one F1."""
     catalog = tables["catalog"]
@@ -46,17 +39,6 @@ def draw(tables, folder, tmp_path, language):
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     scores = {"macro_f1": 0.5, "per_class": {name: {"f1": 0.5} for name in catalog.class_name.unique()}}
     return story.draw(folder, tmp_path, {"scores": {"test": scores}, "training": {}}, language)
-
-
-def test_classes_may_be_called_by_numbers(tmp_path):
-    folder = write_class_folders(tmp_path / "images", {"1": "red", "02": "blue"}, n=2)
-    catalog = scan(folder)
-    duplicates = pd.DataFrame(columns=["path", "copy_of", "conflict"])
-    photos = pd.DataFrame({"path": catalog.path, "is_photo": False})
-    tables = {"catalog": catalog, "duplicates": duplicates, "photos": photos}
-    figure = draw(tables, folder, tmp_path, "en")
-    widths = [patch.get_width() for axes in figure.axes for patch in axes.patches]
-    assert widths.count(2) == 4, "two images of each class, collected and shown"
 
 
 @pytest.mark.parametrize("language", story.WORDS)

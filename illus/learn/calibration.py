@@ -1,6 +1,6 @@
 """How far predicted probabilities can be trusted: negative log-likelihood and calibration error.
 
-In: probabilities and true classes. Out: two numbers, and the curve of a reliability diagram.
+In: probabilities and true classes. Out: a number each.
 """
 
 import numpy as np
@@ -18,26 +18,15 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
     return float(-np.log(np.maximum(right, SMALLEST), dtype=np.float64).mean())
 
 
-def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int) -> tuple[pd.DataFrame, float]:
-    """How often predictions of a given probability are right, in bins of equally many images.
+def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int) -> float:
+    """Expected calibration error (Guo et al. 2017, arXiv:1706.04599), in bins of equally many images.
 
-    Parameters
-    ----------
-    probability, right : numpy.ndarray
-        Shape (n,): float, of the predicted class, and bool, whether it is the true one.
-    bins : int
-
-    Returns
-    -------
-    curve : pandas.DataFrame
-        One row per bin: means of ``probability`` and ``accuracy``, and the number of ``images``.
-    error : float
-        Expected calibration error (Guo et al. 2017, arXiv:1706.04599): the mean absolute difference of
-        the two.
+    The mean absolute difference of a bin's mean ``probability``, float, shape (n,), of the predicted classes,
+    and the share of them that is ``right``, bool, shape (n,).
     """
     order = np.argsort(probability, kind="stable")
     place = np.arange(len(order)) * bins // len(order)
     pairs = {"probability": np.asarray(probability)[order], "accuracy": np.asarray(right, float)[order]}
     by_bin = pd.DataFrame(pairs).groupby(place)
-    curve = by_bin.mean().assign(images=by_bin.size())
-    return curve, float(np.average(abs(curve.probability - curve.accuracy), weights=curve.images))
+    mean = by_bin.mean()
+    return float(np.average(abs(mean.probability - mean.accuracy), weights=by_bin.size()))

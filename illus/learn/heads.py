@@ -72,4 +72,4 @@ def with_temperature(model: Model, temperature: float) -> Model:
 
 def _error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     right = probabilities.argmax(1) == labels
-    return calibration_error(probabilities.max(1), right, CALIBRATION_BINS)[1]
+    return calibration_error(probabilities.max(1), right, CALIBRATION_BINS)

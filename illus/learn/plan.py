@@ -120,7 +120,7 @@ UNEQUAL = tuple(
 
 # From the files as they were collected to what is trained on: equally many steps, the same validation images.
 CURES = tuple(
-    Trial("cures", name, replace(BASE, steps_per_epoch=150), name)
+    Trial("cures", name, replace(BASE, epochs=6, steps_per_epoch=150), name)
     for name in ("as collected", "without copies", "without photographs", "balanced")
 )
 

@@ -1,4 +1,4 @@
-"""Errors of a scored classifier, its calibration, the evidence for a class.
+"""Errors of a scored classifier, the evidence for a class.
 
 In: the rows that :func:`evaluate.evaluate` returns, or a model and images. Out: tables and arrays.
 """
@@ -15,7 +15,6 @@ from scipy.sparse import csr_array
 
 from illus.dataset.split import cluster_by_shape
 from illus.files.descriptors import describe_images
-from illus.learn.calibration import calibration_error
 
 
 def scored_rows(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
@@ -109,12 +108,6 @@ def most_confused(table: pd.DataFrame, max_pairs: int = 10) -> pd.DataFrame:
     pairs = wrong.groupby(pair).path.agg(images="size", paths=list).rename_axis("pair").reset_index()
     pairs.insert(2, "share", pairs.images / max(1, len(wrong)))
     return pairs.sort_values("images", ascending=False, kind="stable").head(max_pairs).reset_index(drop=True)
-
-
-def calibration(table: pd.DataFrame, bins: int = 10) -> tuple[pd.DataFrame, float]:
-    """Curve and error of a table of predictions, see :func:`illus.learn.calibration.calibration_error`."""
-    right = (table.class_name == table.predicted).to_numpy()
-    return calibration_error(table.probability.to_numpy(), right, bins)
 
 
 def class_activation(

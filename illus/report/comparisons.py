@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from evaluate import Row, draw_confusion_matrix, natural_key
@@ -75,51 +74,6 @@ def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
     axes.set_yticks(rows, changes.index)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", color=GRAY, alpha=0.3)
-
-
-def learning_rates(axes: Axes, search: pd.DataFrame) -> None:
-    """Scores over the learning rate, a line for each block and augmentation.
-
-    ``search`` has one row per run: ``block``, ``augmentation``, ``budget`` (the same for all),
-    ``learning_rate``, ``val_macro_f1``.
-    """
-    search = search.sort_values("learning_rate", kind="stable")
-    for names, rows in search.groupby(["block", "augmentation"]):
-        axes.plot(rows.learning_rate, rows.val_macro_f1, ".-", label=", ".join(names))
-    axes.set(
-        xscale="log",
-        xlabel="learning rate, thousandths",
-        ylabel=f"macro F1 after {search.budget.iloc[0]} epochs",
-    )
-    axes.minorticks_off()
-    rates = search.learning_rate.unique()
-    axes.set_xticks(rates, [f"{1000 * rate:.2g}" for rate in rates])
-    axes.legend(frameon=False, fontsize=8, bbox_to_anchor=(1, 1))
-
-
-def class_seeds(
-    axes: Axes,
-    class_f1: Mapping[str, Sequence[np.ndarray]],
-    labels: Sequence[str],
-    title: str = "each point is a seed",
-) -> None:
-    """F1 of each class as a point for each run, in colours by candidate, a line from lowest to highest.
-
-    ``class_f1`` are the F1 of the classes in each of a candidate's runs, ``labels`` the names of the classes.
-    """
-    colours = sns.color_palette(PALETTE)[: len(class_f1)]
-    for place, (runs, colour) in enumerate(zip(class_f1.values(), colours, strict=True)):
-        x = np.arange(len(labels)) + 0.2 * (place - (len(class_f1) - 1) / 2)
-        axes.vlines(x, np.min(runs, axis=0), np.max(runs, axis=0), color=colour, linewidth=1)
-        for run in runs:
-            axes.plot(x, run, "o", color=colour, markersize=4)
-    handles = [Line2D([], [], marker="o", color=colour) for colour in colours]
-    axes.legend(handles, list(class_f1), title=title, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
-    axes.set_xticks(
-        range(len(labels)), list(map(literal, labels)), rotation=45, ha="right", rotation_mode="anchor"
-    )
-    axes.set(ylabel="F1 on validation", ylim=(0, 1.02))
-    axes.grid(axis="y", color=GRAY, alpha=0.3)
 
 
 def pair_distances(axes: Axes, distances: np.ndarray, kinds: Mapping[str, np.ndarray], near: float) -> None:

@@ -1,6 +1,6 @@
-"""What differences between runs mean: against a control, at the edge of a search.
+"""What differences between runs mean against a control.
 
-In: scores of runs. Out: changes with their intervals, and counts.
+In: scores of runs. Out: changes with their intervals.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,3 @@ def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.
     interval = test.confidence_interval(0.95)
     change = [np.mean(samples[name]) - np.mean(samples[control]) for name in others]
     return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
-
-
-def at_the_edge(rows: pd.DataFrame) -> tuple[int, int]:
-    """In how many cells of a table the best learning rate is the highest that was tried, and of how many."""
-    cell = ["data_hash", "block", "augmentation"]
-    best = rows[rows.tuned == 1].groupby(cell).learning_rate.first()
-    return int((best == rows.groupby(cell).learning_rate.max()).sum()), len(best)

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from evaluate import natural_key
@@ -122,33 +120,6 @@ def score_histogram(
     axes.legend(frameon=False, fontsize=8)
 
 
-def bars_of_seeds(axes: Axes, table: pd.DataFrame, value: str, group: str, kind: str) -> None:
-    """Means over seeds as grouped bars, each seed as a dot.
-
-    ``table`` has one row per group, kind and seed; ``value``, ``group`` and ``kind`` are its columns: what is
-    shown, what lies along the axis, what has a colour.
-    """
-    settings = {"data": table, "x": group, "y": value, "hue": kind, "ax": axes}
-    sns.barplot(**settings, errorbar=None, palette=PALETTE, alpha=0.8)
-    sns.stripplot(**settings, dodge=True, jitter=False, size=2.5, palette="dark:black", legend=False)
-    axes.set(xlabel="", ylabel=value)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), title="")
-
-
-def sweep_lines(axes: Axes, table: pd.DataFrame, setting: str, chosen: float) -> None:
-    """F1 of each set against the values of one setting, with a line at the chosen value.
-
-    ``table`` has ``setting``, ``value``, ``set``, ``f1``; sets without F1 are left out.
-    """
-    rows = table[(table.setting == setting) & table.f1.notna()]
-    for (name, line), colour in zip(
-        rows.groupby("set", sort=False), sns.color_palette(PALETTE), strict=False
-    ):
-        axes.plot(line.value, line.f1, ".-", label=name, color=colour)
-    axes.axvline(chosen, color=RED, linestyle="--", linewidth=1)
-    axes.set(xlabel=setting, ylabel="F1", ylim=(-0.02, 1.02))
-
-
 def roc_curves(
     axes: Axes,
     truth: np.ndarray,
@@ -176,13 +147,6 @@ def roc_curves(
     )
 
 
-def label_log_axis(axis: Axis) -> None:
-    """Label a logarithmic axis at 1, 2 and 5 times powers of ten, so that labels do not overlap."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter("")
-
-
 def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.DataFrame]]) -> None:
     """Loss (left) and macro F1 (right) by epoch: dashed for augmented training images, solid for validation.
 
@@ -201,17 +165,6 @@ def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.Da
     left.set(xlabel="epoch", ylabel="loss")
     right.set(xlabel="epoch", ylabel="macro F1")
     right.legend(frameon=False, fontsize=8)
-
-
-def curves_by_time(axes: Axes, curves: pd.DataFrame) -> None:
-    """Macro F1 on validation by minutes of training, one line per method.
-
-    ``curves`` has one row per epoch: ``method``, ``seconds`` since the start of training, ``macro_f1``.
-    """
-    for method, rows in curves.groupby("method", sort=False):
-        axes.plot(rows.seconds / 60, rows.macro_f1, ".-", label=method)
-    axes.set(xlabel="minutes of training", ylabel="macro F1 on validation", xlim=(0, None), ylim=(0, None))
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
 def architecture(axes: Axes, shapes: Sequence[tuple[str, int, int]]) -> None:
@@ -248,16 +201,3 @@ def class_f1_bars(
     axes.set_yticks(names, [f"{literal((labels or {}).get(n, n))} ({counts[n]:,})" for n in names])
     axes.set(xlabel="F1 and its 95 % interval", xlim=(0, 1))
     axes.margins(y=0.01)
-
-
-def reliability(axes: Axes, curve: pd.DataFrame, error: float, name: str) -> None:
-    """A reliability diagram, see :func:`illus.report.analysis.calibration`; the diagonal is perfect."""
-    axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.8)
-    axes.plot(curve.probability, curve.accuracy, "o-", label=f"{name} (mean difference {error:.3f})")
-    axes.set(
-        xlabel="probability of the predicted class",
-        ylabel="share that is right",
-        xlim=(0, 1.01),
-        ylim=(0, 1.01),
-    )
-    axes.legend(frameon=False, fontsize=8)

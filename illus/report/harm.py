@@ -91,18 +91,12 @@ def f1_by_dose(classes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"class_name": name, "f1": f1, "f1_of_others": others}).reset_index()
 
 
-def dose_curve(axes: Axes, doses: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
+def dose_curve(axes: Axes, doses: pd.DataFrame) -> None:
     """F1 over the share of photographs in one class: a dot for each seed, a line through the means.
 
-    Parameters
-    ----------
-    doses : pandas.DataFrame
-        From :func:`f1_by_dose`.
-    labels : mapping of str to str, optional
-        Class names to what is shown for them.
+    ``doses`` are from :func:`f1_by_dose`.
     """
-    name = doses.class_name.iloc[0]
-    shown = literal((labels or {}).get(name, name))
+    shown = literal(doses.class_name.iloc[0])
     kinds = (("f1", shown, RED), ("f1_of_others", "mean of the others, without photographs", BLUE))
     for value, kind, colour in kinds:
         axes.plot(100 * doses.share, doses[value], "o", color=colour, alpha=0.6, markersize=5)

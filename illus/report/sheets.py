@@ -1,4 +1,4 @@
-"""Sheets of images: galleries, pairs, reconstructions; each a function that takes its axes.
+"""Sheets of images: galleries, pairs, thumbnails, evidence; each a function that takes its axes.
 
 In: paths of images, relative to ``folder``, or arrays. Out: drawings on matplotlib ``axes``. ``labels`` maps
 class names to what is shown for them.
@@ -73,25 +73,6 @@ def show_sheet(axes: Axes, sheet: np.ndarray, labels: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def series_sheet(axes: Axes, rows: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Rows of images, each row of several series, with a name above the first image of a series.
-
-    Label of a row to its series, name of a series to uint8 images, shape (k, side, side, 3), all of one size.
-    """
-    head, gap, strips = 18, 10, []
-    for number, series in enumerate(rows.values()):
-        strip, left = [], 0
-        for name, images in series.items():
-            side = images.shape[1]
-            strip += [*images, np.full((side, gap, 3), 255, np.uint8)]
-            axes.text(left, number * (side + head) + head - 5, literal(name), fontsize=8)
-            left += len(images) * side + gap
-        strips.append(np.pad(np.hstack(strip), ((head, 0), (0, 0), (0, 0)), constant_values=255))
-    width = max(strip.shape[1] for strip in strips)
-    wide = [np.pad(s, ((0, 0), (0, width - s.shape[1]), (0, 0)), constant_values=255) for s in strips]
-    show_sheet(axes, np.vstack(wide), list(rows))
-
-
 def pairs_sheet(
     axes: Axes,
     pairs: Sequence[Sequence[str]],
@@ -132,36 +113,6 @@ def unlike(features: np.ndarray, count: int) -> np.ndarray:
     return np.array(chosen, int)
 
 
-def mean_images(
-    axes: Axes,
-    images: np.ndarray,
-    class_names: pd.Series,
-    labels: Mapping[str, str] | None = None,
-    columns: int = 10,
-) -> None:
-    """The mean image of each class, in class order, with its name above; ``columns`` in a row.
-
-    ``images`` are uint8, shape (n, side, side, 3), ``class_names`` of str, shape (n,).
-    """
-    names, side = sorted(class_names.unique(), key=natural_key), images.shape[1]
-    captions = [(labels or {}).get(name, name).replace(" ", "\n", 1) for name in names]
-    head = 12 if any("\n" in caption for caption in captions) else 8
-    sheet = np.full((-(-len(names) // columns) * (side + head), columns * (side + 2), 3), 255, np.uint8)
-    for number, name in enumerate(names):
-        top, left = number // columns * (side + head) + head, number % columns * (side + 2)
-        sheet[top : top + side, left : left + side] = images[(class_names == name).to_numpy()].mean(0)
-        axes.text(left + side / 2, top - 1, literal(captions[number]), fontsize=8, ha="center")
-    show_sheet(axes, sheet, [])
-
-
-def sizes_sheet(
-    axes: Axes, paths: Sequence[str], folder: str | Path, sizes: Sequence[int], size: int = 96
-) -> None:
-    """Images at several input sizes, enlarged to ``size`` pixels; one row per input size."""
-    rows = [np.hstack([_enlarged(_read(folder, path, side), size) for path in paths]) for side in sizes]
-    show_sheet(axes, np.vstack(rows), [f"{side} px" for side in sizes])
-
-
 def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_NEAREST)
 
@@ -180,21 +131,6 @@ def thumbnail_scatter(axes: Axes, points: np.ndarray, thumbnails: np.ndarray, ce
         x, y = places[row][0] * 32, (cells - 1 - places[row][1]) * 32
         sheet[y : y + 30, x : x + 30] = cv2.resize(thumbnails[row], (30, 30), interpolation=cv2.INTER_AREA)
     show_sheet(axes, sheet, [])
-
-
-def reconstruction_sheet(
-    axes: Axes, originals: Sequence[np.ndarray], reconstructions: Sequence[np.ndarray], size: int = 96
-) -> None:
-    """Images, their reconstructions by an autoencoder, and three times the difference, in three rows.
-
-    Both are uint8, shape (height, width, 3), an image's like its reconstruction's; shown ``size`` px wide.
-    """
-    columns = []
-    for original, made in zip(originals, reconstructions, strict=True):
-        gray = np.abs(made.astype(np.float32) - original).mean(2)
-        wrong = cv2.cvtColor(cv2.convertScaleAbs(gray, alpha=3), cv2.COLOR_GRAY2RGB)
-        columns.append(np.vstack([fit_image(part, size, "pad") for part in (original, made, wrong)]))
-    show_sheet(axes, np.hstack(columns), ["image", "reconstruction", "3 x difference"])
 
 
 def activation_sheet(
