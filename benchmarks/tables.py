@@ -390,10 +390,19 @@ def values() -> dict[str, str]:
 
 
 def values_of_experiments() -> dict[str, str]:
-    """Macro F1 of one network of the recipe on concepts that it was not trained on, and on other drawings."""
+    """Scores of networks of the recipe: on concepts that they were not trained on, and of half of it."""
     trials = read("trials")
     new = trials[trials.question == "new concepts"].val_macro_f1.mean()
-    return {"new concepts": f"{new:.3f}"}
+    half = json.loads((work_folders.RESULTS / "half_recipe.json").read_text("utf-8"))
+    training, scores = half["training"], half["scores"]
+    return {
+        "new concepts": f"{new:.3f}",
+        "half minutes": f"{training['seconds'] / len(training['run_ids']) / 60:.0f}",
+        "half network": f"{training['val_steps']['network 1']:.3f}",
+        "half validation": f"{training['val_macro_f1']:.3f}",
+        "half test": f"{scores['test']['macro_f1']:.3f}",
+        "half unseen style": f"{scores['test_unseen_style']['macro_f1']:.3f}",
+    }
 
 
 def values_of_real_size() -> dict[str, str]:

@@ -188,7 +188,7 @@ def run(folder: Path) -> None:
     work = work_folders.work_dir(folder)
     dataset = prepare(folder, held_out=0.0 if work_folders.test_folders(folder) else HELD_OUT_SHARE)
     tests = folders_to_score(dataset, folder)
-    export((CHOSEN,), work / "model.h5", dataset, folder, tests)
+    export((CHOSEN,), work / "model.h5", dataset, folder, tests, ExportOptions(mirror=True))
 
 
 def run_weights(folder: Path) -> None:
