@@ -11,7 +11,8 @@ from illus.learn.settings import Config
 SEEDS = (0, 1, 2)  # of everything that is compared
 
 # fmt: off
-# 16 channels or multiples: a CPU computes with vectors of 16 numbers, and one with AMX with tiles of 32.
+# 16 channels or multiples: a CPU computes with vectors of 16 numbers, one with AMX with tiles of 32
+# (results/step.csv).
 MEMBER = Config(width=32, blocks=(1, 2, 2, 2), stem_stride=2, input_size=64, epochs=30,
                 optimizer="muon", learning_rate=4e-3)
 
