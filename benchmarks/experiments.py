@@ -1,8 +1,8 @@
 """The experiments of notebook 04 on emoji20. Writes results/grid.csv, trials.csv and cures_test.csv.
 
-    PROFILE=full python -m benchmarks.experiments [cures] [concepts] [grid] [rounds] [unequal] [draws] [preprocessing]
+    PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-All by default, in this order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped
+cures, concepts, grid, rounds, unequal, draws, preprocessing; all by default, in this order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped
 resumes, and what is finished is not trained again. ``cures_test.csv``: the first and the last stage of the
 cures on the test folders, which are scored once, for each seed.
 """
