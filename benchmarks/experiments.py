@@ -2,9 +2,10 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-cures, concepts, grid, rounds, unequal, draws, preprocessing; all by default, in this order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped
-resumes, and what is finished is not trained again. ``cures_test.csv``: the first and the last stage of the
-cures on the test folders, which are scored once, for each seed.
+cures, concepts, grid, rounds, unequal, draws, preprocessing; all by default, in this order; hours on two
+CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not
+trained again. ``cures_test.csv``: the first and the last stage of the cures on the test folders, which are
+scored once, for each seed.
 """
 
 import sys
