@@ -393,7 +393,7 @@ def values_of_experiments() -> dict[str, str]:
     """Scores of networks of the recipe: on concepts that they were not trained on, and of half of it."""
     trials = read("trials")
     new = trials[trials.question == "new concepts"].val_macro_f1.mean()
-    half = json.loads((work_folders.RESULTS / "half_recipe.json").read_text("utf-8"))
+    half = json.loads((work_folders.RESULTS / "cpu_pair.json").read_text("utf-8"))
     training, scores = half["training"], half["scores"]
     return {
         "new concepts": f"{new:.3f}",
