@@ -1,20 +1,23 @@
-"""The experiments of notebook 04 on emoji20. Writes results/grid.csv, trials.csv and cures_test.csv.
+"""The experiments of notebook 04 on emoji20. Writes grid.csv, trials.csv, cures_test.csv and averages.csv.
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-cures, concepts, grid, rounds, unequal, draws, preprocessing; all by default, in this order; hours on two
-CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not
-trained again. ``cures_test.csv``: the first and the last stage of the cures on the test folders, which are
-scored once, for each seed.
+cures, concepts, grid, averages, preprocessing, unequal, rounds, draws; all by default, in this order; hours
+on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not
+trained again. So two of these, each started with another name and held to one core, share the work: small
+networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage of the cures on the
+test folders, which are scored once, for each seed.
 """
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import f1_score
 
-from evaluate import evaluate
+from evaluate import evaluate, load_classifier
 from illus import pipeline, profiles, work_folders
 from illus.dataset.resample import resample
 from illus.dataset.split import split_by_cluster
@@ -22,8 +25,9 @@ from illus.dataset.stages import stages_of_cleaning
 from illus.emoji20.build import leave_out
 from illus.emoji20.truth import load_truth
 from illus.learn import plan, runs
+from illus.learn.batches import load_arrays
 from illus.learn.plan import Trial
-from illus.learn.settings import code_hash
+from illus.learn.settings import code_hash, data_hash
 from illus.parallel import write_table
 
 FOLDER = work_folders.EMOJI20 / "training"
@@ -96,6 +100,36 @@ def score_ends(found: pd.DataFrame) -> None:
     write_table(pd.DataFrame(rows).assign(code=code_hash()), place)
 
 
+def averages(dataset: pd.DataFrame, work: Path) -> None:
+    """Average networks of the grid that differ in one thing, and score them on validation."""
+    rows = runs.grid_table(plan.GRID, data_hash(dataset), work).query("tuned == 1 and budget == budget.max()")
+    held = (dataset.split == "validation").to_numpy()
+    config = plan.GRID.base
+    images = load_arrays(dataset, FOLDER, config.input_size, config.fit, work / "cache")[held]
+    labels = dataset.class_id.to_numpy()[held]
+
+    def macro_f1(probabilities: np.ndarray) -> float:
+        return float(f1_score(labels, probabilities.argmax(1), average="macro"))
+
+    predicted = {
+        identity: load_classifier(runs.record_path(work, identity).with_name("model.h5"))[0].predict(
+            images, verbose=0
+        )
+        for identity in rows.run_id
+    }
+    found = []
+    for varied in ("seed", "augmentation", "block"):
+        shared = [axis for axis in ("seed", "augmentation", "block") if axis != varied]
+        for _, members in rows.groupby(shared):
+            each = [predicted[identity] for identity in members.run_id]
+            singles = [macro_f1(probabilities) for probabilities in each]
+            scores = (np.mean(singles), max(singles), macro_f1(np.mean(each, 0)))
+            found.append([varied, " ".join(members.run_id), *scores])
+    columns = ["members differ in", "run_ids", "single", "best", "average"]
+    table = pd.DataFrame(found, columns=columns).round(5).assign(code=code_hash())
+    write_table(table, work_folders.RESULTS / "averages.csv")
+
+
 Makers = dict[str, tuple[Sequence[Trial], Callable[[pd.DataFrame], dict[str, pd.DataFrame]]]]
 TRIALS: Makers = {
     "cures": (plan.CURES, cures),
@@ -106,13 +140,18 @@ TRIALS: Makers = {
     "preprocessing": (plan.PREPROCESSING, lambda dataset: {}),
 }
 
+ORDER = ("cures", "concepts", "grid", "averages", "preprocessing", "unequal", "rounds", "draws")
+
 
 def main(wanted: Sequence[str]) -> None:
     work = work_folders.work_dir(FOLDER)
     dataset = pipeline.experiment_data(FOLDER)
-    for name in wanted or ("cures", "concepts", "grid", "rounds", "unequal", "draws", "preprocessing"):
+    for name in wanted or ORDER:
         if name == "grid":
             runs.run_grid(plan.GRID, dataset, FOLDER, work)
+            continue
+        if name == "averages":
+            averages(dataset, work)
             continue
         trials, make = TRIALS[name]
         found = runs.run_trials(trials, {"cleaned": dataset} | make(dataset), FOLDER, work)

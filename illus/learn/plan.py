@@ -98,18 +98,18 @@ PREPROCESSING = tuple(
 # What is changed in BASE, one thing at a time. The rate is right for BASE: see the grid for its optimum.
 ROUNDS = (
     Trial("base", "base", BASE),
-    Trial("balance", "classes as large as they are", BASE, "own sizes"),
-    Trial("balance", "all classes as large as the largest", BASE, "equal sizes"),
+    Trial("balance", "no balance", BASE, "own sizes"),
+    Trial("balance", "full balance", BASE, "equal sizes"),
     Trial(
         "mixing", "mixup or CutMix in half of the batches", replace(BASE, mixing="either", mixing_share=0.5)
     ),
-    Trial("dropout", "0.2 before the last layer", replace(BASE, dropout=0.2)),
-    Trial("label smoothing", "none", replace(BASE, label_smoothing=0.0)),
-    Trial("weight averaging", "none", replace(BASE, ema_momentum=0.0)),
-    Trial("depth", "two blocks in each stage after the first", replace(BASE, blocks=(1, 2, 2, 2))),
-    Trial("width", "twice as many channels", replace(BASE, width=32)),
+    Trial("dropout", "dropout 0.2", replace(BASE, dropout=0.2)),
+    Trial("label smoothing", "no label smoothing", replace(BASE, label_smoothing=0.0)),
+    Trial("weight averaging", "no weight averaging", replace(BASE, ema_momentum=0.0)),
+    Trial("depth", "two blocks in later stages", replace(BASE, blocks=(1, 2, 2, 2))),
+    Trial("width", "width 32", replace(BASE, width=32)),
     Trial("input size", "64 px", replace(BASE, input_size=64)),
-    Trial("distillation", "taught by two networks of the recipe", BASE, teachers=RECIPE[:2]),
+    Trial("distillation", "distilled from two networks", BASE, teachers=RECIPE[:2]),
 )
 
 # The largest class 34 times the smallest, as in the challenge, where balance matters more.
@@ -117,8 +117,8 @@ UNEQUAL = tuple(
     Trial("balance at 34 : 1", answer, BASE, data)
     for answer, data in (
         ("square root", "34:1"),
-        ("classes as large as they are", "34:1, own sizes"),
-        ("all classes as large as the largest", "34:1, equal sizes"),
+        ("no balance", "34:1, own sizes"),
+        ("full balance", "34:1, equal sizes"),
     )
 )
 
