@@ -112,7 +112,7 @@ def clean(options: argparse.Namespace) -> None:
     """A folder of what is kept."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
-    print(pipeline.write_cleaned_folder(folder, options.out, options.link))
+    print(pipeline.write_cleaned_folder(folder, options.out))
 
 
 def predict(options: argparse.Namespace) -> None:
@@ -310,9 +310,6 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
     to = add(clean, "copy what is kept to a new folder of class folders", "path/to/class/folders cleaned")
     to.add_argument("folder", type=path_of, metavar="FOLDER", help="class folders; they are not changed")
     to.add_argument("out", type=path_of, metavar="OUT", help="must not exist")
-    to.add_argument(
-        "--link", action="store_true", help="hard links instead of copies: editing one edits the original"
-    )
     _add_scheduler(to)
 
 

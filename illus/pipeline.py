@@ -157,7 +157,7 @@ def write_review_page(folder: Path) -> Path:
     )
 
 
-def write_cleaned_folder(folder: Path, out: Path, link: bool = False) -> str:
+def write_cleaned_folder(folder: Path, out: Path) -> str:
     """Copy what is kept to class folders in ``out``, see :func:`illus.dataset.cleaned.write_cleaned`."""
     check_out(folder, out)
     tables = clean(folder)
@@ -166,8 +166,8 @@ def write_cleaned_folder(folder: Path, out: Path, link: bool = False) -> str:
     told = reasons(catalog, tables.overrides, "drop")
     dropped = dict(zip(catalog.path[is_dropped], told[is_dropped], strict=True))
     kept, removed = keep_or_remove(catalog, tables.duplicates, tables.photos, dropped)
-    written = write_cleaned(folder, out, kept, removed, link)
-    return format_cleaned(written, removed, out, link)
+    written = write_cleaned(folder, out, kept, removed)
+    return format_cleaned(written, removed, out)
 
 
 def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path) -> None:

@@ -1,7 +1,7 @@
 """Catalog, duplicates and photos -> a new folder of class folders, with only what is kept.
 
-In: the tables of the stages. Out: copies of the kept files, or hard links to them, in class folders; and
-``removed.csv``, which says of each other file why it was left out. The data folder is only read.
+In: the tables of the stages. Out: copies of the kept files in class folders; and ``removed.csv``, which says
+of each other file why it was left out. The data folder is only read.
 """
 
 import os
@@ -107,7 +107,7 @@ def _ignores_case(folder: Path) -> bool:
 
 
 def write_cleaned(
-    folder: str | Path, out: str | Path, kept: pd.DataFrame, removed: pd.DataFrame, link: bool = False
+    folder: str | Path, out: str | Path, kept: pd.DataFrame, removed: pd.DataFrame
 ) -> pd.DataFrame:
     """Write class folders of the kept files, and ``removed.csv`` beside them; all of it or nothing.
 
@@ -124,9 +124,6 @@ def write_cleaned(
         hidden folder beside it, which is deleted if anything fails.
     kept, removed : pandas.DataFrame
         From :func:`keep_or_remove`.
-    link : bool, default False
-        Make hard links instead of copies: no space is used, but a file in ``out`` and its original are the
-        same file, and editing one in place edits both.
 
     Returns
     -------
@@ -136,7 +133,7 @@ def write_cleaned(
     Raises
     ------
     ValueError
-        See :func:`check_out`; nothing is kept; hard links cannot be made there.
+        See :func:`check_out`; nothing is kept.
     OSError
         A file cannot be read or written.
     """
@@ -151,7 +148,7 @@ def write_cleaned(
         building.mkdir()
         write_table(removed, building / REMOVED)
         for row, target in progress(free_places(kept, building), "clean", len(kept)):
-            _put(folder / kept.path[row], target, link)
+            shutil.copyfile(folder / kept.path[row], target)
             copies[row] = target.relative_to(building).as_posix()
         building.rename(out)
     return kept.assign(copy=copies)
@@ -209,22 +206,7 @@ def _numbered(inside: str) -> Iterator[PurePosixPath]:
         yield PurePosixPath(f"{first.stem}-{number}{first.suffix}", *path.parts[1:])
 
 
-def _put(source: Path, target: Path, link: bool) -> None:
-    if not link:
-        shutil.copyfile(source, target)
-        return
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ValueError(
-            f"hard links cannot be made ({error.strerror}): they need one file system for both folders that "
-            "has such links; without --link files are copied"
-        ) from None
-
-
-def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path, link: bool = False) -> str:
+def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path) -> str:
     """A few lines for a terminal on what :func:`write_cleaned` wrote, which returned ``written``."""
     classes = written.class_name.nunique()
     lines = [f"{len(written):,} files in {classes} class folders of {out}"]
@@ -236,8 +218,6 @@ def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path
     if skipped := (~written["copy"].str.lower().str.endswith(KERAS_ENDINGS)).sum():
         endings = " ".join(KERAS_ENDINGS)
         lines.append(f"image_dataset_from_directory of Keras reads {endings} only: not {skipped:,} of these")
-    if link:
-        lines.append("hard links: each file is one with its original, so editing it edits the original too")
     return "\n".join(on_one_line(line) for line in lines)
 
 
