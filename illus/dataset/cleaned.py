@@ -12,7 +12,6 @@ import threading
 import unicodedata
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -29,8 +28,8 @@ KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # of image_dataset_fr
 
 def keep_or_remove(
     catalog: pd.DataFrame,
-    duplicates: pd.DataFrame | None = None,
-    photos: pd.DataFrame | None = None,
+    duplicates: pd.DataFrame,
+    photos: pd.DataFrame,
     dropped: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the files of a catalog into what is kept and what is left out.
@@ -40,7 +39,7 @@ def keep_or_remove(
     catalog : pandas.DataFrame
         From :func:`illus.files.catalog.scan`. ``class_name`` is where a file shall go, which may be another
         class than that of its folder.
-    duplicates, photos : pandas.DataFrame, optional
+    duplicates, photos : pandas.DataFrame
         From :func:`illus.copies.duplicates.find_duplicates` and :func:`illus.photos.finder.find_photos`.
     dropped : mapping of str to str, optional
         Path to reason of files that are left out whatever the tables say.
@@ -51,26 +50,23 @@ def keep_or_remove(
         ``path`` and ``class_name``; ``path``, ``reason``, and ``counterpart``: the copy that is kept, empty
         if there is none. Both in the order of the catalog.
     """
-    reasons: dict[str, str] = {}
-    instead: dict[str, str] = {}
-    if duplicates is not None:
-        keep = duplicates.keep.astype(bool)
-        of_set = duplicates[keep & (duplicates.copy_of != "")].drop_duplicates("copy_of")
-        first_kept = dict(zip(of_set.copy_of, of_set.path, strict=True))
-        out = duplicates[~keep]
-        reasons = dict(zip(out.path, out.reason, strict=True))
-        instead = {p: first_kept.get(best, "") for p, best in zip(out.path, out.copy_of, strict=True)}
-    if photos is not None:
-        reasons |= dict.fromkeys(photos.path[photos.is_photo.astype(bool)], PHOTO)
+    keep = duplicates.keep.astype(bool)
+    of_set = duplicates[keep & (duplicates.copy_of != "")].drop_duplicates("copy_of")
+    first_kept = dict(zip(of_set.copy_of, of_set.path, strict=True))
+    out = duplicates[~keep]
+    reasons = dict(zip(out.path, out.reason, strict=True))
+    instead = {p: first_kept.get(best, "") for p, best in zip(out.path, out.copy_of, strict=True)}
+    reasons |= dict.fromkeys(photos.path[photos.is_photo.astype(bool)], PHOTO)
     broken = catalog[catalog.error != ""]
     reasons |= {p: UNREADABLE + error for p, error in zip(broken.path, broken.error, strict=True)}
     reasons |= dropped or {}
     kept = catalog.loc[~catalog.path.isin(list(reasons)), ["path", "class_name"]]
-    remaining = set(kept.path) | {""}
-    rows = []
-    for path in catalog.path[catalog.path.isin(list(reasons))]:
-        counterpart = instead.get(path, "")
-        rows.append((path, reasons[path], counterpart if counterpart in remaining else ""))
+    remaining = set(kept.path)
+    rows = [
+        (path, reasons[path], instead[path] if instead.get(path) in remaining else "")
+        for path in catalog.path
+        if path in reasons
+    ]
     return kept.reset_index(drop=True), pd.DataFrame(rows, columns=COLUMNS, dtype=object)
 
 
@@ -188,22 +184,13 @@ def free_places(files: pd.DataFrame, out: Path) -> Iterator[tuple[Hashable, Path
 
 
 def _free_place(class_folder: Path, inside: str) -> Path:
-    """The first of the possible paths of a file that is not taken on this file system."""
-    for path in _numbered(inside):
-        target = class_folder / path
-        nearest = next(parent for parent in target.parents if parent.exists())
-        if nearest.is_dir() and not target.exists():
-            return target
-    raise AssertionError("numbers have no end")
-
-
-def _numbered(inside: str) -> Iterator[PurePosixPath]:
-    """The path itself, then with numbers after its first part: ``a-2/1.png``, ``a-3/1.png``, ..."""
-    path = PurePosixPath(inside)
-    first = PurePosixPath(path.parts[0])
-    yield path
-    for number in count(2):
-        yield PurePosixPath(f"{first.stem}-{number}{first.suffix}", *path.parts[1:])
+    """The path of a file, or the first with a number after its first part (``a-2/1.png``) that is free."""
+    target, number, (first, *rest) = class_folder / inside, 1, PurePosixPath(inside).parts
+    while target.exists() or not next(parent for parent in target.parents if parent.exists()).is_dir():
+        number += 1
+        numbered = f"{PurePosixPath(first).stem}-{number}{PurePosixPath(first).suffix}"
+        target = class_folder.joinpath(numbered, *rest)
+    return target
 
 
 def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path) -> str:
