@@ -11,7 +11,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -146,15 +145,6 @@ def export(options: argparse.Namespace) -> None:
 
     description = export_to(options.weights, options.out, options.format)
     print(f"{options.out}: {len(description.class_names)} classes, {description.input_size} px")
-
-
-def on_workers(options: argparse.Namespace) -> AbstractContextManager[None]:
-    """Within the block the stages work on a Dask cluster, if one was named."""
-    if not getattr(options, "scheduler", None):
-        return nullcontext()
-    from illus.parallel import on_cluster
-
-    return on_cluster(options.scheduler, class_folders_of(options))
 
 
 def class_folders_of(options: argparse.Namespace) -> Path:
@@ -310,18 +300,11 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
     to = add(clean, "copy what is kept to a new folder of class folders", "path/to/class/folders cleaned")
     to.add_argument("folder", type=path_of, metavar="FOLDER", help="class folders; they are not changed")
     to.add_argument("out", type=path_of, metavar="OUT", help="must not exist")
-    _add_scheduler(to)
 
 
 def _add_optional_folder(to: argparse.ArgumentParser) -> None:
     text = f"class folders (default: DATA_DIR, else {work_folders.EMOJI20 / 'training'})"
     to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=text)
-    _add_scheduler(to)
-
-
-def _add_scheduler(to: argparse.ArgumentParser) -> None:
-    text = "spread the work over a Dask cluster, for example tcp://host:8786"
-    to.add_argument("--scheduler", metavar="ADDRESS", help=text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -333,8 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices, not a run's own warnings
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
     try:
-        with on_workers(options):
-            options.command(options)
+        options.command(options)
     except (ValueError, OSError, FloatingPointError) as error:
         from evaluate import on_one_line
 
