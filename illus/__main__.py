@@ -150,13 +150,11 @@ def export(options: argparse.Namespace) -> None:
 def class_folders_of(options: argparse.Namespace) -> Path:
     """The folder that was named, else ``DATA_DIR``, else emoji20, which ``run`` builds if it is missing.
 
-    ``report`` does without, as the recorded notebooks are there. Notebooks learn of the folder, and of the
-    profile, by the environment. ValueError if there is no such folder.
+    ``report`` does without, as the recorded notebooks are there. Notebooks learn of the folder by the
+    environment. ValueError if there is no such folder.
     """
     if options.folder:
         os.environ["DATA_DIR"] = str(options.folder)
-    if getattr(options, "profile", None):
-        os.environ["PROFILE"] = options.profile
     profiles.profile()  # an unknown one is told before the stages
     folder = work_folders.data_dir()
     if not work_folders.is_emoji20(folder):
@@ -290,7 +288,6 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
         "--recipe", action="store_true", help="train what is shipped instead, from nothing; hours, resumable"
     )
     to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
-    to.add_argument("--profile", choices=profiles.PROFILES, help="how much is done (PROFILE, else quick)")
     to = add(labels, "list images whose label is doubtful, with the class suggested", "path/to/class/folders")
     _add_optional_folder(to)
     to = add(review, "write a page on which a person decides what is removed", "path/to/class/folders")

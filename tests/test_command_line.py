@@ -63,7 +63,6 @@ assert not {{"keras", "tensorflow"}} & set(sys.modules)
     [
         ([], "required"),
         (["fly"], "invalid choice"),
-        (["run", "--profile", "fast"], "invalid choice"),
         (["predict", "x", "y", "--top", "many"], "invalid int"),
         *(([command, ""], "argument FOLDER: the name is empty") for command in NEED_FOLDER),
         (["clean", "", "out"], "argument FOLDER: the name is empty"),
