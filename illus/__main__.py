@@ -159,12 +159,13 @@ def class_folders_of(options: argparse.Namespace) -> Path:
     folder = work_folders.data_dir()
     if not work_folders.is_emoji20(folder):
         check_folder(folder)
-    elif options.command is not run and not (options.command is report and any(Path().glob("0*.ipynb"))):
-        check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
-    elif options.command is run and not (work_folders.EMOJI20 / "truth.csv").exists():
-        from illus.emoji20.command import build_data_set
+    elif options.command is run:
+        if not (work_folders.EMOJI20 / "truth.csv").exists():
+            from illus.emoji20.command import build_data_set
 
-        build_data_set(work_folders.EMOJI20)
+            build_data_set(work_folders.EMOJI20)
+    elif options.command is not report or not any(Path().glob("0*.ipynb")):
+        check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
     return folder
 
 
@@ -182,26 +183,16 @@ def check_file(path: Path | None, *inputs: Path) -> None:
     """
     if not path:
         return
+    from evaluate import could_be_image
+
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file")
     if not path.parent.is_dir():
         raise ValueError(f"no such folder: {path.parent}: make it, or name another file")
-    for given in inputs:
-        if path.is_file() and (path.samefile(given) if given.is_file() else _is_image_in(path, given)):
+    for given in filter(Path.exists, inputs):
+        inside = path.resolve().is_relative_to(given.resolve())
+        if path.is_file() and (path.samefile(given) or (inside and could_be_image(path.resolve()))):
             raise ValueError(f"{path} is an input, which would be lost: name another file")
-
-
-def _is_image_in(path: Path, folder: Path) -> bool:
-    path = path.resolve()
-    if not folder.is_dir() or not path.is_relative_to(folder.resolve()):
-        return False
-    from evaluate import ImageDecodeError, open_image, read_file
-
-    try:
-        open_image(read_file(path))
-    except ImageDecodeError:
-        return False
-    return True
 
 
 # --- Arguments ------------------------------------------------------------------------------------

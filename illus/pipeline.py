@@ -15,15 +15,13 @@ import pandas as pd
 
 from evaluate import (
     EvaluationError,
-    ImageDecodeError,
     Result,
     Row,
     class_folders,
     format_result,
     list_files,
-    open_image,
     read_description,
-    read_file,
+    read_fitted,
     shorten_list,
 )
 from illus import profiles, work_folders
@@ -234,16 +232,12 @@ def check_tests(folder: Path) -> None:
             raise EvaluationError(
                 f"{test} has classes that {folder} has not, so it cannot be scored: {shorten_list(unknown)}"
             )
-        if not any(_is_image(path) for sub in classes.values() for path in list_files(sub)):
+        if all(
+            isinstance(read_fitted(path, 1, "pad"), str)
+            for sub in classes.values()
+            for path in list_files(sub)
+        ):
             raise EvaluationError(f"no file in the class folders of {test} is a readable image")
-
-
-def _is_image(path: Path) -> bool:
-    try:
-        open_image(read_file(path))
-    except ImageDecodeError:
-        return False
-    return True
 
 
 def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
