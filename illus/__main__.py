@@ -121,7 +121,7 @@ def predict(options: argparse.Namespace) -> None:
     from illus.learn.predict import format_predictions
     from illus.learn.predict import predict as predict_folder
 
-    table = predict_folder(options.folder, options.weights, options.top, progress=True)
+    table = predict_folder(options.folder, options.weights, options.top)
     if not options.csv:
         print(format_predictions(table))
         return
