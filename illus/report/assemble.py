@@ -4,7 +4,6 @@ In: weights, test folders, the notebooks of this repository, and what the stages
 open in a browser, ``index.html`` first.
 """
 
-import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -43,23 +42,16 @@ def score_folders(
 ) -> list[tuple[Result, list[Row]]]:
     """Score test folders as ``evaluate.py`` does, print the scores, and write them to the report.
 
-    What is newer than the weights, the scorer, the code of the report, and every file and folder of the test
-    folder is printed again, not computed. Result and rows of each folder, as :func:`evaluate.evaluate` gives
-    them; ``labels`` are what figures call a class. evaluate.EvaluationError if a folder or the weights cannot
-    be used.
+    Result and rows of each folder, as :func:`evaluate.evaluate` gives them; ``labels`` are what figures call
+    a class. evaluate.EvaluationError if a folder or the weights cannot be used.
     """
-    scored, code = [], [ROOT / "evaluate.py", *Path(__file__).parent.glob("*.py")]
+    scored = []
     for test in tests:
-        shown = report / f"{test.name}.txt"
-        if not _is_current(shown, [weights, *code, *_all_of(test)]):
-            result, rows, description = evaluate(test, weights, progress=True)
-            head = trained_on(description.training)
-            write_scores(report, test.name, result, rows, description.class_names, head, labels)
-        print(f"\n== {test.name}\n{shown.read_text(encoding='utf-8')}", flush=True)
-        with open(shown.with_suffix(".csv"), encoding="utf-8", newline="") as file:
-            scored.append(
-                (json.loads(shown.with_suffix(".json").read_text("utf-8")), list(csv.DictReader(file)))
-            )
+        result, rows, description = evaluate(test, weights, progress=True)
+        head, names = trained_on(description.training), description.class_names
+        write_scores(report, test.name, result, rows, names, head, labels)
+        print(f"\n== {test.name}\n{head}\n{format_result(result, rows, names)}", flush=True)
+        scored.append((result, rows))
     return scored
 
 
