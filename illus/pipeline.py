@@ -18,7 +18,6 @@ from evaluate import (
     Result,
     Row,
     class_folders,
-    format_result,
     list_files,
     read_description,
     read_fitted,
@@ -57,7 +56,7 @@ from illus.learn.plan import CHOSEN, RECIPE
 from illus.learn.settings import Config, data_hash, run_id
 from illus.parallel import write_table
 from illus.photos.finder import find_photos
-from illus.report.assemble import REVIEW_PAGE, report_dir, write_scores
+from illus.report.assemble import REVIEW_PAGE, report_dir, show_scores
 from illus.report.review import write_review
 
 
@@ -272,13 +271,12 @@ def export(
         judges = runs.run_members(members, dataset, folder, work)
         records = runs.run_members(members, taught, folder, work) if on_all else judges
         install(records, dataset, folder, work, weights, options, work.name, judges)
-    names = read_description(weights).class_names
+    description = read_description(weights)
     scored = score_all(weights, tests, progress=True).values()
     for result, rows in scored:
-        print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
-        write_scores(report_dir(folder), Path(result["test_folder"]).name, result, rows, names)
+        show_scores(report_dir(folder), result, rows, description)
     if work_folders.test_folders(folder):
-        tell_leaks(folder, scored, names)
+        tell_leaks(folder, scored, description.class_names)
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
 
 
