@@ -22,8 +22,7 @@ from evaluate import atomic_write
 from illus.copies.groups import draw_groups
 from illus.dataset.resample import IN_TRAINING, resample
 from illus.learn.batches import load_arrays
-from illus.learn.calibration import SMALLEST
-from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperature
+from illus.learn.heads import PREDICTION_BATCH, SMALLEST, fit_temperature, with_temperature
 from illus.learn.plan import LABEL_CHECK
 from illus.learn.settings import Config, data_hash, run_id
 from illus.learn.training import fit
