@@ -272,7 +272,7 @@ def export(
         records = runs.run_members(members, taught, folder, work) if on_all else judges
         install(records, dataset, folder, work, weights, options, work.name, judges)
     description = read_description(weights)
-    scored = score_all(weights, tests, progress=True).values()
+    scored = score_all(weights, tests).values()
     for result, rows in scored:
         show_scores(report_dir(folder), result, rows, description)
     if work_folders.test_folders(folder):

@@ -176,14 +176,12 @@ def installed_runs(weights: Path, options: ExportOptions | None = None) -> list[
     return training.get("run_ids", []) if training.get("export", {}) == wanted else []
 
 
-def score_all(
-    weights: Path, test_folders: Sequence[Path], progress: bool = False
-) -> dict[str, tuple[Result, list[dict[str, str]]]]:
+def score_all(weights: Path, test_folders: Sequence[Path]) -> dict[str, tuple[Result, list[dict[str, str]]]]:
     """Score test folders and write the card, the JSON file of the same name beside the weights.
 
     Name of a folder, which is its key in the card, to result and rows, see :func:`evaluate.evaluate`.
     """
-    scored = {folder.name: evaluate(folder, weights, progress=progress) for folder in test_folders}
+    scored = {folder.name: evaluate(folder, weights) for folder in test_folders}
     card = {
         "training": read_description(weights).training,
         "scores": {name: result for name, (result, _, _) in scored.items()},

@@ -50,7 +50,7 @@ def predict(folder: str | Path, weights: str | Path, top: int = 3) -> pd.DataFra
     if not paths:
         raise EvaluationError(f"no files in {folder}")
     names = [path.relative_to(folder).as_posix() for path in paths]
-    probabilities, readable, reasons = predict_files(weights, found, paths, progress=True)
+    probabilities, readable, reasons = predict_files(weights, found, paths)
     if not readable.any():
         raise EvaluationError(f"no readable image in {folder}; the first file, {names[0]}: {reasons[0]}")
     table = likeliest(probabilities, found[0].class_names, top)

@@ -56,7 +56,7 @@ def score_folders(
     """
     scored = []
     for test in tests:
-        result, rows, description = evaluate(test, weights, progress=True)
+        result, rows, description = evaluate(test, weights)
         show_scores(report, result, rows, description, labels)
         scored.append((result, rows))
     return scored
