@@ -60,11 +60,7 @@ def predict(folder: str | Path, weights: str | Path, top: int = 3) -> pd.DataFra
 
 
 def likeliest(probabilities: np.ndarray, class_names: list[str], top: int) -> pd.DataFrame:
-    """The ``top`` classes of each image and their probabilities; of equal ones, the first in class order.
-
-    >>> likeliest(np.array([[0.25, 0.75]]), ["A", "B"], 1).to_dict("records")
-    [{'class_1': 'B', 'probability_1': '0.7500'}]
-    """
+    """The ``top`` classes of each image and their probabilities; of equal ones, the first in class order."""
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     chosen = np.take_along_axis(probabilities, order, axis=1)
     columns = {}
