@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
 import unicodedata
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -153,9 +152,6 @@ def write_cleaned(
 @contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
     """Within the block SIGTERM raises SystemExit, so that what is half made is deleted."""
-    if threading.current_thread() is not threading.main_thread():  # Python allows no handler there
-        yield
-        return
 
     def stop(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_IGN)  # a second one must not stop the deleting

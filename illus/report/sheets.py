@@ -26,14 +26,13 @@ def class_gallery(
     labels: Mapping[str, str] | None = None,
     columns: int = 18,
     size: int = 64,
-    seed: int = 0,
 ) -> None:
     """One row of at most ``columns`` randomly drawn images per class of a catalog, ``size`` pixels wide."""
     names = sorted(catalog.class_name.unique(), key=natural_key)
     rows = []
     for name in names:
         paths = catalog.path[catalog.class_name == name]
-        rows.append(paths.sample(min(columns, len(paths)), random_state=seed).tolist())
+        rows.append(paths.sample(min(columns, len(paths)), random_state=0).tolist())
     image_rows(axes, rows, folder, [(labels or {}).get(n, n) for n in names], columns, size)
 
 
