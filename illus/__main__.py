@@ -273,26 +273,23 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
 
 def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentParser]) -> None:
     """Commands that work on class folders and keep their tables in ``work/<dataset>``."""
-    to = add(run, "clean, train, score, and run the notebooks", "path/to/class/folders")
-    _add_optional_folder(to)
-    to.add_argument(
-        "--recipe", action="store_true", help="train what is shipped instead, from nothing; hours, resumable"
-    )
-    to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
-    to = add(labels, "list images whose label is doubtful, with the class suggested", "path/to/class/folders")
-    _add_optional_folder(to)
-    to = add(review, "write a page on which a person decides what is removed", "path/to/class/folders")
-    _add_optional_folder(to)
-    to = add(report, "put notebooks, review page and scores into one folder", "path/to/class/folders")
-    _add_optional_folder(to)
+    described = {
+        run: "clean, train, score, and run the notebooks",
+        labels: "list images whose label is doubtful, with the class suggested",
+        review: "write a page on which a person decides what is removed",
+        report: "put notebooks, review page and scores into one folder",
+    }
+    default = f"class folders (default: DATA_DIR, else {work_folders.EMOJI20 / 'training'})"
+    for command, text in described.items():
+        to = add(command, text, "path/to/class/folders")
+        to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=default)
+        if command is run:
+            recipe = "train what is shipped instead, from nothing; hours, resumable"
+            to.add_argument("--recipe", action="store_true", help=recipe)
+            to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
     to = add(clean, "copy what is kept to a new folder of class folders", "path/to/class/folders cleaned")
     to.add_argument("folder", type=path_of, metavar="FOLDER", help="class folders; they are not changed")
     to.add_argument("out", type=path_of, metavar="OUT", help="must not exist")
-
-
-def _add_optional_folder(to: argparse.ArgumentParser) -> None:
-    text = f"class folders (default: DATA_DIR, else {work_folders.EMOJI20 / 'training'})"
-    to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
