@@ -223,11 +223,8 @@ def check_tests(folder: Path) -> None:
             raise EvaluationError(
                 f"{test} has classes that {folder} has not, so it cannot be scored: {shorten_list(unknown)}"
             )
-        if all(
-            isinstance(read_fitted(path, 1, "pad"), str)
-            for sub in classes.values()
-            for path in list_files(sub)
-        ):
+        paths = (path for sub in classes.values() for path in list_files(sub))
+        if all(isinstance(read_fitted(path, 1, "pad"), str) for path in paths):
             raise EvaluationError(f"no file in the class folders of {test} is a readable image")
 
 

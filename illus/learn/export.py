@@ -222,9 +222,7 @@ def save_classifier(model: keras.Model, description: Description, path: str | Pa
     description = replace(description, network=without_sizes(model.settings))
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
-        logging.getLogger("absl").setLevel(
-            logging.ERROR
-        )  # Keras warns against HDF5, which the challenge wants
+        logging.getLogger("absl").setLevel(logging.ERROR)  # a warning against HDF5, which is asked for
         model.save(partial, include_optimizer=False)
         with h5py.File(partial, "a") as file:
             file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
