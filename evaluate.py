@@ -758,22 +758,22 @@ def read_ahead(paths: Iterable[Path], size: int, fit: str) -> Iterator[Iterator[
 
 
 def predict_files(
-    weights: PathLike, found: Found, paths: list[Path], batch_size: int = BATCH_SIZE, progress: bool = False
+    weights: PathLike, found: Found, paths: list[Path], batch_size: int = BATCH_SIZE
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """Predict the classes of image files; threads decode ahead while Keras is imported and the network works.
 
     ``found`` is from :func:`inspect_weights`, ``batch_size`` the images per step of the network (fewer where
-    they would need too much memory), and ``progress`` shows a bar on a terminal. Gives the probabilities of
-    readable files, float32 (n_readable, n_classes); which files are readable, bool (n_paths,); and why the
-    others, by position, are not. Raises :class:`EvaluationError` where the model cannot be built or predict.
+    they would need too much memory). Gives the probabilities of readable files, float32 (n_readable,
+    n_classes); which files are readable, bool (n_paths,); and why the others, by position, are not. Raises
+    :class:`EvaluationError` where the model cannot be built or predict. A terminal sees a progress bar.
     """
     from tqdm import tqdm
 
     description, arrays = found
-    reasons, hidden = dict[int, str](), None if progress else True  # None: unless stderr is a terminal
+    reasons = dict[int, str]()
 
     def readable_images() -> Iterator[np.ndarray]:
-        for i, image in enumerate(tqdm(decoded, "scoring", len(paths), unit=" files", disable=hidden)):
+        for i, image in enumerate(tqdm(decoded, "scoring", len(paths), unit=" files", disable=None)):
             if isinstance(image, str):
                 reasons[i] = image
             else:
@@ -834,11 +834,11 @@ def score(y_true: np.ndarray, y_pred: np.ndarray, class_names: Sequence[str]) ->
 
 
 def evaluate(
-    test_folder: PathLike, weights: PathLike, batch_size: int = BATCH_SIZE, progress: bool = False
+    test_folder: PathLike, weights: PathLike, batch_size: int = BATCH_SIZE
 ) -> tuple[Result, list[Row], Description]:
     """Score a test folder; the names of its class folders are the labels of the images in them.
 
-    Both paths may come from strangers; ``batch_size`` and ``progress`` are as for :func:`predict_files`.
+    Both paths may come from strangers; ``batch_size`` is as for :func:`predict_files`.
     Gives the scores, the model's description, and a row for each file: ``path``, ``class_name``,
     ``predicted``, ``probability``, ``error``, which is the reason why a file is unreadable. Raises
     :class:`EvaluationError` where the folder or the weights cannot be used, or do not fit.
@@ -852,7 +852,7 @@ def evaluate(
         raise EvaluationError(f"{known}, which it does not know. Folders: {shorten_list(folders)}")
     labelled = [(path, name) for name, folder in folders.items() for path in list_files(folder)]
     paths, labels = [path for path, _ in labelled], [name for _, name in labelled]
-    probabilities, readable, reasons = predict_files(weights, found, paths, batch_size, progress)
+    probabilities, readable, reasons = predict_files(weights, found, paths, batch_size)
     names = [path.relative_to(test_folder).as_posix() for path in paths]
     if not readable.any():
         raise EvaluationError(f"no readable image in {test_folder}; the first file, {names[0]}: {reasons[0]}")
@@ -1031,7 +1031,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         outputs = [path for path in (options.json, options.csv, options.figure) if path]
         check_outputs(outputs, options.test_folder, options.weights)
-        result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size, True)
+        result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size)
         print(trained_on(description.training))
         print(format_result(result, rows, description.class_names), flush=True)
         scores = json.dumps(result, indent=2, ensure_ascii=False) + "\n"

@@ -11,7 +11,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -112,7 +111,7 @@ def clean(options: argparse.Namespace) -> None:
     """A folder of what is kept."""
     folder = class_folders_of(options)
     pipeline = load_pipeline()
-    print(pipeline.write_cleaned_folder(folder, options.out, options.link))
+    print(pipeline.write_cleaned_folder(folder, options.out))
 
 
 def predict(options: argparse.Namespace) -> None:
@@ -122,7 +121,7 @@ def predict(options: argparse.Namespace) -> None:
     from illus.learn.predict import format_predictions
     from illus.learn.predict import predict as predict_folder
 
-    table = predict_folder(options.folder, options.weights, options.top, progress=True)
+    table = predict_folder(options.folder, options.weights, options.top)
     if not options.csv:
         print(format_predictions(table))
         return
@@ -148,35 +147,25 @@ def export(options: argparse.Namespace) -> None:
     print(f"{options.out}: {len(description.class_names)} classes, {description.input_size} px")
 
 
-def on_workers(options: argparse.Namespace) -> AbstractContextManager[None]:
-    """Within the block the stages work on a Dask cluster, if one was named."""
-    if not getattr(options, "scheduler", None):
-        return nullcontext()
-    from illus.parallel import on_cluster
-
-    return on_cluster(options.scheduler, class_folders_of(options))
-
-
 def class_folders_of(options: argparse.Namespace) -> Path:
     """The folder that was named, else ``DATA_DIR``, else emoji20, which ``run`` builds if it is missing.
 
-    ``report`` does without, as the recorded notebooks are there. Notebooks learn of the folder, and of the
-    profile, by the environment. ValueError if there is no such folder.
+    ``report`` does without, as the recorded notebooks are there. Notebooks learn of the folder by the
+    environment. ValueError if there is no such folder.
     """
     if options.folder:
         os.environ["DATA_DIR"] = str(options.folder)
-    if getattr(options, "profile", None):
-        os.environ["PROFILE"] = options.profile
     profiles.profile()  # an unknown one is told before the stages
     folder = work_folders.data_dir()
     if not work_folders.is_emoji20(folder):
         check_folder(folder)
-    elif options.command is not run and not (options.command is report and any(Path().glob("0*.ipynb"))):
-        check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
-    elif options.command is run and not (work_folders.EMOJI20 / "truth.csv").exists():
-        from illus.emoji20.command import build_data_set
+    elif options.command is run:
+        if not (work_folders.EMOJI20 / "truth.csv").exists():
+            from illus.emoji20.command import build_data_set
 
-        build_data_set(work_folders.EMOJI20)
+            build_data_set(work_folders.EMOJI20)
+    elif options.command is not report or not any(Path().glob("0*.ipynb")):
+        check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
     return folder
 
 
@@ -194,26 +183,16 @@ def check_file(path: Path | None, *inputs: Path) -> None:
     """
     if not path:
         return
+    from evaluate import could_be_image
+
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file")
     if not path.parent.is_dir():
         raise ValueError(f"no such folder: {path.parent}: make it, or name another file")
-    for given in inputs:
-        if path.is_file() and (path.samefile(given) if given.is_file() else _is_image_in(path, given)):
+    for given in filter(Path.exists, inputs):
+        inside = path.resolve().is_relative_to(given.resolve())
+        if path.is_file() and (path.samefile(given) or (inside and could_be_image(path.resolve()))):
             raise ValueError(f"{path} is an input, which would be lost: name another file")
-
-
-def _is_image_in(path: Path, folder: Path) -> bool:
-    path = path.resolve()
-    if not folder.is_dir() or not path.is_relative_to(folder.resolve()):
-        return False
-    from evaluate import ImageDecodeError, open_image, read_file
-
-    try:
-        open_image(read_file(path))
-    except ImageDecodeError:
-        return False
-    return True
 
 
 # --- Arguments ------------------------------------------------------------------------------------
@@ -294,37 +273,23 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
 
 def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentParser]) -> None:
     """Commands that work on class folders and keep their tables in ``work/<dataset>``."""
-    to = add(run, "clean, train, score, and run the notebooks", "path/to/class/folders")
-    _add_optional_folder(to)
-    to.add_argument(
-        "--recipe", action="store_true", help="train what is shipped instead, from nothing; hours, resumable"
-    )
-    to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
-    to.add_argument("--profile", choices=profiles.PROFILES, help="how much is done (PROFILE, else quick)")
-    to = add(labels, "list images whose label is doubtful, with the class suggested", "path/to/class/folders")
-    _add_optional_folder(to)
-    to = add(review, "write a page on which a person decides what is removed", "path/to/class/folders")
-    _add_optional_folder(to)
-    to = add(report, "put notebooks, review page and scores into one folder", "path/to/class/folders")
-    _add_optional_folder(to)
+    described = {
+        run: "clean, train, score, and run the notebooks",
+        labels: "list images whose label is doubtful, with the class suggested",
+        review: "write a page on which a person decides what is removed",
+        report: "put notebooks, review page and scores into one folder",
+    }
+    default = f"class folders (default: DATA_DIR, else {work_folders.EMOJI20 / 'training'})"
+    for command, text in described.items():
+        to = add(command, text, "path/to/class/folders")
+        to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=default)
+        if command is run:
+            recipe = "train what is shipped instead, from nothing; hours, resumable"
+            to.add_argument("--recipe", action="store_true", help=recipe)
+            to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
     to = add(clean, "copy what is kept to a new folder of class folders", "path/to/class/folders cleaned")
     to.add_argument("folder", type=path_of, metavar="FOLDER", help="class folders; they are not changed")
     to.add_argument("out", type=path_of, metavar="OUT", help="must not exist")
-    to.add_argument(
-        "--link", action="store_true", help="hard links instead of copies: editing one edits the original"
-    )
-    _add_scheduler(to)
-
-
-def _add_optional_folder(to: argparse.ArgumentParser) -> None:
-    text = f"class folders (default: DATA_DIR, else {work_folders.EMOJI20 / 'training'})"
-    to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=text)
-    _add_scheduler(to)
-
-
-def _add_scheduler(to: argparse.ArgumentParser) -> None:
-    text = "spread the work over a Dask cluster, for example tcp://host:8786"
-    to.add_argument("--scheduler", metavar="ADDRESS", help=text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -336,8 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices, not a run's own warnings
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
     try:
-        with on_workers(options):
-            options.command(options)
+        options.command(options)
     except (ValueError, OSError, FloatingPointError) as error:
         from evaluate import on_one_line
 

@@ -15,15 +15,12 @@ import pandas as pd
 
 from evaluate import (
     EvaluationError,
-    ImageDecodeError,
     Result,
     Row,
     class_folders,
-    format_result,
     list_files,
-    open_image,
     read_description,
-    read_file,
+    read_fitted,
     shorten_list,
 )
 from illus import profiles, work_folders
@@ -59,7 +56,7 @@ from illus.learn.plan import CHOSEN, RECIPE
 from illus.learn.settings import Config, data_hash, run_id
 from illus.parallel import write_table
 from illus.photos.finder import find_photos
-from illus.report.assemble import REVIEW_PAGE, report_dir, write_scores
+from illus.report.assemble import REVIEW_PAGE, report_dir, show_scores
 from illus.report.review import write_review
 
 
@@ -116,12 +113,10 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     hold the name of a class.
     """
     check_class_names(class_folders(folder))
-    tables = clean(folder)
+    catalog, duplicates, photos, overrides = clean(folder)
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
     fractions |= {"test": held_out} if held_out else {}
-    dataset = split(
-        tables.catalog, tables.duplicates, tables.photos, fractions, profiles.SEED, overrides=tables.overrides
-    )
+    dataset = split(catalog, duplicates, photos, fractions, profiles.SEED, overrides)
     dataset = resample(dataset, IN_TRAINING, profiles.SEED)
     write_dataset(dataset, work_folders.work_dir(folder))
     return subsample_for_profile(dataset)
@@ -129,10 +124,8 @@ def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
 
 def check_labels(folder: Path) -> str:
     """Find labels that are in doubt, write ``work/<dataset>/labels.csv``, and say how many there are."""
-    tables, work = clean(folder), work_folders.work_dir(folder)
-    dataset = split(
-        tables.catalog, tables.duplicates, tables.photos, seed=profiles.SEED, overrides=tables.overrides
-    )
+    (catalog, duplicates, photos, overrides), work = clean(folder), work_folders.work_dir(folder)
+    dataset = split(catalog, duplicates, photos, seed=profiles.SEED, overrides=overrides)
     doubted = find_label_errors(dataset, folder, work=work)
     write_table(doubted, work / "labels.csv")
     return (
@@ -147,34 +140,30 @@ def write_review_page(folder: Path) -> Path:
 
     What the label check said of files that are no longer there is left out.
     """
-    tables, labels = clean(folder), work_folders.work_dir(folder) / "labels.csv"
-    doubted = read_table(labels) if labels.exists() else None
-    if doubted is not None:  # files may have been moved to the class that was suggested
-        doubted = doubted[doubted.path.isin(tables.catalog.path)]
+    catalog, duplicates, photos, overrides = clean(folder)
+    labels, doubted = work_folders.work_dir(folder) / "labels.csv", None
+    if labels.exists():
+        doubted = read_table(labels)  # files may have been moved to the class that was suggested
+        doubted = doubted[doubted.path.isin(catalog.path)]
     out = report_dir(folder) / REVIEW_PAGE
-    return write_review(
-        tables.catalog, tables.duplicates, tables.photos, folder, out, doubted, tables.overrides
-    )
+    return write_review(catalog, duplicates, photos, folder, out, doubted, overrides)
 
 
-def write_cleaned_folder(folder: Path, out: Path, link: bool = False) -> str:
+def write_cleaned_folder(folder: Path, out: Path) -> str:
     """Copy what is kept to class folders in ``out``, see :func:`illus.dataset.cleaned.write_cleaned`."""
     check_out(folder, out)
-    tables = clean(folder)
-    catalog = relabel(tables.catalog, tables.overrides)
-    is_dropped = decided(catalog, tables.overrides) == "drop"
-    told = reasons(catalog, tables.overrides, "drop")
+    catalog, duplicates, photos, overrides = clean(folder)
+    catalog = relabel(catalog, overrides)
+    is_dropped = decided(catalog, overrides) == "drop"
+    told = reasons(catalog, overrides, "drop")
     dropped = dict(zip(catalog.path[is_dropped], told[is_dropped], strict=True))
-    kept, removed = keep_or_remove(catalog, tables.duplicates, tables.photos, dropped)
-    written = write_cleaned(folder, out, kept, removed, link)
-    return format_cleaned(written, removed, out, link)
+    kept, removed = keep_or_remove(catalog, duplicates, photos, dropped)
+    written = write_cleaned(folder, out, kept, removed)
+    return format_cleaned(written, removed, out)
 
 
 def copy_part(dataset: pd.DataFrame, folder: str | Path, part: str, target: Path) -> None:
-    """Copy one part of a data set to class folders in ``target``, which is replaced, to score them.
-
-    A file that a person gave another class goes where :func:`illus.dataset.cleaned.write_cleaned` puts it.
-    """
+    """Copy one part of a data set to class folders in ``target``, which is replaced, to score them."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     rows = dataset[dataset.split == part].reset_index(drop=True)
@@ -234,16 +223,9 @@ def check_tests(folder: Path) -> None:
             raise EvaluationError(
                 f"{test} has classes that {folder} has not, so it cannot be scored: {shorten_list(unknown)}"
             )
-        if not any(_is_image(path) for sub in classes.values() for path in list_files(sub)):
+        paths = (path for sub in classes.values() for path in list_files(sub))
+        if all(isinstance(read_fitted(path, 1, "pad"), str) for path in paths):
             raise EvaluationError(f"no file in the class folders of {test} is a readable image")
-
-
-def _is_image(path: Path) -> bool:
-    try:
-        open_image(read_file(path))
-    except ImageDecodeError:
-        return False
-    return True
 
 
 def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
@@ -278,13 +260,12 @@ def export(
         judges = runs.run_members(members, dataset, folder, work)
         records = runs.run_members(members, taught, folder, work) if on_all else judges
         install(records, dataset, folder, work, weights, options, work.name, judges)
-    names = read_description(weights).class_names
-    scored = score_all(weights, tests, progress=True).values()
+    description = read_description(weights)
+    scored = score_all(weights, tests).values()
     for result, rows in scored:
-        print(f"\n== {result['test_folder']}\n{format_result(result, rows, names)}")
-        write_scores(report_dir(folder), Path(result["test_folder"]).name, result, rows, names)
+        show_scores(report_dir(folder), result, rows, description)
     if work_folders.test_folders(folder):
-        tell_leaks(folder, scored, names)
+        tell_leaks(folder, scored, description.class_names)
     print(f"\nweights: {weights}, their card: {weights.with_suffix('.json')}")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from illus.learn.calibration import calibration_error, negative_log_likelihood
+from illus.learn.heads import calibration_error, negative_log_likelihood
 
 
 def test_likelihood_is_of_the_true_class():

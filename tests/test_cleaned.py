@@ -89,21 +89,19 @@ def test_a_dropped_file_has_its_own_reason_and_is_no_counterpart(tables):
 # --- Where it goes --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("link", [False, True])
-def test_files_keep_their_names_and_places_and_the_data_stay_as_they_are(tmp_path, link):
+def test_files_keep_their_names_and_places_and_the_data_stay_as_they_are(tmp_path):
     """A folder name in decomposed letters becomes the class name."""
     paths = [f"{unicodedata.normalize('NFD', KOREAN)}/깊은 곳/그림 1.png", "B/1.png"]
     data = write(tmp_path / "data", *paths, "B/2.png")
     before = snapshot(data)
     removed = pd.DataFrame([("B/2.png", "photo", "")], columns=NOTHING.columns)
     kept = kept_table((paths[0], KOREAN), (paths[1], "B"))
-    written = write_cleaned(data, tmp_path / "out", kept, removed, link)
+    written = write_cleaned(data, tmp_path / "out", kept, removed)
     assert written["copy"].tolist() == [f"{KOREAN}/깊은 곳/그림 1.png", "B/1.png"]
     assert content(tmp_path / "out") == {
         "removed.csv": b"path,reason,counterpart\nB/2.png,photo,\n",
         **{copy: path.encode() for copy, path in zip(written["copy"], paths, strict=True)},
     }
-    assert (tmp_path / "out/B/1.png").samefile(data / "B/1.png") == link
     assert snapshot(data) == before
     assert [p.name for p in sorted(tmp_path.iterdir())] == ["data", "out"]
     assert oct((tmp_path / "out").stat().st_mode) == oct(data.stat().st_mode)
@@ -219,16 +217,10 @@ def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch, error):
             raise error
         copied.append(Path(target).write_bytes(b"half"))
 
-    def link(source, target):
-        raise OSError(18, "Invalid cross-device link")
-
     monkeypatch.setattr(cleaned.shutil, "copyfile", copyfile)
-    monkeypatch.setattr(os, "link", link)
     handler, kept = signal.getsignal(signal.SIGTERM), kept_table(("A/1.png", "A"), ("A/2.png", "A"))
     with pytest.raises(type(error)):
         write_cleaned(data, tmp_path / "out", kept, NOTHING)
-    with pytest.raises(ValueError, match=r"cross-device link\).* without --link files are copied"):
-        write_cleaned(data, tmp_path / "out", kept, NOTHING, link=True)
     assert copied
     assert signal.getsignal(signal.SIGTERM) is handler
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
@@ -241,7 +233,7 @@ def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch, error):
 def test_the_summary_counts_reasons_lost_classes_and_what_keras_cannot_read(tables, tmp_path):
     kept, removed = keep_or_remove(*tables, dropped={"C/drawn.png": "dropped by decision"})
     written = kept.assign(copy=["A/best.WEBP", "B/alone.PNG"])
-    said = format_cleaned(written, removed, tmp_path / "out", link=True)
+    said = format_cleaned(written, removed, tmp_path / "out")
     counts = [
         "1 unreadable",
         "1 photos",

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import COLOURS, snapshot, write_class_folders
+from conftest import snapshot, write_class_folders
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import illus
-from evaluate import Description
 from illus import work_folders
 from illus.__main__ import main
 from illus.report import assemble
-from illus.report.assemble import run_notebooks, score_folders, write_report
+from illus.report.assemble import run_notebooks, write_report
 from illus.report.pages import (
     NotebookError,
     Section,
@@ -63,7 +62,6 @@ assert not {{"keras", "tensorflow"}} & set(sys.modules)
     [
         ([], "required"),
         (["fly"], "invalid choice"),
-        (["run", "--profile", "fast"], "invalid choice"),
         (["predict", "x", "y", "--top", "many"], "invalid int"),
         *(([command, ""], "argument FOLDER: the name is empty") for command in NEED_FOLDER),
         (["clean", "", "out"], "argument FOLDER: the name is empty"),
@@ -277,27 +275,6 @@ def test_notebooks_run_again_when_an_image_or_a_decision_changes(class_folder_tr
         for _ in range(2):
             run_notebooks(folder)
         assert len(ran) == (1, 2, 3, 4, 4, 5)[number]
-
-
-def test_scores_are_kept_until_weights_or_test_folder_change(tmp_path, monkeypatch):
-    test, weights, scored = write_class_folders(tmp_path / "test", n=2), tmp_path / "w.h5", []
-    weights.touch()
-    (test / "L2_2" / "broken.png").symlink_to("nowhere")
-
-    def score(folder, *_, **__):
-        scored.append(folder)
-        rows = [{"path": f"{name}/0.png", "class_name": name, "predicted": name} for name in COLOURS]
-        return {"test_folder": str(folder)}, rows, Description(list(COLOURS), 16, "pad", {})
-
-    monkeypatch.setattr(assemble, "evaluate", score)
-    monkeypatch.setattr(assemble, "format_result", lambda *_: "scores")
-    image, late = test / "L2_2" / "0.png", test / "L2_10" / "late.png"
-    changes = [lambda: None, weights.touch, image.touch, image.unlink, lambda: late.symlink_to("nowhere")]
-    for number, change in enumerate(changes, 1):
-        change()
-        for _ in range(2):
-            assert score_folders([test], weights, tmp_path)[0][0] == {"test_folder": str(test)}
-        assert len(scored) == number
 
 
 def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):

@@ -34,7 +34,6 @@ from illus.report.sheets import (
     pairs_sheet,
     show_sheet,
     thumbnail_scatter,
-    unlike,
 )
 
 
@@ -256,12 +255,3 @@ def test_the_heat_map_of_evidence_is_over_its_image(axes):
     hot, cold = sheet[22, 2], sheet[38, 38]
     assert hot[0] > hot[2]
     assert cold[2] > cold[0]
-
-
-@pytest.mark.parametrize(
-    ("features", "count", "expected"),
-    [([0.0, 0.1, 5.0, 9.0], 1, [0]), ([0.0, 0.1, 5.0, 9.0], 3, [0, 3, 2]),
-     ([0.0, 0.1, 5.0, 9.0], 9, [0, 3, 2, 1]), ([], 3, [])],
-)  # fmt: skip
-def test_images_that_differ_are_taken_one_after_the_other(features, count, expected):
-    assert unlike(np.array(features)[:, None], count).tolist() == expected

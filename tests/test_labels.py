@@ -114,12 +114,6 @@ def test_too_few_images_are_one_clear_sentence(tmp_path, counts, groups):
     assert not list(tmp_path.iterdir())
 
 
-def test_more_folds_than_images_of_a_class_are_refused():
-    with pytest.raises(ValueError, match="folds=4"):
-        LabelSettings(folds=4, min_groups=3)
-    assert LabelSettings(folds=3, min_groups=3).folds == 3
-
-
 PLANTED = {"L2_2/wrong.png": "L2_10", "L2_10/wrong.png": "L2_33"}
 
 

@@ -187,12 +187,6 @@ def test_a_name_that_is_no_utf8_is_written(tables, tmp_path):
     assert cards(data, "unreadable")[0]["paths"] == [["B/\udcff.png"]]
 
 
-def test_a_table_of_other_files_is_refused_and_nothing_is_written(tables, tmp_path):
-    with pytest.raises(ValueError, match=r"'B/2.png' of the photos table is not in the catalog"):
-        write((tables[0][tables[0].path != "B/2.png"], *tables[1:]), tmp_path)
-    assert not (tmp_path / "out").exists()
-
-
 def test_thumbnails_are_small_upright_and_empty_for_broken_files(tmp_path):
     image = Image.new("RGB", (640, 320), "red")
     image.paste("blue", (320, 0, 640, 320))

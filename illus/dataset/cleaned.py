@@ -1,18 +1,16 @@
 """Catalog, duplicates and photos -> a new folder of class folders, with only what is kept.
 
-In: the tables of the stages. Out: copies of the kept files, or hard links to them, in class folders; and
-``removed.csv``, which says of each other file why it was left out. The data folder is only read.
+In: the tables of the stages. Out: copies of the kept files in class folders; and ``removed.csv``, which says
+of each other file why it was left out. The data folder is only read.
 """
 
 import os
 import shutil
 import signal
 import tempfile
-import threading
 import unicodedata
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -29,8 +27,8 @@ KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # of image_dataset_fr
 
 def keep_or_remove(
     catalog: pd.DataFrame,
-    duplicates: pd.DataFrame | None = None,
-    photos: pd.DataFrame | None = None,
+    duplicates: pd.DataFrame,
+    photos: pd.DataFrame,
     dropped: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the files of a catalog into what is kept and what is left out.
@@ -40,7 +38,7 @@ def keep_or_remove(
     catalog : pandas.DataFrame
         From :func:`illus.files.catalog.scan`. ``class_name`` is where a file shall go, which may be another
         class than that of its folder.
-    duplicates, photos : pandas.DataFrame, optional
+    duplicates, photos : pandas.DataFrame
         From :func:`illus.copies.duplicates.find_duplicates` and :func:`illus.photos.finder.find_photos`.
     dropped : mapping of str to str, optional
         Path to reason of files that are left out whatever the tables say.
@@ -51,26 +49,23 @@ def keep_or_remove(
         ``path`` and ``class_name``; ``path``, ``reason``, and ``counterpart``: the copy that is kept, empty
         if there is none. Both in the order of the catalog.
     """
-    reasons: dict[str, str] = {}
-    instead: dict[str, str] = {}
-    if duplicates is not None:
-        keep = duplicates.keep.astype(bool)
-        of_set = duplicates[keep & (duplicates.copy_of != "")].drop_duplicates("copy_of")
-        first_kept = dict(zip(of_set.copy_of, of_set.path, strict=True))
-        out = duplicates[~keep]
-        reasons = dict(zip(out.path, out.reason, strict=True))
-        instead = {p: first_kept.get(best, "") for p, best in zip(out.path, out.copy_of, strict=True)}
-    if photos is not None:
-        reasons |= dict.fromkeys(photos.path[photos.is_photo.astype(bool)], PHOTO)
+    keep = duplicates.keep.astype(bool)
+    of_set = duplicates[keep & (duplicates.copy_of != "")].drop_duplicates("copy_of")
+    first_kept = dict(zip(of_set.copy_of, of_set.path, strict=True))
+    out = duplicates[~keep]
+    reasons = dict(zip(out.path, out.reason, strict=True))
+    instead = {p: first_kept.get(best, "") for p, best in zip(out.path, out.copy_of, strict=True)}
+    reasons |= dict.fromkeys(photos.path[photos.is_photo.astype(bool)], PHOTO)
     broken = catalog[catalog.error != ""]
     reasons |= {p: UNREADABLE + error for p, error in zip(broken.path, broken.error, strict=True)}
     reasons |= dropped or {}
     kept = catalog.loc[~catalog.path.isin(list(reasons)), ["path", "class_name"]]
-    remaining = set(kept.path) | {""}
-    rows = []
-    for path in catalog.path[catalog.path.isin(list(reasons))]:
-        counterpart = instead.get(path, "")
-        rows.append((path, reasons[path], counterpart if counterpart in remaining else ""))
+    remaining = set(kept.path)
+    rows = [
+        (path, reasons[path], instead[path] if instead.get(path) in remaining else "")
+        for path in catalog.path
+        if path in reasons
+    ]
     return kept.reset_index(drop=True), pd.DataFrame(rows, columns=COLUMNS, dtype=object)
 
 
@@ -107,7 +102,7 @@ def _ignores_case(folder: Path) -> bool:
 
 
 def write_cleaned(
-    folder: str | Path, out: str | Path, kept: pd.DataFrame, removed: pd.DataFrame, link: bool = False
+    folder: str | Path, out: str | Path, kept: pd.DataFrame, removed: pd.DataFrame
 ) -> pd.DataFrame:
     """Write class folders of the kept files, and ``removed.csv`` beside them; all of it or nothing.
 
@@ -124,9 +119,6 @@ def write_cleaned(
         hidden folder beside it, which is deleted if anything fails.
     kept, removed : pandas.DataFrame
         From :func:`keep_or_remove`.
-    link : bool, default False
-        Make hard links instead of copies: no space is used, but a file in ``out`` and its original are the
-        same file, and editing one in place edits both.
 
     Returns
     -------
@@ -136,7 +128,7 @@ def write_cleaned(
     Raises
     ------
     ValueError
-        See :func:`check_out`; nothing is kept; hard links cannot be made there.
+        See :func:`check_out`; nothing is kept.
     OSError
         A file cannot be read or written.
     """
@@ -151,7 +143,7 @@ def write_cleaned(
         building.mkdir()
         write_table(removed, building / REMOVED)
         for row, target in progress(free_places(kept, building), "clean", len(kept)):
-            _put(folder / kept.path[row], target, link)
+            shutil.copyfile(folder / kept.path[row], target)
             copies[row] = target.relative_to(building).as_posix()
         building.rename(out)
     return kept.assign(copy=copies)
@@ -160,9 +152,6 @@ def write_cleaned(
 @contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
     """Within the block SIGTERM raises SystemExit, so that what is half made is deleted."""
-    if threading.current_thread() is not threading.main_thread():  # Python allows no handler there
-        yield
-        return
 
     def stop(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_IGN)  # a second one must not stop the deleting
@@ -191,40 +180,16 @@ def free_places(files: pd.DataFrame, out: Path) -> Iterator[tuple[Hashable, Path
 
 
 def _free_place(class_folder: Path, inside: str) -> Path:
-    """The first of the possible paths of a file that is not taken on this file system."""
-    for path in _numbered(inside):
-        target = class_folder / path
-        nearest = next(parent for parent in target.parents if parent.exists())
-        if nearest.is_dir() and not target.exists():
-            return target
-    raise AssertionError("numbers have no end")
+    """The path of a file, or the first with a number after its first part (``a-2/1.png``) that is free."""
+    target, number, (first, *rest) = class_folder / inside, 1, PurePosixPath(inside).parts
+    while target.exists() or not next(parent for parent in target.parents if parent.exists()).is_dir():
+        number += 1
+        numbered = f"{PurePosixPath(first).stem}-{number}{PurePosixPath(first).suffix}"
+        target = class_folder.joinpath(numbered, *rest)
+    return target
 
 
-def _numbered(inside: str) -> Iterator[PurePosixPath]:
-    """The path itself, then with numbers after its first part: ``a-2/1.png``, ``a-3/1.png``, ..."""
-    path = PurePosixPath(inside)
-    first = PurePosixPath(path.parts[0])
-    yield path
-    for number in count(2):
-        yield PurePosixPath(f"{first.stem}-{number}{first.suffix}", *path.parts[1:])
-
-
-def _put(source: Path, target: Path, link: bool) -> None:
-    if not link:
-        shutil.copyfile(source, target)
-        return
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ValueError(
-            f"hard links cannot be made ({error.strerror}): they need one file system for both folders that "
-            "has such links; without --link files are copied"
-        ) from None
-
-
-def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path, link: bool = False) -> str:
+def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path) -> str:
     """A few lines for a terminal on what :func:`write_cleaned` wrote, which returned ``written``."""
     classes = written.class_name.nunique()
     lines = [f"{len(written):,} files in {classes} class folders of {out}"]
@@ -236,8 +201,6 @@ def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path
     if skipped := (~written["copy"].str.lower().str.endswith(KERAS_ENDINGS)).sum():
         endings = " ".join(KERAS_ENDINGS)
         lines.append(f"image_dataset_from_directory of Keras reads {endings} only: not {skipped:,} of these")
-    if link:
-        lines.append("hard links: each file is one with its original, so editing it edits the original too")
     return "\n".join(on_one_line(line) for line in lines)
 
 

@@ -13,18 +13,8 @@ def stages_of_cleaning(
 ) -> dict[str, pd.DataFrame]:
     """Data sets with one validation part, that of ``dataset``, and training images cured step by step.
 
-    Parameters
-    ----------
-    catalog, duplicates, photos : pandas.DataFrame
-        From :func:`illus.files.catalog.scan` and the stages after it.
-    dataset : pandas.DataFrame
-        From :func:`illus.dataset.split.split`, balanced.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        ``as collected``: every readable file, but for the groups of duplicates that validation images are
-        in; ``without copies``; ``without photographs``, both once an image; ``balanced``: ``dataset``.
+    ``as collected`` has every readable file, but for the groups of duplicates that validation images are in;
+    then ``without copies`` and ``without photographs``, both once an image; ``balanced`` is ``dataset``.
     """
     others = dataset[dataset.split != "train"]
     files = catalog[catalog.error == ""]

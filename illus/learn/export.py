@@ -5,8 +5,7 @@ In: records whose networks are averaged, and test folders. Out: ``best.h5`` and 
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -177,14 +176,12 @@ def installed_runs(weights: Path, options: ExportOptions | None = None) -> list[
     return training.get("run_ids", []) if training.get("export", {}) == wanted else []
 
 
-def score_all(
-    weights: Path, test_folders: Sequence[Path], progress: bool = False
-) -> dict[str, tuple[Result, list[dict[str, str]]]]:
+def score_all(weights: Path, test_folders: Sequence[Path]) -> dict[str, tuple[Result, list[dict[str, str]]]]:
     """Score test folders and write the card, the JSON file of the same name beside the weights.
 
     Name of a folder, which is its key in the card, to result and rows, see :func:`evaluate.evaluate`.
     """
-    scored = {folder.name: evaluate(folder, weights, progress=progress) for folder in test_folders}
+    scored = {folder.name: evaluate(folder, weights) for folder in test_folders}
     card = {
         "training": read_description(weights).training,
         "scores": {name: result for name, (result, _, _) in scored.items()},
@@ -195,10 +192,7 @@ def score_all(
 
 
 def check_class_names(class_names: Iterable[str]) -> None:
-    """ValueError if a weights file could not hold the name of a class; call it before training.
-
-    >>> check_class_names(["고양이", "two words"])
-    """
+    """ValueError if a weights file could not hold the name of a class; call it before training."""
     for name in class_names:
         if not name.isprintable():  # as evaluate.Description asks
             hidden = ", ".join(sorted({f"U+{ord(c):04X}" for c in name if not c.isprintable()}))
@@ -228,23 +222,11 @@ def save_classifier(model: keras.Model, description: Description, path: str | Pa
     description = replace(description, network=without_sizes(model.settings))
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
-        with _without_legacy_notice():
-            model.save(partial, include_optimizer=False)
+        logging.getLogger("absl").setLevel(logging.ERROR)  # a warning against HDF5, which is asked for
+        model.save(partial, include_optimizer=False)
         with h5py.File(partial, "a") as file:
             file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
         found, arrays = inspect_weights(partial)
         if found.settings != model.settings or arrays.keys() != named_weights(model).keys():
             raise RuntimeError(f"{path}: what was written cannot be read back")
     return found
-
-
-@contextmanager
-def _without_legacy_notice() -> Iterator[None]:
-    """Without Keras's warning against HDF5, which it gives on every save; the challenge asks for HDF5."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from keras import Model
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from evaluate import build_network
-from illus.learn.calibration import calibration_error, negative_log_likelihood
 from illus.learn.networks import arrays_of
 
 PREDICTION_BATCH = 256  # images
 TEMPERATURES = (0.05, 20.0)  # limits of the search
 CALIBRATION_BINS = 15  # as in Guo et al. 2017
+SMALLEST = 1e-12  # a probability, so that its logarithm is finite
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Calibration:
     temperature: float
     nll_before: float  # mean negative log-likelihood, nats
     nll_after: float
-    ece_before: float  # expected calibration error, see illus.learn.calibration.calibration_error
+    ece_before: float  # expected calibration error, see calibration_error
     ece_after: float
 
 
@@ -73,3 +74,19 @@ def with_temperature(model: Model, temperature: float) -> Model:
 def _error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     right = probabilities.argmax(1) == labels
     return calibration_error(probabilities.max(1), right, CALIBRATION_BINS)
+
+
+def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of minus the natural logarithm of the true class's probability."""
+    right = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(right, SMALLEST), dtype=np.float64).mean())
+
+
+def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int) -> float:
+    """Expected calibration error (Guo et al. 2017, arXiv:1706.04599), in bins of equally many images."""
+    order = np.argsort(probability, kind="stable")
+    place = np.arange(len(order)) * bins // len(order)
+    pairs = {"probability": np.asarray(probability)[order], "accuracy": np.asarray(right, float)[order]}
+    by_bin = pd.DataFrame(pairs).groupby(place)
+    mean = by_bin.mean()
+    return float(np.average(abs(mean.probability - mean.accuracy), weights=by_bin.size()))

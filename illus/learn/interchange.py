@@ -16,7 +16,7 @@ from evaluate import Description, EvaluationError, atomic_write, load_classifier
 
 ENDINGS = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
 NAME = (
-    "classifier"  # of the description: an entry of ONNX's metadata, else the file NAME.json inside the file
+    "classifier"  # of the description: an entry of ONNX's metadata, or a file of this name and .json inside
 )
 
 
@@ -60,9 +60,8 @@ def _export(model: keras.Model, path: Path, format: str) -> None:
         if format == "onnx":
             import onnx  # noqa: F401
             import tf2onnx  # noqa: F401
-        model(
-            keras.ops.zeros((1, *model.input_shape[1:]), model.input.dtype)
-        )  # Keras exports what was called
+        # Keras exports what was called.
+        model(keras.ops.zeros((1, *model.input_shape[1:]), model.input.dtype))
         model.export(path, format=format, verbose=False)
     except ImportError as error:
         package = error.name or "another package"

@@ -7,8 +7,7 @@ A label is doubted where another class is far more probable, by calibrated proba
 not seen the image. Confident learning (Northcutt, Jiang and Chuang 2021, "Confident learning: estimating
 uncertainty in dataset labels", JAIR 70) compares each probability with a threshold of its class instead. On
 the same probabilities that finds fewer of the changed labels: see results/labels.csv, for the rule in a few
-lines of our own and for its authors' library. That library, cleanlab, was under the AGPL from 1.0 on; version
-2.9 comes with the Apache licence.
+lines of our own and for its authors' library, cleanlab.
 """
 
 import warnings
@@ -23,8 +22,7 @@ from evaluate import atomic_write
 from illus.copies.groups import draw_groups
 from illus.dataset.resample import IN_TRAINING, resample
 from illus.learn.batches import load_arrays
-from illus.learn.calibration import SMALLEST
-from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperature
+from illus.learn.heads import PREDICTION_BATCH, SMALLEST, fit_temperature, with_temperature
 from illus.learn.plan import LABEL_CHECK
 from illus.learn.settings import Config, data_hash, run_id
 from illus.learn.training import fit
@@ -43,12 +41,6 @@ class LabelSettings:
     min_groups: int = 10  # of different images in a class that is checked: three or four in each fold
     min_score: float = 0.99  # the label is 99 times less probable; other values: results/labels.csv
     min_steps: int = 30  # of an epoch, so that small collections are learned at all
-
-    def __post_init__(self) -> None:
-        if self.folds > self.min_groups:
-            raise ValueError(
-                f"folds={self.folds}: a class of min_groups={self.min_groups} images fills fewer"
-            )
 
 
 DEFAULTS = LabelSettings()

@@ -14,8 +14,8 @@ from evaluate import EvaluationError, inspect_weights, list_files, on_one_line, 
 SHOWN_ERRORS = 10  # unreadable files that are named on a terminal; the table has all
 
 
-def predict(folder: str | Path, weights: str | Path, top: int = 3, progress: bool = False) -> pd.DataFrame:
-    """Predict the classes of all images below a folder.
+def predict(folder: str | Path, weights: str | Path, top: int = 3) -> pd.DataFrame:
+    """Predict the classes of all images below a folder, with a progress bar on a terminal.
 
     Parameters
     ----------
@@ -26,8 +26,6 @@ def predict(folder: str | Path, weights: str | Path, top: int = 3, progress: boo
         From this project's export; may come from a stranger, see :func:`evaluate.load_classifier`.
     top : int, default 3
         Classes per image, likeliest first. More than the model knows gives all of them.
-    progress : bool, default False
-        Show a progress bar on stderr if it is a terminal.
 
     Returns
     -------
@@ -52,7 +50,7 @@ def predict(folder: str | Path, weights: str | Path, top: int = 3, progress: boo
     if not paths:
         raise EvaluationError(f"no files in {folder}")
     names = [path.relative_to(folder).as_posix() for path in paths]
-    probabilities, readable, reasons = predict_files(weights, found, paths, progress=progress)
+    probabilities, readable, reasons = predict_files(weights, found, paths)
     if not readable.any():
         raise EvaluationError(f"no readable image in {folder}; the first file, {names[0]}: {reasons[0]}")
     table = likeliest(probabilities, found[0].class_names, top)
@@ -62,11 +60,7 @@ def predict(folder: str | Path, weights: str | Path, top: int = 3, progress: boo
 
 
 def likeliest(probabilities: np.ndarray, class_names: list[str], top: int) -> pd.DataFrame:
-    """The ``top`` classes of each image and their probabilities; of equal ones, the first in class order.
-
-    >>> likeliest(np.array([[0.25, 0.75]]), ["A", "B"], 1).to_dict("records")
-    [{'class_1': 'B', 'probability_1': '0.7500'}]
-    """
+    """The ``top`` classes of each image and their probabilities; of equal ones, the first in class order."""
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     chosen = np.take_along_axis(probabilities, order, axis=1)
     columns = {}

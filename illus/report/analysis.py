@@ -16,6 +16,8 @@ from scipy.sparse import csr_array
 from illus.dataset.split import cluster_by_shape
 from illus.files.descriptors import describe_images
 
+DRAWS = 2000  # of a bootstrap
+
 
 def scored_rows(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
     """Rows from :func:`evaluate.evaluate` as a table, without unreadable files; ``probability`` as float."""
@@ -24,11 +26,7 @@ def scored_rows(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
 
 
 def bootstrap_f1(
-    table: pd.DataFrame,
-    class_names: Sequence[str],
-    groups: Sequence[str] | None = None,
-    draws: int = 2000,
-    seed: int = 0,
+    table: pd.DataFrame, class_names: Sequence[str], groups: Sequence[str] | None = None
 ) -> np.ndarray:
     """F1 of each class on resampled groups of images: the cluster bootstrap (Field and Welsh 2007), by class.
 
@@ -45,13 +43,11 @@ def bootstrap_f1(
     groups : sequence of str, optional
         What each row of ``table`` belongs to; without it each image is a group of its own. A group with
         images of several classes is one in each.
-    draws : int, default 2000
-    seed : int, default 0
 
     Returns
     -------
     numpy.ndarray
-        float64, shape (draws, k); their mean over classes is macro F1. NaN where a draw has no image
+        float64, shape (``DRAWS``, k); their mean over classes is macro F1. NaN where a draw has no image
         of a class, neither true nor predicted.
     """
     k = len(class_names)
@@ -62,10 +58,10 @@ def bootstrap_f1(
     members = pd.DataFrame({"true": true, "name": names}).groupby(["true", "name"])
     group, n_groups = members.ngroup().to_numpy(), members.ngroups
     outcomes = csr_array((np.ones(len(table)), (group, true * k + predicted)), shape=(n_groups, k * k))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     of_class = members.size().groupby("true").size()  # groups of each class, in the order of their numbers
-    weights = np.hstack([rng.multinomial(n, np.full(n, 1 / n), draws) for n in of_class])
-    drawn = (outcomes.T @ weights.T).T.reshape(draws, k, k)
+    weights = np.hstack([rng.multinomial(n, np.full(n, 1 / n), DRAWS) for n in of_class])
+    drawn = (outcomes.T @ weights.T).T.reshape(DRAWS, k, k)
     with np.errstate(invalid="ignore"):
         return 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))
 

@@ -4,7 +4,6 @@ In: weights, test folders, the notebooks of this repository, and what the stages
 open in a browser, ``index.html`` first.
 """
 
-import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,16 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from evaluate import Result, Row, atomic_write, evaluate, format_csv, format_result, trained_on
+from evaluate import (
+    Description,
+    Result,
+    Row,
+    atomic_write,
+    evaluate,
+    format_csv,
+    format_result,
+    trained_on,
+)
 from illus import profiles, work_folders
 from illus.files.overrides import NAME as OVERRIDES
 from illus.hashing import ROOT, digest
@@ -43,49 +51,40 @@ def score_folders(
 ) -> list[tuple[Result, list[Row]]]:
     """Score test folders as ``evaluate.py`` does, print the scores, and write them to the report.
 
-    What is newer than the weights, the scorer, the code of the report, and every file and folder of the test
-    folder is printed again, not computed. Result and rows of each folder, as :func:`evaluate.evaluate` gives
-    them; ``labels`` are what figures call a class. evaluate.EvaluationError if a folder or the weights cannot
-    be used.
+    Result and rows of each folder, as :func:`evaluate.evaluate` gives them; ``labels`` are what figures call
+    a class. evaluate.EvaluationError if a folder or the weights cannot be used.
     """
-    scored, code = [], [ROOT / "evaluate.py", *Path(__file__).parent.glob("*.py")]
+    scored = []
     for test in tests:
-        shown = report / f"{test.name}.txt"
-        if not _is_current(shown, [weights, *code, *_all_of(test)]):
-            result, rows, description = evaluate(test, weights, progress=True)
-            head = trained_on(description.training)
-            write_scores(report, test.name, result, rows, description.class_names, head, labels)
-        print(f"\n== {test.name}\n{shown.read_text(encoding='utf-8')}", flush=True)
-        with open(shown.with_suffix(".csv"), encoding="utf-8", newline="") as file:
-            scored.append(
-                (json.loads(shown.with_suffix(".json").read_text("utf-8")), list(csv.DictReader(file)))
-            )
+        result, rows, description = evaluate(test, weights)
+        show_scores(report, result, rows, description, labels)
+        scored.append((result, rows))
     return scored
 
 
-def write_scores(
+def show_scores(
     report: Path,
-    name: str,
     result: Result,
     rows: list[Row],
-    class_names: Sequence[str],
-    head: str = "",
+    description: Description,
     labels: Mapping[str, str] | None = None,
 ) -> None:
-    """Write ``NAME.json``, ``NAME.csv``, ``NAME.png`` and ``NAME.txt`` to a report; the text is written last.
+    """Print the scores of a test folder, and write them to a report: NAME.json, .csv, .png, and .txt last.
 
-    ``result`` and ``rows`` are from :func:`evaluate.evaluate`; ``head`` is the first line of the text,
-    ``labels`` what the figure calls a class.
+    ``result``, ``rows`` and ``description`` are from :func:`evaluate.evaluate`, ``labels`` what the figure
+    calls a class.
     """
-    text = "\n".join(filter(None, [head, format_result(result, rows, class_names)])) + "\n"
+    test, names = Path(result["test_folder"]), description.class_names
+    text = f"{trained_on(description.training)}\n{format_result(result, rows, names)}\n"
+    print(f"\n== {test}\n{text}", flush=True)
     contents = {
         ".json": json.dumps(result, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"),
         ".csv": format_csv(rows),
-        ".png": matrix_image(rows, class_names, labels),
+        ".png": matrix_image(rows, names, labels),
         ".txt": text.encode("utf-8", "backslashreplace"),
     }
     for ending, content in contents.items():
-        with atomic_write(report / f"{name}{ending}") as partial:
+        with atomic_write(report / f"{test.name}{ending}") as partial:
             partial.write_bytes(content)
 
 
@@ -107,14 +106,17 @@ def run_notebooks(folder: Path) -> None:
     decisions change. Cells on what was found on emoji20 stay only where that is executed in full.
     """
     sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py")]
-    sources += [path for data in (folder, *work_folders.test_folders(folder)) for path in _all_of(data)]
+    for data in (folder, *work_folders.test_folders(folder)):
+        sources += [data, *data.rglob("*")]  # a folder changes where a file is removed or renamed
+    changed = max(map(_changed, sources))
     decisions = work_folders.work_dir(folder) / OVERRIDES
     decided = digest(decisions.read_text("utf-8-sig") if decisions.exists() else "")
     as_recorded = work_folders.is_emoji20(folder) and profiles.profile().name == "full"
     for path in notebooks():
         out = executed_dir(folder) / path.name
         stamp = out.with_suffix(".decisions")  # by content: the file may be deleted, or older than it looks
-        if not (stamp.exists() and stamp.read_text() == decided and _is_current(out, [path, *sources])):
+        is_current = out.exists() and out.stat().st_mtime > max(changed, _changed(path))
+        if not (is_current and stamp.exists() and stamp.read_text() == decided):
             seconds = execute_notebook(path, out, "" if as_recorded else OF_EMOJI20)
             stamp.write_text(decided)
             print(f"{path.name} executed in {seconds:.0f} s", flush=True)
@@ -142,17 +144,7 @@ def write_report(folder: Path) -> Path:
     return write_index(report, name, sections)
 
 
-def _is_current(path: Path, sources: Sequence[Path]) -> bool:
-    """Whether a file exists and is newer than all its sources."""
-    return path.exists() and path.stat().st_mtime > max(map(_changed, sources))
-
-
 def _changed(path: Path) -> float:
     """When a file or folder was changed; of a link that, or what it leads to, whichever is later."""
     own = path.lstat().st_mtime
     return max(own, path.stat().st_mtime) if path.exists() else own
-
-
-def _all_of(folder: Path) -> list[Path]:
-    """A folder and everything in it: a folder changes where a file is removed or renamed."""
-    return [folder, *folder.rglob("*")]

@@ -25,9 +25,8 @@ def class_stages(axes: Axes, stages: pd.DataFrame, labels: Mapping[str, str] | N
     names = sorted(stages.index, key=natural_key)[::-1]
     rows, shown = np.arange(len(names)), stages.loc[names]
     axes.hlines(rows, shown.min(axis=1), shown.max(axis=1), color=GRAY, linewidth=0.8)
-    for marker, (stage, colour) in zip(
-        MARKERS, zip(shown, [GRAY, *sns.color_palette(PALETTE)], strict=False), strict=False
-    ):
+    colours = [GRAY, *sns.color_palette(PALETTE)]
+    for stage, marker, colour in zip(shown, MARKERS, colours, strict=False):
         axes.plot(shown[stage], rows, marker, color=colour, label=stage, markersize=6)
     axes.set_yticks(rows, [literal((labels or {}).get(name, name)) for name in names])
     axes.set(xscale="log", xlabel="images (logarithmic)")

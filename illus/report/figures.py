@@ -19,7 +19,7 @@ from illus.photos.clusters import knee
 
 WIDTH = 11.0  # inches, of a figure as wide as the text of a report on a screen of 1280 px
 PALETTE = "colorblind"  # of seaborn, in all figures
-BLUE, ORANGE, GREEN, RED, _, _, _, GRAY = sns.color_palette(PALETTE).as_hex()[:8]
+BLUE, ORANGE, _, RED, _, _, _, GRAY = sns.color_palette(PALETTE).as_hex()[:8]
 
 
 def use_style() -> None:
@@ -54,7 +54,6 @@ def class_bars(
     names = sorted(counts.index, key=natural_key)[::-1]
     bars = axes.barh([literal((labels or {}).get(n, n)) for n in names], counts[names], color=color)
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.12, y=0.01)
     axes.set_xlabel("images")
 
@@ -72,8 +71,7 @@ def precision_recall(
         axes.plot(recall, precision, "k*", markersize=11)
         axes.annotate(text, (recall, precision), (-8, -14), textcoords="offset points", ha="right")
     axes.set(xlabel="recall of redundant files", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="lower left")
 
 
 def numbered(axes: Axes, text: str) -> None:
@@ -117,7 +115,7 @@ def score_histogram(
         axes.hist(scores[rows], edges.tolist(), alpha=0.6, label=name, color=colour)
     axes.axvline(threshold, color=RED, linestyle="--", label="threshold")
     axes.set(yscale="log", ylim=(0.5, None), xlabel="score", ylabel="images (logarithmic)")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(fontsize=8)
 
 
 def roc_curves(
@@ -131,20 +129,14 @@ def roc_curves(
     ``truth`` is bool, shape (n,), with both kinds, ``scores`` float, shape (n,), by name; ``kinds`` says for
     the axes' names what is wrongly and what is rightly called positive.
     """
-    for (name, score), colour in zip(scores.items(), sns.color_palette(PALETTE), strict=False):
+    for name, score in scores.items():
         false, true, _ = roc_curve(truth, score)
         area = roc_auc_score(truth, score)
-        axes.plot(false, true, color=colour, label=f"{name} ({area:.4f})", drawstyle="steps-post")
+        axes.plot(false, true, label=f"{name} ({area:.4f})", drawstyle="steps-post")
     axes.set(xscale="log", xlim=(1 / (~truth).sum(), 1), ylim=(0, 1.01))
     axes.set(xlabel=f"share of {kinds[0]}", ylabel=f"share of {kinds[1]}")
-    axes.legend(
-        frameon=False,
-        fontsize=8,
-        title="area under the curve",
-        title_fontsize=8,
-        loc="upper left",
-        bbox_to_anchor=(1, 1),
-    )
+    title = {"title": "area under the curve", "title_fontsize": 8}
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), **title)
 
 
 def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.DataFrame]]) -> None:
@@ -164,7 +156,7 @@ def learning_curves(left: Axes, right: Axes, curves: Mapping[str, Sequence[pd.Da
     left.legend(handles=[solid, dashed], fontsize=8)
     left.set(xlabel="epoch", ylabel="loss")
     right.set(xlabel="epoch", ylabel="macro F1")
-    right.legend(frameon=False, fontsize=8)
+    right.legend(fontsize=8)
 
 
 def architecture(axes: Axes, shapes: Sequence[tuple[str, int, int]]) -> None:

@@ -43,12 +43,7 @@ def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
 def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
     """The change of F1 of each class, a dot for each seed, and the mean of the classes of either kind.
 
-    Parameters
-    ----------
-    changes : pandas.DataFrame
-        From :func:`change_by_class`; drawn from the left.
-    labels : mapping of str to str, optional
-        Class names to what is shown for them.
+    ``changes`` are from :func:`change_by_class`; ``labels`` maps class names to what is shown for them.
     """
     names = changes.class_name.unique()
     place = changes.class_name.map({name: x for x, name in enumerate(names)})

@@ -57,18 +57,9 @@ def write_review(
         From :func:`illus.learn.labels.find_label_errors`.
     overrides : pandas.DataFrame, optional
         Decisions that the page starts with, from :func:`illus.files.overrides.read_overrides`.
-
-    Raises
-    ------
-    ValueError
-        A table names a file that the catalog does not have.
     """
     out, files = Path(out), catalog.fillna("").set_index("path", drop=False)
     duplicates = duplicates.fillna("")
-    for name, table in (("duplicates", duplicates), ("photos", photos), ("labels", labels)):
-        if table is not None and not table.path.isin(files.index).all():
-            strange = table.path[~table.path.isin(files.index)].iloc[0]
-            raise ValueError(f"{strange!r} of the {name} table is not in the catalog: run the stages again")
     cards = [
         *copy_cards(files, duplicates[~_of_photos(duplicates, photos)]),
         *photo_cards(files, photos, duplicates),

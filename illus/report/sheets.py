@@ -26,14 +26,13 @@ def class_gallery(
     labels: Mapping[str, str] | None = None,
     columns: int = 18,
     size: int = 64,
-    seed: int = 0,
 ) -> None:
     """One row of at most ``columns`` randomly drawn images per class of a catalog, ``size`` pixels wide."""
     names = sorted(catalog.class_name.unique(), key=natural_key)
     rows = []
     for name in names:
         paths = catalog.path[catalog.class_name == name]
-        rows.append(paths.sample(min(columns, len(paths)), random_state=seed).tolist())
+        rows.append(paths.sample(min(columns, len(paths)), random_state=0).tolist())
     image_rows(axes, rows, folder, [(labels or {}).get(n, n) for n in names], columns, size)
 
 
@@ -100,23 +99,6 @@ def pairs_sheet(
     show_sheet(axes, sheet, [])
 
 
-def unlike(features: np.ndarray, count: int) -> np.ndarray:
-    """Positions of ``count`` rows that differ: each is the farthest from those before it (Gonzalez 1985).
-
-    For sheets that should not show one thing many times. ``features`` are float, shape (n, d); the first row
-    comes first, and at most n are returned.
-    """
-    chosen = [0][: len(features)]
-    while 0 < len(chosen) < min(count, len(features)):
-        gaps = [np.linalg.norm(features - features[row], axis=1) for row in chosen]
-        chosen.append(int(np.min(gaps, axis=0).argmax()))
-    return np.array(chosen, int)
-
-
-def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_NEAREST)
-
-
 def thumbnail_scatter(axes: Axes, points: np.ndarray, thumbnails: np.ndarray, cells: int = 24) -> None:
     """A scatter plot of thumbnails, one for each occupied cell of a grid; outliers are left out.
 
@@ -141,7 +123,7 @@ def activation_sheet(
     ``images`` are uint8, shape (n, side, side, 3), ``maps`` float from 0 to 1, shape (n, h, w), from
     :func:`illus.report.analysis.class_activation`. Long lines of captions are wrapped.
     """
-    shown = [_enlarged(image, size) for image in images]
+    shown = [cv2.resize(image, (size, size), interpolation=cv2.INTER_NEAREST) for image in images]
     levels = [(255 * cv2.resize(m, (size, size)).clip(0, 1)).astype(np.uint8) for m in maps]
     heat = [cv2.applyColorMap(level, cv2.COLORMAP_JET)[..., ::-1] for level in levels]  # BGR to RGB
     below = [cv2.addWeighted(a, 0.45, b, 0.55, 0) for a, b in zip(shown, heat, strict=True)]

@@ -31,39 +31,22 @@ CELL = 96  # pixels of an image
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")  # Okabe and Ito 2008
 INK, GRAY, PALE, RED, BLUE = "#222222", "#6b6b6b", "#d9d9d9", "#c0392b", "#2f6db3"
 KOREAN_FONTS = ("NotoSansCJK", "NotoSansKR", "Nanum")  # beginnings of file names
-WORDS = {
+WORDS = {  # a title of each panel, and the notes below it
     "en": (
-        "Collected",
-        "{files:,} files",
-        "Copies",
-        "{copies:,} files left out",
-        "Photographs",
-        "{photos:,} files left out",
-        "Balanced",
-        "collected",
-        "as trained",
-        "Scored",
-        "F1 by class, macro {macro_f1:.2f}",
+        ("Collected", "{files:,} files"),
+        ("Copies", "{copies:,} files left out"),
+        ("Photographs", "{photos:,} files left out"),
+        ("Balanced", "collected", "as trained"),
+        ("Scored", "F1 by class, macro {macro_f1:.2f}"),
     ),
     "ko": (
-        "수집",
-        "파일 {files:,}개",
-        "중복 제거",
-        "파일 {copies:,}개 제외",
-        "사진 제거",
-        "파일 {photos:,}개 제외",
-        "균형 맞추기",
-        "수집",
-        "학습",
-        "채점",
-        "클래스별 F1, macro {macro_f1:.2f}",
+        ("수집", "파일 {files:,}개"),
+        ("중복 제거", "파일 {copies:,}개 제외"),
+        ("사진 제거", "파일 {photos:,}개 제외"),
+        ("균형 맞추기", "수집", "학습"),
+        ("채점", "클래스별 F1, macro {macro_f1:.2f}"),
     ),
 }
-
-
-def filled(column: pd.Series) -> pd.Series:
-    """Which cells of a column of text are not empty, in a table from memory or from a file."""
-    return column.notna() & column.ne("")
 
 
 def choose(
@@ -72,14 +55,14 @@ def choose(
     """Paths for the mosaic, classes in turn, and the sets of copies among them, the kept file first."""
     random = np.random.default_rng(seed)
     photo = set(photos.path[photos.is_photo.astype(bool)])
-    has_copies = filled(duplicates.copy_of)
+    has_copies = duplicates.copy_of != ""
     copied = duplicates[has_copies & ~duplicates.conflict.astype(bool)]
     sets = [
         [kept, *rows.path[rows.path != kept]] for kept, rows in copied.groupby("copy_of") if kept not in photo
     ]
     sets = [paths for paths in sets if 2 <= len(paths) <= 3]
     sets = [sets[number] for number in random.permutation(len(sets))[:SETS]]
-    readable = catalog[~filled(catalog.error)]
+    readable = catalog[catalog.error == ""]
     single = readable[~readable.path.isin(set(duplicates.path[has_copies]))]
     chosen = [path for paths in sets for path in paths]
     alone = single.path[single.path.isin(photo)]
@@ -152,15 +135,14 @@ def draw(folder: Path, work: Path, card: Mapping, language: str) -> Figure:
     redundant = {path for kept, *others in sets for path in others}
     photo = set(photos.path[photos.is_photo])
     frames = {path: colour for one, colour in zip(sets, COLOURS, strict=False) for path in one}
-    copies = duplicates[filled(duplicates.copy_of) & duplicates.path.ne(duplicates.copy_of)]
+    copies = duplicates[duplicates.copy_of.ne("") & duplicates.path.ne(duplicates.copy_of)]
     numbers = {"files": len(catalog), "copies": len(copies), "photos": int(photos.is_photo.sum()),
                "macro_f1": card["scores"]["test"]["macro_f1"]}  # fmt: skip
     with rc_context({"font.family": fonts()}):
         figure = Figure(figsize=(16, 3.95))
-        words = [word.format(**numbers) for word in WORDS[language]]
-        notes = [words[1:2], words[3:4], words[5:6], words[7:9], words[10:11]]
         panels = [
-            panel(figure, *cells) for cells in zip(range(5), [*words[0:7:2], words[9]], notes, strict=True)
+            panel(figure, number, title, [note.format(**numbers) for note in notes])
+            for number, (title, *notes) in enumerate(WORDS[language])
         ]
         mosaic(panels[0], paths, folder)
         mosaic(panels[1], paths, folder, set(), frames, redundant, set(paths) - set(frames))
@@ -207,7 +189,7 @@ def charts(
     training = data[data.split == "train"]
     drawn = training.groupby("class_name").copies.sum()
     shown = drawn / drawn.sum() * len(training)
-    collected = catalog.class_name[~filled(catalog.error)].value_counts()
+    collected = catalog.class_name[catalog.error == ""].value_counts()
     bars(left, [collected, shown], names, [PALE, BLUE], collected.max())
     f1 = pd.DataFrame(card["scores"]["test"]["per_class"]).T.f1
     bars(right, [pd.Series(1.0, names), f1], names, ["#efefef", BLUE], 1)
