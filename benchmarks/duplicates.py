@@ -69,7 +69,7 @@ SOURCES = (
     "benchmarks/second_contamination.py",
     *(f"benchmarks/peers/{name}.py" for name in ("groups", *PEERS)),
 )
-CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
+CLEAN_SIDE, VISIBLE = 128, 32  # px; levels
 ALIGNING_STEPS = 10
 WITH_VARIANTS = "with variants"  # in one group, which a split keeps together
 Groups = Iterable[Iterable[str]]  # of paths
@@ -176,7 +176,7 @@ def write_rows(rows: list[dict], name: str) -> None:
 
 
 def clean_difference(
-    path_a: str, path_b: str, truth: pd.DataFrame, icons: dict[str, str], seed: int = 0
+    path_a: str, path_b: str, truth: pd.DataFrame, icons: dict[str, str], seed: int
 ) -> float:
     """Percentage of pixels in which the drawings of two files visibly differ, free of what copying did.
 

@@ -33,7 +33,7 @@ def candidates() -> list[tuple[dict[str, object], Path]]:
         for row in recorded.itertuples()
     ]
     shipped = {"run_id": "", "role": "shipped", "val_macro_f1": training["val_macro_f1"]}
-    return [(row, path) for row, path in found if path.exists()] + [(shipped, Path("weights/best.h5"))]
+    return [(row, path) for row, path in found if path.exists()] + [(shipped, work_folders.SHIPPED_WEIGHTS)]
 
 
 def main() -> None:

@@ -226,8 +226,8 @@ def two_kinds():
     images["small"] = np.where(truth, 60, 200)[:, None, None, None] + rng.integers(0, 50, (360, 64, 64, 3))
     gains = np.where(truth, 0, -1)[:, None] + rng.normal(0, 0.5, (360, 64))
     codes = rng.normal(size=(360, 32)) + 6 * truth[:, None]
-    told = {"gains": gains, "errors": gains - 1, "codes": codes}
-    pool = SimpleNamespace(measured=lambda _: images, told=lambda *_: told)
+    known = {"gains": gains, "errors": gains - 1, "codes": codes}
+    pool = SimpleNamespace(measured=lambda _: images, autoencoded=lambda *_: known)
     return photos.Evidence(pool, "vector", 0), LabelledSet("vector", np.arange(360), truth)
 
 
