@@ -2,7 +2,7 @@
 
     python -m benchmarks.documents
 
-In: :mod:`benchmarks.tables` and :mod:`benchmarks.records`. Out: README, CONTRIBUTING and ``docs/``, in which
+In: :mod:`benchmarks.tables` and :mod:`benchmarks.records`. Out: README and ``docs/``, in which
 the tables between ``<!-- table: NAME -->`` and ``<!-- /table -->``, the numbers between
 ``<!-- value: NAME -->`` and ``<!-- /value -->`` and the texts of links to sections of notebooks are renewed.
 """
@@ -10,7 +10,7 @@ the tables between ``<!-- table: NAME -->`` and ``<!-- /table -->``, the numbers
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +26,6 @@ VALUE = re.compile(r"(<!-- value: ([^>]+?) -->).*?(<!-- /value -->)", re.DOTALL)
 SECTION = re.compile(r'<a id="([\w-]+)"></a>\s*#+ (.+)')
 LINK = re.compile(r"\[[^\]]*\]\(((?:\.\./)?([\w.]+\.ipynb)#([\w-]+))\)")
 ABBREVIATIONS = {"f1", "mb", "auc", "auroc", "ap"}
-BLOCKS: Mapping[str, Callable[[], pd.DataFrame]] = {**TABLES, "renewed": records.renewed}
 
 
 def documents() -> list[Path]:
@@ -65,8 +64,8 @@ def renew(text: str) -> str:
             raise ValueError(f"a document names {name!r}, but there are only {', '.join(names)}")
 
     def table(match: re.Match[str]) -> str:
-        known(BLOCKS, match[2])
-        made = markdown(BLOCKS[match[2]]())
+        known(TABLES, match[2])
+        made = markdown(TABLES[match[2]]())
         return f"{match[1]}\n{made}\n{match[3]}"  # blank lines: some readers of Markdown need them
 
     def value(match: re.Match[str]) -> str:

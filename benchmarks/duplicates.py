@@ -32,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import cv2
@@ -69,7 +69,7 @@ SOURCES = (
     "benchmarks/second_contamination.py",
     *(f"benchmarks/peers/{name}.py" for name in ("groups", *PEERS)),
 )
-CLEAN_SIDE, VISIBLE, ALIKE = 128, 32, 1.0  # px; levels; % of pixels below which drawings look alike
+CLEAN_SIDE, VISIBLE = 128, 32  # px; levels
 ALIGNING_STEPS = 10
 WITH_VARIANTS = "with variants"  # in one group, which a split keeps together
 Groups = Iterable[Iterable[str]]  # of paths
@@ -110,19 +110,12 @@ def components(files: pd.DataFrame, groups: Groups) -> pd.DataFrame:
 
 def judge_pairs(groups: Groups, truth: pd.DataFrame) -> dict[str, float]:
     """``pair_recall`` and ``pair_precision``: every two files of a group, however often they are named."""
-    drawing = pd.Series(pd.factorize(truth.drawing)[0], truth.path)
-    position, n = pd.Series(range(len(truth)), truth.path), len(truth)
-    named = [np.empty(0, np.int64)]
-    for group in groups:
-        members = np.sort(position[list(group)].to_numpy())
-        first, second = np.triu_indices(len(members), 1)
-        named.append(members[first] * n + members[second])
-    first, second = np.divmod(np.unique(np.concatenate(named)), n)
-    right = int((drawing.to_numpy()[first] == drawing.to_numpy()[second]).sum())
-    sizes = drawing.value_counts()
+    drawing, sizes = truth.set_index("path").drawing.to_dict(), truth.drawing.value_counts()
+    named = {pair for group in groups for pair in combinations(sorted(group), 2)}
+    right = sum(drawing[a] == drawing[b] for a, b in named)
     return {
         "pair_recall": right / max(1, int((sizes * (sizes - 1)).sum()) // 2),
-        "pair_precision": right / max(1, len(first)),
+        "pair_precision": right / max(1, len(named)),
     }
 
 
@@ -176,7 +169,7 @@ def write_rows(rows: list[dict], name: str) -> None:
 
 
 def clean_difference(
-    path_a: str, path_b: str, truth: pd.DataFrame, icons: dict[str, str], seed: int = 0
+    path_a: str, path_b: str, truth: pd.DataFrame, icons: dict[str, str], seed: int
 ) -> float:
     """Percentage of pixels in which the drawings of two files visibly differ, free of what copying did.
 

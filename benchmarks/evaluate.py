@@ -25,7 +25,6 @@ from illus import work_folders
 from illus.hashing import code_of
 from illus.parallel import write_table
 
-WEIGHTS = Path("weights/best.h5")
 SOURCES = (
     "evaluate.py",
     "benchmarks/evaluate.py",
@@ -48,14 +47,14 @@ def measure_once(sizes: dict[int, Path], scratch: Path) -> list[dict]:
     """Rows of one repeat; the largest folder comes last, and the peers are measured on it."""
     rows = []
     for count, folder in sizes.items():
-        cost = measure_command([sys.executable, "evaluate.py", folder, WEIGHTS])
+        cost = measure_command([sys.executable, "evaluate.py", folder, work_folders.SHIPPED_WEIGHTS])
         rows.append({"what": "evaluate.py", "files": count, **cost})
     out = scratch / "parts.json"
-    cost = measure_program("scoring_floor", folder, WEIGHTS, out)
+    cost = measure_program("scoring_floor", folder, work_folders.SHIPPED_WEIGHTS, out)
     parts = json.loads(out.read_text())
     rows += [{"what": name, "files": count, "seconds": seconds} for name, seconds in parts.items()]
     rows.append({"what": "unavoidable", "files": count, **cost, "seconds": sum(parts.values())})
-    cost = measure_program("keras_directory", folder, WEIGHTS)
+    cost = measure_program("keras_directory", folder, work_folders.SHIPPED_WEIGHTS)
     return [*rows, {"what": "image_dataset_from_directory", "files": count, **cost}]
 
 

@@ -133,17 +133,17 @@ def main() -> None:
     wanted = parser.parse_args().what
     print(load(), flush=True)
     folder, path = work_folders.EMOJI20 / "training", work_folders.RESULTS / "growth.csv"
-    code, keys = code_of(SOURCES), ["what", "n", "search", "stage"]
     cache = work_folders.work_dir(folder) / "cache"
     _, real = distinct_images(scan(folder, cache=cache), folder, cache=cache)
-    table = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame(columns=COLUMNS)
     for name in wanted:
         with tempfile.TemporaryDirectory() as scratch:
-            for row in PARTS[name](real, Path(scratch)):
-                print(row, flush=True)
-                same = (table[keys] == pd.Series(row)[keys]).all(axis=1)
-                table = pd.concat([table[~same], pd.DataFrame([row | {"code": code}])])[COLUMNS]
-                write_table(table.round({"seconds": 1, "found": 4, "kept": 4}), path)
+            table = pd.DataFrame(PARTS[name](real, Path(scratch)), columns=COLUMNS)
+        table = table.round({"seconds": 1, "found": 4, "kept": 4}).assign(code=code_of(SOURCES))
+        print(table.to_string(index=False), flush=True)
+        if path.exists():  # the other parts stay
+            before = pd.read_csv(path, dtype={"code": str})
+            table = pd.concat([before[before.what != name], table])
+        write_table(table, path)
     print(load())
 
 

@@ -20,7 +20,6 @@ from illus.learn.interchange import ENDINGS, export_to, read_exported
 from illus.learn.settings import code_of
 from illus.parallel import write_table
 
-WEIGHTS = Path("weights/best.h5")
 TEST = work_folders.EMOJI20 / "test"
 BATCH = 100  # images
 SOURCES = ("benchmarks/interchange.py", "illus/learn/interchange.py")
@@ -92,12 +91,12 @@ def main() -> None:
     count = parser.parse_args().images
     files = [path for folder in class_folders(TEST).values() for path in list_files(folder)]
     drawn = np.random.default_rng(0).choice(len(files), count, replace=False)
-    _, description = load_classifier(WEIGHTS)
+    _, description = load_classifier(work_folders.SHIPPED_WEIGHTS)
     paths = [files[i] for i in sorted(drawn)]
     with read_ahead(paths, description.input_size, description.fit) as fitted:
         images = np.stack(list(fitted))
     with tempfile.TemporaryDirectory() as folder:
-        table = compare(WEIGHTS, images, Path(folder))
+        table = compare(work_folders.SHIPPED_WEIGHTS, images, Path(folder))
     write_table(table.assign(code=code_of(SOURCES)), work_folders.RESULTS / "interchange.csv")
     print(table.to_string(index=False))
 

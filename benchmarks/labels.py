@@ -1,15 +1,15 @@
 """How well wrong labels are found. Writes results/labels.csv.
 
     python -m pip install -r benchmarks/requirements.txt
-    python -m benchmarks.labels [--seeds 0 1 2] [--share 0.02]
+    python -m benchmarks.labels [--seeds 0 1 2]
 
-Labels of emoji20's cleaned training images (``work/emoji20/dataset.csv``) are changed at random, each to any
-of the other classes, then looked for. All methods get the same probabilities, of networks that have not seen
-the image. ``auroc`` and ``precision`` are of the order that a method puts the images in, precision among as
-many as were changed. ``flagged`` are those that it calls wrong, with their precision and recall;
-``suggested_right`` is how often, among the flagged that were changed, the most probable other class is the
-one before the change. ``accuracy`` is the networks', against the labels before the change. cleanlab runs in
-the peers' virtual environment.
+A share of the labels of emoji20's cleaned training images (``work/emoji20/dataset.csv``) is changed at
+random, each to any of the other classes, then looked for. All methods get the same probabilities, of networks
+that have not seen the image. ``auroc`` and ``precision`` are of the order that a method puts the images in,
+precision among as many as were changed. ``flagged`` are those that it calls wrong, with their precision and
+recall; ``suggested_right`` is how often, among the flagged that were changed, the most probable other class
+is the one before the change. ``accuracy`` is the networks', against the labels before the change. cleanlab
+runs in the peers' virtual environment.
 
 Networks are trained for minutes and kept in ``work/emoji20/runs``; a stopped benchmark resumes.
 """
@@ -30,17 +30,13 @@ import_keras()
 from sklearn.metrics import roc_auc_score  # noqa: E402
 
 from illus import work_folders  # noqa: E402
-from illus.learn.labels import (  # noqa: E402
-    DEFAULTS,
-    checkable,
-    held_out_probabilities,
-    suggest,
-)
+from illus.learn.labels import DEFAULTS, checkable, held_out_probabilities, suggest  # noqa: E402
 from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 
 FOLDER = work_folders.EMOJI20 / "training"
 WORK = work_folders.work_dir(FOLDER)
+SHARE = 0.02  # of the labels, that are changed
 SOURCES = (
     *(f"illus/learn/{name}.py" for name in (*DECIDING_MODULES, "heads", "labels", "plan")),
     "illus/copies/groups.py",
@@ -112,31 +108,20 @@ def check(rows: pd.DataFrame, true: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(table).assign(accuracy=(probabilities.argmax(1) == true).mean()).round(4)
 
 
-def add_rows(name: str, rows: pd.DataFrame, keys: dict[str, float]) -> None:
-    """Put rows into a table of results, in place of those with the same keys."""
-    path = work_folders.RESULTS / name
-    rows = rows.assign(**keys, code=code_of(SOURCES))
-    rows = rows[[*keys, *(column for column in rows if column not in keys)]]
-    if path.exists():
-        before = pd.read_csv(path, dtype={"code": str})
-        same = np.logical_and.reduce([before[key] == value for key, value in keys.items()])
-        rows = pd.concat([before[~same], rows])
-    write_table(rows, path)
-    print(rows.to_string(index=False), flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--share", type=float, default=0.02, help="of the labels that are changed")
-    options = parser.parse_args()
-    dataset = pd.read_csv(WORK / "dataset.csv", dtype={"group": str})
-    for seed in options.seeds:
-        noisy = change_labels(dataset, options.share, seed)
-        keys = {"seed": seed, "share": options.share}
-        rows = checkable(noisy, DEFAULTS.min_groups)
+    seeds = parser.parse_args().seeds
+    dataset, tables = pd.read_csv(WORK / "dataset.csv", dtype={"group": str}), []
+    for seed in seeds:
+        rows = checkable(change_labels(dataset, SHARE, seed), DEFAULTS.min_groups)
         true = rows.path.map(dataset.set_index("path").class_id).to_numpy()
-        add_rows("labels.csv", check(rows, true), keys)
+        found = check(rows, true)
+        found.insert(0, "seed", seed)
+        tables.append(found)
+    table = pd.concat(tables).assign(share=SHARE, code=code_of(SOURCES))
+    write_table(table, work_folders.RESULTS / "labels.csv")
+    print(table.to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def processor_seconds() -> float:
 
 
 def measure_program(name: str, *arguments: object, python: str | Path = sys.executable) -> dict[str, float]:
-    """:func:`measure_command` of ``benchmarks/peers/<name>.py``, which reads its arguments with argparse."""
+    """:func:`measure_command` of ``benchmarks/peers/<name>.py``."""
     return measure_command([python, "-m", f"benchmarks.peers.{name}", *arguments])
 
 

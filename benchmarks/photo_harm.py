@@ -98,10 +98,10 @@ def load_data(work: Path) -> pd.DataFrame:
     return pd.concat([drawings.assign(fold=DRAWING), photos.assign(fold=folds)], ignore_index=True)
 
 
-def fold_of(sources: pd.Series, folds: int = FOLDS, seed: int = 0) -> pd.Series:
+def fold_of(sources: pd.Series) -> pd.Series:
     """The fold of each photograph, drawn for its source picture: all crops of a picture are in one."""
     names = sorted(set(sources))
-    drawn = np.random.default_rng(seed).permutation(len(names)) % folds
+    drawn = np.random.default_rng(0).permutation(len(names)) % FOLDS
     return sources.map(dict(zip(names, drawn, strict=True)))
 
 

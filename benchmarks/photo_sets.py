@@ -79,11 +79,11 @@ class Pool:
         """What is measured of a set's images; dtype ``MEASURED``."""
         return self.images[self.place[self.sets[name].rows]]
 
-    def told(self, name: str, seed: int) -> dict[str, np.ndarray]:
-        """What the autoencoder of a set says of its images, see :func:`tell`."""
+    def autoencoded(self, name: str, seed: int) -> dict[str, np.ndarray]:
+        """What an autoencoder trained on a set gives for its images, see :func:`autoencode`."""
         stored = self.cache / f"{name}-{seed}.npz"
         if not stored.exists():
-            np.savez(stored, **tell(self.measured(name)["photo"]["blocks"], seed))
+            np.savez(stored, **autoencode(self.measured(name)["photo"]["blocks"], seed))
         with np.load(stored) as arrays:
             return dict(arrays)
 
@@ -95,7 +95,7 @@ def measure(path: Path) -> np.ndarray:
     return np.array((measure_photo(image), small), MEASURED)
 
 
-def tell(blocks: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def autoencode(blocks: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Gains and relative errors, float (n, blocks), and mean and spread of the code, float (n, 32)."""
     rows = normalise(draw_blocks(blocks, seed))
     model, _ = autoencoder.train(rows, seed)
@@ -132,8 +132,8 @@ def pool_table(photo_bench: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).fillna({"source": ""})
 
 
-def labelled_sets(table: pd.DataFrame, max_drawn: int = MAX_DRAWN) -> dict[str, LabelledSet]:
-    """Every set, by name; those of emoji20 have at most ``max_drawn`` images."""
+def labelled_sets(table: pd.DataFrame) -> dict[str, LabelledSet]:
+    """Every set, by name; those of emoji20 have at most ``MAX_DRAWN`` images."""
     rng = np.random.default_rng(0)
 
     def shuffled(chosen: pd.Series) -> np.ndarray:
@@ -141,7 +141,7 @@ def labelled_sets(table: pd.DataFrame, max_drawn: int = MAX_DRAWN) -> dict[str, 
 
     rows = {}
     for name in COLLECTIONS:
-        own, most = table.collection == name, max_drawn if name == "emoji20" else len(table)
+        own, most = table.collection == name, MAX_DRAWN if name == "emoji20" else len(table)
         drawings, photos = shuffled(own & ~table.photo), shuffled(own & table.photo)
         share = len(photos) / (len(drawings) + len(photos))
         rows[name] = mix(drawings, photos, share, most)

@@ -1,13 +1,10 @@
-"""The photo filter on labelled sets, without its parts, and beside peers. Writes results/photo*.csv.
+"""The photo filter on labelled sets, without its parts, and beside peers; three seeds.
 
     python -m pip install -r benchmarks/requirements.txt
-    python -m benchmarks.photos --photo-bench FOLDER [--step STEP]
+    python -m benchmarks.photos --photo-bench FOLDER
 
-FOLDER and the sets are described in ``benchmarks/photo_sets.py``. Steps:
-
-``ablation``: the filter without its parts, three seeds (photos_ablation.csv).
-``peers``: the filter and other methods, three seeds (photos.csv).
-``cost``: seconds and memory on all files of emoji20, see ``benchmarks/measure.py`` (photos_cost.csv).
+FOLDER and the sets are described in ``benchmarks/photo_sets.py``. Writes ``results/photos_ablation.csv``, the
+filter without its parts, and ``results/photos.csv``, the filter and other methods.
 
 One rule chooses for all methods, ours too: of at most four settings the one with the best mean F1 over the
 sets of the other collections, seed 0. "this project, final" is the setting that ships. Clusters are named by
@@ -19,10 +16,8 @@ their rows keep the share of illustrations that is removed.
 
 import argparse
 import itertools
-import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -44,12 +39,8 @@ from sklearn.metrics import f1_score, roc_auc_score  # noqa: E402
 from sklearn.mixture import GaussianMixture  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 
-from benchmarks.measure import measure_program  # noqa: E402
 from benchmarks.photo_sets import COLLECTIONS, LabelledSet, Pool  # noqa: E402
 from illus import work_folders  # noqa: E402
-from illus.copies.duplicates import find_duplicates  # noqa: E402
-from illus.emoji20.truth import load_truth  # noqa: E402
-from illus.files.catalog import scan  # noqa: E402
 from illus.hashing import code_of  # noqa: E402
 from illus.parallel import write_table  # noqa: E402
 from illus.photos.clusters import embed, name_photos, quantiles, reaches_zero, search_eps  # noqa: E402
@@ -76,10 +67,10 @@ class Evidence:
     """What any method may know of a set's images."""
 
     def __init__(self, pool: Pool, name: str, seed: int) -> None:
-        images, told = pool.measured(name), pool.told(name, seed)
+        images, known = pool.measured(name), pool.autoencoded(name, seed)
         self.seed, self.small = seed, images["small"]
         self.statistics = images["photo"]["statistics"].astype(float)
-        self.gains, self.errors, self.codes = told["gains"], told["errors"], told["codes"]
+        self.gains, self.errors, self.codes = known["gains"], known["errors"], known["codes"]
         self.gain, self.error = self.gains.mean(1), self.errors.mean(1)
         self.features = quantiles(self.gains)
         self.reaches = reaches_zero(self.gains, DEFAULTS.significance)
@@ -280,45 +271,40 @@ def row_of(labelled: LabelledSet, found: Found) -> dict[str, float | str | int]:
     }
 
 
-def write(rows: list[dict], name: str) -> None:
+def write(table: pd.DataFrame, name: str) -> None:
     """A results table, with the code it was measured on."""
-    write_table(pd.DataFrame(rows).assign(code=code_of(SOURCES)), work_folders.RESULTS / name)
+    write_table(table.assign(code=code_of(SOURCES)), work_folders.RESULTS / name)
 
 
-def evidences(pool: Pool) -> Iterator[tuple[str, int, Evidence]]:
+def measure(pool: Pool) -> None:
+    """Every rung and every method with every setting on every set; writes both tables."""
+    ablation, tried = [], []
     for name, seed in itertools.product(pool.sets, SEEDS):
-        yield name, seed, Evidence(pool, name, seed)
-
-
-def measure_ablation(pool: Pool) -> None:
-    rows = []
-    for name, seed, seen in evidences(pool):
-        for rung, method in RUNGS.items():
-            row = row_of(pool.sets[name], method(seen))
-            rows.append({"set": name, "rung": rung, "seed": seed} | row)
-    write(rows, "photos_ablation.csv")
-
-
-def measure_peers(pool: Pool) -> None:
-    """Every method with every setting; kept is the one that suits the other collections, see the module."""
-    tried = []
-    for name, seed, seen in evidences(pool):
+        labelled, seen = pool.sets[name], Evidence(pool, name, seed)
+        for rung, function in RUNGS.items():
+            ablation.append({"rung": rung, "seed": seed} | row_of(labelled, function(seen)))
         for method, (function, settings) in METHODS.items():
-            if pool.sets[name].is_fifth and function is not ours:
+            if labelled.is_fifth and function is not ours:
                 continue
             for number, setting in enumerate(settings):
-                row = {"method": method, "setting": setting_text(setting), "seed": seed}
-                tried.append(row | row_of(pool.sets[name], function(seen, **setting)) | {"number": number})
-    table = pd.DataFrame(tried)
-    table["collection"] = table.set.map(lambda name: pool.sets[name].collection)
+                row = {"method": method, "setting": setting_text(setting), "seed": seed, "number": number}
+                scores = row_of(labelled, function(seen, **setting))
+                tried.append(row | scores | {"collection": labelled.collection})
+        print(name, seed, flush=True)
+    write(pd.DataFrame(ablation), "photos_ablation.csv")
+    write(chosen(pd.DataFrame(tried)), "photos.csv")
+
+
+def chosen(tried: pd.DataFrame) -> pd.DataFrame:
+    """Of every method the rows of the setting that suits the other collections, see the module; and ours."""
     rows = []
     for method, left_out in itertools.product(METHODS, COLLECTIONS):
-        own = table[(table.method == method) & (table.collection == left_out)]
-        rows.append(own[own.number == best_without(table, method, left_out)])
+        own = tried[(tried.method == method) & (tried.collection == left_out)]
+        rows.append(own[own.number == best_without(tried, method, left_out)])
     shipped = setting_text({"significance": DEFAULTS.significance, "min_samples": DEFAULTS.min_samples})
-    final = table[(table.method == "this project") & (table.setting == shipped)]
+    final = tried[(tried.method == "this project") & (tried.setting == shipped)]
     rows.insert(1, final.assign(method="this project, final"))
-    write(pd.concat(rows).drop(columns=["number", "collection"]).to_dict("records"), "photos.csv")
+    return pd.concat(rows).drop(columns=["number", "collection"])
 
 
 def best_without(table: pd.DataFrame, method: str, left_out: str) -> int:
@@ -333,47 +319,12 @@ def setting_text(setting: dict) -> str:
     return ", ".join(f"{key} {value}" for key, value in setting.items())
 
 
-def measure_cost(pool: Pool) -> None:
-    """Seconds and memory of the filter on all files of emoji20; ``f1`` counts files, copies too."""
-    folder = work_folders.EMOJI20 / "training"
-    catalog = scan(folder)
-    duplicates = find_duplicates(catalog, folder)
-    kinds = load_truth(folder).set_index("path").kind
-    rows = []
-    with tempfile.TemporaryDirectory() as place:
-        files, out, copies = (Path(place, name) for name in ("catalog", "photos", "duplicates"))
-        catalog.to_pickle(files)
-        duplicates.to_pickle(copies)
-        for seed in SEEDS:
-            cost = measure_program("photo_filter", folder, files, out, "--seed", seed, "--duplicates", copies)
-            table = pd.read_pickle(out)
-            truth = table.path.map(kinds).eq("photo")
-            rows.append(
-                {"step": "find_photos", "n": len(catalog), "seed": seed, **cost}
-                | {"f1": round(f1_score(truth, table.is_photo), 4)}
-                | {"removed": round((table.is_photo & ~truth).sum() / (~truth).sum(), 5)}
-            )
-    write(rows, "photos_cost.csv")
-
-
-STEPS: dict[str, Callable[[Pool], None]] = {
-    "ablation": measure_ablation,
-    "peers": measure_peers,
-    "cost": measure_cost,
-}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo-bench", type=Path, metavar="FOLDER", required=True)
-    parser.add_argument("--step", choices=STEPS, action="append", help="one of several; default: all")
-    options = parser.parse_args()
+    folder = parser.parse_args().photo_bench
     warnings.filterwarnings("ignore", category=UserWarning)
-    pool = Pool(options.photo_bench, work_folders.work_dir(options.photo_bench))
-    for step in options.step or STEPS:
-        start = time.perf_counter()
-        STEPS[step](pool)
-        print(f"{step}: {time.perf_counter() - start:.0f} s", flush=True)
+    measure(Pool(folder, work_folders.work_dir(folder)))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,6 @@ from illus.parallel import in_parallel, write_table
 SIDE, SPREAD, SIDES = 1300, 0.45, (100, 5000)  # px: median of the longest side; of its log; limits
 PNG_SHARE, PHOTO_SHARE = 0.35, 0.08
 QUALITIES = (80, 95)
-WEIGHTS = Path("weights/best.h5")
 SOURCES = (
     *DUPLICATE_FINDER,
     "evaluate.py",
@@ -50,9 +49,9 @@ SOURCES = (
 )
 
 
-def write_files(folder: Path, sources: Path, n_files: int) -> None:
+def write_files(folder: Path, n_files: int) -> None:
     """Class folders of so many drawings and photographs."""
-    icons = load_icons(sources).sample(n_files, random_state=profiles.SEED)
+    icons = load_icons(work_folders.EMOJI20_SOURCES).sample(n_files, random_state=profiles.SEED)
     rows = list(enumerate(icons[["class_name", "svg"]].itertuples(index=False, name=None)))
     for name in icons.class_name.unique():
         (folder / name).mkdir(parents=True)
@@ -79,28 +78,14 @@ def paths_in(folder: Path) -> list[Path]:
     return [path for sub in class_folders(folder).values() for path in list_files(sub)]
 
 
-def read_bytes(folder: Path) -> None:
-    for path in paths_in(folder):
-        read_file(path)
+def for_each(function: Callable[[Path], object]) -> Callable[[Path], None]:
+    """What calls a function with each file of a folder, one after the other."""
 
+    def call(folder: Path) -> None:
+        for path in paths_in(folder):
+            function(path)
 
-def read_by_opencv(folder: Path) -> None:
-    for path in paths_in(folder):
-        cv2.imread(str(path))
-
-
-def decode_reduced(folder: Path) -> None:
-    for path in paths_in(folder):
-        decode_image(read_file(path), LEAST_SIDE)
-
-
-def make_catalog(folder: Path) -> None:
-    read_facts(paths_in(folder))
-
-
-def measure_all(folder: Path) -> None:
-    for path in paths_in(folder):
-        read_once(path, tuple(MEASURES), NONE_KNOWN)
+    return call
 
 
 def clean(folder: Path) -> None:
@@ -111,17 +96,17 @@ def clean(folder: Path) -> None:
 
 
 def predict(folder: Path) -> None:
-    model, description = load_classifier(WEIGHTS)
+    model, description = load_classifier(work_folders.SHIPPED_WEIGHTS)
     size = description.input_size
     model.predict(np.zeros((len(paths_in(folder)), size, size, 3), np.uint8), batch_size=64, verbose=0)
 
 
-PARTS: dict[str, Callable[[Path], None]] = {
-    "reading the bytes": read_bytes,
-    "cv2.imread": read_by_opencv,
-    "reduced decode": decode_reduced,
-    "catalog": make_catalog,
-    "all measures": measure_all,
+PARTS: dict[str, Callable[[Path], object]] = {
+    "reading the bytes": for_each(read_file),
+    "cv2.imread": for_each(lambda path: cv2.imread(str(path))),
+    "reduced decode": for_each(lambda path: decode_image(read_file(path), LEAST_SIDE)),
+    "catalog": lambda folder: read_facts(paths_in(folder)),
+    "all measures": for_each(lambda path: read_once(path, tuple(MEASURES), NONE_KNOWN)),
     "clean without the autoencoder": clean,
     "prediction": predict,
 }
@@ -150,7 +135,7 @@ def measure(folder: Path, few: Path, scratch: Path) -> pd.DataFrame:
     seconds = {}
     for place in (few, folder):
         before = processor_seconds()
-        cost = measure_command([sys.executable, "evaluate.py", place, WEIGHTS])
+        cost = measure_command([sys.executable, "evaluate.py", place, work_folders.SHIPPED_WEIGHTS])
         seconds[place] = processor_seconds() - before
     rows.append(("evaluate.py", seconds[folder] - seconds[few], cost["peak_mb"]))
     table = pd.DataFrame(rows, columns=["what", "seconds", "peak_mb"])
@@ -163,7 +148,6 @@ def measure(folder: Path, few: Path, scratch: Path) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure reading, measuring and scoring at real sizes.")
     parser.add_argument("--files", type=int, default=2000)
-    parser.add_argument("--sources", type=Path, default=Path("work/emoji20-sources"))
     parser.add_argument("--folder", type=Path, help="files that an earlier run has drawn, or to draw")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=work_folders.RESULTS / "real_size.csv")
@@ -174,8 +158,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, few = options.folder or Path(name, "images"), Path(name, "few")
         if not folder.exists():
-            install(options.sources)
-            write_files(folder, options.sources, options.files)
+            install(work_folders.EMOJI20_SOURCES)
+            write_files(folder, options.files)
         for class_name, sub in class_folders(folder).items():
             (few / class_name).mkdir(parents=True)
             first = list_files(sub)[0]

@@ -47,11 +47,6 @@ RECORDS = {
         "python -m benchmarks.training",
         TWO_CORES,
     ),
-    "training_curves": Record(
-        "Macro F1 on validation over the seconds of those trainings.",
-        "python -m benchmarks.training",
-        TWO_CORES,
-    ),
     "step": Record(
         "A training step by the number of channels; `cost_of_an_operation`: relative to 32 channels.",
         "python -m benchmarks.step",
@@ -96,7 +91,6 @@ RECORDS = {
     ),
     "photos": Record("Photographs found, for each method, with three seeds.", PHOTO_BENCH, SHARED),
     "photos_ablation": Record("The photo filter without its parts, with three seeds.", PHOTO_BENCH, SHARED),
-    "photos_cost": Record("Seconds and memory of the photo filter on all of emoji20.", PHOTO_BENCH, SHARED),
     "photo_harm": Record(
         "What photographs among the training images do to a small network, a row a run.", PHOTO_HARM, SHARED
     ),
@@ -144,13 +138,3 @@ def todays_code(command: str) -> str:
 def is_of_todays_code(name: str, table: pd.DataFrame) -> bool:
     """Whether all rows say that they were measured with the code of today."""
     return "code" in table and set(table.code) == {todays_code(described(name).command)}
-
-
-def renewed() -> pd.DataFrame:
-    """Which command renews which table."""
-    rows: dict[str, list[str]] = {}
-    for name in recorded():
-        rows.setdefault(described(name).command, []).append(f"`{name}.csv`")
-    return pd.DataFrame(
-        [{"table": ", ".join(names), "renewed by": command if command == "nothing" else f"`{command}`"}
-         for command, names in rows.items()])  # fmt: skip

@@ -53,6 +53,11 @@ def read(name: str) -> pd.DataFrame:
     return pd.concat([pd.read_csv(path, dtype=TEXT) for path in paths if path.exists()], ignore_index=True)
 
 
+def pair(device: str) -> dict:
+    """The card of the two networks in the weights that were trained on a device, ``gpu`` or ``cpu``."""
+    return json.loads((work_folders.RESULTS / f"{device}_pair.json").read_text("utf-8"))
+
+
 def card() -> dict:
     """``weights/best.json``: how the shipped weights were trained, and their scores."""
     return json.loads(CARD.read_text(encoding="utf-8"))
@@ -77,25 +82,22 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=table.columns)
 
 
+def selected(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Columns of a table under the titles that documents show."""
+    return table[list(titles)].rename(columns=titles)
+
+
 def scores() -> pd.DataFrame:
     """Macro and micro F1 of the shipped weights and of what one would do otherwise, the best first."""
     measured, others = card(), read("training")
-    training = measured["training"]
-    name = f"`weights/best.h5` ({training['device'].upper()})"
-    columns = {f"{part}_{kind}": f"{title}: {kind[:5]} F1"
-               for part, title in PARTS.items() for kind in ("macro_f1", "micro_f1")}  # fmt: skip
-    ours = {
-        f"{part}_{kind}": measured["scores"][part][kind]
-        for part in PARTS
-        for kind in ("macro_f1", "micro_f1")
-    }
-    rows = pd.concat(
-        [
-            pd.DataFrame([{"method": name, "seconds": training["seconds"], **ours}]),
-            others.sort_values("test_macro_f1", ascending=False),
-        ]
-    )
-    return rows[["method", "seconds", *columns]].rename(columns=columns)
+    ours: dict[str, object] = {"method": "`weights/best.h5` (GPU and CPU)", "seconds": float("nan")}
+    titles = {"method": "method", "seconds": "seconds"}
+    for part, title in PARTS.items():
+        for kind in ("macro", "micro"):
+            ours[f"{part}_{kind}_f1"] = measured["scores"][part][f"{kind}_f1"]
+            titles[f"{part}_{kind}_f1"] = f"{title}: {kind} F1"
+    others = others.sort_values("test_macro_f1", ascending=False)
+    return selected(pd.concat([pd.DataFrame([ours]), others]), titles)
 
 
 def scores_short() -> pd.DataFrame:
@@ -133,26 +135,25 @@ def copies_of_tools() -> pd.DataFrame:
 
 def copies() -> pd.DataFrame:
     """Recall and precision of copies, by files and by pairs, this project beside other tools."""
-    names = {"tool": "tool", "recall": "recall", "precision": "precision", "f1": "F1"}
-    names |= {"pair_recall": "pairs: recall", "pair_precision": "pairs: precision"}
-    names |= {"recall_second": "second: recall", "precision_second": "second: precision",
-              "f1_second": "second: F1"}  # fmt: skip
-    return copies_of_tools()[list(names)].rename(columns=names)
+    titles = {"tool": "tool", "recall": "recall", "precision": "precision", "f1": "F1"}
+    titles |= {"pair_recall": "pairs: recall", "pair_precision": "pairs: precision"}
+    titles |= {"recall_second": "second: recall", "precision_second": "second: precision"}
+    return selected(copies_of_tools(), titles | {"f1_second": "second: F1"})
 
 
 def copies_short() -> pd.DataFrame:
     """:func:`copies` with the best row of each tool."""
     table = copies_of_tools()
-    names = {"tool": "tool", "recall": "recall", "precision": "precision", "f1": "F1",
-             "f1_second": "second: F1", "cpu_seconds": "processor seconds"}  # fmt: skip
-    return table.loc[table.best, list(names)].rename(columns=names)
+    titles = {"tool": "tool", "recall": "recall", "precision": "precision", "f1": "F1"}
+    titles |= {"f1_second": "second: F1", "cpu_seconds": "processor seconds"}
+    return selected(table[table.best], titles)
 
 
 def copies_cost() -> pd.DataFrame:
     """What finding copies costs, this project beside other tools."""
-    names = {"tool": "tool", "cpu_seconds": "processor seconds", "times ours": "times ours",
-             "seconds": "seconds", "peak_mb": "peak MB"}  # fmt: skip
-    return copies_of_tools().drop_duplicates(["seconds", "peak_mb"])[list(names)].rename(columns=names)
+    titles = {"tool": "tool", "cpu_seconds": "processor seconds", "times ours": "times ours"}
+    titles |= {"seconds": "seconds", "peak_mb": "peak MB"}
+    return selected(copies_of_tools().drop_duplicates(["seconds", "peak_mb"]), titles)
 
 
 def copies_by_change() -> pd.DataFrame:
@@ -181,10 +182,9 @@ def copy_settings() -> pd.DataFrame:
 
 def near_curve() -> pd.DataFrame:
     """Recall and precision of redundant files over the largest distance of a copy, on another seed."""
-    table = read("duplicates_curve")[["near", "recall", "precision"]].assign(
-        near=lambda t: t.near.map("{:g}".format)
-    )
-    return table.rename(columns={"near": "largest distance"})
+    table = read("duplicates_curve")
+    table["near"] = table.near.map("{:g}".format)
+    return selected(table, {"near": "largest distance", "recall": "recall", "precision": "precision"})
 
 
 def photo_scores() -> pd.DataFrame:
@@ -218,57 +218,25 @@ def photo_fifths() -> pd.DataFrame:
     return found.rename(columns={"f1": "F1"}).astype({"photos": int}).reset_index()
 
 
-def photo_spread() -> pd.DataFrame:
-    """Least and largest F1 over seeds where photographs are rare."""
-    table = read("photos")
-    table = table[(table.method == "this project, final") & table.set.str.endswith("1%")]
-    spread = table.groupby("set", sort=False).agg(
-        photographs=("photos", "max"), least=("f1", "min"), most=("f1", "max")
-    )
-    return spread.reset_index()
-
-
-def photo_removed() -> pd.DataFrame:
-    """Per cent of the illustrations that is removed from sets without photographs, the largest over seeds."""
-    table = read("photos")
-    table = table[(table.photos == 0) & table.method.str.startswith("this project")]
-    worst = 100 * table.pivot_table(
-        index="set", columns="method", values="removed", aggfunc="max", sort=False
-    )
-    return worst.map("{:.2f} %".format).reset_index()
-
-
-def photo_cost() -> pd.DataFrame:
-    """Seconds, memory and F1 of the photo filter on all files of emoji20."""
-    table = read("photos_cost").dropna(subset="f1")
-    names = {
-        "step": "what",
-        "seed": "seed",
-        "n": "files",
-        "seconds": "seconds",
-        "peak_mb": "peak MB",
-        "f1": "F1",
-    }
-    return table[list(names)].rename(columns=names).astype({"seed": int})
-
-
-def ranking() -> pd.DataFrame:
-    """The last networks on validation and on the test folders, the best on validation first."""
-    names = {"role": "role", "val_macro_f1": "validation: macro F1"}
-    names |= {f"{part}_macro_f1": f"{title}: macro F1" for part, title in PARTS.items()}
-    table = read("ranking").sort_values("val_macro_f1", ascending=False)
-    return table[list(names)].rename(columns=names)
+def weights_steps() -> pd.DataFrame:
+    """Macro F1 of the two pairs of networks and of their average, which is shipped."""
+    rows = []
+    for name, known in {
+        "two networks, GPU": pair("gpu"),
+        "two networks, CPU": pair("cpu"),
+        "all four": card(),
+    }.items():
+        row = {"average of": name, "validation": known["training"].get("val_macro_f1", float("nan"))}
+        rows.append(row | {PARTS[part]: scored["macro_f1"] for part, scored in known["scores"].items()})
+    return pd.DataFrame(rows)
 
 
 def scoring() -> pd.DataFrame:
     """What scoring costs, beside the import, decoding and prediction one after the other."""
+    titles = {"what": "what", "files": "files", "seconds": "seconds"}
+    titles |= {"times_the_unavoidable": "times all three in turn", "files_per_second": "files a second"}
     table = read("evaluate").replace({"unavoidable": "all three in turn"})
-    names = {
-        "times_the_unavoidable": "times all three in turn",
-        "files_per_second": "files a second",
-        "peak_mb": "peak MB",
-    }
-    return table[["what", "files", "seconds", *names]].rename(columns=names)
+    return selected(table, titles | {"peak_mb": "peak MB"})
 
 
 def damaged() -> pd.DataFrame:
@@ -332,10 +300,9 @@ def growth() -> pd.DataFrame:
     before = same.seconds.shift().where(lambda seconds: (seconds >= 0.5) & (table.stage != "compare"))
     table["exponent"] = np.log(table.seconds / before) / np.log(table.n / same.n.shift())
     table["kept"] = table.kept.where(table.stage == "candidates")
-    names = {"what": "what", "n": "number", "search": "neighbours", "stage": "stage", "seconds": "seconds",
-             "exponent": "exponent", "pairs": "pairs", "found": "found", "kept": "copies kept",
-             "peak_mb": "peak MB"}  # fmt: skip
-    return table[list(names)].rename(columns=names)
+    titles = {"what": "what", "n": "number", "search": "neighbours", "stage": "stage", "seconds": "seconds"}
+    titles |= {"exponent": "exponent", "pairs": "pairs", "found": "found", "kept": "copies kept"}
+    return selected(table, titles | {"peak_mb": "peak MB"})
 
 
 def leaks() -> pd.DataFrame:
@@ -352,27 +319,26 @@ def leaks() -> pd.DataFrame:
 
 def interchange() -> pd.DataFrame:
     """How exported networks predict, beside the weights file."""
-    rows = read("interchange")
-    columns = ["format", "images", "same_class", "largest_difference", "megabytes"]
-    titles = ["format", "images", "same class", "largest difference of a probability", "MB"]
-    shown = rows[columns].assign(largest_difference=rows.largest_difference.map("{:.1e}".format))
-    return shown.set_axis(titles, axis=1)
+    table = read("interchange")
+    table["largest_difference"] = table.largest_difference.map("{:.1e}".format)
+    titles = {"format": "format", "images": "images", "same_class": "same class"}
+    titles |= {"largest_difference": "largest difference of a probability", "megabytes": "MB"}
+    return selected(table, titles)
 
 
 def labels() -> pd.DataFrame:
     """Changed labels found, this project beside other ways to read the same probabilities."""
-    rows = read("labels")
-    columns = ["method", "auroc", "precision", "flagged", "flagged_precision", "flagged_recall"]
-    titles = ["method", "AUROC", "precision", "flagged", "right of these", "found by these"]
-    return rows[columns].set_axis(titles, axis=1)
+    titles = {"method": "method", "auroc": "AUROC", "precision": "precision", "flagged": "flagged"}
+    titles |= {"flagged_precision": "right of these", "flagged_recall": "found by these"}
+    return selected(read("labels"), titles)
 
 
 TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     table.__name__: table
     for table in (
-        scores, scores_short, class_scores, ranking, copies, copies_short, copies_cost,
+        scores, scores_short, class_scores, weights_steps, copies, copies_short, copies_cost,
         copies_by_change, copy_settings, near_curve,
-        photo_scores, photo_scores_short, photo_parts, photo_fifths, photo_spread, photo_removed, photo_cost,
+        photo_scores, photo_scores_short, photo_parts, photo_fifths,
         photo_harm, photo_doses, photo_answers,
         leaks, labels, growth, interchange, scoring, damaged)
 }  # fmt: skip
@@ -390,18 +356,13 @@ def values() -> dict[str, str]:
 
 
 def values_of_experiments() -> dict[str, str]:
-    """Scores of networks of the recipe: on concepts that they were not trained on, and of half of it."""
-    trials = read("trials")
-    new = trials[trials.question == "new concepts"].val_macro_f1.mean()
-    half = json.loads((work_folders.RESULTS / "cpu_pair.json").read_text("utf-8"))
-    training, scores = half["training"], half["scores"]
+    """What networks have on new concepts; how validation ranks networks beside the test folders."""
+    trials, ranked = read("trials"), read("ranking")
+    correlation = ranked.drop(columns=["run_id", "question", "code"]).corr("spearman").val_macro_f1
     return {
-        "new concepts": f"{new:.3f}",
-        "half minutes": f"{training['seconds'] / len(training['run_ids']) / 60:.0f}",
-        "half network": f"{training['val_steps']['network 1']:.3f}",
-        "half validation": f"{training['val_macro_f1']:.3f}",
-        "half test": f"{scores['test']['macro_f1']:.3f}",
-        "half unseen style": f"{scores['test_unseen_style']['macro_f1']:.3f}",
+        "new concepts": f"{trials[trials.question == 'new concepts'].val_macro_f1.mean():.3f}",
+        "networks ranked": str(len(ranked)),
+        **{f"rank correlation {part}": f"{correlation[f'{part}_macro_f1']:.2f}" for part in PARTS},
     }
 
 
@@ -415,21 +376,20 @@ def values_of_real_size() -> dict[str, str]:
 
 
 def values_of_weights() -> dict[str, str]:
-    """Size, training and validation score of ``weights/best.h5``."""
-    training = card()["training"]
-    calibration, adds = training["calibration"], training["multiply_adds"]
-    return {
-        "data": training["data_hash"],
+    """Size of ``weights/best.h5``; training time and calibration of the two pairs in it."""
+    training, gpu, cpu = card()["training"], pair("gpu")["training"], pair("cpu")["training"]
+    values = {
         "parameters": f"{training['parameters']:,}",
-        "multiply-adds": f"{adds / 1e6:.1f}",
+        "multiply-adds": f"{training['multiply_adds'] / 1e6:.1f}",
         "networks": str(len(training["run_ids"])),
-        "epochs": str(training["epochs"]),
-        "minutes": f"{training['seconds'] / 60:.0f}",
+        "gpu minutes": f"{gpu['seconds'] / 60:.0f}",
+        "cpu minutes": f"{cpu['seconds'] / len(cpu['run_ids']) / 60:.0f}",
         "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
-        "validation macro F1": f"{training['val_macro_f1']:.3f}",
-        "ece before": f"{calibration['ece_before']:.3f}",
-        "ece after": f"{calibration['ece_after']:.3f}",
     }
+    for name, known in (("gpu", gpu), ("cpu", cpu)):
+        for when in ("before", "after"):
+            values[f"{name} ece {when}"] = f"{known['calibration'][f'ece_{when}']:.3f}"
+    return values
 
 
 def values_of_cleaning() -> dict[str, str]:
@@ -440,7 +400,8 @@ def values_of_cleaning() -> dict[str, str]:
     built = read("emoji20")
     of_part, of_kind = built.groupby("part").files.sum(), built.groupby("kind").files.sum()
     parts = photo_parts().set_index("F1")["mean"].rename({text: rung for rung, text in RUNGS.items()})
-    fifths = photo_fifths()
+    table = read("photos")
+    ours_without = table[table.photos.eq(0) & table.method.str.startswith("this project")]
     return {
         "icons": f"{of_kind['original']:,}",
         **{f"{part} files": f"{count:,}" for part, count in of_part.items()},
@@ -452,7 +413,8 @@ def values_of_cleaning() -> dict[str, str]:
         "settings swept": str(swept.setting.nunique()),
         "largest gain": f"{swept.f1.max() - swept.f1[swept.chosen].iloc[0]:.4f}",
         **{f"f1 {rung}": f"{f1:.3f}" for rung, f1 in parts.items()},
-        "f1 of fifths": f"{fifths.F1.mean():.3f}",
+        "f1 of fifths": f"{photo_fifths().F1.mean():.3f}",
+        "removed without photographs": f"{100 * ours_without.removed.max():.2f}",
     }
 
 

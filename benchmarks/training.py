@@ -1,20 +1,20 @@
-"""The chosen network beside what one would do otherwise, for as many seconds. Writes results/training*.csv.
+"""The chosen network beside what one would do otherwise, for as many seconds. Writes results/training.csv.
 
     python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.training [--seconds 600]
 
 All learn from the same training part (``work/emoji20/split_by_cluster.csv``, of notebook 04) in the same run
-on the same machine. Networks train for the given seconds and are scored on validation after each epoch;
-HOG features (Dalal and Triggs 2005; gray, 64 px) with a linear support vector machine or the nearest
-neighbour take what they take. Each is scored on the test folders when it is done. Methods that the table
-has already are not repeated: delete results/training.csv to measure anew. ``code`` says which code a row
-is of (``benchmarks/measure.py``); rows older than that column leave it empty.
+on the same machine. Networks train for the given seconds; HOG features (Dalal and Triggs 2005; gray, 64 px)
+with a linear support vector machine or the nearest neighbour take what they take. Each is scored on
+validation and on the test folders when it is done. Methods that the table has already are not repeated:
+delete results/training.csv to measure anew. ``code`` says which code a row is of
+(``benchmarks/measure.py``); rows older than that column leave it empty.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from evaluate import evaluate, fit_image, import_keras, read_ahead, score
 
 keras = import_keras()
 
-from joblib import Parallel, delayed  # noqa: E402
 from keras import layers  # noqa: E402
 from skimage.color import rgb2gray  # noqa: E402
 from skimage.feature import hog  # noqa: E402
@@ -40,7 +39,7 @@ from illus.learn.batches import load_arrays  # noqa: E402
 from illus.learn.plan import CHOSEN, LABEL_CHECK  # noqa: E402
 from illus.learn.settings import DECIDING_MODULES  # noqa: E402
 from illus.learn.training import train  # noqa: E402
-from illus.parallel import write_table  # noqa: E402
+from illus.parallel import in_parallel, write_table  # noqa: E402
 
 FOLDER = work_folders.EMOJI20 / "training"
 TESTS = work_folders.test_folders(FOLDER)
@@ -96,7 +95,6 @@ def resnet18(n_classes: int, size: int) -> keras.Model:
     return keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(x))
 
 
-Curve = list[tuple[float, float]]  # seconds of training, macro F1 on validation
 MIXED = replace(CHOSEN, mixing="either", mixing_share=0.5)
 OURS = {  # with the share of the seconds
     "this project, one network": (CHOSEN, 1),
@@ -112,75 +110,81 @@ PEERS = {
 }
 
 
-class Clock(keras.callbacks.Callback):
-    """Scores after each epoch and stops after so many seconds of training."""
+class Stop(keras.callbacks.Callback):
+    """Ends training after so many seconds."""
 
-    def __init__(self, seconds, images, labels, names):
+    def __init__(self, seconds):
         super().__init__()
-        self.seconds, self.data, self.names = seconds, (images, labels), names
-        self.curve, self.spent = [], 0.0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
+        self.start, self.seconds, self.spent = time.perf_counter(), seconds, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.spent + time.perf_counter() - self.start > self.seconds:
+        self.spent = time.perf_counter() - self.start
+        if self.spent > self.seconds:
             self.model.stop_training = True
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.spent += time.perf_counter() - self.start
-        images, labels = self.data
-        predicted = self.model.predict(images, 256, verbose=0).argmax(1)
-        self.curve.append((self.spent, score(labels, predicted, self.names)["macro_f1"]))
-        print(f"{self.spent:6.0f} s  macro F1 {self.curve[-1][1]:.3f}", flush=True)
+
+class Shuffled(keras.utils.PyDataset):
+    """Batches of 32 training images, in another order in each epoch."""
+
+    def __init__(self, images, labels, rows):
+        super().__init__()
+        self.images, self.labels, self.rng = images, labels, np.random.default_rng(0)
+        self.order = self.rng.permutation(rows)
+
+    def __len__(self):
+        return len(self.order) // 32
+
+    def __getitem__(self, step):
+        batch = np.sort(self.order[step * 32 : (step + 1) * 32])
+        return self.images[batch], self.labels[batch]
+
+    def on_epoch_end(self):
+        self.order = self.rng.permutation(self.order)
 
 
-def train_peer(
-    name: str, dataset: pd.DataFrame, names: list[str], seconds: float
-) -> tuple[Curve, keras.Model]:
-    """Train one of ``PEERS`` with Adam at its default rate; gives its curve of (seconds, macro F1), too."""
+def train_peer(name: str, dataset: pd.DataFrame, names: list[str], seconds: float) -> dict:
+    """The row of one of ``PEERS``, trained with Adam at its default rate."""
     build, size = PEERS[name]
     keras.utils.set_random_seed(0)
     model = build(len(names), size)
     model.compile("adam", "sparse_categorical_crossentropy")
     images = load_arrays(dataset, FOLDER, size, "stretch", WORK / "cache")
     labels, parts = dataset.class_id.to_numpy(), dataset.split.to_numpy()
-    rows, held = np.flatnonzero(parts == "train"), parts == "validation"
-
-    class Shuffled(keras.utils.PyDataset):
-        def __len__(self):
-            return len(rows) // 32
-
-        def __getitem__(self, step):
-            batch = np.sort(order[step * 32 : (step + 1) * 32])
-            return images[batch], labels[batch]
-
-    clock, rng = Clock(seconds, images[held], labels[held], names), np.random.default_rng(0)
-    while clock.spent < seconds:
-        order = rng.permutation(rows)
-        model.fit(Shuffled(), verbose=0, shuffle=False, callbacks=[clock])
-    return clock.curve, model
+    stop = Stop(seconds)
+    batches = Shuffled(images, labels, np.flatnonzero(parts == "train"))
+    model.fit(batches, epochs=10**6, verbose=0, shuffle=False, callbacks=[stop])
+    held = parts == "validation"
+    results = {"validation": score(labels[held], predict(model, images[held]), names)}
+    for folder in TESTS:  # by hand, as evaluate.py does not know the network; all files there can be read
+        paths, expected = labelled_files(folder, names)
+        with read_ahead(paths, size, "stretch") as fitted:
+            results[folder.name] = score(expected, predict(model, np.stack(list(fitted))), names)
+    return table_row(name, stop.spent, results)
 
 
-def score_peer(model: keras.Model, names: list[str], folder: Path) -> dict[str, float]:
-    """Scores of a network that evaluate.py does not know, on a test folder whose files can all be read."""
-    files = [(p, names.index(n)) for n, sub in class_folders(folder).items() for p in list_files(sub)]
-    with read_ahead([path for path, _ in files], model.input_shape[1], "stretch") as images:
-        predicted = model.predict(np.stack(list(images)), 256, verbose=0).argmax(1)
-    return score(np.array([label for _, label in files]), predicted, names)
+def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Numbers of the classes that a network answers; int, shape (n,)."""
+    return model.predict(images, 256, verbose=0).argmax(1)
 
 
-def train_ours(name: str, dataset: pd.DataFrame, seconds: float, weights: Path, work: Path) -> Curve:
-    """Train one of ``OURS`` for as many epochs as fit in; gives its curve."""
+def labelled_files(folder: Path, names: list[str]) -> tuple[list[Path], np.ndarray]:
+    """The files of a test folder, and the numbers of their classes."""
+    files = {name: list_files(sub) for name, sub in class_folders(folder).items()}
+    labels = [names.index(name) for name, paths in files.items() for _ in paths]
+    return [path for paths in files.values() for path in paths], np.array(labels)
+
+
+def train_ours(name: str, dataset: pd.DataFrame, names: list[str], seconds: float) -> dict:
+    """The row of one of ``OURS``, trained for as many epochs as fit in."""
     settings, share = OURS[name]
-    trial = train(dataset, FOLDER, replace(settings, epochs=2), "", work)
-    history = pd.read_json(trial.weights.parent / "state.json")
-    epochs = max(2, int(seconds * share / history.seconds.iloc[-1]))
-    record = train(dataset, FOLDER, replace(settings, epochs=epochs), "", work)
-    record.weights.replace(weights)
-    history = pd.read_json(record.weights.parent / "state.json")
-    curve = list(zip(history.seconds.cumsum(), history.val_macro_f1, strict=True))
-    return [*curve[:-1], (record.seconds, record.val_macro_f1)]
+    with tempfile.TemporaryDirectory() as place:
+        trial = train(dataset, FOLDER, replace(settings, epochs=2), "", Path(place))
+        history = pd.read_json(trial.weights.parent / "state.json")
+        epochs = max(2, int(seconds * share / history.seconds.iloc[-1]))
+        record = train(dataset, FOLDER, replace(settings, epochs=epochs), "", Path(place))
+        results = {folder.name: evaluate(folder, record.weights)[0] for folder in TESTS}
+    validation = {"macro_f1": record.val_macro_f1, "micro_f1": record.val_micro_f1}
+    return table_row(name, record.seconds, {"validation": validation, **results})
 
 
 def hog_features(path: Path) -> np.ndarray:
@@ -190,24 +194,20 @@ def hog_features(path: Path) -> np.ndarray:
     return features / max(np.linalg.norm(features), 1e-9)
 
 
-def all_hog_features(paths: Sequence[Path]) -> np.ndarray:
-    return np.array(Parallel(n_jobs=-1, batch_size=64)(delayed(hog_features)(path) for path in paths))
-
-
 def train_hog(dataset: pd.DataFrame, names: list[str]) -> Iterator[dict]:
     """Rows of the table for the two methods on HOG features."""
+
+    def features_of(paths: list[Path]) -> np.ndarray:
+        return np.array(list(in_parallel(hog_features, paths, "HOG")))
+
     start = time.perf_counter()
-    features = all_hog_features([FOLDER / path for path in dataset.path])
+    features = features_of([FOLDER / path for path in dataset.path])
     extraction = time.perf_counter() - start
     rows = (dataset.split == "train").to_numpy()
     sets = {"validation": (features[~rows], dataset.class_id[~rows])}
     for folder in TESTS:
-        labelled = [
-            (path, names.index(name))
-            for name, sub in class_folders(folder).items()
-            for path in list_files(sub)
-        ]
-        sets[folder.name] = (all_hog_features([p for p, _ in labelled]), np.array([i for _, i in labelled]))
+        paths, labels = labelled_files(folder, names)
+        sets[folder.name] = (features_of(paths), labels)
     for name, model in (
         ("HOG + linear SVM", LinearSVC(random_state=0)),
         ("HOG + nearest neighbour", KNeighborsClassifier(1)),
@@ -228,38 +228,22 @@ def table_row(name: str, seconds: float, results: dict[str, dict]) -> dict:
     return {"method": name, "seconds": round(seconds), **scores}
 
 
-def add_rows(path: Path, method: str, rows: list[dict]) -> None:
-    """Put a method's rows at the end of a table, in place of those it has of it."""
-    before = pd.read_csv(path, dtype={"code": str}) if path.exists() else pd.DataFrame({"method": []})
-    new = pd.DataFrame(rows).assign(method=method, code=code_of(SOURCES))
-    write_table(pd.concat([before[before.method != method], new]), path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
     seconds = parser.parse_args().seconds
     dataset = read_table(WORK / "split_by_cluster.csv")
     names = dataset.groupby("class_id").class_name.first().tolist()
-    table, curves = work_folders.RESULTS / "training.csv", work_folders.RESULTS / "training_curves.csv"
-    if not table.exists():
-        write_table(pd.DataFrame(train_hog(dataset, names)).assign(code=code_of(SOURCES)), table)
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in [*OURS, *PEERS]:
-            if name in pd.read_csv(table).method.to_list():
-                continue
+    path, code = work_folders.RESULTS / "training.csv", code_of(SOURCES)
+    if not path.exists():
+        write_table(pd.DataFrame(train_hog(dataset, names)).assign(code=code), path)
+    for name in [*OURS, *PEERS]:
+        table = pd.read_csv(path, dtype={"code": str})
+        if name not in table.method.to_list():
             print(name, flush=True)
-            weights = Path(scratch) / "weights.h5"
-            if name in PEERS:
-                curve, peer = train_peer(name, dataset, names, seconds)
-                results = {folder.name: score_peer(peer, names, folder) for folder in TESTS}
-            else:
-                curve = train_ours(name, dataset, seconds, weights, Path(scratch))
-                results = {folder.name: evaluate(folder, weights)[0] for folder in TESTS}
-            row = table_row(name, curve[-1][0], results) | {"validation_macro_f1": round(curve[-1][1], 4)}
-            add_rows(curves, name, [{"seconds": round(s, 1), "macro_f1": round(f, 4)} for s, f in curve])
-            add_rows(table, name, [row])
-    print(pd.read_csv(table).to_string(index=False))
+            row = (train_ours if name in OURS else train_peer)(name, dataset, names, seconds)
+            write_table(pd.concat([table, pd.DataFrame([row | {"code": code}])]), path)
+    print(pd.read_csv(path).to_string(index=False))
 
 
 if __name__ == "__main__":

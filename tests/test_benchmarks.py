@@ -1,26 +1,22 @@
-"""The benchmarks' own parts: how cost is measured, which code a table is of, and what the sweep reuses."""
+"""The benchmarks' own parts: how cost is measured, how tools are judged, the photo filter's sets."""
 
 import ast
 import importlib.util
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import draw, write_class_folders
+from conftest import draw
 from PIL import Image
 
-from benchmarks import duplicates, photos, second_contamination, threshold
+from benchmarks import duplicates, photos, second_contamination
 from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, FIFTHS, MEASURED, LabelledSet, labelled_sets, mix
 from evaluate import decode_image
-from illus.copies.duplicates import find_duplicates
-from illus.copies.settings import DEFAULTS
 from illus.emoji20.truth import load_truth
-from illus.files.catalog import scan
 from illus.files.descriptors import describe_images
 
 ROOT = Path(__file__).parent.parent
@@ -128,25 +124,6 @@ def test_the_second_contamination_knows_its_copies(tmp_path, monkeypatch):
     assert len(found) == 19 + 18
 
 
-@pytest.mark.parametrize(
-    ("stage", "changes"),
-    [
-        ("pair", {"colour_neighbours": 2}),
-        ("compare", {"window": 4}),
-        ("decide", {"near": 2.0}),
-    ],
-)
-def test_reusing_stages_changes_nothing(tmp_path, stage, changes):
-    folder = write_class_folders(tmp_path / "images", n=4)
-    for i in range(4):
-        draw((220, 30, 30), seed=i).resize((37, 37)).save(folder / "L2_2" / f"copy{i}.jpg", quality=60)
-    catalog, settings = scan(folder), replace(DEFAULTS, **changes)
-    base = threshold.run_stages(catalog, folder, DEFAULTS)
-    assert (base.duplicates.copy_of != "").any()
-    stages = threshold.run_stages(catalog, folder, settings, stage, base)
-    pd.testing.assert_frame_equal(stages.duplicates, find_duplicates(catalog, folder, settings))
-
-
 # --- The photo filter's sets and choices ----------------------------------------------------------
 
 
@@ -249,8 +226,8 @@ def two_kinds():
     images["small"] = np.where(truth, 60, 200)[:, None, None, None] + rng.integers(0, 50, (360, 64, 64, 3))
     gains = np.where(truth, 0, -1)[:, None] + rng.normal(0, 0.5, (360, 64))
     codes = rng.normal(size=(360, 32)) + 6 * truth[:, None]
-    told = {"gains": gains, "errors": gains - 1, "codes": codes}
-    pool = SimpleNamespace(measured=lambda _: images, told=lambda *_: told)
+    known = {"gains": gains, "errors": gains - 1, "codes": codes}
+    pool = SimpleNamespace(measured=lambda _: images, autoencoded=lambda *_: known)
     return photos.Evidence(pool, "vector", 0), LabelledSet("vector", np.arange(360), truth)
 
 

@@ -4,8 +4,7 @@ In: a NumPy file with ``probabilities`` (n, k) and ``labels`` (n,). Out: another
 each label (``quality``, low: doubted) and a mask of the issues for each way to find them (``filter_by``).
 """
 
-import argparse
-from pathlib import Path
+import sys
 
 import numpy as np
 from cleanlab.filter import find_label_issues
@@ -15,14 +14,11 @@ FILTERS = ("prune_by_noise_rate", "confident_learning")  # the first is its defa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("judged", type=Path)
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    with np.load(options.judged) as judged:
+    judged_file, out = sys.argv[1:]
+    with np.load(judged_file) as judged:
         labels, probabilities = judged["labels"], judged["probabilities"]
     masks = {name: find_label_issues(labels, probabilities, filter_by=name, n_jobs=1) for name in FILTERS}
-    np.savez(options.out, quality=get_label_quality_scores(labels, probabilities), **masks)
+    np.savez(out, quality=get_label_quality_scores(labels, probabilities), **masks)
 
 
 if __name__ == "__main__":

@@ -3,21 +3,17 @@
 In: class folders. Out: the catalog and the table of :func:`illus.copies.duplicates.find_duplicates`, pickled.
 """
 
-import argparse
+import sys
 
 from illus.copies.duplicates import find_duplicates
 from illus.files.catalog import scan
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("catalog")
-    parser.add_argument("duplicates")
-    options = parser.parse_args()
-    catalog = scan(options.folder)
-    catalog.to_pickle(options.catalog)
-    find_duplicates(catalog, options.folder).to_pickle(options.duplicates)
+    folder, catalog_file, duplicates_file = sys.argv[1:]
+    catalog = scan(folder)
+    catalog.to_pickle(catalog_file)
+    find_duplicates(catalog, folder).to_pickle(duplicates_file)
 
 
 if __name__ == "__main__":

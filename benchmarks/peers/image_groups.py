@@ -6,8 +6,8 @@ each stage, the number of pairs, of those compared, and found: the share of the 
 twenty images; and the pairs (.npz) with their distances, ``FAR`` for those that were not compared.
 """
 
-import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -91,29 +91,24 @@ def files_of(descriptors: Descriptors) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("real", type=Path)
-    parser.add_argument("n", type=int)
-    parser.add_argument("max_exact", type=int)
-    parser.add_argument("most", type=int)
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    settings = DuplicateSettings(max_exact=options.max_exact)
-    descriptors = Perturbed(options.real, options.n)
+    real, out = Path(sys.argv[1]), Path(sys.argv[5])
+    n_images, max_exact, most = map(int, sys.argv[2:5])
+    settings = DuplicateSettings(max_exact=max_exact)
+    descriptors = Perturbed(real, n_images)
     times = [time.perf_counter()]
     pairs = candidate_pairs(descriptors, settings)
     times.append(time.perf_counter())
-    compared, distances = sample_pairs(pairs, options.n, options.most), np.full(len(pairs), FAR)
+    compared, distances = sample_pairs(pairs, n_images, most), np.full(len(pairs), FAR)
     distances[compared] = pair_distances(descriptors, pairs[compared], settings)
     times.append(time.perf_counter())
     table = resolve_duplicates(files_of(descriptors), descriptors, pairs, distances, settings)
     times.append(time.perf_counter())
     names, leaders = descriptors["pixels"].astype(str), dict(zip(table.path, table.copy_of, strict=True))
-    found = [leaders.get(names[-1 - i]) == names[i] for i in planted(options.n)]
+    found = [leaders.get(names[-1 - i]) == names[i] for i in planted(n_images)]
     report = dict(zip(("candidates", "compare", "groups"), np.diff(times).tolist(), strict=True))
     report |= {"pairs": len(pairs), "compared": int(compared.sum()), "found": float(np.mean(found))}
-    options.out.write_text(json.dumps(report))
-    np.savez(f"{options.out}.npz", pairs=pairs, distances=distances)
+    out.write_text(json.dumps(report))
+    np.savez(f"{out}.npz", pairs=pairs, distances=distances)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 In: class folders and a weights file. Out: nothing; its cost is what is measured.
 """
 
-import argparse
+import sys
 
 import keras
 from tensorflow import cast
@@ -12,13 +12,10 @@ BATCH = 64  # as evaluate.py; Keras would take 32
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("weights")
-    options = parser.parse_args()
-    model = keras.models.load_model(options.weights, compile=False)
+    folder, weights = sys.argv[1:]
+    model = keras.models.load_model(weights, compile=False)
     images = keras.utils.image_dataset_from_directory(
-        options.folder,
+        folder,
         label_mode=None,
         image_size=model.input_shape[1:3],
         batch_size=BATCH,

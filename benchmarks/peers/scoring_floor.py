@@ -4,9 +4,9 @@ In: class folders and a weights file. Out: JSON with the seconds of the three pa
 decode (OpenCV from memory, one thread a core), predict.
 """
 
-import argparse
 import json
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,18 +45,14 @@ def seconds_of_predicting(weights: Path, n_images: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("weights", type=Path)
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    paths = [path for path in options.folder.rglob("*") if path.is_file()]
+    folder, weights, out = map(Path, sys.argv[1:])
+    paths = [path for path in folder.rglob("*") if path.is_file()]
     seconds = {
         "import": seconds_of_import(),
         "decode": seconds_of_decoding(paths),
-        "predict": seconds_of_predicting(options.weights, len(paths)),
+        "predict": seconds_of_predicting(weights, len(paths)),
     }
-    options.out.write_text(json.dumps(seconds))
+    out.write_text(json.dumps(seconds))
 
 
 if __name__ == "__main__":
