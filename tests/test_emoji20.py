@@ -128,7 +128,7 @@ def test_photographs_are_in_the_smallest_classes_alone(pictures):
 
 
 def test_real_shares_leave_drawings_of_the_smaller_classes_out(pictures):
-    icons = pd.concat([draw_icons(600), draw_icons(60).assign(class_name="L2_5")], ignore_index=True)
+    icons = pd.concat([draw_icons(1200), draw_icons(120).assign(class_name="L2_5")], ignore_index=True)
     icons = icons.assign(icon=[str(i) for i in range(len(icons))])
     whole, left = (make_plan(icons, pictures, 0, real_shares, jobs=1) for real_shares in (False, True))
     sizes = [
