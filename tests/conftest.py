@@ -81,7 +81,7 @@ def snapshot(folder):
 def no_photos(catalog, *_, **__):
     """The table of photos where there are none; to look for them trains a network."""
     files = catalog[catalog.error == ""]
-    return pd.DataFrame({"path": files.path, "score": -1.0, "cluster": 0, "is_photo": False})
+    return pd.DataFrame({"path": files.path, "score": 0.0, "cluster": -1, "is_photo": False})
 
 
 @pytest.fixture
