@@ -13,11 +13,27 @@ if "START_METHOD" in os.environ:  # make test-extras: how processes start on mac
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 from threadpoolctl import threadpool_limits
 
+from illus.learn.settings import Config
+
 COLOURS = {"L2_2": (220, 30, 30), "L2_10": (30, 200, 30), "L2_33": (30, 30, 220)}  # in class order
+
+TINY = Config(  # a network that learns such drawings in seconds
+    width=4,
+    blocks=(1, 1),
+    input_size=16,
+    epochs=3,
+    batch_size=8,
+    dropout=0.0,
+    learning_rate=0.02,
+    ema_momentum=0.5,
+    label_smoothing=0.0,
+    precision="float32",
+)
 
 
 def draw(colour, seed=0, side=40):
@@ -52,9 +68,20 @@ def write_files(folder, files):
     return folder
 
 
+def files_below(folder):
+    """Path to bytes of every file below a folder."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
 def snapshot(folder):
     """What is below a folder: times, and the bytes of files."""
     return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
+
+
+def no_photos(catalog, *_, **__):
+    """The table of photos where there are none; to look for them trains a network."""
+    files = catalog[catalog.error == ""]
+    return pd.DataFrame({"path": files.path, "score": 0.0, "cluster": -1, "is_photo": False})
 
 
 @pytest.fixture
@@ -88,7 +115,6 @@ def colour_weights(tmp_path_factory):
 def build(input_size, n_classes, block="residual", **changes):
     """An untrained network, as training builds it; also one without blocks."""
     import evaluate
-    from illus.learn.settings import Config
 
     settings = {name: getattr(Config, name) for name in evaluate.SETTINGS}
     sizes = {"input_size": input_size, "n_classes": n_classes, "block": block}

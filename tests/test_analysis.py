@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import build, save_colour_network, write_files
+from conftest import build, write_files
 from drawings import clock, face
 
 from evaluate import BLOCKS, evaluate
@@ -19,10 +19,9 @@ def table(*rows):
     return pd.DataFrame(rows, columns=columns).assign(path=[f"{i}.png" for i in range(len(rows))])
 
 
-def test_unreadable_files_are_left_out(class_folder_tree, tmp_path):
+def test_unreadable_files_are_left_out(class_folder_tree, colour_weights):
     (class_folder_tree / "L2_2" / "bad.png").write_text("text")
-    save_colour_network(tmp_path / "w.h5")
-    _, rows, _ = evaluate(class_folder_tree, tmp_path / "w.h5")
+    _, rows, _ = evaluate(class_folder_tree, colour_weights)
     scored = analysis.scored_rows(rows)
     assert len(scored) == len(rows) - 1 == 18
     assert scored.probability.dtype == float

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 
 import pytest
+from conftest import files_below
 
 from evaluate import class_folders
 from illus.__main__ import main
@@ -70,10 +71,6 @@ def make_archive(path, kind, files):
             info.size = len(data)
             file.addfile(info, io.BytesIO(data))
     return path
-
-
-def files_below(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize("name", ["data.zip", "한글 이름.zip?a=1&b=%20", "file"])

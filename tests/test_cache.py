@@ -1,5 +1,6 @@
 """The cache: the same answers with it, without it, and with whatever may lie in its place."""
 
+import re
 import sqlite3
 import warnings
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import draw, write_class_folders
+from conftest import draw, snapshot, write_class_folders
 from joblib import parallel_config
 
 import evaluate
@@ -78,56 +79,24 @@ def test_other_settings_code_or_libraries_are_another_cache(tmp_path, monkeypatc
     cache.code_key.cache_clear()
 
 
-READER = """
-import numpy as np
-WHITE = (255, 255, 255)
-BATCH_SIZE = 64
-
-def decode_image(data, least=0):
-    return composite(data, least > 0)
-
-def composite(data, small):
-    if small:
-        return data
-    return np.add(data, WHITE)
-
-def read_file(path):
-    return path
-
-def fit_image(image):
-    return image
-
-def score(image):
-    return BATCH_SIZE
-"""
-
-
 @pytest.mark.parametrize(
-    ("old", "new", "decides"),
+    ("change", "decides"),
     [
-        ("(255, 255, 255)", "(0, 0, 0)", True),
-        ("if small", "if not small", True),
-        ("least > 0", "least >= 0", True),
-        ("def composite(data, small):", "def composite(data, small):\n    'Add white.'  # why", False),
-        ("= 64", "= 32", False),
-        ("return BATCH_SIZE", "return 0", False),
+        (lambda source: source + "WHITE = 7\n", True),
+        (lambda source: source + "MAX_PIXELS = 7\n", True),
+        (lambda source: source + "def load(): ...\n", True),
+        (lambda source: source + "def score(): ...\n", False),
+        (lambda source: source + "BATCH_SIZE = 7\n", False),
+        (lambda source: re.sub(r'(?m)^    """(?=\w)', '    """More. ', source) + "# why\n", False),
     ],
+    ids=["ground", "limit", "function", "scoring", "constant of scoring", "docstrings and comments"],
 )
-def test_the_hash_of_code_follows_all_that_reading_an_image_reaches(tmp_path, monkeypatch, old, new, decides):
-    hashes = []
-    for name, source in (("before", READER), ("after", READER.replace(old, new))):
-        (tmp_path / f"{name}.py").write_text(source)
-        monkeypatch.setattr("evaluate.__file__", str(tmp_path / f"{name}.py"))
-        hashes.append(code_of([]))
-    assert (hashes[0] != hashes[1]) == decides
-
-
-@pytest.mark.parametrize("constant", ["WHITE", "MAX_PIXELS"])
-def test_constants_of_the_scorer_are_in_the_hash_of_code(tmp_path, monkeypatch, constant):
+def test_the_hash_of_code_follows_all_that_reading_an_image_reaches(tmp_path, monkeypatch, change, decides):
     before, source = code_of([]), Path(evaluate.__file__).read_text("utf-8")
-    (tmp_path / "changed.py").write_text(f"{source}\n{constant} = 7\n", "utf-8")
+    assert change(source) != source
+    (tmp_path / "changed.py").write_text(change(source), "utf-8")
     monkeypatch.setattr("evaluate.__file__", str(tmp_path / "changed.py"))
-    assert code_of([]) != before
+    assert (code_of([]) != before) == decides
 
 
 def corrupted(data, kind):
@@ -296,9 +265,9 @@ def same(one, other):
 def test_added_files_are_decoded_alone_and_give_the_tables_of_a_fresh_run(tmp_path, decoded, compared):
     """And removed, moved and renamed ones not at all; nothing is written beside the images."""
     folder, cache = collection(tmp_path / "images"), tmp_path / "cache"
-    before = {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+    before = snapshot(folder)
     assert same(tables(folder, cache), tables(folder, None))
-    assert {path: path.lstat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert snapshot(folder) == before
     assert {path.name.split("-")[0] for path in cache.iterdir()} == {"distances", "readings"}
     new = add_files(folder)
     fresh = tables(folder, None)

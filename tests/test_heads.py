@@ -1,4 +1,4 @@
-"""Temperature scaling, beside NumPy's answers."""
+"""Calibration: likelihood and error by hand, and temperatures that are fitted."""
 
 import keras
 import numpy as np
@@ -59,3 +59,20 @@ def test_members_of_an_average_get_one_temperature_fitted_to_their_mean():
         found = negative_log_likelihood(shipped.predict_on_batch(IMAGES), labels)
         assert found == pytest.approx(loss, abs=1e-3)
     assert fitted.nll_after <= fitted.nll_before
+
+
+# --- Likelihood and calibration error, with answers known by hand ---------------------------------
+
+
+def test_likelihood_is_of_the_true_class():
+    probabilities = np.array([[0.5, 0.5], [0.2, 0.8]], np.float32)
+    assert negative_log_likelihood(probabilities, np.array([0, 1])) == pytest.approx(-np.log(0.4) / 2)
+    assert negative_log_likelihood(np.array([[1.0, 0.0]]), np.array([0])) == 0
+    assert np.isfinite(negative_log_likelihood(np.array([[1.0, 0.0]]), np.array([1])))
+
+
+def test_calibration_error_is_weighted_by_the_images_of_a_bin():
+    probability, right = np.array([0.9, 0.9, 0.5, 0.5, 0.5]), np.array([True, False, True, False, True])
+    error = calibration_error(probability, right, 2)
+    assert error == pytest.approx(3 / 5 * (2 / 3 - 0.5) + 2 / 5 * 0.4)
+    assert calibration_error(probability[:1], ~right[:1], 15) == pytest.approx(0.9), "fewer images than bins"

@@ -1,30 +1,20 @@
 """Wrong labels are found, right ones are not: the rule by hand, and networks on drawn images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLOURS, draw, write_class_folders
+from conftest import COLOURS, TINY, draw, write_class_folders
 
 from benchmarks.labels import change_labels, score_method
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import labels
 from illus.learn.labels import LabelSettings, checkable, draw_folds, find_label_errors, suggest
-from illus.learn.settings import Config
 
-TINY = Config(
-    width=4,
-    blocks=(1,),
-    input_size=16,
-    epochs=3,
-    batch_size=16,
-    dropout=0.0,
-    learning_rate=0.02,
-    ema_momentum=0.5,
-    augmentation="none",
-    precision="float32",
-)
-SMALL = LabelSettings(TINY, folds=2, min_score=0.5, min_steps=10)
+CONFIG = replace(TINY, blocks=(1,), batch_size=16, augmentation="none", label_smoothing=0.1)
+SMALL = LabelSettings(CONFIG, folds=2, min_score=0.5, min_steps=10)
 
 PROBABILITIES = np.array(
     [[0.9, 0.05, 0.05], [0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.05, 0.95, 0.0], [0.55, 0.05, 0.4]]

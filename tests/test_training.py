@@ -7,19 +7,14 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from conftest import build, write_class_folders
+from conftest import TINY, build, write_class_folders
 
 from evaluate import (
-    BLOCKS,
-    CHANNELS,
-    NORMALISATIONS,
-    Description,
     EvaluationError,
     decode_image,
     evaluate,
     fit_image,
     load_classifier,
-    read_description,
 )
 from illus.dataset.split import split
 from illus.files.catalog import scan
@@ -27,23 +22,9 @@ from illus.learn import augmentation, optimizers, training
 from illus.learn import batches as batches_module
 from illus.learn.batches import TrainingBatches, load_arrays, mix
 from illus.learn.compiling import compile_for_training, dtype_policy
-from illus.learn.export import save_classifier
 from illus.learn.networks import multiply_adds
-from illus.learn.settings import Config, data_hash
+from illus.learn.settings import data_hash
 from illus.learn.training import build_network, train
-
-TINY = Config(
-    width=4,
-    blocks=(1, 1),
-    input_size=16,
-    epochs=3,
-    batch_size=8,
-    dropout=0.0,
-    learning_rate=0.02,
-    ema_momentum=0.5,
-    label_smoothing=0.0,
-    precision="float32",
-)
 
 
 @pytest.fixture(scope="module")
@@ -53,35 +34,6 @@ def images(tmp_path_factory):
 
 
 RANDOM = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        *(("block", name) for name in BLOCKS),
-        *(("channels", name) for name in CHANNELS),
-        *(("normalisation", name) for name in NORMALISATIONS),
-    ],
-)
-def test_a_network_maps_uint8_images_to_probabilities_also_when_saved(tmp_path, setting, value):
-    network = build_network(replace(TINY, **{setting: value}), 7)
-    assert network.input_shape == (None, 16, 16, 3)
-    assert network.inputs[0].dtype == "uint8"
-    output = network.predict_on_batch(RANDOM)
-    assert output.shape == (4, 7)
-    assert output.dtype == np.float32
-    assert output.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert np.ptp(output, axis=0).max() > 1e-4, "the output is the same for every image"
-    save_classifier(network, Description(list("abcdefg"), 16, "pad", {}), tmp_path / "w.h5")
-    loaded, _ = load_classifier(tmp_path / "w.h5")
-    np.testing.assert_array_equal(loaded.predict_on_batch(RANDOM), output)
-
-
-@pytest.mark.parametrize("size", [32, 48, 50])
-@pytest.mark.parametrize("name", BLOCKS)
-def test_a_network_takes_any_size(name, size):
-    network = build(size, 7, name, width=4, blocks=(1, 1))
-    assert network.predict_on_batch(np.zeros((1, size, size, 3), np.uint8)).shape == (1, 7)
 
 
 def first_input(channels, image, normalisation="ink"):
@@ -141,36 +93,10 @@ def test_fused_batch_normalisation_computes_what_keras_does(normalisation):
     np.testing.assert_allclose(*(m.predict_on_batch(RANDOM) for m in (network, fused)), atol=1e-4)
 
 
-def test_kernels_are_drawn_by_he_from_the_seed():
-    kernels = []
-    for seed in (1, 1, 2):
-        keras.utils.set_random_seed(seed)
-        network = build_network(replace(TINY, width=32), 3)
-        convolutions = [la for la in network.layers if isinstance(la, keras.layers.Conv2D)]
-        kernels.append([np.asarray(layer.kernel) for layer in convolutions])
-    for kernel in kernels[0]:
-        assert kernel.std() * np.sqrt(np.prod(kernel.shape[:-1]) / 2) == pytest.approx(1, abs=0.15)
-        assert kernel.mean() == pytest.approx(0, abs=0.02)
-    for a, b, c in zip(*kernels, strict=True):
-        np.testing.assert_array_equal(a, b)
-        assert not np.allclose(a, c)
-
-
-def test_a_network_learns_drawn_images(images, tmp_path):
-    folder, dataset = images
-    record = train(dataset, folder, replace(TINY, epochs=12, augmentation="mild"), "learns", tmp_path)
-    assert record.val_macro_f1 >= 0.9
-    assert record.epochs == 12
-    assert record.parameters == build_network(TINY, 3).count_params()
-    result, _, _ = evaluate(folder, record.weights)
-    assert result["macro_f1"] >= 0.9
-    names = read_description(record.weights).class_names
-    assert [names[i] for i in dataset.class_id] == dataset.class_name.tolist()
-
-
 @pytest.mark.parametrize(
     "changes",
     [
+        {"augmentation": "mild"},
         {"block": "plain"},
         {"block": "squeeze-excite"},
         {"channels": "rgb+edges", "normalisation": "ink"},
@@ -186,6 +112,10 @@ def test_every_way_of_training_learns(images, tmp_path, changes):
     config = replace(TINY, **{"epochs": 12, "augmentation": "flip"} | changes)
     record = train(dataset, folder, config, "", tmp_path)
     assert record.val_macro_f1 >= 0.85
+    assert record.epochs == 12
+    assert record.parameters == build_network(config, 3).count_params()
+    result, _, _ = evaluate(folder, record.weights)
+    assert result["macro_f1"] >= 0.7, "the classes are in another order"
     for name in ("gray", "sobel", "edges") if "channels" in changes else ():
         models = (build_network(config, 3), load_classifier(record.weights)[0])
         np.testing.assert_array_equal(*(model.get_layer(name).get_weights()[0] for model in models))

@@ -2,15 +2,12 @@
 
 import json
 import time
-from itertools import cycle, islice
 
-import numpy as np
 import pandas as pd
 import pytest
 from browser import PATIENCE, Browser, find_chromium
-from conftest import encoded, write_files
+from conftest import encoded, no_photos, write_files
 from drawings import clock, face, fish, house, plant
-from PIL import Image
 
 from illus.copies.duplicates import find_duplicates
 from illus.dataset.split import split
@@ -25,7 +22,6 @@ pytestmark = [
     pytest.mark.extras,
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium or Chrome is installed"),
 ]
-GROUPS, SECONDS = 3000, 3.0
 HALVES = {"train": 0.5, "validation": 0.5}
 
 
@@ -37,10 +33,8 @@ def browser(tmp_path, in_threads, monkeypatch):
         yield one
 
 
-def no_photos(catalog, *photos):
-    table = pd.DataFrame(
-        {"path": catalog.path[catalog.error == ""], "score": -1.0, "cluster": 0, "is_photo": False}
-    )
+def photos_of(catalog, *photos):
+    table = no_photos(catalog)
     table.loc[table.path.isin(photos), ["score", "is_photo"]] = 1.0, True
     return table
 
@@ -66,7 +60,7 @@ def run_stages(folder, page, overrides=None):
     """The tables, and the page that is written from them."""
     catalog = scan(folder)
     duplicates = find_duplicates(catalog, folder, overrides=overrides)
-    photos = no_photos(catalog, "B/house.png")
+    photos = photos_of(catalog, "B/house.png")
     labels = pd.DataFrame({"path": ["B/face.png"], "class_name": "B", "suggested": "A", "score": 0.9})
     write_review(catalog, duplicates, photos, folder, page, labels, overrides)
     return catalog, duplicates.set_index("path"), split(catalog, duplicates, None, HALVES, 0, overrides)
@@ -202,7 +196,7 @@ def test_names_do_not_run_and_come_back_as_they_are(browser, tmp_path):
         [("f" * 64, "label", strange, "</script><script>alert(5)</script>", strange)], columns=COLUMNS
     )
     page = tmp_path / "review.html"
-    write_review(catalog, duplicates, no_photos(catalog, *sets[0]), tmp_path / "images", page, labels, old)
+    write_review(catalog, duplicates, photos_of(catalog, *sets[0]), tmp_path / "images", page, labels, old)
     browser.open(page)
     for section in (*review.SECTIONS, "earlier"):
         tab(browser, section)
@@ -218,54 +212,6 @@ def test_names_do_not_run_and_come_back_as_they_are(browser, tmp_path):
     inline = "const made = document.createElement('script'); made.textContent = 'window.ran = true';"
     browser.run(f"{{ {inline} document.body.append(made); }}")
     assert browser.run("window.ran") is None, "the policy forbids every other script"
-
-
-def tables_of_groups(n):
-    """A catalog and pairs of copies, of files that are not there."""
-    paths = [f"{name}/{i}.png" for i in range(n) for name in "AB"]
-    catalog = pd.DataFrame({"path": paths, "class_name": [path[0] for path in paths], "format": "PNG"})
-    ids = [f"{i:064x}" for i in range(len(paths))]
-    catalog = catalog.assign(bytes=5000, width=128, height=128, error="", sha256=ids)
-    first = catalog.class_name == "A"
-    duplicates = pd.DataFrame({"path": paths, "keep": first, "reason": "fewer pixels", "relation": "near"})
-    gaps = np.repeat(np.random.default_rng(0).uniform(0, 9, n), 2)
-    return catalog, duplicates.assign(
-        distance=gaps, conflict=False, copy_of=catalog.path.where(first).ffill()
-    )
-
-
-def real_thumbnails(folder, n=40):
-    """Thumbnails of colourful pictures: about as many bytes as those of a collection."""
-    rng = np.random.default_rng(0)
-    for i in range(n):
-        picture = Image.fromarray(rng.integers(0, 255, (24, 24, 3), np.uint8)).resize((160, 160))
-        picture.save(folder / f"{i}.bmp")
-        yield review.thumbnail(folder / f"{i}.bmp")
-
-
-def test_3000_groups_open_within_seconds_and_stay_usable(browser, tmp_path, monkeypatch):
-    """The best of three is timed: tests may run beside other work."""
-    thumbnails = cycle(real_thumbnails(tmp_path))
-    monkeypatch.setattr(review, "in_parallel", lambda _, paths, *__: islice(thumbnails, len(paths)))
-    catalog, duplicates = tables_of_groups(GROUPS)
-    page = write_review(
-        catalog, duplicates, no_photos(catalog), tmp_path / "images", tmp_path / "review.html"
-    )
-    assert page.stat().st_size > 10e6
-    seconds = [browser.open(page) for _ in range(3)]
-    size = f"{page.stat().st_size / 1e6:.1f} MB"
-    print(f"\n{GROUPS:,} groups, {size}: open after {min(seconds):.2f} s, the slowest {max(seconds):.2f} s")
-    assert min(seconds) < SECONDS
-    assert progress(browser) == "3,000 open of 3,000"
-    start = time.monotonic()
-    browser.press(*" " * 20, *["ArrowDown"] * 20, "k")
-    each = (time.monotonic() - start) / 41
-    print(f"a key takes {1000 * each:.0f} ms")
-    assert each < 0.5
-    assert progress(browser) == "2,979 open of 3,000"
-    browser.run("document.getElementById('search').value = '/2999.'")
-    browser.run("document.getElementById('search').dispatchEvent(new Event('input'))")
-    assert browser.run("document.getElementById('shown').textContent") == "1 card"
 
 
 @pytest.mark.parametrize("width", [400, 1280])

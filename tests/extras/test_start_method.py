@@ -32,19 +32,6 @@ def start_method(monkeypatch):
     return used
 
 
-def test_leaks_are_found_by_workers(tmp_path, monkeypatch, start_method):
-    monkeypatch.chdir(tmp_path)
-    training = write_class_folders(tmp_path / "training", n=FILES)
-    test = write_class_folders(tmp_path / "test", n=FILES, first_seed=500)
-    planted = [f"L2_2/copy{i}.png" for i in range(3)]
-    for i, name in enumerate(planted):
-        shutil.copyfile(training / f"L2_2/{i}.png", test / name)
-    assert main(["leaks", str(training), str(test), "--csv", "leaks.csv"]) == 0
-    found = pd.read_csv("leaks.csv")
-    assert set(planted) <= set(found.path)
-    assert start_method() == os.environ.get("START_METHOD", "loky")
-
-
 def test_a_folder_is_cleaned_by_workers(tmp_path, monkeypatch, start_method):
     monkeypatch.chdir(tmp_path)
     folder = write_class_folders(tmp_path / "images", n=FILES)
