@@ -67,13 +67,13 @@ def test_the_tree_names_what_is_there(name):
 
 
 def test_marks_are_filled_and_unknown_names_are_errors():
-    text = "of <!-- value: epochs -->1<!-- /value -->\n<!-- table: damaged -->\nold\n<!-- /table -->\n"
+    text = "of <!-- value: networks -->1<!-- /value -->\n<!-- table: damaged -->\nold\n<!-- /table -->\n"
     made = documents.renew(text)
-    assert f"<!-- value: epochs -->{tables.values()['epochs']}<!-- /value -->" in made
+    assert f"<!-- value: networks -->{tables.values()['networks']}<!-- /value -->" in made
     assert "old" not in made
     assert "| damaged |" in made
     assert documents.renew(made) == made
-    for wrong in (text.replace("epochs", "apples"), text.replace("damaged", "pears")):
+    for wrong in (text.replace("networks", "apples"), text.replace("damaged", "pears")):
         with pytest.raises(ValueError, match=r"apples|pears"):
             documents.renew(wrong)
 
