@@ -96,10 +96,9 @@ def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clu
 def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
     """The k-distance curve: distances ``gaps`` in ascending order, their knee, and DBSCAN's ``eps``."""
     axes.plot(gaps, color=BLUE)
-    found = knee(gaps)
-    for value, name, line, other in ((found, "the knee", ":", eps), (eps, "eps", "--", found)):
+    for value, name, line in ((knee(gaps), "the knee", ":"), (eps, "eps", "--")):
         axes.axhline(value, color=RED, linestyle=line)
-        axes.text(0, value, f" {name} {value:.2f}", color=RED, va="bottom" if value >= other else "top")
+        axes.text(0, value, f" {name} {value:.2f}", color=RED, va="bottom")
     axes.set(xlabel="points, by distance", ylabel="k-distance")
 
 
