@@ -897,7 +897,9 @@ def first_line(error: object) -> str:
 
 def trained_on(training: dict) -> str:
     """One line on a model's training data: their name and hash, as far as its description has them."""
-    name, data = (on_one_line(training.get(key) or "")[:80] for key in ("data_name", "data_hash"))
+    found = [training.get(key) or "" for key in ("data_name", "data_hash")]  # of an average a list
+    texts = [", ".join(dict.fromkeys(map(str, v))) if isinstance(v, list) else v for v in found]
+    name, data = (on_one_line(text)[:80] for text in texts)
     known = f"data {data}" if data else "unknown data"
     return f"trained on {name} ({known})" if name else f"trained on {known}"
 

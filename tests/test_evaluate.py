@@ -65,7 +65,7 @@ def test_scores_with_known_mistakes(class_folder_tree, colour_weights):
     [
         ({"data_name": "emoji20", "data_hash": "e5c620d052ab"}, "trained on emoji20 (data e5c620d052ab)"),
         ({"note": "by construction"}, "trained on unknown data"),
-        ({"data_name": "\x1b[2J\n", "data_hash": ["x"]}, "trained on \\x1b[2J\\n (data ['x'])"),
+        ({"data_name": "\x1b[2J\n", "data_hash": ["x", "x", 7]}, "trained on \\x1b[2J\\n (data x, 7)"),
         ({"data_name": "x" * 10_000, "data_hash": 5}, f"trained on {'x' * 80} (data 5)"),
     ],
 )
