@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import records
-from benchmarks.tables import TABLES, read, readable, values
+from benchmarks.tables import TABLES, readable, values
 from evaluate import atomic_write
 from illus import work_folders
 
@@ -25,7 +25,6 @@ TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTAL
 VALUE = re.compile(r"(<!-- value: ([^>]+?) -->).*?(<!-- /value -->)", re.DOTALL)
 SECTION = re.compile(r'<a id="([\w-]+)"></a>\s*#+ (.+)')
 LINK = re.compile(r"\[[^\]]*\]\(((?:\.\./)?([\w.]+\.ipynb)#([\w-]+))\)")
-ABBREVIATIONS = {"f1", "mb", "auc", "auroc", "ap"}
 
 
 def documents() -> list[Path]:
@@ -80,26 +79,9 @@ def renew(text: str) -> str:
     return LINK.sub(link, VALUE.sub(value, TABLE.sub(table, text)))
 
 
-def title(column: str) -> str:
-    """A column of a recorded table as a title: words, abbreviations in capitals."""
-    return " ".join(word.upper() if word in ABBREVIATIONS else word for word in column.split("_"))
-
-
 def benchmarks_page() -> str:
-    """``results/benchmarks.md``: every recorded table."""
-    names = records.recorded()
-    parts = [records.HEAD, " · ".join(f"[{name}](#{name})" for name in names) + "\n"]
-    for name in names:
-        record, table = records.described(name), read(name)
-        machine = f" Machine: {record.machine}." if record.machine else ""
-        renewal = "" if record.command == "nothing" else f" Renewed by `{record.command}`."
-        place = f"{len(table):,} rows in [{name}.csv]({name}.csv)."
-        parts.append(f"## {name}\n\n{record.what}{renewal}{machine} {place}\n")
-        if len(table) <= records.LONGEST and len(table.columns) <= records.WIDEST:
-            parts.append(markdown(table.rename(columns=title)))
-        if not records.is_of_todays_code(name, table):
-            parts.append(records.EARLIER)
-    return "\n".join(parts)
+    """``results/benchmarks.md``: the list of the recorded tables."""
+    return records.HEAD + "\n" + markdown(records.index_of_tables())
 
 
 def rendered() -> dict[Path, str]:

@@ -41,7 +41,8 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks import second_contamination
-from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
+from benchmarks.measure import load, measure_program
+from benchmarks.records import write_record
 from evaluate import decode_image
 from illus import profiles, work_folders
 from illus.copies.align import NO_MOVE, Aligner, warped
@@ -52,8 +53,6 @@ from illus.emoji20 import render
 from illus.emoji20.sources import load_icons
 from illus.emoji20.truth import load_truth, recall_by_transform, score_duplicates
 from illus.files.descriptors import content_box, describe_images, square
-from illus.hashing import code_of
-from illus.parallel import write_table
 
 ENVIRONMENTS = Path("work/benchmark-peers")
 PEERS = {  # program -> runs of one or more settings: the default first, then what was best in wider sweeps
@@ -63,12 +62,6 @@ PEERS = {  # program -> runs of one or more settings: the default first, then wh
     "dataeval_groups": (("phash + dhash",), ("phash",)),
     "fastdup_pairs": (("cosine 0.96", "cosine 0.9", "cosine 0.98", "cosine 0.99"),),
 }
-SOURCES = (
-    *DUPLICATE_FINDER,
-    "benchmarks/duplicates.py",
-    "benchmarks/second_contamination.py",
-    *(f"benchmarks/peers/{name}.py" for name in ("groups", *PEERS)),
-)
 CLEAN_SIDE, VISIBLE = 128, 32  # px; levels
 ALIGNING_STEPS = 10
 WITH_VARIANTS = "with variants"  # in one group, which a split keeps together
@@ -164,8 +157,8 @@ def write_rows(rows: list[dict], name: str) -> None:
     if name == "duplicates":  # what is found of each kind there stands in notebook 02
         table = table[table.setting != WITH_VARIANTS].filter(regex="^(?!recall_)")
     shares = [column for column in table if re.search("recall|precision|f1", column)]
-    table = table.round(dict.fromkeys(shares, 4)).assign(code=code_of(SOURCES))
-    write_table(table, work_folders.RESULTS / f"{name}.csv")
+    table = table.round(dict.fromkeys(shares, 4))
+    write_record(table, name)
 
 
 def clean_difference(
@@ -233,7 +226,7 @@ def main() -> None:
     copies = compare(options.folder, truth, "duplicates")
     twins = false_merges(copies, truth, options.folder, options.seed)
     print(twins.to_string(index=False), flush=True)
-    write_table(twins.assign(code=code_of(SOURCES)), work_folders.RESULTS / "duplicates_twins.csv")
+    write_record(twins, "duplicates_twins")
     second = second_contamination.build(options.folder, truth, Path("work/second-contamination"))
     compare(second, load_truth(second), "duplicates_second")
     print(f"After the runs: {load()}")

@@ -5,20 +5,15 @@ python -m benchmarks.emoji20
 
 import pandas as pd
 
+from benchmarks.records import write_record
 from illus import work_folders
-from illus.hashing import code_of
-from illus.parallel import write_table
-
-SOURCES = tuple(
-    f"illus/emoji20/{name}.py" for name in ("build", "contaminate", "photographs", "render", "sources")
-)
 
 
 def main() -> None:
     truth = pd.read_csv(work_folders.EMOJI20 / "truth.csv", keep_default_na=False)
     part = truth.path.str.split("/").str[0].rename("part")
     files = truth.groupby([part, "kind"]).size().rename("files").reset_index()
-    write_table(files.assign(code=code_of(SOURCES)), work_folders.RESULTS / "emoji20.csv")
+    write_record(files, "emoji20")
     print(files.to_string(index=False))
 
 

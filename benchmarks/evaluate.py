@@ -21,16 +21,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.measure import load, measure_command, measure_program
+from benchmarks.records import write_record
 from illus import work_folders
-from illus.hashing import code_of
-from illus.parallel import write_table
 
-SOURCES = (
-    "evaluate.py",
-    "benchmarks/evaluate.py",
-    "benchmarks/peers/scoring_floor.py",
-    "benchmarks/peers/keras_directory.py",
-)
 PEERS_READ = ("PNG", "JPEG", "BMP")  # OpenCV reads more, tf.io no WebP
 
 
@@ -65,7 +58,7 @@ def summarise(rows: list[dict], n_files: int) -> pd.DataFrame:
     table["times_the_unavoidable"] = (table.seconds / floor).where(table.files == n_files)
     table["files_per_second"] = table.files / table.seconds
     decimals = {"seconds": 1, "peak_mb": 0, "times_the_unavoidable": 3, "files_per_second": 0}
-    return table.round(decimals).assign(code=code_of(SOURCES))
+    return table.round(decimals)
 
 
 def main() -> None:
@@ -86,7 +79,7 @@ def main() -> None:
             rows += once
             print(pd.DataFrame(once).round(1).to_string(index=False), flush=True)
     table = summarise(rows, options.files)
-    write_table(table, work_folders.RESULTS / "evaluate.csv")
+    write_record(table, "evaluate")
     print(table.to_string(index=False))
 
 

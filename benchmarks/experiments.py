@@ -2,11 +2,11 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-cures, concepts, grid, averages, preprocessing, unequal, rounds, draws; all by default, in this order; hours
-on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not
-trained again. So two of these, each started with another name and held to one core, share the work: small
-networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage of the cures on the
-test folders, which are scored once, for each seed.
+cures, concepts, grid, averages, preprocessing, unequal, rounds, draws, rates; all by default, in this order;
+hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is finished
+is not trained again. So two of these, each started with another name and held to one core, share the work:
+small networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage of the cures on
+the test folders, which are scored once, for each seed.
 """
 
 import sys
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
+from benchmarks.records import write_record
 from evaluate import evaluate, load_classifier
 from illus import pipeline, profiles, work_folders
 from illus.dataset.resample import resample
@@ -27,8 +28,7 @@ from illus.emoji20.truth import load_truth
 from illus.learn import plan, runs
 from illus.learn.batches import load_arrays
 from illus.learn.plan import Trial
-from illus.learn.settings import code_hash, data_hash
-from illus.parallel import write_table
+from illus.learn.settings import data_hash
 
 FOLDER = work_folders.EMOJI20 / "training"
 HELD_OUT = 0.1  # of the concepts
@@ -88,8 +88,7 @@ def cures(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def score_ends(found: pd.DataFrame) -> None:
     """Score the networks of the first and the last stage on the test folders."""
-    place, work = work_folders.RESULTS / "cures_test.csv", work_folders.work_dir(FOLDER)
-    rows = []
+    work, rows = work_folders.work_dir(FOLDER), []
     for row in found[found.answer.isin(ENDS)].itertuples():
         for test in work_folders.test_folders(FOLDER):
             result = evaluate(test, runs.record_path(work, row.run_id).with_name("model.h5"))[0]
@@ -97,7 +96,7 @@ def score_ends(found: pd.DataFrame) -> None:
             rows.append(
                 {"answer": row.answer, "seed": row.seed, "folder": test.name, **scores, "run_id": row.run_id}
             )
-    write_table(pd.DataFrame(rows).assign(code=code_hash()), place)
+    write_record(pd.DataFrame(rows), "cures_test")
 
 
 def averages(dataset: pd.DataFrame, work: Path) -> None:
@@ -126,8 +125,8 @@ def averages(dataset: pd.DataFrame, work: Path) -> None:
             scores = (np.mean(singles), max(singles), macro_f1(np.mean(each, 0)))
             found.append([varied, " ".join(members.run_id), *scores])
     columns = ["members differ in", "run_ids", "single", "best", "average"]
-    table = pd.DataFrame(found, columns=columns).round(5).assign(code=code_hash())
-    write_table(table, work_folders.RESULTS / "averages.csv")
+    table = pd.DataFrame(found, columns=columns).round(5)
+    write_record(table, "averages")
 
 
 Makers = dict[str, tuple[Sequence[Trial], Callable[[pd.DataFrame], dict[str, pd.DataFrame]]]]
@@ -138,9 +137,10 @@ TRIALS: Makers = {
     "unequal": (plan.UNEQUAL, unequal),
     "draws": (plan.DRAWS, draws),
     "preprocessing": (plan.PREPROCESSING, lambda dataset: {}),
+    "rates": (plan.RATES, lambda dataset: {}),
 }
 
-ORDER = ("cures", "concepts", "grid", "averages", "preprocessing", "unequal", "rounds", "draws")
+ORDER = ("cures", "concepts", "grid", "averages", "preprocessing", "unequal", "rounds", "draws", "rates")
 
 
 def main(wanted: Sequence[str]) -> None:

@@ -20,25 +20,18 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from benchmarks.measure import DUPLICATE_FINDER, load, measure_program
+from benchmarks.measure import load, measure_program
+from benchmarks.records import write_record
 from illus import work_folders
 from illus.copies.compare import pair_distances
 from illus.copies.duplicates import candidate_pairs, distinct_images
 from illus.copies.settings import DEFAULTS
 from illus.files.catalog import scan
 from illus.files.descriptors import Descriptors
-from illus.hashing import code_of
-from illus.parallel import write_table
 
 IMAGES, FILES = (10**4, 10**5, 10**6), 200_000
 MOST = 20_000  # pairs that are compared; of more, a sample
 FILE_SIDE, COPY_SHIFT = 32, 6  # px; levels
-SOURCES = (
-    *DUPLICATE_FINDER,
-    "benchmarks/growth.py",
-    "benchmarks/peers/image_groups.py",
-    "benchmarks/peers/illus_duplicates.py",
-)
 COLUMNS = ["what", "n", "search", "stage", "seconds", "pairs", "found", "kept", "peak_mb", "code"]
 Row = dict[str, object]
 
@@ -138,12 +131,12 @@ def main() -> None:
     for name in wanted:
         with tempfile.TemporaryDirectory() as scratch:
             table = pd.DataFrame(PARTS[name](real, Path(scratch)), columns=COLUMNS)
-        table = table.round({"seconds": 1, "found": 4, "kept": 4}).assign(code=code_of(SOURCES))
+        table = table.round({"seconds": 1, "found": 4, "kept": 4})
         print(table.to_string(index=False), flush=True)
         if path.exists():  # the other parts stay
             before = pd.read_csv(path, dtype={"code": str})
             table = pd.concat([before[before.what != name], table])
-        write_table(table, path)
+        write_record(table, "growth")
     print(load())
 
 

@@ -14,15 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.records import write_record
 from evaluate import class_folders, list_files, load_classifier, read_ahead
 from illus import work_folders
 from illus.learn.interchange import ENDINGS, export_to, read_exported
-from illus.learn.settings import code_of
-from illus.parallel import write_table
 
 TEST = work_folders.EMOJI20 / "test"
 BATCH = 100  # images
-SOURCES = ("benchmarks/interchange.py", "illus/learn/interchange.py")
 
 
 def with_keras(path: Path, images: np.ndarray) -> np.ndarray:
@@ -97,7 +95,7 @@ def main() -> None:
         images = np.stack(list(fitted))
     with tempfile.TemporaryDirectory() as folder:
         table = compare(work_folders.SHIPPED_WEIGHTS, images, Path(folder))
-    write_table(table.assign(code=code_of(SOURCES)), work_folders.RESULTS / "interchange.csv")
+    write_record(table, "interchange")
     print(table.to_string(index=False))
 
 

@@ -29,20 +29,13 @@ import_keras()
 
 from sklearn.metrics import roc_auc_score  # noqa: E402
 
+from benchmarks.records import write_record  # noqa: E402
 from illus import work_folders  # noqa: E402
 from illus.learn.labels import DEFAULTS, checkable, held_out_probabilities, suggest  # noqa: E402
-from illus.learn.settings import DECIDING_MODULES, code_of  # noqa: E402
-from illus.parallel import write_table  # noqa: E402
 
 FOLDER = work_folders.EMOJI20 / "training"
 WORK = work_folders.work_dir(FOLDER)
 SHARE = 0.02  # of the labels, that are changed
-SOURCES = (
-    *(f"illus/learn/{name}.py" for name in (*DECIDING_MODULES, "heads", "labels", "plan")),
-    "illus/copies/groups.py",
-    "benchmarks/labels.py",
-    "benchmarks/peers/cleanlab_issues.py",
-)
 Ranked = tuple[np.ndarray, np.ndarray]  # how doubted each label is, and which labels are called wrong
 
 
@@ -119,8 +112,8 @@ def main() -> None:
         found = check(rows, true)
         found.insert(0, "seed", seed)
         tables.append(found)
-    table = pd.concat(tables).assign(share=SHARE, code=code_of(SOURCES))
-    write_table(table, work_folders.RESULTS / "labels.csv")
+    table = pd.concat(tables).assign(share=SHARE)
+    write_record(table, "labels")
     print(table.to_string(index=False))
 
 

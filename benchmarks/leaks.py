@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.measure import DUPLICATE_FINDER, load
+from benchmarks.measure import load
+from benchmarks.records import write_record
 from illus import profiles, work_folders
 from illus.copies.duplicates import pair_distances
 from illus.copies.leaks import (
@@ -42,8 +43,6 @@ from illus.copies.leaks import (
 from illus.emoji20 import contaminate
 from illus.emoji20.render import CONTAINERS
 from illus.emoji20.truth import load_truth
-from illus.learn.settings import code_of
-from illus.parallel import write_table
 
 TRAINING = work_folders.EMOJI20 / "training"
 PLANTED = 30  # exact copies, and as many that are re-encoded
@@ -52,7 +51,6 @@ NEAR, PLAIN = (5, 6, 7, 8, 9), (0, 500, 700, 850, 1000, 1200, 1400)
 SAMPLE, PARTS = 500, 7  # planted duplicates; parts that are held out
 TEST_FILES = 3727  # of emoji20
 BASELINE = replace(DEFAULTS, near=DEFAULTS.duplicates.near, plain=1e-9)
-SOURCES = (*DUPLICATE_FINDER, "illus/copies/leaks.py", "illus/emoji20/contaminate.py", "benchmarks/leaks.py")
 
 
 def plant(test: Path, truth: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -165,9 +163,8 @@ def main() -> None:
     rows += rows_of("test_unseen_style", training, work_folders.EMOJI20 / "test_unseen_style", truth)
     table = pd.DataFrame(rows).convert_dtypes().round({"recall": 4, "precision": 4})
     print(table.to_string(index=False))
-    code = code_of(SOURCES)
-    write_table(table.assign(code=code), work_folders.RESULTS / "leaks.csv")
-    write_table(settings.assign(code=code), work_folders.RESULTS / "leaks_settings.csv")
+    write_record(table, "leaks")
+    write_record(settings, "leaks_settings")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a program costs, measured in one way for all benchmarks; what the duplicate finder consists of.
+"""What a program costs, measured in one way for all benchmarks.
 
 In: a command. Out: its wall seconds, from start to exit, its processor seconds (user and system, of it and of
 the children that it waited for; other work on the machine hardly changes them), and its peak memory in
@@ -26,19 +26,6 @@ from joblib import cpu_count
 
 STEP = 0.1  # s, between two samples of the memory
 LOG_TAIL = 3000  # characters of a failed program's output that the error shows
-DUPLICATE_FINDER = (  # modules that decide what it finds, and how that is scored
-    "illus/files/catalog.py",
-    "illus/files/decoded.py",
-    "illus/files/descriptors.py",
-    "illus/copies/candidates.py",
-    "illus/copies/align.py",
-    "illus/copies/compare.py",
-    "illus/copies/groups.py",
-    "illus/copies/duplicates.py",
-    "illus/copies/settings.py",
-    "illus/copies/which_is_kept.py",
-    "illus/emoji20/truth.py",
-)
 
 
 def measure_command(command: Iterable[object]) -> dict[str, float]:

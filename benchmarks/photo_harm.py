@@ -43,24 +43,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.records import write_record
 from evaluate import load_classifier, score
 from illus import work_folders
 from illus.copies.duplicates import stored_duplicates
 from illus.dataset.split import split, split_by_cluster
 from illus.emoji20.truth import load_truth
 from illus.files.catalog import scan
-from illus.hashing import code_of
 from illus.learn import runs
 from illus.learn.batches import load_arrays
-from illus.learn.settings import DECIDING_MODULES, Config
-from illus.parallel import write_table
+from illus.learn.settings import Config
 
 FOLDER = work_folders.EMOJI20 / "training"
-SOURCES = (
-    *(f"illus/learn/{name}.py" for name in DECIDING_MODULES),
-    "illus/dataset/split.py",
-    "benchmarks/photo_harm.py",
-)
 BUDGETS = (8, 16)  # epochs, for which both conditions are trained
 SMALL = Config(
     width=16, blocks=(1, 1, 1), stem_stride=2, dropout=0.0, input_size=32, augmentation="flip",
@@ -194,7 +188,7 @@ def measure(run: Run, data: pd.DataFrame, work: Path) -> dict[str, pd.DataFrame]
         "photo_harm_classes": classes.assign(photos=classes.class_name.map(share).round(4), **own),
         "photo_harm_answers": answer_rows(shown, names).assign(**own),
     }
-    return {name: table.assign(code=code_of(SOURCES)) for name, table in tables.items()}
+    return tables
 
 
 def main() -> None:
@@ -204,8 +198,7 @@ def main() -> None:
     for run in planned(data):
         measured.append(measure(run, data, work))
         for name in measured[0]:
-            table = pd.concat([tables[name] for tables in measured])
-            write_table(table, work_folders.RESULTS / f"{name}.csv")
+            write_record(pd.concat([tables[name] for tables in measured]), name)
 
 
 if __name__ == "__main__":

@@ -40,24 +40,13 @@ from sklearn.mixture import GaussianMixture  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 from benchmarks.photo_sets import COLLECTIONS, LabelledSet, Pool  # noqa: E402
+from benchmarks.records import write_record  # noqa: E402
 from illus import work_folders  # noqa: E402
-from illus.hashing import code_of  # noqa: E402
-from illus.parallel import write_table  # noqa: E402
 from illus.photos.clusters import embed, name_photos, quantiles, reaches_zero, search_eps  # noqa: E402
 from illus.photos.finder import DEFAULTS, choose_score, separate  # noqa: E402
 from illus.photos.self_training import judge_in_rounds  # noqa: E402
 
 SEEDS = (0, 1, 2)
-SOURCES = (
-    "illus/files/photo_statistics.py",
-    "illus/photos/autoencoder.py",
-    "illus/photos/clusters.py",
-    "illus/photos/self_training.py",
-    "illus/photos/finder.py",
-    "illus/photos/settings.py",
-    "benchmarks/photo_sets.py",
-    "benchmarks/photos.py",
-)
 DIMENSIONS = 6  # principal components that peers see of statistics and gains
 WHOLE_EPOCHS = 4  # of the autoencoder of whole images
 Found = tuple[np.ndarray, np.ndarray]  # who is a photo, bool (n,); score, float (n,)
@@ -271,11 +260,6 @@ def row_of(labelled: LabelledSet, found: Found) -> dict[str, float | str | int]:
     }
 
 
-def write(table: pd.DataFrame, name: str) -> None:
-    """A results table, with the code it was measured on."""
-    write_table(table.assign(code=code_of(SOURCES)), work_folders.RESULTS / name)
-
-
 def measure(pool: Pool) -> None:
     """Every rung and every method with every setting on every set; writes both tables."""
     ablation, tried = [], []
@@ -291,8 +275,8 @@ def measure(pool: Pool) -> None:
                 scores = row_of(labelled, function(seen, **setting))
                 tried.append(row | scores | {"collection": labelled.collection})
         print(name, seed, flush=True)
-    write(pd.DataFrame(ablation), "photos_ablation.csv")
-    write(chosen(pd.DataFrame(tried)), "photos.csv")
+    write_record(pd.DataFrame(ablation), "photos_ablation")
+    write_record(chosen(pd.DataFrame(tried)), "photos")
 
 
 def chosen(tried: pd.DataFrame) -> pd.DataFrame:

@@ -12,15 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from benchmarks.records import write_record
 from benchmarks.tables import PARTS
 from evaluate import list_files, load_classifier, read_fitted, score, sort_folders
 from illus import pipeline, work_folders
-from illus.hashing import code_of
 from illus.learn import runs
 from illus.learn.settings import data_hash
-from illus.parallel import write_table
 
-SOURCES = ("evaluate.py", "benchmarks/ranking.py")
 FOLDER = work_folders.EMOJI20 / "training"
 LEAST_EPOCHS = 10
 
@@ -50,8 +48,8 @@ def main() -> None:
             predicted = model.predict(images, verbose=0).argmax(1)
             row[f"{part}_macro_f1"] = round(score(labels, predicted, names)["macro_f1"], 4)
         rows.append(row)
-    table = pd.DataFrame(rows).assign(code=code_of(SOURCES))
-    write_table(table, work_folders.RESULTS / "ranking.csv")
+    table = pd.DataFrame(rows)
+    write_record(table, "ranking")
     for part in PARTS:
         found = stats.spearmanr(table.val_macro_f1, table[f"{part}_macro_f1"]).statistic
         print(f"{part}: rank correlation {found:.2f} over {len(table)} networks")

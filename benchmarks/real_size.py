@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 from joblib import parallel_config
 
-from benchmarks.measure import DUPLICATE_FINDER, load, measure_command, processor_seconds
+from benchmarks.measure import load, measure_command, processor_seconds
+from benchmarks.records import write_record
 from evaluate import class_folders, list_files, load_classifier, read_file
 from illus import profiles, work_folders
 from illus.copies.duplicates import find_duplicates
@@ -34,19 +35,11 @@ from illus.emoji20.sources import install, load_icons
 from illus.files.catalog import scan
 from illus.files.decoded import LEAST_SIDE, decode_image
 from illus.files.reading import MEASURES, NONE_KNOWN, kept_statistics, read_facts, read_once
-from illus.hashing import code_of
-from illus.parallel import in_parallel, write_table
+from illus.parallel import in_parallel
 
 SIDE, SPREAD, SIDES = 1300, 0.45, (100, 5000)  # px: median of the longest side; of its log; limits
 PNG_SHARE, PHOTO_SHARE = 0.35, 0.08
 QUALITIES = (80, 95)
-SOURCES = (
-    *DUPLICATE_FINDER,
-    "evaluate.py",
-    "illus/files/photo_statistics.py",
-    "illus/files/reading.py",
-    "benchmarks/real_size.py",
-)
 
 
 def write_files(folder: Path, n_files: int) -> None:
@@ -150,7 +143,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--folder", type=Path, help="files that an earlier run has drawn, or to draw")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, default=work_folders.RESULTS / "real_size.csv")
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
         return run_part(options.part, options.folder, options.out)
@@ -165,7 +158,7 @@ def main() -> None:
             first = list_files(sub)[0]
             (few / class_name / first.name).write_bytes(first.read_bytes())
         table = measure(folder, few, Path(name))
-    write_table(table.assign(code=code_of(SOURCES)), options.out)
+    write_record(table, "real_size")
     print(table.to_string(index=False), load(), sep="\n")
 
 

@@ -1,140 +1,158 @@
-"""Every recorded table: what it measures, by which command, on what; whether that was today's code.
+"""Every recorded table: what it measures, by which benchmark, which code decides it.
 
-In: the CSV files in ``results/``. Out: what ``results/benchmarks.md`` says of each.
+In: what a benchmark measured. Out: CSV files in ``results/``, and the list of them in its ``benchmarks.md``.
 """
 
-import importlib
-import re
 from dataclasses import dataclass
 
 import pandas as pd
 
 from illus import work_folders
 from illus.hashing import code_of
-from illus.learn.settings import code_hash
+from illus.learn.settings import DECIDING_MODULES, code_hash
+from illus.parallel import write_table
 
-LONGEST, WIDEST = 40, 16  # rows and columns of a table that is shown whole
-TWO_CORES = "two CPU cores"
-SHARED = "two CPU cores that other work shared"
-PHOTO_BENCH = "python -m benchmarks.photos --photo-bench FOLDER"
-PHOTO_HARM = "python -m benchmarks.photo_harm"
-EXPERIMENTS = "PROFILE=full python -m benchmarks.experiments"
-EARLIER = "*Measured with earlier code.*\n"
 HEAD = """# Recorded measurements
 
-Rendered from the CSV files in this folder by `make benchmarks`; do not edit. `make benchmarks RUN=NAME`
-measures one anew (`python -m benchmarks.NAME`) and renders again. `code` is the hash of the code that
-decides a row (syntax trees without docstrings and comments); – means that the row is older than the column.
-Where a row is not of today's code, the table is marked as *measured with earlier code*. Library versions
-are those pinned in `requirements.txt`, and for other tools those in `benchmarks/peers/requirements.txt`, at
-the commit that recorded the table. Seconds compare only within a table. Tables that nothing draws on any
-more lie in [archive/](archive/).
+The CSV files in this folder. `code` in their rows is the hash of the code that decides them (syntax trees,
+without docstrings and comments); *today's* counts the rows whose code is that of this tree. `make benchmarks
+RUN=NAME` measures anew (`python -m benchmarks.NAME`) and renders this page. Library versions are those pinned
+in `requirements.txt`, and for other tools those in `benchmarks/peers/requirements.txt`, at the commit that
+recorded the table. All were measured on two CPU cores, which other work often shared: seconds compare only
+within a table. Tables that nothing draws on any more lie in [archive/](archive/).
 """
+DUPLICATE_FINDER = (
+    *(f"illus/files/{name}.py" for name in ("catalog", "decoded", "descriptors")),
+    *(
+        f"illus/copies/{name}.py"
+        for name in ("align", "candidates", "compare", "duplicates", "groups", "settings", "which_is_kept")
+    ),
+    "illus/emoji20/truth.py",
+)
+PHOTO_FILTER = (
+    "illus/files/photo_statistics.py",
+    *(
+        f"illus/photos/{name}.py"
+        for name in ("autoencoder", "clusters", "self_training", "finder", "settings")
+    ),
+)
+LEARNING = tuple(f"illus/learn/{name}.py" for name in DECIDING_MODULES)
+BUILDER = tuple(
+    f"illus/emoji20/{name}.py" for name in ("build", "contaminate", "photographs", "render", "sources")
+)
+PEERS_OF_DUPLICATES = tuple(
+    f"benchmarks/peers/{name}.py"
+    for name in (
+        "groups",
+        "cleanvision_sets",
+        "imagededup_pairs",
+        "imgeda_groups",
+        "dataeval_groups",
+        "fastdup_pairs",
+    )
+)
+DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own file
+    "duplicates": (*DUPLICATE_FINDER, "benchmarks/second_contamination.py", *PEERS_OF_DUPLICATES),
+    "emoji20": BUILDER,
+    "evaluate": (
+        "evaluate.py",
+        "benchmarks/peers/scoring_floor.py",
+        "benchmarks/peers/keras_directory.py",
+    ),
+    "growth": (
+        *DUPLICATE_FINDER,
+        "benchmarks/peers/image_groups.py",
+        "benchmarks/peers/illus_duplicates.py",
+    ),
+    "interchange": ("illus/learn/interchange.py",),
+    "labels": (
+        *LEARNING,
+        "illus/learn/heads.py",
+        "illus/learn/labels.py",
+        "illus/learn/plan.py",
+        "illus/copies/groups.py",
+        "benchmarks/peers/cleanlab_issues.py",
+    ),
+    "leaks": (*DUPLICATE_FINDER, "illus/copies/leaks.py", "illus/emoji20/contaminate.py"),
+    "photo_harm": (*LEARNING, "illus/dataset/split.py"),
+    "photos": (*PHOTO_FILTER, "benchmarks/photo_sets.py"),
+    "ranking": (),
+    "real_size": (
+        *DUPLICATE_FINDER,
+        "evaluate.py",
+        "illus/files/photo_statistics.py",
+        "illus/files/reading.py",
+    ),
+    "threshold": DUPLICATE_FINDER,
+    "training": (*LEARNING, "illus/learn/plan.py"),
+}
 
 
 @dataclass(frozen=True)
 class Record:
     """One CSV file in ``results/``."""
 
-    what: str  # is measured, and with which settings
-    command: str  # that renews it
-    machine: str = ""
+    what: str  # is measured
+    benchmark: str  # module of benchmarks/ that writes it
 
 
 RECORDS = {
-    "training": Record(
-        "Our network and what one would do otherwise, trained on the same images for ten minutes each.",
-        "python -m benchmarks.training",
-        TWO_CORES,
-    ),
-    "step": Record(
-        "A training step by the number of channels; `cost_of_an_operation`: relative to 32 channels.",
-        "python -m benchmarks.step",
-        TWO_CORES,
-    ),
-    "trials": Record(
-        "Experiments of notebook 04 on emoji20, a row per answer and seed.", EXPERIMENTS, SHARED
-    ),
-    "cures_test": Record("The first and the last of the cures on the test folders.", EXPERIMENTS, SHARED),
-    "ranking": Record(
-        "Whether validation ranks networks as the test folders do.", "python -m benchmarks.ranking"
-    ),
-    "emoji20": Record("Files of each kind in emoji20.", "python -m benchmarks.emoji20"),
-    "duplicates": Record(
-        "Redundant files, and pairs, found on emoji20's training folder.",
-        "python -m benchmarks.duplicates",
-        SHARED,
-    ),
-    "duplicates_second": Record(
-        "The same on copies by which nothing was chosen, and the share found of each kind.",
-        "python -m benchmarks.duplicates",
-        SHARED,
-    ),
-    "duplicates_twins": Record(
-        "Files called redundant against the truth; how much the clean drawings differ, in % of pixels.",
-        "python -m benchmarks.duplicates",
-    ),
-    "duplicates_curve": Record(
-        "Recall and precision over the largest distance of a copy, on another seed.",
-        "python -m benchmarks.threshold",
-    ),
-    "duplicates_settings": Record(
-        "Settings of the duplicate finder at other values, on a third of that seed.",
-        "python -m benchmarks.threshold",
-    ),
-    "leaks": Record("Copies of training images in a test folder.", "python -m benchmarks.leaks"),
-    "leaks_settings": Record(
-        "Settings of the leak check, tried on the training folder.", "python -m benchmarks.leaks"
-    ),
-    "growth": Record(
-        "The search for duplicates over the size of a collection.", "python -m benchmarks.growth"
-    ),
-    "photos": Record("Photographs found, for each method, with three seeds.", PHOTO_BENCH, SHARED),
-    "photos_ablation": Record("The photo filter without its parts, with three seeds.", PHOTO_BENCH, SHARED),
-    "photo_harm": Record(
-        "What photographs among the training images do to a small network, a row a run.", PHOTO_HARM, SHARED
-    ),
-    "photo_harm_classes": Record("F1 of each class in those runs.", PHOTO_HARM),
-    "photo_harm_answers": Record(
-        "What those networks answer for drawings and for photographs held out.", PHOTO_HARM
-    ),
-    "labels": Record("How well wrong labels are found.", "python -m benchmarks.labels", TWO_CORES),
-    "evaluate": Record(
-        "Seconds of scoring beside import, decoding and prediction, and beside Keras's own reader.",
-        "python -m benchmarks.evaluate",
-        SHARED,
-    ),
-    "real_size": Record(
-        "Processor time and memory of reading at the challenge's image sizes, beside three floors.",
-        "python -m benchmarks.real_size",
-        SHARED,
-    ),
-    "interchange": Record(
-        "Whether exported networks predict what the weights file predicts.",
-        "python -m benchmarks.interchange",
-    ),
-    "fuzz": Record("`evaluate.py` on damaged images and weights files.", "make fuzz", SHARED),
+    "experiments": Record("All recorded runs, their settings and scores on validation.", "experiments"),
+    "curves": Record("Loss and scores of these runs by epoch.", "experiments"),
+    "grid": Record("Block, augmentation, budget and seed, each at its own learning rate.", "experiments"),
+    "trials": Record("One question a round, a row per answer and seed.", "experiments"),
+    "averages": Record("Averages of three networks of the grid that differ in one thing.", "experiments"),
+    "cures_test": Record("The first and the last of the cures on the test folders.", "experiments"),
+    "ranking": Record("Whether validation ranks networks as the test folders do.", "ranking"),
+    "training": Record("The network for CPUs and what one would do otherwise, on one core.", "training"),
+    "step": Record("A training step by the number of channels.", "step"),
+    "emoji20": Record("Files of each kind in emoji20.", "emoji20"),
+    "duplicates": Record("Redundant files and pairs found on emoji20, by six tools.", "duplicates"),
+    "duplicates_second": Record("The same on copies by which nothing was chosen.", "duplicates"),
+    "duplicates_twins": Record("Files called redundant against the truth.", "duplicates"),
+    "duplicates_curve": Record("Recall and precision over the largest distance of a copy.", "threshold"),
+    "duplicates_settings": Record("Settings of the duplicate finder at other values.", "threshold"),
+    "leaks": Record("Copies of training images in a test folder.", "leaks"),
+    "leaks_settings": Record("Settings of the leak check, tried on the training folder.", "leaks"),
+    "growth": Record("The search for duplicates over the size of a collection.", "growth"),
+    "photos": Record("Photographs found, for each method, with three seeds.", "photos"),
+    "photos_ablation": Record("The photo filter without its parts, with three seeds.", "photos"),
+    "photo_harm": Record("What photographs among the training images do, a row a run.", "photo_harm"),
+    "photo_harm_classes": Record("F1 of each class in those runs.", "photo_harm"),
+    "photo_harm_answers": Record("What those networks answer for images held out.", "photo_harm"),
+    "labels": Record("How well wrong labels are found.", "labels"),
+    "evaluate": Record("Seconds of scoring beside import, decoding and prediction alone.", "evaluate"),
+    "real_size": Record("Cost of reading at the challenge's image sizes, beside three floors.", "real_size"),
+    "interchange": Record("Whether exported networks predict what the weights file does.", "interchange"),
+    "fuzz": Record("`evaluate.py` on damaged images and weights files (`make fuzz`).", "fuzz"),
 }
 
 
-def described(name: str) -> Record:
-    """What is known of ``results/<name>.csv``."""
-    return RECORDS.get(name, Record(f"{name.replace('_', ' ').capitalize()}.", "nothing"))
+def code_of_benchmark(name: str) -> str:
+    """The hash of the code that decides what a benchmark measures."""
+    return code_of((*DECIDES[name], f"benchmarks/{name}.py")) if name in DECIDES else code_hash()
 
 
-def recorded() -> list[str]:
-    """Names of the recorded tables: those that are described first, in order."""
-    found = sorted(path.stem for path in work_folders.RESULTS.glob("*.csv"))
-    return [name for name in RECORDS if name in found] + [name for name in found if name not in RECORDS]
+def write_record(table: pd.DataFrame, name: str) -> None:
+    """Write ``results/<name>.csv``; rows that do not say of which code they are are of today's."""
+    today = code_of_benchmark(RECORDS[name].benchmark)
+    code = table.code.fillna(today) if "code" in table else today
+    write_table(table.assign(code=code), work_folders.RESULTS / f"{name}.csv")
 
 
-def todays_code(command: str) -> str:
-    """The hash of the code that would write a table today: its benchmark's ``SOURCES``, else training."""
-    script = re.search(r"-m (benchmarks\.\w+)", command)
-    sources = getattr(importlib.import_module(script[1]), "SOURCES", None) if script else None
-    return code_of(sources) if sources else code_hash()
+def rows_of_todays_code(name: str, table: pd.DataFrame) -> int:
+    """How many rows of a recorded table say that they were measured with the code of today."""
+    return int((table.code == code_of_benchmark(RECORDS[name].benchmark)).sum()) if "code" in table else 0
 
 
-def is_of_todays_code(name: str, table: pd.DataFrame) -> bool:
-    """Whether all rows say that they were measured with the code of today."""
-    return "code" in table and set(table.code) == {todays_code(described(name).command)}
+def index_of_tables() -> pd.DataFrame:
+    """A row for each recorded table, as ``results/benchmarks.md`` shows it."""
+    rows = []
+    for name, record in RECORDS.items():
+        path = work_folders.RESULTS / f"{name}.csv"
+        if path.exists():
+            table = pd.read_csv(path, dtype={"code": str})
+            count, of_today = len(table), rows_of_todays_code(name, table)
+            shown = "all" if of_today == count else f"{of_today:,}" if "code" in table else "–"
+            rows.append([f"[{name}]({name}.csv)", record.what, f"`{record.benchmark}`", count, shown])
+    return pd.DataFrame(rows, columns=["table", "what", "benchmark", "rows", "today's"])

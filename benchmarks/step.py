@@ -13,13 +13,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from illus import work_folders
+from benchmarks.records import write_record
 from illus.learn.compiling import compile_for_training, dtype_policy, with_fused_batch_norm
 from illus.learn.networks import multiply_adds
 from illus.learn.plan import MEMBER
-from illus.learn.settings import code_hash
 from illus.learn.training import build_network
-from illus.parallel import write_table
 
 WIDTHS = (16, 24, 28, 32, 40, 48)
 TURNS, STEPS, CLASSES = 3, 20, 20
@@ -50,7 +48,7 @@ def main() -> None:
     table["images_per_second"] = MEMBER.batch_size / table.step_ms * 1000
     per_operation = table.step_ms / table.multiply_adds
     table["cost_of_an_operation"] = per_operation / per_operation[table.width == MEMBER.width].item()
-    write_table(table.round(3).assign(code=code_hash()), work_folders.RESULTS / "step.csv")
+    write_record(table.round(3), "step")
     print(table.to_string())
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.duplicates import f1_score
-from benchmarks.measure import DUPLICATE_FINDER
+from benchmarks.records import write_record
 from illus import profiles, work_folders
 from illus.copies.duplicates import (
     assign_copies,
@@ -40,8 +40,6 @@ from illus.copies.groups import draw_groups
 from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.emoji20.truth import load_truth, score_duplicates
 from illus.files.catalog import scan
-from illus.hashing import code_of
-from illus.parallel import write_table
 
 FOLDER = Path("data/emoji20-seed1/training")
 SHARE = 1 / 3  # of the files, for duplicates_settings.csv
@@ -65,7 +63,6 @@ SWEEP = {  # the values beside the chosen one
     "near": (4, 5, 7, 8),
     "unlike": (8, 10, 15, 20),
 }
-SOURCES = (*DUPLICATE_FINDER, "benchmarks/threshold.py")
 
 
 def draw_third(catalog: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +117,7 @@ def main() -> None:
     catalog = scan(FOLDER, cache=cache)
     for name, rows in (("curve", near_rows), ("settings", settings_rows)):
         table = pd.DataFrame(rows(catalog, truth, cache)).round({"recall": 4, "precision": 4, "f1": 4})
-        write_table(table.assign(code=code_of(SOURCES)), work_folders.RESULTS / f"duplicates_{name}.csv")
+        write_record(table, f"duplicates_{name}")
         print(table.to_string(index=False))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import documents, records, tables
+from illus import work_folders
 
 PAGES = documents.documents()
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -85,7 +86,11 @@ def test_a_link_to_a_notebook_gets_the_heading_and_a_missing_section_is_an_error
 
 
 def test_rows_of_earlier_code_are_told_from_rows_of_todays():
-    today = records.todays_code("python -m benchmarks.interchange")
-    for codes, current in (([today], True), ([today, "0123456789ab"], False), ([today, None], False)):
-        assert records.is_of_todays_code("interchange", pd.DataFrame({"code": codes})) == current
-    assert not records.is_of_todays_code("interchange", pd.DataFrame({"seconds": [1]}))
+    today = records.code_of_benchmark("interchange")
+    for codes, count in (([today, today], 2), ([today, "0123456789ab"], 1), ([None], 0)):
+        assert records.rows_of_todays_code("interchange", pd.DataFrame({"code": codes})) == count
+    assert records.rows_of_todays_code("interchange", pd.DataFrame({"seconds": [1]})) == 0
+
+
+def test_every_recorded_table_is_listed():
+    assert {path.stem for path in work_folders.RESULTS.glob("*.csv")} == set(records.RECORDS)

@@ -7,6 +7,7 @@ from conftest import encoded, write_files
 from drawings import flat_drawing, noisy_image
 from PIL import Image
 
+from illus.files.decoded import decode
 from illus.files.photo_statistics import (
     BLOCK,
     BLOCK_STEP,
@@ -20,9 +21,9 @@ from illus.files.photo_statistics import (
     foreground,
     image_statistics,
     incoherence,
-    open_reduced,
     otsu_residual,
     photo_statistics,
+    shrink,
 )
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -279,7 +280,7 @@ def test_small_images_are_reflected(size):
 def test_larger_images_are_reduced(tmp_path, size, expected):
     path, board = tmp_path / "image.png", 200 * (np.indices(size[::-1]).sum(0) % 2)
     Image.fromarray(board.astype(np.uint8)).save(path)
-    rgb = open_reduced(path)
+    rgb = shrink(decode(path.read_bytes()).small)
     assert rgb.shape == (*expected[::-1], 3)
     assert size == expected or np.ptp(rgb.astype(int)) < 200, "means are taken"
 
@@ -301,6 +302,6 @@ def test_files_become_rows_and_blocks_in_their_order(tmp_path):
     assert blocks.shape == (4, BLOCKS, BLOCK, BLOCK, 3)
     assert blocks.dtype == np.uint8
     for number, path in enumerate(paths):
-        rgb = open_reduced(path)
+        rgb = shrink(decode(path.read_bytes()).small)
         np.testing.assert_array_equal(blocks[number], cut_blocks(rgb))
         assert table.iloc[number].to_dict() == pytest.approx(image_statistics(rgb), rel=1e-5, abs=1e-5)

@@ -60,13 +60,9 @@ def _measure_file(path: Path) -> np.ndarray:
     return measure_photo(decode(read_file(path)))
 
 
-def open_reduced(path: str | Path) -> np.ndarray:
-    """RGB pixels of an image file, at most ``MAX_SIDE`` px a side; uint8 (height, width, 3)."""
-    return _shrink(decode(read_file(Path(path))).small, MAX_SIDE)
-
-
-def _shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
-    scale = max_side / max(rgb.shape[:2])
+def shrink(rgb: np.ndarray) -> np.ndarray:
+    """An image, reduced to ``MAX_SIDE`` px a side if it is larger."""
+    scale = MAX_SIDE / max(rgb.shape[:2])
     if scale >= 1:
         return rgb
     size = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]
@@ -75,7 +71,7 @@ def _shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
 
 def measure_photo(image: Decoded) -> np.ndarray:
     """The statistics and the blocks of an image; dtype ``PHOTO``, shape ()."""
-    rgb = _shrink(image.small, MAX_SIDE)
+    rgb = shrink(image.small)
     statistics = image_statistics(rgb)
     return np.array(([statistics[name] for name in STATISTICS], cut_blocks(rgb)), PHOTO)
 
