@@ -2,10 +2,10 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-cures, concepts, grid, averages, preprocessing, unequal, rounds, draws, rates; all by default, in this order;
-hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is finished
-is not trained again. So two of these, each started with another name and held to one core, share the work:
-small networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage of the cures on
+cures, concepts, grid, averages, preprocessing, unequal, rounds, draws, hands, rates; all by default, in this
+order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is
+finished is not trained again. So two of these, each started with another name and held to one core, share the
+work: small networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage of the cures on
 the test folders, which are scored once, for each seed.
 """
 
@@ -69,6 +69,19 @@ def without_concepts(dataset: pd.DataFrame) -> pd.DataFrame:
     return resample(
         dataset.assign(split=part, copies=1)[~shared].reset_index(drop=True), "sqrt", profiles.SEED
     )
+
+
+def without_artists(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The data set with all drawings of one artist in the validation part, and only these."""
+    artist = dataset.path.map(load_truth(FOLDER).set_index("path").icon_set)
+    return {
+        f"without {name}": resample(
+            dataset.assign(split=np.where(artist == name, "validation", "train"), copies=1),
+            "sqrt",
+            profiles.SEED,
+        )
+        for name in plan.HELD_OUT_ARTISTS
+    }
 
 
 def draws(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -137,10 +150,11 @@ TRIALS: Makers = {
     "unequal": (plan.UNEQUAL, unequal),
     "draws": (plan.DRAWS, draws),
     "preprocessing": (plan.PREPROCESSING, lambda dataset: {}),
+    "hands": (plan.HANDS, without_artists),
     "rates": (plan.RATES, lambda dataset: {}),
 }
 
-ORDER = ("cures", "concepts", "grid", "averages", "preprocessing", "unequal", "rounds", "draws", "rates")
+ORDER = (*"cures concepts grid averages preprocessing unequal rounds draws hands rates".split(),)
 
 
 def main(wanted: Sequence[str]) -> None:

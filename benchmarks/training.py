@@ -1,7 +1,7 @@
 """The configuration for CPUs beside what one would do otherwise, on one core. Writes results/training.csv.
 
     python -m pip install -r benchmarks/requirements.txt
-    python -m benchmarks.training [--seconds 600] [METHOD ...]
+    python -m benchmarks.training [--seconds 300] [METHOD ...]
 
 All learn from the same training part (``work/emoji20/split_by_cluster.csv``, of notebook 04), in which small
 classes are repeated as in our own training. One rule for the networks: for the given seconds, at three
@@ -50,7 +50,7 @@ SIDE, BATCH = 48, 32  # px; images a step, as in the tutorial
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("methods", nargs="*", metavar="METHOD", help=f"of {', '.join(METHODS)}; default: all")
     options = parser.parse_args()
     keras.config.disable_interactive_logging()

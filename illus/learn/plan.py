@@ -133,6 +133,21 @@ CURES = tuple(
 # The same network judged on other draws of the validation part.
 DRAWS = tuple(Trial("validation part", name, TUNED, name) for name in ("another draw", "a third draw"))
 
+# Validation on the drawings of an artist whose hand training has not seen, as the test folders ask for.
+HELD_OUT_ARTISTS = ("openmoji", "twemoji")
+HANDS = tuple(
+    Trial(
+        f"another hand, {artist}",
+        augmentation,
+        replace(TUNED, augmentation=augmentation, learning_rate=rate, epochs=20),
+        f"without {artist}",
+        seeds=SEEDS[:2],
+    )
+    for artist, (augmentation, rate) in product(
+        HELD_OUT_ARTISTS, {"flip": 8e-3, "mild": 8e-3, "strong": 16e-3}.items()
+    )
+)
+
 # The learning rate of the recipe's network, on a short budget, from a quarter to twice of it.
 RATES = tuple(
     Trial("rate of the recipe", f"{rate:g}", replace(MEMBER, epochs=5, learning_rate=rate), seeds=(0,))
