@@ -78,18 +78,10 @@ def in_parallel(
 def on_cluster(address: str, *folders: str | Path) -> Iterator[None]:
     """Within the block, :func:`in_parallel` runs on the workers of a Dask cluster; the rest runs here.
 
-    A task whose worker is lost runs again on another one. Where results are computed changes nothing if
-    the workers have the same versions of the libraries. While a cluster has only one core, joblib computes
-    here.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, for example ``tcp://host:8786``; OSError if none answers. Its workers import this
-        package.
-    *folders : str or Path
-        Folders whose files the work reads: every worker must see them under the same name, else, and without
-        the package ``distributed``, it is an evaluate.EvaluationError.
+    ``address`` is the scheduler's, for example ``tcp://host:8786``; OSError if none answers. Its workers
+    import this package and see ``folders`` under the same names, else, and without the package
+    ``distributed``, it is an evaluate.EvaluationError. A task whose worker is lost runs again on another
+    one. While a cluster has only one core, joblib computes here.
     """
     try:
         from distributed import Client

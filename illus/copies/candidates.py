@@ -81,24 +81,10 @@ def neighbour_pairs(
     dimensions: int = 32,
     max_exact: int = DEFAULTS.max_exact,
 ) -> np.ndarray:
-    """Pairs of each row with its nearest rows by Euclidean distance, after a principal component analysis.
+    """Pairs of each row, float32 (n, d), with its nearest rows by Euclidean distance in ``dimensions`` PCs.
 
-    Parameters
-    ----------
-    vectors : numpy.ndarray
-        float32, shape (n, d).
-    n_neighbours : int
-    change : callable, optional
-        Takes rows, float32 (m, d), and gives as many, whose neighbours are searched in place of theirs.
-    dimensions : int, default 32
-        Principal components that are kept.
-    max_exact : int
-        Rows up to which all are compared with all; of more, see :func:`nearest`.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (pairs, 2), i < j.
+    ``change`` gives other rows, whose neighbours are searched in place of theirs. Up to ``max_exact``
+    rows all are compared with all; of more, see :func:`nearest`. int64 (pairs, 2), i < j.
     """
     if len(vectors) < 2:
         return np.empty((0, 2), np.int64)

@@ -209,17 +209,10 @@ def split_by_cluster(
 def cluster_by_shape(shapes: np.ndarray, labels: np.ndarray, groups: pd.Series, least: int = 1) -> np.ndarray:
     """Number of each image's group of look-alikes, from 0 in the order of first members; int, shape (n,).
 
-    Parameters
-    ----------
-    shapes : numpy.ndarray
-        float32, shape (n, d): the field ``shape`` of :data:`illus.files.descriptors.DESCRIPTOR`.
-    labels : numpy.ndarray
-        int, shape (n,): classes, each clustered for itself.
-    groups : pandas.Series
-        shape (n,): images that stay together in any case.
-    least : int, default 1
-        Groups of look-alikes that a class shall have, so that each part can get one: a small class is
-        clustered more finely, and not at all where its clusters would join too many of its ``groups``.
+    ``shapes``, float32 (n, d), are the field ``shape`` of :data:`illus.files.descriptors.DESCRIPTOR`,
+    ``labels`` the classes, each clustered for itself; ``groups`` stay together in any case. A class shall
+    have ``least`` groups of look-alikes, so that each part can get one: a small class is clustered more
+    finely, and not at all where its clusters would join too many of its ``groups``.
     """
     given = pd.factorize(groups)[0]
     cluster = np.zeros(len(shapes), int)

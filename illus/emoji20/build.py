@@ -133,14 +133,7 @@ def make_plan(
 def connect_groups(names: pd.Series, drawings: pd.Series) -> list[str]:
     """Ids of groups: rows that share a name or a drawing, directly or through others, share an id.
 
-    Parameters
-    ----------
-    names, drawings : pandas.Series of str
-
-    Returns
-    -------
-    list of str
-        The alphabetically first name of each row's group.
+    It is the alphabetically first name of the group.
     """
     name_ids, _ = pd.factorize(names)
     drawing_ids, _ = pd.factorize(drawings)
@@ -166,21 +159,10 @@ def assign_splits(originals: pd.DataFrame, rng: np.random.Generator) -> pd.Serie
 def draw_groups(
     class_names: pd.Series, groups: pd.Series, share: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw about ``share`` of every class by whole groups.
+    """Draw about ``share`` of every class by whole groups; bool, shape (n,): who is drawn.
 
-    Like :func:`illus.copies.groups.draw_groups`, but separate from it, so that a change of the split never
-    changes the bytes of the data set.
-
-    Parameters
-    ----------
-    class_names, groups : pandas.Series of str, shape (n,)
-    share : float
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (n,), True for members of drawn groups.
+    Like :func:`illus.copies.groups.draw_groups`, but separate from it, so that a change of the split
+    never changes the bytes of the data set.
     """
     home = class_names.groupby(groups).agg(lambda c: c.value_counts().sort_index().idxmax())
     sizes = groups.value_counts()

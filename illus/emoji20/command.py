@@ -22,26 +22,12 @@ DIFFERENT = (
 def build_data_set(
     out: Path, seed: int = profiles.SEED, limit: int | None = None, real_shares: bool = False
 ) -> None:
-    """Install the pinned packages from npm (about 300 MB), build the data set, and say whether it is
-    the published one.
+    """Install the pinned packages (about 300 MB), build the data set, say whether it is the published one.
 
-    Parameters
-    ----------
-    out : Path
-        Must not exist.
-    seed : int, default ``profiles.SEED``
-        Another one gives another collection.
-    limit : int, optional
-        Draw about as many icons only.
-    real_shares : bool, default False
-        Leave drawings of the small classes out, until the largest is 34 times the smallest.
-
-    Raises
-    ------
-    ValueError
-        The published folder was named for another build, or ``limit`` is below 1.
-    illus.emoji20.sources.SourceError
-    OSError
+    ``out`` must not exist; another ``seed`` gives another collection; with ``limit`` about as many icons
+    are drawn; ``real_shares`` leaves drawings of the small classes out, until the largest is 34 times the
+    smallest. ValueError if the published folder was named for another build, or ``limit`` is below 1;
+    SourceError or OSError if it cannot be built.
     """
     published = limit is None and seed == profiles.SEED and not real_shares
     if not published and out.resolve() == work_folders.EMOJI20.resolve():

@@ -33,23 +33,10 @@ def duplicate_container(transform: str, container: str, rng: np.random.Generator
 
 
 def duplicate(data: bytes, transform: str, container: str, rng: np.random.Generator) -> tuple[bytes, str]:
-    """Make a near duplicate of a file, or an exact one.
+    """Make a near duplicate of a file, or an exact one; its bytes, and the transform with its strength.
 
-    Parameters
-    ----------
-    data : bytes
-        The original file.
-    transform : str
-        One of ``TRANSFORMS``, see ``RANGES``.
-    container : str
-        From :func:`duplicate_container`. Only byte copies keep transparency, as with image editors.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    data : bytes
-    transform : str
-        The transform with its strength, as ``truth.csv`` records it.
+    ``transform`` is one of ``TRANSFORMS``, see ``RANGES``; ``container`` is from
+    :func:`duplicate_container`. Only byte copies keep transparency, as with image editors.
     """
     if transform == "byte-copy":
         return data, transform

@@ -26,17 +26,9 @@ TRIES = 5000  # boxes that are drawn for a picture before it counts as used up
 
 
 def load_pictures(packages: Path) -> pd.DataFrame:
-    """The pictures that photographs are cut from.
+    """The pictures that photographs are cut from, of packages that :func:`illus.emoji20.sources.install` put.
 
-    Parameters
-    ----------
-    packages : Path
-        Where :func:`illus.emoji20.sources.install` put the packages.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``source`` (package and file), ``file`` (path to read), ``odd`` (bool: no scene).
+    ``source`` (package and file), ``file`` (path to read), ``odd`` (bool: no scene).
     """
     with open(HERE / "photographs.csv", encoding="utf-8", newline="") as table:
         rows = [
@@ -56,22 +48,8 @@ def _installed(packages: Path, row: dict[str, str]) -> str:
 def choose_parts(pictures: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.DataFrame:
     """Draw ``count`` whole pictures and parts, evenly over the pictures, few of the odd ones.
 
-    Parameters
-    ----------
-    pictures : pandas.DataFrame
-        From :func:`load_pictures`.
-    count : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``source``, ``file``, ``box`` (left, top, right, bottom; int, px), in random order.
-
-    Raises
-    ------
-    ValueError
-        The pictures have fewer parts that can be told apart.
+    ``source``, ``file``, ``box`` (left, top, right, bottom; int, px). ValueError if the pictures have
+    fewer parts that can be told apart.
     """
     odd = round(count * ODD_SHARE) if pictures.odd.any() else 0
     wanted = pd.Series(0, index=pictures.index)

@@ -78,12 +78,7 @@ def choose_file(
 ) -> dict[str, Any]:
     """Size and encoding of one file: ``side`` (px), ``container``, ``quality`` (for JPEG and WebP).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    gray : bool, default False
-    background : tuple of int or None
-        RGB, None for a photo; transparent files are for drawings on white only.
+    ``background`` is RGB, None for a photo; transparent files are for drawings on white only.
     """
     names = [n for n in CONTAINERS if n != "png-rgba" or background == WHITE]
     shares = np.array([CONTAINERS[n][1] for n in names])
@@ -101,17 +96,7 @@ def render_file(svg: str, side: int, container: str, quality: int, background: t
 
 
 def encode(image: Image.Image, container: str, quality: int = 90) -> bytes:
-    """Encode a PIL image.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        RGB, or RGBA for the container ``png-rgba``.
-    container : str
-        A key of ``CONTAINERS``.
-    quality : int, default 90
-        For JPEG and WebP only.
-    """
+    """Encode a PIL image, RGB or, for the container ``png-rgba``, RGBA; ``quality`` is for JPEG and WebP."""
     if container == "png-gray":
         image = image.convert("L")
     elif container == "png-palette":

@@ -77,25 +77,16 @@ def measure_photo(image: Decoded) -> np.ndarray:
 
 
 def image_statistics(rgb: np.ndarray) -> dict[str, float]:
-    """The statistics of one image.
+    """The statistics of one image, uint8 (height, width, 3).
 
-    ``otsu_residual``: variance that the best two gray levels leave of an 8 x 8 patch, over all its variance;
-    median of the patches with contrast (Otsu 1979): a drawing's patches have two tones, a photo's many.
-    ``incoherence``: how far the gradients around a pixel disagree in direction, mean over the pixels
-    (Kass and Witkin 1987, *Analyzing oriented patterns*). ``saturation``: mean difference between the largest
-    and the smallest channel, in the foreground, levels; ``vivid``: share of pixels with more than 140 of it,
-    logit (Athitsos and Swain 1997, *Distinguishing photographs and graphics on the World Wide Web*).
-    ``border``: share of the outermost pixels within 6 levels of their median, logit. ``flat``: share of the
-    foreground whose 3 x 3 neighbours are equal, logit.
-
-    Parameters
-    ----------
-    rgb : numpy.ndarray
-        uint8, shape (height, width, 3).
-
-    Returns
-    -------
-    dict of str to float
+    ``otsu_residual``: variance that the best two gray levels leave of an 8 x 8 patch, over all its
+    variance; median of the patches with contrast (Otsu 1979): a drawing's patches have two tones, a
+    photo's many. ``incoherence``: how far the gradients around a pixel disagree in direction, mean over
+    the pixels (Kass and Witkin 1987, *Analyzing oriented patterns*). ``saturation``: mean difference
+    between the largest and the smallest channel, in the foreground, levels; ``vivid``: share of pixels
+    with more than 140 of it, logit (Athitsos and Swain 1997, *Distinguishing photographs and graphics on
+    the World Wide Web*). ``border``: share of the outermost pixels within 6 levels of their median,
+    logit. ``flat``: share of the foreground whose 3 x 3 neighbours are equal, logit.
     """
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     square = np.ones((3, 3), np.uint8)
@@ -156,21 +147,11 @@ def incoherence(gray: np.ndarray) -> float:
 
 
 def cut_blocks(rgb: np.ndarray) -> np.ndarray:
-    """Blocks with contrast, at random places of a grid; the same for the same pixels.
+    """Blocks with contrast of uint8 RGB (height, width, 3), at random places of a grid; uint8 (64, 8, 8, 3).
 
-    A block has contrast if its gray levels have a standard deviation of ``MIN_CONTRAST``; of an image that
-    has none the one with most is taken. Where fewer have contrast than are wanted, they repeat. Smaller
-    images are reflected at their right and lower edges.
-
-    Parameters
-    ----------
-    rgb : numpy.ndarray
-        uint8, shape (height, width, 3).
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape (64, 8, 8, 3).
+    The same for the same pixels. A block has contrast if its gray levels have a standard deviation of
+    ``MIN_CONTRAST``; of an image that has none the one with most is taken. Where fewer have contrast than
+    are wanted, they repeat. Smaller images are reflected at their right and lower edges.
     """
     rng = np.random.default_rng(zlib.crc32(rgb.tobytes()))
     down, right = (max(0, BLOCK - side) for side in rgb.shape[:2])

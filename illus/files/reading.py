@@ -61,11 +61,7 @@ Reading = tuple[np.ndarray, dict[str, np.ndarray]]  # the facts of a file, and w
 def read_facts(paths: Sequence[Path], cache: Path | None = None) -> np.ndarray:
     """The facts of each file, read once; dtype ``FACTS``, shape (n,).
 
-    Parameters
-    ----------
-    paths : sequence of Path
-    cache : Path, optional
-        Folder for what is known of contents: there all is measured of new ones that the stages want.
+    Of contents that ``cache`` does not know, all is measured that the stages want.
     """
     path = stage_path(cache, READINGS)
     names, known = (tuple(MEASURES), stored_keys(path)) if path else ((), NONE_KNOWN)
@@ -93,13 +89,7 @@ def _known_facts(path: Path, contents: np.ndarray) -> np.ndarray:
 def read_once(path: Path, names: Sequence[str], known: np.ndarray) -> Reading:
     """Read a file, and measure what is asked for, unless its content is known: then only its hash is told.
 
-    Parameters
-    ----------
-    path : Path
-    names : sequence of str
-        Keys of ``MEASURES``.
-    known : numpy.ndarray
-        From :func:`illus.files.cache.stored_keys`.
+    ``names`` are keys of ``MEASURES``, ``known`` is from :func:`illus.files.cache.stored_keys`.
     """
     facts, values = np.zeros((), FACTS), dict[str, np.ndarray]()
     try:

@@ -202,21 +202,11 @@ def check_class_names(class_names: Iterable[str]) -> None:
 
 
 def save_classifier(model: keras.Model, description: Description, path: str | Path) -> Description:
-    """Write a network to HDF5, as Keras does, with its description, and check it by reading back.
+    """Write a float32 network to HDF5 with its description, which is returned as it is read back.
 
-    Parameters
-    ----------
-    model : keras.Model
-        From :func:`evaluate.build_network`, float32.
-    description : evaluate.Description
-        Stored as JSON in the HDF5 attribute ``classifier``, with the settings of ``model``; returned as read.
-    path : str or Path
-        Its folder is created if missing; an old file stays until the new one is complete.
-
-    Raises
-    ------
-    RuntimeError
-        What is in the file is not what was given.
+    The description is JSON in the HDF5 attribute ``classifier``, with the settings of ``model``. The
+    folder of ``path`` is made if it is missing; an old file stays until the new one is complete.
+    RuntimeError if what is in the file is not what was given.
     """
     path = Path(path)
     description = replace(description, network=without_sizes(model.settings))

@@ -59,22 +59,9 @@ def draw_points(points: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
 def find_clusters(points: np.ndarray, drawn: np.ndarray, eps: float, min_samples: int) -> np.ndarray:
     """DBSCAN of drawn points (Ester et al. 1996); all others join the nearest core point within ``eps``.
 
-    So memory does not grow with the square of the points.
-
-    Parameters
-    ----------
-    points : numpy.ndarray
-        float, shape (n, d).
-    drawn : numpy.ndarray
-        float, shape (m, d): those of them that are clustered, from :func:`draw_points`.
-    eps : float
-    min_samples : int
-        Points within ``eps`` that make a point dense, itself counted.
-
-    Returns
-    -------
-    numpy.ndarray
-        int, shape (n,); 0 is the largest cluster, -1 is noise.
+    So memory does not grow with the square of the points. ``points`` are float (n, d), ``drawn`` those of
+    them that are clustered, from :func:`draw_points`; ``min_samples`` counts the point itself. int (n,):
+    0 is the largest cluster, -1 is noise.
     """
     model = DBSCAN(eps=eps, min_samples=min_samples).fit(drawn)
     if not len(model.components_):

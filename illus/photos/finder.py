@@ -159,17 +159,7 @@ def analyse(
 ) -> Analysis:
     """Look for photographs in distinct images; see :func:`find_photos`.
 
-    Parameters
-    ----------
-    statistics : pandas.DataFrame
-    blocks : numpy.ndarray
-        Both from :func:`illus.files.photo_statistics.photo_statistics`.
-    seed : int, default 0
-    settings : PhotoSettings, optional
-
-    Returns
-    -------
-    Analysis
+    ``statistics`` and ``blocks`` are from :func:`illus.files.photo_statistics.photo_statistics`.
     """
     rows = autoencoder.normalise(autoencoder.draw_blocks(blocks, seed))
     model, losses = autoencoder.train(rows, seed)

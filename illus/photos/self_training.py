@@ -16,25 +16,12 @@ BIN_EDGES = np.linspace(-3, 3, 401)  # of the scores
 
 
 def cross_judge(features: np.ndarray, label: np.ndarray, regularisation: float, seed: int = 0) -> np.ndarray:
-    """Log odds of each image, by a logistic regression on the pseudo-labels of the other half.
+    """Log odds of each image, by a logistic regression on the pseudo-labels of the other half; float (n,).
 
     So a wrong pseudo-label can be outvoted: the model that judges an image was not fitted to it.
-
-    Parameters
-    ----------
-    features : numpy.ndarray
-        float, shape (n, d).
-    label : numpy.ndarray
-        int, shape (n,): 1 photo, 0 illustration, or -1 where it is open; at least two of either kind.
-    regularisation : float
-        C of the logistic regression: smaller is stronger.
-    seed : int, default 0
-        Draws the halves.
-
-    Returns
-    -------
-    numpy.ndarray
-        float, shape (n,).
+    ``features`` are float (n, d), ``label`` 1 photo, 0 illustration, or -1 where it is open, with at
+    least two of either kind; ``regularisation`` is the C of the regression, smaller is stronger; ``seed``
+    draws the halves.
     """
     odds = np.zeros(len(label))
     for number in range(HALVINGS):
@@ -67,17 +54,10 @@ def standardise(values: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def emptiest_place(score: np.ndarray, bandwidth: float) -> float:
-    """Where between -1 and 1 the density of scores is lowest.
+    """Where between -1 and 1 the density of scores, by a Gaussian kernel of ``bandwidth``, is lowest.
 
-    The clusters' medians lie at -1 and 1 (:func:`standardise`); a border through the emptiest place between
-    two clusters is the assumption of low-density separation (Chapelle and Zien 2005).
-
-    Parameters
-    ----------
-    score : numpy.ndarray
-        float, shape (n,).
-    bandwidth : float
-        Standard deviation of the Gaussian kernel.
+    The clusters' medians lie at -1 and 1 (:func:`standardise`); a border through the emptiest place
+    between two clusters is the assumption of low-density separation (Chapelle and Zien 2005).
     """
     counts = np.histogram(score, BIN_EDGES)[0]
     middles = (BIN_EDGES[1:] + BIN_EDGES[:-1]) / 2
