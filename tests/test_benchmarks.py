@@ -12,7 +12,7 @@ import pytest
 from conftest import draw
 from PIL import Image
 
-from benchmarks import duplicates, photos, second_contamination
+from benchmarks import duplicates, experiments, photos, second_contamination, tables
 from benchmarks.measure import measure_command, measure_program
 from benchmarks.photo_sets import COLLECTIONS, FIFTHS, MEASURED, LabelledSet, labelled_sets, mix
 from evaluate import decode_image
@@ -246,3 +246,29 @@ def test_every_method_finds_most_with_one_of_its_settings(two_kinds, name):
     rows = [photos.row_of(labelled, function(seen, **setting)) for setting in settings]
     assert all(np.isfinite(row["auc"]) for row in rows)
     assert max(row["f1"] for row in rows) > 0.6
+
+
+def test_a_held_out_artist_is_in_validation_alone(monkeypatch):
+    names = pd.Series(["openmoji", "twemoji", "noto", ""] * 9)
+    dataset = pd.DataFrame({"path": [f"{number}.png" for number in range(len(names))], "split": "train"})
+    dataset["class_name"] = dataset["class_id"] = np.arange(len(names)) % 3
+    truth = dataset[["path"]].assign(icon_set=names)
+    monkeypatch.setattr(experiments, "load_truth", lambda folder: truth)
+    made = experiments.without_artists(dataset)
+    assert made.keys() == {"without openmoji", "without twemoji"}
+    for name, table in made.items():
+        artist = table.path.map(truth.set_index("path").icon_set)
+        assert set(artist[table.split == "validation"]) == {name.removeprefix("without ")}
+        assert len(table) == len(dataset)
+        assert name.removeprefix("without ") not in set(artist[table.split == "train"])
+
+
+def test_a_method_is_shown_at_the_rate_that_is_best_on_validation_with_the_first_seed(monkeypatch):
+    runs = [("a", 1, 0, 0.5, 0.3), ("a", 2, 0, 0.6, 0.1), ("a", 2, 1, 0.2, 0.2), ("b", 1, 0, 0.4, 0.9)]
+    found = pd.DataFrame(runs, columns=["method", "rate", "seed", "validation_macro_f1", "test"])
+    parts = [f"{part}_{kind}_f1" for part in tables.PARTS for kind in ("macro", "micro")]
+    found = found.assign(seconds=5, **dict.fromkeys(parts, found.test))
+    monkeypatch.setattr(tables, "read", lambda name: found)
+    shown = tables.scores().set_index("method")["test: macro F1"]
+    assert shown["a"] == pytest.approx(0.15)
+    assert shown["b"] == 0.9
