@@ -90,14 +90,16 @@ def selected(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
 def scores() -> pd.DataFrame:
     """Macro and micro F1 of the shipped weights and of what one would do otherwise, the best first.
 
-    Others are means over seeds (seconds: the median), at the learning rate that is best on validation with the first seed.
+    Others are means over seeds (seconds: the median), at the learning rate that is best on validation with
+    the first seed.
     """
     runs = read("training")
     search = runs[runs.seed == runs.seed.min()]
     best = search.loc[search.groupby("method").validation_macro_f1.idxmax(), ["method", "rate"]]
     columns = ["seconds", *(f"{part}_{kind}_f1" for part in PARTS for kind in ("macro", "micro"))]
-    each = runs.merge(best).groupby("method")[columns]
-    others = each.mean().assign(seconds=each.seconds.median()).sort_values(columns[1], ascending=False)
+    each = runs.merge(best).groupby("method")
+    means = each[columns].mean().assign(seconds=each.seconds.median())
+    others = means.sort_values(columns[1], ascending=False)
     ours: dict[str, object] = {"method": "`weights/best.h5` (GPU and CPU)", "seconds": float("nan")}
     titles = {"method": "method", "seconds": "seconds"}
     for part, title in PARTS.items():
