@@ -4,12 +4,12 @@
     python -m benchmarks.real_size [--files 2000]
 
 Draws files at the sizes that are known of the challenge's own data: longest sides log-normal around 1,300 px,
-35 % PNG, the others JPEG of quality 80 to 95; drawings from the icons that emoji20 is built of, and its
-photographs. Writes ``results/real_size.csv``: ``ms_per_file``, processor milliseconds for each file without
-the imports; ``of_reduced``, the same as a multiple of decoding at the scale at which all is measured;
-``peak_mb``, memory (``benchmarks/measure.py``). The first three rows are floors. One process does the work of
-each row, so that all its time is counted. ``evaluate.py`` is without what it takes on a single file of each
-class, and ``prediction`` is that part of it which the network takes.
+35 % PNG, the others JPEG of quality 80 to 95; from the icons and photographs that emoji20 is built of. Writes
+``results/real_size.csv``: ``ms_per_file``, processor milliseconds for each file without the imports;
+``of_reduced``, the same as a multiple of decoding at the scale at which all is measured; ``peak_mb``, memory
+(``benchmarks/measure.py``). The first three rows are floors. One process does the work of each row, so that
+all its time is counted. ``evaluate.py`` is without what it takes on a single file of each class, and
+``prediction`` is that part of it which the network takes.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from benchmarks.records import write_record
 from evaluate import class_folders, list_files, load_classifier, read_file
 from illus import profiles, work_folders
 from illus.copies.duplicates import find_duplicates
-from illus.emoji20 import contaminate, render
+from illus.emoji20 import photographs, render
 from illus.emoji20.sources import install, load_icons
 from illus.files.catalog import scan
 from illus.files.decoded import LEAST_SIDE, decode_image
@@ -48,18 +48,19 @@ def write_files(folder: Path, n_files: int) -> None:
     rows = list(enumerate(icons[["class_name", "svg"]].itertuples(index=False, name=None)))
     for name in icons.class_name.unique():
         (folder / name).mkdir(parents=True)
-    for _ in in_parallel(_write_file, rows, "draw", folder, batch_size=8):
+    pictures = photographs.load_pictures(work_folders.EMOJI20_SOURCES).file.tolist()
+    for _ in in_parallel(_write_file, rows, "draw", folder, pictures, batch_size=8):
         pass
 
 
-def _write_file(row: tuple[int, tuple[str, str]], folder: Path) -> None:
+def _write_file(row: tuple[int, tuple[str, str]], folder: Path, pictures: list[str]) -> None:
     number, (class_name, svg) = row
     rng = render.rng_for(profiles.SEED, "real size", str(number))
     side = int(np.clip(SIDE * np.exp(rng.normal(0, SPREAD)), *SIDES))
     kind, quality = "png-rgb" if rng.random() < PNG_SHARE else "jpeg", int(rng.integers(*QUALITIES))
     if rng.random() < PHOTO_SHARE:
-        photo = contaminate.PHOTOS[rng.integers(len(contaminate.PHOTOS))]
-        image = contaminate.crop_photo(contaminate.load_photo(photo), side, rng)
+        picture = photographs.load(pictures[rng.integers(len(pictures))])
+        image = photographs.cut(picture, (0, 0, *picture.size), side)
     else:
         image = render.on_background(render.draw(svg, side))
     path = folder / class_name / f"{number}.{'png' if kind == 'png-rgb' else 'jpg'}"

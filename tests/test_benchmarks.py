@@ -1,10 +1,10 @@
 """The benchmarks' own parts: how cost is measured, how tools are judged, the photo filter's sets."""
 
 import ast
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -56,15 +56,21 @@ def test_a_failed_program_says_why():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda path: path.stem)
-def test_benchmarks_import_what_the_package_has(path):
-    imports = [
-        node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)
-    ]
-    for node in imports:
-        if node.module.split(".")[0] in ("illus", "evaluate"):
-            module = importlib.import_module(node.module)
+def test_benchmarks_use_what_the_package_has(path):
+    nodes, modules = list(ast.walk(ast.parse(path.read_text("utf-8")))), {}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("illus", "evaluate"):
             for name in node.names:
-                assert hasattr(module, name.name) or importlib.util.find_spec(f"{node.module}.{name.name}")
+                found = importlib.import_module(node.module)
+                if not hasattr(found, name.name):
+                    found = importlib.import_module(f"{node.module}.{name.name}")
+                    modules[name.asname or name.name] = found
+                elif isinstance(getattr(found, name.name), ModuleType):
+                    modules[name.asname or name.name] = getattr(found, name.name)
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module = modules.get(node.value.id)
+            assert module is None or hasattr(module, node.attr), f"{node.value.id}.{node.attr}"
 
 
 TRUTH = pd.DataFrame(
