@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import records
-from benchmarks.tables import TABLES, readable, values
+from benchmarks.tables import RECORDED, TABLES, readable, values
 from evaluate import atomic_write
 from illus import work_folders
 
@@ -65,6 +65,9 @@ def renew(text: str) -> str:
     def table(match: re.Match[str]) -> str:
         known(TABLES, match[2])
         made = markdown(TABLES[match[2]]())
+        recorded = RECORDED.get(match[2])
+        if recorded and not records.is_of_todays_code(recorded):
+            made += records.EARLIER
         return f"{match[1]}\n{made}\n{match[3]}"  # blank lines: some readers of Markdown need them
 
     def value(match: re.Match[str]) -> str:

@@ -21,6 +21,7 @@ in `requirements.txt`, and for other tools those in `benchmarks/peers/requiremen
 recorded the table. All were measured on two CPU cores, which other work often shared: seconds compare only
 within a table. Tables that nothing draws on any more lie in [archive/](archive/).
 """
+EARLIER = "\n*Measured with earlier code.*\n"  # below a table in a document
 DUPLICATE_FINDER = (
     *(f"illus/files/{name}.py" for name in ("catalog", "decoded", "descriptors")),
     *(
@@ -143,6 +144,12 @@ def write_record(table: pd.DataFrame, name: str) -> None:
 def rows_of_todays_code(name: str, table: pd.DataFrame) -> int:
     """How many rows of a recorded table say that they were measured with the code of today."""
     return int((table.code == code_of_benchmark(RECORDS[name].benchmark)).sum()) if "code" in table else 0
+
+
+def is_of_todays_code(name: str) -> bool:
+    """Whether all rows of a recorded table are of today's code."""
+    table = pd.read_csv(work_folders.RESULTS / f"{name}.csv", dtype={"code": str})
+    return rows_of_todays_code(name, table) == len(table)
 
 
 def index_of_tables() -> pd.DataFrame:

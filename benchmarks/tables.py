@@ -347,6 +347,15 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
 }  # fmt: skip
 
 
+RECORDED = {  # which recorded table each of these shows; class scores and steps are of cards
+    "scores": "training", "copies": "duplicates", "copies_short": "duplicates", "copies_cost": "duplicates",
+    "copies_by_change": "duplicates_second", "copy_settings": "duplicates_settings",
+    "near_curve": "duplicates_curve", "photo_scores": "photos", "photo_scores_short": "photos",
+    "photo_parts": "photos_ablation", "photo_fifths": "photos", "photo_harm": "photo_harm",
+    "photo_doses": "photo_harm_classes", "photo_answers": "photo_harm_answers", "leaks": "leaks",
+    "labels": "labels", "growth": "growth", "interchange": "interchange", "scoring": "evaluate"}  # fmt: skip
+
+
 def values() -> dict[str, str]:
     """Single numbers that prose states, by name."""
     return {

@@ -79,6 +79,15 @@ def test_marks_are_filled_and_unknown_names_are_errors():
             documents.renew(wrong)
 
 
+def test_a_table_of_earlier_code_says_so(monkeypatch):
+    text = "<!-- table: interchange -->\nold\n<!-- /table -->\n"
+    for current in (True, False):
+        monkeypatch.setattr(records, "is_of_todays_code", lambda name, current=current: current)
+        made = documents.renew(text)
+        assert (records.EARLIER in made) != current
+        assert documents.renew(made) == made
+
+
 def test_a_link_to_a_notebook_gets_the_heading_and_a_missing_section_is_an_error():
     assert re.match(r"\[01 · \d+\. \w+", documents.renew("[x](../01_eda.ipynb#plan)"))
     with pytest.raises(ValueError, match="nowhere"):

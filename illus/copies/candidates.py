@@ -81,7 +81,7 @@ def neighbour_pairs(
     dimensions: int = 32,
     max_exact: int = DEFAULTS.max_exact,
 ) -> np.ndarray:
-    """Pairs of each row, float32 (n, d), with its nearest rows by Euclidean distance in ``dimensions`` PCs.
+    """Pairs of each row, float32 (n, d), with its nearest rows in ``dimensions`` principal components.
 
     ``change`` gives other rows, whose neighbours are searched in place of theirs. Up to ``max_exact``
     rows all are compared with all; of more, see :func:`nearest`. int64 (pairs, 2), i < j.
