@@ -2,7 +2,7 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-grid, averages, cures, concepts, rounds, unequal, draws, preprocessing, hands, rates; all by default, in this
+grid, averages, cures, concepts, rounds, unequal, draws, preprocessing, hands, rates, longer; all, in this
 order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is
 finished is not trained again. So two of these, each started with another name and held to one core, share the
 work: small networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage of the
@@ -152,6 +152,7 @@ TRIALS: Makers = {
     "preprocessing": (plan.PREPROCESSING, lambda dataset: {}),
     "hands": (plan.HANDS, without_artists),
     "rates": (plan.RATES, lambda dataset: {}),
+    "longer": (plan.LONGER, without_artists),
 }
 
 ORDER = ("grid", "averages", *TRIALS)

@@ -153,5 +153,19 @@ RATES = tuple(
     for rate in (4e-3, 8e-3, 16e-3)
 )
 
+# The recipe's network and more of it, judged in the same way: pairs of seeds are averaged.
+LONGER = tuple(
+    Trial(
+        f"recipe without {artist}",
+        f"{augmentation}, {epochs} epochs",
+        replace(MEMBER, augmentation=augmentation, epochs=epochs),
+        f"without {artist}",
+        seeds=SEEDS[:2],
+    )
+    for artist, (augmentation, epochs) in product(
+        HELD_OUT_ARTISTS, (("mild", 60), ("mild", 100), ("strong", 100))
+    )
+)
+
 # Concepts that no artist's drawing of which was trained on.
 NEW_CONCEPTS = (Trial("new concepts", "never seen in training", HALF_HOUR, "new concepts", seeds=(0,)),)
