@@ -987,7 +987,8 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
 def is_special(path: PathLike) -> bool:
     """Whether a path is no place for a file: a device, a pipe, an open file of the shell."""
     path = Path(path)
-    return path.exists() and (str(path).startswith("/dev/") or not (path.is_file() or path.is_dir()))
+    of_shell = str(path).startswith(("/dev/fd/", "/dev/std", "/proc/"))
+    return path.exists() and (of_shell or not (path.is_file() or path.is_dir()))
 
 
 def check_outputs(outputs: Sequence[str], test_folder: str, weights: str) -> None:

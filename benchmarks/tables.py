@@ -53,11 +53,6 @@ def read(name: str) -> pd.DataFrame:
     return pd.concat([pd.read_csv(path, dtype=TEXT) for path in paths if path.exists()], ignore_index=True)
 
 
-def pair(device: str) -> dict:
-    """The card of the two networks in the weights that were trained on a device, ``gpu`` or ``cpu``."""
-    return json.loads((work_folders.RESULTS / f"{device}_pair.json").read_text("utf-8"))
-
-
 def card() -> dict:
     """``weights/best.json``: how the shipped weights were trained, and their scores."""
     return json.loads(CARD.read_text(encoding="utf-8"))
@@ -100,7 +95,7 @@ def scores() -> pd.DataFrame:
     each = runs.merge(best).groupby("method")
     means = each[columns].mean().assign(seconds=each.seconds.median())
     others = means.sort_values(columns[1], ascending=False)
-    ours: dict[str, object] = {"method": "`weights/best.h5` (GPU and CPU)", "seconds": float("nan")}
+    ours: dict[str, object] = {"method": "`weights/best.h5` (GPU)", "seconds": float("nan")}
     titles = {"method": "method", "seconds": "seconds"}
     for part, title in PARTS.items():
         for kind in ("macro", "micro"):
@@ -222,16 +217,18 @@ def photo_fifths() -> pd.DataFrame:
 
 
 def weights_steps() -> pd.DataFrame:
-    """Macro F1 of the two pairs of networks and of their average, which is shipped."""
-    rows = []
-    for name, known in {
-        "two networks, GPU": pair("gpu"),
-        "two networks, CPU": pair("cpu"),
-        "all four": card(),
-    }.items():
-        row = {"average of": name, "validation": known["training"].get("val_macro_f1", float("nan"))}
-        rows.append(row | {PARTS[part]: scored["macro_f1"] for part, scored in known["scores"].items()})
-    return pd.DataFrame(rows)
+    """Macro F1 on validation of the networks that were trained without it, and of their average."""
+    steps = card()["training"]["val_steps"]
+    return pd.DataFrame({"macro F1 of": list(steps), "validation": list(steps.values())})
+
+
+def other_hands() -> pd.DataFrame:
+    """The recipe's network on the drawings of an artist who was left out of its training, mean over seeds."""
+    trials = read("trials")
+    asked = trials[trials.question.str.startswith("recipe without ")]
+    artist = asked.question.str.removeprefix("recipe without ")
+    table = asked.assign(artist=artist).pivot_table("val_macro_f1", "answer", "artist", sort=False)
+    return table.rename_axis("changes and budget", axis=0).rename_axis(None, axis=1).reset_index()
 
 
 def scoring() -> pd.DataFrame:
@@ -339,7 +336,7 @@ def labels() -> pd.DataFrame:
 TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     table.__name__: table
     for table in (
-        scores, class_scores, weights_steps, copies, copies_short, copies_cost,
+        scores, class_scores, weights_steps, other_hands, copies, copies_short, copies_cost,
         copies_by_change, copy_settings, near_curve,
         photo_scores, photo_scores_short, photo_parts, photo_fifths,
         photo_harm, photo_doses, photo_answers,
@@ -348,7 +345,8 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
 
 
 RECORDED = {  # which recorded table each of these shows; class scores and steps are of cards
-    "scores": "training", "copies": "duplicates", "copies_short": "duplicates", "copies_cost": "duplicates",
+    "scores": "training", "other_hands": "trials",
+    "copies": "duplicates", "copies_short": "duplicates", "copies_cost": "duplicates",
     "copies_by_change": "duplicates_second", "copy_settings": "duplicates_settings",
     "near_curve": "duplicates_curve", "photo_scores": "photos", "photo_scores_short": "photos",
     "photo_parts": "photos_ablation", "photo_fifths": "photos", "photo_harm": "photo_harm",
@@ -388,20 +386,19 @@ def values_of_real_size() -> dict[str, str]:
 
 
 def values_of_weights() -> dict[str, str]:
-    """Size of ``weights/best.h5``; training time and calibration of the two pairs in it."""
-    training, gpu, cpu = card()["training"], pair("gpu")["training"], pair("cpu")["training"]
-    values = {
+    """Size of ``weights/best.h5``, what its training took, and how well it is calibrated."""
+    training = card()["training"]
+    runs = read("experiments").set_index("run_id").seconds.astype(float)
+    return {
         "parameters": f"{training['parameters']:,}",
         "multiply-adds": f"{training['multiply_adds'] / 1e6:.1f}",
         "networks": str(len(training["run_ids"])),
-        "gpu minutes": f"{gpu['seconds'] / 60:.0f}",
-        "cpu minutes": f"{cpu['seconds'] / len(cpu['run_ids']) / 60:.0f}",
+        "minutes together": f"{runs[training['run_ids'] + training['judges']].max() / 60:.0f}",
         "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
+        "average on validation": f"{training['val_macro_f1']:.3f}",
+        "ece before": f"{training['calibration']['ece_before']:.3f}",
+        "ece after": f"{training['calibration']['ece_after']:.3f}",
     }
-    for name, known in (("gpu", gpu), ("cpu", cpu)):
-        for when in ("before", "after"):
-            values[f"{name} ece {when}"] = f"{known['calibration'][f'ece_{when}']:.3f}"
-    return values
 
 
 def values_of_cleaning() -> dict[str, str]:

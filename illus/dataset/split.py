@@ -23,6 +23,7 @@ VALIDATION_SHARE = 0.1
 HELD_OUT_SHARE = 0.15  # of each class, for the part test, where there are no test folders
 DEFAULT_FRACTIONS = {"train": 1 - VALIDATION_SHARE, "validation": VALIDATION_SHARE}
 CLUSTER_SIZE = 8  # images of a cluster of look-alikes, on average
+PHOTOGRAPHS = "photographs"  # as a reason for what is left out
 FINER = 2  # times the groups that a class needs, where it has too few: shares of parts get nearer
 
 
@@ -66,25 +67,35 @@ def split(
         Nothing is left to split, only one class is, a class lost all its images, or a part would be empty.
     """
     fractions = fractions or DEFAULT_FRACTIONS
-    catalog = relabel(catalog, overrides)
+    catalog = relabel(catalog.reset_index(drop=True), overrides)
     print_applied("split", catalog, overrides, ("drop", "label"))
     why = _left_out(catalog, duplicates, photos, overrides)
-    rows = catalog[why == ""].copy()
+    rows = catalog[(why == "") | (why == PHOTOGRAPHS)].copy()
     rows["group"] = rows.sha256.str[:16]
     if duplicates is not None:
         group_of = dict(zip(duplicates.path, duplicates.group.astype(str), strict=True))
         rows["group"] = [group_of.get(path, group) for path, group in zip(rows.path, rows.group, strict=True)]
     classes = _classes_left(catalog, why)
-    rows["class_id"] = rows.class_name.map({name: i for i, name in enumerate(classes)})
-    first, *others = fractions
     rng = np.random.default_rng(seed)
-    rows["split"] = first
-    for part in others:
-        free = rows[rows.split == first]
-        share = fractions[part] * len(rows) / len(free)
-        rows.loc[free.index[draw_groups(free.class_name, free.group, share, rng)], "split"] = part
+    rows["split"] = _draw_parts(rows, fractions, rng)
+    rows = rows[why[rows.index] == ""].copy()  # only now, so that no photograph decides where a drawing goes
+    counts = pd.crosstab(rows.class_name, rows.split).reindex(columns=list(fractions), fill_value=0)
+    again = rows[rows.class_name.isin(counts.index[(counts == 0).any(axis=1)])]
+    rows.loc[again.index, "split"] = _draw_parts(again, fractions, rng)
+    rows["class_id"] = rows.class_name.map({name: i for i, name in enumerate(classes)})
     check_parts(rows, list(fractions))
     return rows.assign(copies=1)[COLUMNS].reset_index(drop=True)
+
+
+def _draw_parts(rows: pd.DataFrame, fractions: Mapping[str, float], rng: np.random.Generator) -> pd.Series:
+    """The part of each image, by whole groups; the first part gets what the others leave."""
+    first, *others = fractions
+    parts = pd.Series(first, rows.index)
+    for part in others:
+        free = rows[parts == first]
+        share = fractions[part] * len(rows) / max(1, len(free))
+        parts[free.index[draw_groups(free.class_name, free.group, share, rng)]] = part
+    return parts
 
 
 def _left_out(
@@ -96,7 +107,7 @@ def _left_out(
     """Why each file of a catalog is not in the data set; empty for one that is."""
     why = pd.Series("", catalog.index)
     if photos is not None:
-        why[catalog.path.isin(photos.path[photos.is_photo.astype(bool)])] = "photographs"
+        why[catalog.path.isin(photos.path[photos.is_photo.astype(bool)])] = PHOTOGRAPHS
     if duplicates is not None:
         why[catalog.path.isin(duplicates.path[~duplicates.keep.astype(bool)])] = "copies that are not kept"
     why[decided(catalog, overrides) == "drop"] = "dropped by a decision"

@@ -213,9 +213,19 @@ def save_classifier(model: keras.Model, description: Description, path: str | Pa
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
         logging.getLogger("absl").setLevel(logging.ERROR)  # a warning against HDF5, which is asked for
-        model.save(partial, include_optimizer=False)
-        with h5py.File(partial, "a") as file:
-            file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
+        saved = partial.with_name(f"{partial.stem}.keras{partial.suffix}")
+        try:
+            model.save(saved, include_optimizer=False)
+            with (
+                h5py.File(saved) as old,
+                h5py.File(partial, "w", libver="latest") as file,
+            ):  # which is smaller
+                for name in old:
+                    old.copy(name, file)
+                file.attrs.update(old.attrs)
+                file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
+        finally:
+            saved.unlink(missing_ok=True)
         found, arrays = inspect_weights(partial)
         if found.settings != model.settings or arrays.keys() != named_weights(model).keys():
             raise RuntimeError(f"{path}: what was written cannot be read back")
