@@ -70,7 +70,7 @@ DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own fi
         *LEARNING,
         "illus/learn/heads.py",
         "illus/learn/labels.py",
-        "illus/learn/plan.py",
+        "illus/learn/plan.py:LABEL_CHECK",
         "illus/copies/groups.py",
         "benchmarks/peers/cleanlab_issues.py",
     ),
@@ -85,7 +85,7 @@ DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own fi
         "illus/files/reading.py",
     ),
     "threshold": DUPLICATE_FINDER,
-    "training": (*LEARNING, "illus/learn/plan.py"),
+    "training": (*LEARNING, "illus/learn/plan.py:CHOSEN,SEEDS"),
 }
 
 

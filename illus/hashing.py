@@ -25,9 +25,14 @@ def code_of(paths: Iterable[str | Path], scorer: Iterable[str] = READER) -> str:
     """``HASH_DIGITS`` hexadecimal digits that change with the code that decides a result, not with comments.
 
     Of the syntax trees, without docstrings, of Python files (relative ones start at the root of the
-    repository), and of functions of evaluate.py, with the functions and constants that they reach there.
+    repository), or of what they define (``file.py:NAME,OTHER``), and of functions of evaluate.py; with the
+    functions and constants that these reach in their file.
     """
-    trees = [ast.parse(Path(ROOT, path).read_text("utf-8")) for path in paths]
+    trees: list[ast.AST] = []
+    for path in paths:
+        file, _, names = str(path).partition(":")
+        source = Path(ROOT, file).read_text("utf-8")
+        trees += reached(source, names.split(",")) if names else [ast.parse(source)]
     source = Path(evaluate.__file__).read_text("utf-8")
     return digest("\n".join(structure(tree) for tree in [*trees, *reached(source, scorer)]))
 

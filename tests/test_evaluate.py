@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -173,6 +174,15 @@ def test_an_output_is_written_through_links_and_to_pipes_and_keeps_its_mode(tmp_
             with evaluate.atomic_write(f"/dev/fd/{out.fileno()}") as partial:
                 partial.write_bytes(b"after")
             assert (tmp_path / "out.txt").read_bytes() == b"before after"
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no shared memory in the file system")
+def test_a_file_in_shared_memory_is_replaced_and_not_written_on():
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        for text in ("first", "second"):
+            with evaluate.atomic_write(Path(folder, "out.json")) as partial:
+                partial.write_text(text)
+        assert Path(folder, "out.json").read_text() == "second"
 
 
 def test_an_output_that_is_an_input_or_given_twice_is_refused(

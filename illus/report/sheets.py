@@ -131,4 +131,4 @@ def activation_sheet(
     wrapped = ["\n".join(fill(line, CAPTION) for line in caption.splitlines()) for caption in captions]
     for number, caption in enumerate(wrapped):
         axes.text((number + 0.5) * size, -4, literal(caption), ha="center", va="bottom", fontsize=8)
-    axes.set_title(title, pad=16 + 10 * max(caption.count("\n") for caption in wrapped))
+    axes.set_title(title, pad=18 + 12 * max(caption.count("\n") for caption in wrapped))
