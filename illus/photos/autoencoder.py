@@ -3,7 +3,7 @@
 In: blocks of the contaminated collection itself. Out: a number per block, the log of the share that the
 autoencoder leaves unexplained less that of a PCA. Blocks of drawings, edges between a few tones, lie on a
 curved surface: the autoencoder explains far more, and the gain is far below zero. Blocks of photographs are
-close to Gaussian texture, for which no code beats a linear one: their gain is about zero.
+close to Gaussian texture, for which a small code hardly beats a linear one: their gain is about zero.
 """
 
 import keras

@@ -57,7 +57,7 @@ def find_photos(
 ) -> pd.DataFrame:
     """Find the photographs in a collection of drawings.
 
-    No labels, no pretrained network, no truth, and no constant measured on labelled images. Two things are
+    No labels, no pretrained network, no truth; no setting says what a photograph looks like. Two things are
     presupposed: photographs are the minority, and what an autoencoder gains on them over a linear code of the
     same size is nothing. All else is read off the collection itself.
 
