@@ -187,6 +187,7 @@ def test_every_network_gives_probabilities_and_gives_the_same_after_loading(tmp_
     """For images whose side is halved to an odd number, and that once more."""
     import keras
 
+    keras.utils.set_random_seed(0)
     model = build(18, 3, **{"width": 4, "blocks": (1, 1, 1)} | settings)
     images = np.random.default_rng(0).integers(0, 256, (5, 18, 18, 3), np.uint8)
     assert model.inputs[0].dtype == "uint8"

@@ -216,10 +216,8 @@ def save_classifier(model: keras.Model, description: Description, path: str | Pa
         saved = partial.with_name(f"{partial.stem}.keras{partial.suffix}")
         try:
             model.save(saved, include_optimizer=False)
-            with (
-                h5py.File(saved) as old,
-                h5py.File(partial, "w", libver="latest") as file,
-            ):  # which is smaller
+            # this version of the format is smaller, and is read while another program has the file open
+            with h5py.File(saved) as old, h5py.File(partial, "w", libver="v108") as file:
                 for name in old:
                     old.copy(name, file)
                 file.attrs.update(old.attrs)
