@@ -1,10 +1,12 @@
 """The documents: rendered from the recorded tables, with links that lead somewhere."""
 
+import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import ExifTags, Image
 
 from benchmarks import documents, records, tables
 from illus import work_folders
@@ -103,3 +105,12 @@ def test_rows_of_earlier_code_are_told_from_rows_of_todays():
 
 def test_every_recorded_table_is_listed():
     assert {path.stem for path in work_folders.RESULTS.glob("*.csv")} == set(records.RECORDS)
+
+
+@pytest.mark.parametrize("name", ["story.webp", "story.ko.webp"])
+def test_the_picture_shows_what_was_measured(name):
+    with Image.open(Path("docs", name)) as picture:
+        shown = json.loads(picture.getexif()[ExifTags.Base.ImageDescription])
+    card = json.loads(tables.CARD.read_text("utf-8"))
+    assert shown["macro_f1"] == card["scores"]["test"]["macro_f1"], "python -m illus.report.story"
+    assert f"{shown['files']:,}" == tables.values()["training files"]

@@ -34,12 +34,11 @@ def test_copies_and_photographs_are_among_the_images(tables):
 
 @pytest.mark.parametrize("language", story.WORDS)
 def test_the_picture_is_drawn(tables, tmp_path, language):
-    """From tables in files, of classes with one F1."""
+    """With the numbers that it shows beside it."""
     catalog = tables["catalog"]
-    for name, table in (tables | {"split_by_cluster": catalog.assign(split="train", copies=1)}).items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
     scores = {"macro_f1": 0.5, "per_class": {name: {"f1": 0.5} for name in COLOURS}}
-    card = {"scores": {"test": scores}, "training": {}}
-    figure = story.draw(tmp_path / "images", tmp_path, card, language)
+    data, card = catalog.assign(split="train", copies=1), {"scores": {"test": scores}}
+    figure, numbers = story.draw(tmp_path / "images", **tables, data=data, card=card, language=language)
     figure.savefig(tmp_path / "story.png", dpi=30)
     assert np.asarray(Image.open(tmp_path / "story.png").convert("L")).std() > 10
+    assert numbers == {"files": 60, "copies": len(COLOURS), "photos": len(COLOURS), "macro_f1": 0.5}

@@ -3,7 +3,8 @@
     python -m illus.report.story docs/story.webp docs/story.ko.webp
 
 In: the tables in ``work/<dataset>/`` and the card of the weights. Out: pictures, each labelled in the
-language of its name (``.ko``: Korean, for which a font such as fonts-noto-cjk must be installed).
+language of its name (``.ko``: Korean, for which a font such as fonts-noto-cjk must be installed), which hold
+the numbers that they show as JSON in their EXIF description.
 """
 
 import json
@@ -18,9 +19,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
 from matplotlib.patches import FancyBboxPatch
+from PIL import ExifTags, Image
 
 from evaluate import decode_image, fit_image, natural_key, read_file
 from illus import work_folders
+from illus.copies.duplicates import stored_duplicates
 from illus.files.tables import read_table
 
 SEED = 2  # of the draw of images: of six draws the one with most colours
@@ -126,12 +129,17 @@ def examples(axes: Axes, rows: pd.DataFrame, names: Sequence[str], folder: str |
         axes.imshow(image, extent=(-0.5, 0.5, row + 0.5, row - 0.5), aspect="auto", interpolation="lanczos")
 
 
-def draw(folder: Path, work: Path, card: Mapping, language: str) -> Figure:
-    """The picture, from the tables in ``work`` and the card of the weights."""
-    tables = {name: read_table(work / f"{name}.csv") for name in ("catalog", "duplicates", "photos")}
-    data = read_table(work / "split_by_cluster.csv")
-    catalog, duplicates, photos = tables.values()
-    paths, sets = choose(**tables)
+def draw(
+    folder: Path,
+    catalog: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    photos: pd.DataFrame,
+    data: pd.DataFrame,
+    card: Mapping,
+    language: str,
+) -> tuple[Figure, dict[str, float]]:
+    """The picture, from the stages' tables and the card of the weights, and the numbers that it shows."""
+    paths, sets = choose(catalog, duplicates, photos)
     redundant = {path for kept, *others in sets for path in others}
     photo = set(photos.path[photos.is_photo])
     frames = {path: colour for one, colour in zip(sets, COLOURS, strict=False) for path in one}
@@ -148,7 +156,7 @@ def draw(folder: Path, work: Path, card: Mapping, language: str) -> Figure:
         mosaic(panels[1], paths, folder, set(), frames, redundant, set(paths) - set(frames))
         mosaic(panels[2], paths, folder, redundant, dict.fromkeys(photo, RED), photo)
         charts(figure, panels[3], panels[4], catalog, data, card, folder)
-    return figure
+    return figure, numbers
 
 
 def fonts() -> list[str]:
@@ -204,10 +212,15 @@ def main(paths: Sequence[str]) -> int:
     """Draw the picture into each of the files; 0."""
     folder = work_folders.data_dir()
     work = work_folders.work_dir(folder)
+    catalog = read_table(work / "catalog.csv")
+    found = [stored_duplicates(catalog, folder, work), read_table(work / "photos.csv")]
+    data = read_table(work / "split_by_cluster.csv")
     card = json.loads(Path("weights/best.json").read_text(encoding="utf-8"))
     for path in paths:
-        figure = draw(folder, work, card, "ko" if ".ko." in path else "en")
-        figure.savefig(path, dpi=100, pil_kwargs={"quality": 88})
+        figure, numbers = draw(folder, catalog, *found, data, card, "ko" if ".ko." in path else "en")
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = json.dumps(numbers)
+        figure.savefig(path, dpi=100, pil_kwargs={"quality": 88, "exif": exif})
     return 0
 
 
