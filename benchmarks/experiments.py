@@ -38,10 +38,8 @@ ENDS = ("as collected", "balanced")
 
 def own_and_equal(dataset: pd.DataFrame, prefix: str = "") -> dict[str, pd.DataFrame]:
     """A data set without balance, and with all classes as large as the largest."""
-    return {
-        f"{prefix}own sizes": resample(dataset, "none", profiles.SEED),
-        f"{prefix}equal sizes": resample(dataset, "upsample", profiles.SEED),
-    }
+    ways = {"own sizes": "none", "equal sizes": "upsample"}
+    return {prefix + name: resample(dataset, way) for name, way in ways.items()}
 
 
 def unequal(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -67,21 +65,15 @@ def without_concepts(dataset: pd.DataFrame) -> pd.DataFrame:
     group = dataset.path.map(truth.group)
     shared = group.isin(group[held]) & ~held  # another concept's copy of a drawing that is held out
     part = np.where(held, "validation", "train")
-    return resample(
-        dataset.assign(split=part, copies=1)[~shared].reset_index(drop=True), "sqrt", profiles.SEED
-    )
+    return resample(dataset.assign(split=part, copies=1)[~shared].reset_index(drop=True), "sqrt")
 
 
 def without_artists(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The data set with all drawings of one artist in the validation part, and only these."""
     artist = dataset.path.map(load_truth(FOLDER).set_index("path").icon_set)
+    parts = {name: np.where(artist == name, "validation", "train") for name in plan.HELD_OUT_ARTISTS}
     return {
-        f"without {name}": resample(
-            dataset.assign(split=np.where(artist == name, "validation", "train"), copies=1),
-            "sqrt",
-            profiles.SEED,
-        )
-        for name in plan.HELD_OUT_ARTISTS
+        f"without {name}": resample(dataset.assign(split=p, copies=1), "sqrt") for name, p in parts.items()
     }
 
 
@@ -107,9 +99,8 @@ def score_ends(found: pd.DataFrame) -> None:
         for test in work_folders.test_folders(FOLDER):
             result = evaluate(test, runs.record_path(work, row.run_id).with_name("model.h5"))[0]
             scores = {name: round(result[name], 5) for name in ("macro_f1", "micro_f1")}
-            rows.append(
-                {"answer": row.answer, "seed": row.seed, "folder": test.name, **scores, "run_id": row.run_id}
-            )
+            run = {"answer": row.answer, "seed": row.seed, "folder": test.name, "run_id": row.run_id}
+            rows.append(run | scores)
     write_record(pd.DataFrame(rows), "cures_test")
 
 
@@ -124,12 +115,8 @@ def averages(dataset: pd.DataFrame, work: Path) -> None:
     def macro_f1(probabilities: np.ndarray) -> float:
         return float(f1_score(labels, probabilities.argmax(1), average="macro"))
 
-    predicted = {
-        identity: load_classifier(runs.record_path(work, identity).with_name("model.h5"))[0].predict(
-            images, verbose=0
-        )
-        for identity in rows.run_id
-    }
+    weights = {identity: runs.record_path(work, identity).with_name("model.h5") for identity in rows.run_id}
+    predicted = {one: load_classifier(path)[0].predict(images, verbose=0) for one, path in weights.items()}
     found = []
     for varied in ("seed", "augmentation", "block"):
         shared = [axis for axis in ("seed", "augmentation", "block") if axis != varied]
@@ -183,14 +170,13 @@ def main(wanted: Sequence[str]) -> None:
     for name in wanted or ORDER:
         if name == "grid":
             runs.run_grid(plan.GRID, dataset, FOLDER, work)
-            continue
-        if name == "averages":
+        elif name == "averages":
             averages(dataset, work)
-            continue
-        trials, make = TRIALS[name]
-        found = runs.run_trials(trials, {"cleaned": dataset} | make(dataset), FOLDER, work)
-        if name == "cures":
-            score_ends(found)
+        else:
+            trials, make = TRIALS[name]
+            found = runs.run_trials(trials, {"cleaned": dataset} | make(dataset), FOLDER, work)
+            if name == "cures":
+                score_ends(found)
 
 
 if __name__ == "__main__":

@@ -22,68 +22,39 @@ recorded the table. All were measured on two CPU cores, which other work often s
 within a table. Tables that nothing draws on any more lie in [archive/](archive/).
 """
 EARLIER = "\n*Measured with earlier code.*\n"  # below a table in a document
+
+
+def modules(folder: str, names: str) -> tuple[str, ...]:
+    """Paths of Python files in one folder."""
+    return tuple(f"{folder}/{name}.py" for name in names.split())
+
+
+LEARNING = modules("illus/learn", " ".join(DECIDING_MODULES))
 DUPLICATE_FINDER = (
-    *(f"illus/files/{name}.py" for name in ("catalog", "decoded", "descriptors")),
-    *(
-        f"illus/copies/{name}.py"
-        for name in ("align", "candidates", "compare", "duplicates", "groups", "settings", "which_is_kept")
-    ),
+    *modules("illus/files", "catalog decoded descriptors"),
+    *modules("illus/copies", "align candidates compare duplicates groups settings which_is_kept"),
     "illus/emoji20/truth.py",
 )
-PHOTO_FILTER = (
-    "illus/files/photo_statistics.py",
-    *(
-        f"illus/photos/{name}.py"
-        for name in ("autoencoder", "clusters", "self_training", "finder", "settings")
-    ),
-)
-LEARNING = tuple(f"illus/learn/{name}.py" for name in DECIDING_MODULES)
-BUILDER = tuple(
-    f"illus/emoji20/{name}.py" for name in ("build", "contaminate", "photographs", "render", "sources")
-)
-PEERS_OF_DUPLICATES = tuple(
-    f"benchmarks/peers/{name}.py"
-    for name in (
-        "groups",
-        "cleanvision_sets",
-        "imagededup_pairs",
-        "imgeda_groups",
-        "dataeval_groups",
-        "fastdup_pairs",
-    )
-)
+FINDERS = "groups cleanvision_sets imagededup_pairs imgeda_groups dataeval_groups fastdup_pairs"
+LABELS = ("illus/learn/plan.py:LABEL_CHECK", "illus/copies/groups.py", "benchmarks/peers/cleanlab_issues.py")
+PHOTO_FILTER = modules("illus/photos", "autoencoder clusters self_training finder settings")
+REAL_SIZE = ("evaluate.py", *modules("illus/files", "photo_statistics reading"))
 DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own file
-    "duplicates": (*DUPLICATE_FINDER, "benchmarks/second_contamination.py", *PEERS_OF_DUPLICATES),
-    "emoji20": BUILDER,
-    "evaluate": (
-        "evaluate.py",
-        "benchmarks/peers/scoring_floor.py",
-        "benchmarks/peers/keras_directory.py",
-    ),
-    "growth": (
+    "duplicates": (
         *DUPLICATE_FINDER,
-        "benchmarks/peers/image_groups.py",
-        "benchmarks/peers/illus_duplicates.py",
+        "benchmarks/second_contamination.py",
+        *modules("benchmarks/peers", FINDERS),
     ),
+    "emoji20": modules("illus/emoji20", "build contaminate photographs render sources"),
+    "evaluate": ("evaluate.py", *modules("benchmarks/peers", "scoring_floor keras_directory")),
+    "growth": (*DUPLICATE_FINDER, *modules("benchmarks/peers", "image_groups illus_duplicates")),
     "interchange": ("illus/learn/interchange.py",),
-    "labels": (
-        *LEARNING,
-        "illus/learn/heads.py",
-        "illus/learn/labels.py",
-        "illus/learn/plan.py:LABEL_CHECK",
-        "illus/copies/groups.py",
-        "benchmarks/peers/cleanlab_issues.py",
-    ),
+    "labels": (*LEARNING, *modules("illus/learn", "heads labels"), *LABELS),
     "leaks": (*DUPLICATE_FINDER, "illus/copies/leaks.py", "illus/emoji20/contaminate.py"),
     "photo_harm": (*LEARNING, "illus/dataset/split.py"),
-    "photos": (*PHOTO_FILTER, "benchmarks/photo_sets.py"),
+    "photos": ("illus/files/photo_statistics.py", *PHOTO_FILTER, "benchmarks/photo_sets.py"),
     "ranking": (),
-    "real_size": (
-        *DUPLICATE_FINDER,
-        "evaluate.py",
-        "illus/files/photo_statistics.py",
-        "illus/files/reading.py",
-    ),
+    "real_size": (*DUPLICATE_FINDER, *REAL_SIZE),
     "threshold": DUPLICATE_FINDER,
     "training": (*LEARNING, "illus/learn/plan.py:CHOSEN,SEEDS"),
 }

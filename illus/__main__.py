@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from illus import profiles, work_folders
 from illus.files.layout import check_layout
@@ -232,27 +232,15 @@ def parser() -> argparse.ArgumentParser:
 def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParser]) -> None:
     """Commands that bring data, or use finished weights."""
     to = add(emoji20, "build the open data set emoji20, in which the truth is known", "--out data/emoji20")
-    to.add_argument(
-        "--out",
-        default=work_folders.EMOJI20,
-        type=path_of,
-        metavar="FOLDER",
-        help="must not exist (%(default)s)",
-    )
-    to.add_argument("--limit", type=int, metavar="N", help="draw about N icons only; needs --out")
-    to.add_argument(
-        "--real-shares",
-        action="store_true",
-        help="leave drawings out, until the largest class is 34 times the smallest; needs --out",
-    )
+    folder: dict[str, Any] = {"type": path_of, "metavar": "FOLDER"}
+    number: dict[str, Any] = {"type": int, "metavar": "N"}
+    to.add_argument("--out", default=work_folders.EMOJI20, help="must not exist (%(default)s)", **folder)
+    to.add_argument("--limit", help="draw about N icons only; needs --out", **number)
+    text = "leave drawings out, until the largest class is 34 times the smallest; needs --out"
+    to.add_argument("--real-shares", action="store_true", help=text)
     to.add_argument("--image", metavar="FILE", help="draw a sheet of the built data set and stop")
-    to.add_argument(
-        "--seed",
-        type=int,
-        default=profiles.SEED,
-        metavar="N",
-        help="another seed gives another collection; needs --out (%(default)s)",
-    )
+    text = "another seed gives another collection; needs --out (%(default)s)"
+    to.add_argument("--seed", default=profiles.SEED, help=text, **number)
     to = add(data, f"download class folders into {work_folders.DOWNLOADED}", "https://…/images.zip")
     text = "an archive at http://, https:// or file://; or a folder or an archive at s3://, gs://, … (fsspec)"
     to.add_argument("url", metavar="URL", help=text)

@@ -24,14 +24,8 @@ from evaluate import (
     shorten_list,
 )
 from illus import profiles, work_folders
+from illus.copies import leaks
 from illus.copies.duplicates import find_duplicates
-from illus.copies.leaks import (
-    describe_folder,
-    format_leaks,
-    format_scores_without,
-    leaks_between,
-    scores_without,
-)
 from illus.dataset.cleaned import check_out, format_cleaned, free_places, keep_or_remove, write_cleaned
 from illus.dataset.resample import IN_TRAINING, join_validation, resample
 from illus.dataset.split import (
@@ -128,11 +122,8 @@ def check_labels(folder: Path) -> str:
     dataset = split(catalog, duplicates, photos, seed=profiles.SEED, overrides=overrides)
     doubted = find_label_errors(dataset, folder, work=work)
     write_table(doubted, work / "labels.csv")
-    return (
-        f"{len(doubted):,} of {len(dataset):,} labels are in doubt: {work / 'labels.csv'}; "
-        "nothing is changed. "
-        f"To decide about them: python -m illus review {folder}"
-    )
+    counts = f"{len(doubted):,} of {len(dataset):,} labels are in doubt: {work / 'labels.csv'}"
+    return f"{counts}; nothing is changed. To decide about them: python -m illus review {folder}"
 
 
 def write_review_page(folder: Path) -> Path:
@@ -275,13 +266,14 @@ def tell_leaks(folder: Path, scored: Iterable[tuple[Result, list[Row]]], class_n
     Writes ``leaks_<test folder>.csv`` to the work folder of the training folder.
     """
     work = work_folders.work_dir(folder)
-    training = describe_folder(folder, cache=work / "cache", overrides=read_overrides(work / OVERRIDES))
+    decisions = read_overrides(work / OVERRIDES)
+    training = leaks.describe_folder(folder, cache=work / "cache", overrides=decisions)
     for result, rows in scored:
         test = Path(result["test_folder"])
-        leaks = leaks_between(training, describe_folder(test))
+        found = leaks.leaks_between(training, leaks.describe_folder(test))
         table = work / f"leaks_{test.name}.csv"
-        write_table(leaks, table)
-        print(f"\n{test}: {format_leaks(leaks)}")
-        if len(leaks):
-            without = scores_without(rows, leaks.path, class_names)
-            print(f"  {format_scores_without(result, without)}\n  all of them: {table}")
+        write_table(found, table)
+        print(f"\n{test}: {leaks.format_leaks(found)}")
+        if len(found):
+            without = leaks.scores_without(rows, found.path, class_names)
+            print(f"  {leaks.format_scores_without(result, without)}\n  all of them: {table}")

@@ -106,9 +106,8 @@ def install(
     result = score(labels[rows], predicted, names)
     model = judged
     if list(judges) != list(records):
-        model = _assemble(
-            [load_classifier(record.weights)[0] for record in records], temperature, options.mirror
-        )
+        exported = [load_classifier(record.weights)[0] for record in records]
+        model = _assemble(exported, temperature, options.mirror)
         found["judges"] = [record.run_id for record in judges]
     training: dict[str, Any] = _summary_of_all(records) | {
         "run_ids": run_ids,
@@ -121,9 +120,8 @@ def install(
         "val_steps": _steps(networks, images[rows], labels[rows]),
     }
     training |= {"data_name": data_name} if data_name else {}
-    return save_classifier(
-        model, Description(names, config.input_size, config.fit, training | found), weights
-    )
+    description = Description(names, config.input_size, config.fit, training | found)
+    return save_classifier(model, description, weights)
 
 
 def _steps(networks: list[keras.Model], images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -196,9 +194,7 @@ def check_class_names(class_names: Iterable[str]) -> None:
     for name in class_names:
         if not name.isprintable():  # as evaluate.Description asks
             hidden = ", ".join(sorted({f"U+{ord(c):04X}" for c in name if not c.isprintable()}))
-            raise ValueError(
-                f"the class name {name!r} has a character that is not shown ({hidden}): rename it"
-            )
+            raise ValueError(f"the class name {name!r} has a character that is not shown ({hidden})")
 
 
 def save_classifier(model: keras.Model, description: Description, path: str | Path) -> Description:

@@ -149,10 +149,8 @@ def run_members(
     configs: Sequence[Config], dataset: pd.DataFrame, folder: str | Path, work: Path
 ) -> list[Record]:
     """Train the networks of an average within the profile, each unless it is there, with its weights file."""
-    return [
-        run(dataset, folder, limit_to_profile(config), "member", work, with_weights=True)
-        for config in configs
-    ]
+    limited = map(limit_to_profile, configs)
+    return [run(dataset, folder, config, "member", work, with_weights=True) for config in limited]
 
 
 def compare_candidates(
@@ -182,10 +180,8 @@ def run_grid(grid: Grid, dataset: pd.DataFrame, folder: str | Path, work: Path) 
     data = data_hash(dataset)
 
     def run_cell(cell: Config, rate: float, budgets: Sequence[int]) -> float:
-        configs = [
-            replace(cell, learning_rate=rate, epochs=budget, seed=seed)
-            for budget, seed in product(budgets, grid.seeds)
-        ]
+        axes = product(budgets, grid.seeds)
+        configs = [replace(cell, learning_rate=rate, epochs=budget, seed=seed) for budget, seed in axes]
         scores = [run(dataset, folder, config, "grid", work).val_macro_f1 or 0.0 for config in configs]
         write_view(grid_table(grid, data, work), tables_folder(work) / "grid.csv")
         return float(np.mean(scores[-len(grid.seeds) :]))
@@ -249,12 +245,8 @@ def run_trials(
             except FloatingPointError as error:  # an answer too, but without scores
                 print(f"{trial.answer}: {error}", flush=True)
                 continue
-            rows.append(
-                summary(record) | {"question": trial.question, "answer": trial.answer, "data": trial.data}
-            )
-        write_view(
-            pd.DataFrame(rows, columns=TRIAL_COLUMNS),
-            tables_folder(work) / "trials.csv",
-            ["question", "answer", "seed"],
-        )
-    return pd.DataFrame(rows, columns=TRIAL_COLUMNS)
+            asked = {"question": trial.question, "answer": trial.answer, "data": trial.data}
+            rows.append({**summary(record), **asked})
+        table = pd.DataFrame(rows, columns=TRIAL_COLUMNS)
+        write_view(table, tables_folder(work) / "trials.csv", ["question", "answer", "seed"])
+    return table

@@ -24,3 +24,10 @@ def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.
     interval = test.confidence_interval(0.95)
     change = [np.mean(samples[name]) - np.mean(samples[control]) for name in others]
     return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
+
+
+def described(changes: pd.DataFrame) -> str:
+    """Changes from :func:`against_control` on one line, each with its interval."""
+    return "; ".join(
+        f"{row.Index} {row.change:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in changes.itertuples()
+    )

@@ -94,12 +94,9 @@ def _show_cell(bar: tqdm, started: list[int]) -> Callable[..., None]:
 
 def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
     """Level and text of the headings of first and second level."""
-    return [
-        (len(marks), text)
-        for cell in notebook.cells
-        if cell.cell_type == "markdown"
-        for marks, text in HEADING.findall(re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL))
-    ]
+    sources = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    found = HEADING.findall(re.sub(r"```.*?```", "", sources, flags=re.DOTALL))
+    return [(len(marks), text) for marks, text in found]
 
 
 def render_notebook(
@@ -111,19 +108,10 @@ def render_notebook(
     # nbconvert gives headings these anchors.
     contents = [(text.replace(" ", "-"), text) for level, text in headings if level == 2]
     logging.getLogger("traitlets").setLevel(logging.ERROR)  # figures have no alternative text
-    exporter = HTMLExporter(
-        extra_template_basedirs=[str(TEMPLATES)],
-        extra_template_paths=[str(TEMPLATES)],
-        template_file="notebook.html.j2",
-    )
-    resources = {
-        "metadata": {"name": path.stem},
-        "contents": contents,
-        "note": note,
-        "next_page": next_page,
-        "index": index,
-    }
-    page, _ = exporter.from_notebook_node(notebook, resources)
+    places = {name: [str(TEMPLATES)] for name in ("extra_template_basedirs", "extra_template_paths")}
+    exporter = HTMLExporter(template_file="notebook.html.j2", **places)
+    shown = {"contents": contents, "note": note, "next_page": next_page, "index": index}
+    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}, **shown})
     page = NOTEBOOK_LINK.sub(r'href="\1.html\2"', page)
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as partial:
@@ -136,11 +124,8 @@ def render_notebooks(
 ) -> list[tuple[str, str]]:
     """A page for each notebook in the folder ``out``, each linked to the next; file names and titles."""
     names = [path.with_suffix(".html").name for path in paths]
-    following = [*names[1:], ""][: len(names)]
-    return [
-        (name, render_notebook(path, out / name, note, after, index))
-        for path, name, after in zip(paths, names, following, strict=True)
-    ]
+    each = zip(paths, names, [*names[1:], ""], strict=False)
+    return [(name, render_notebook(path, out / name, note, after, index)) for path, name, after in each]
 
 
 def scores_in(folder: Path) -> list[dict[str, Any]]:

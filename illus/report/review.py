@@ -6,14 +6,14 @@ thumbnails inside; it is opened from disk, asks no network, and saves overrides.
 
 import base64
 import hashlib
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pandas as pd
+from PIL import Image
 
 from evaluate import ImageDecodeError, atomic_write, decode_image, natural_key, read_file
 from illus import work_folders
@@ -132,49 +132,35 @@ def photo_cards(files: pd.DataFrame, photos: pd.DataFrame, duplicates: pd.DataFr
     rows = photos[photos.is_photo.astype(bool)].sort_values(["score", "path"], ascending=[False, True])
     rows = rows.assign(path=[stands.get(path, path) for path in rows.path]).drop_duplicates("path")
     rows = rows.assign(picture=_keys(files, rows.path)).drop_duplicates("picture")
-    return [
-        _single(
-            "photos", row.picture, "looks like a photograph", "", float(row.score), f"score {row.score:.2f}"
-        )
-        for row in rows.itertuples()
-    ]
+    return [_single("photos", row.picture, "looks like a photograph", row.score) for row in rows.itertuples()]
 
 
 def label_cards(files: pd.DataFrame, labels: pd.DataFrame | None) -> list[Card]:
     """Images whose label is doubted, the surest first."""
     if labels is None:
         return []
-    rows = labels.assign(picture=_keys(files, labels.path)).sort_values(
-        "score", ascending=False, kind="stable"
-    )
-    cards = []
-    for row in rows.drop_duplicates("picture").itertuples():
-        title, reason = f"{row.class_name} → {row.suggested}?", f"the network says {row.suggested}"
-        card = _single("labels", row.picture, reason, title, float(row.score), f"score {row.score:.2f}")
-        cards.append(card | {"choices": [row.suggested, row.class_name]})
-    return cards
+    rows = labels.sort_values("score", ascending=False, kind="stable")
+    rows = rows.assign(picture=_keys(files, rows.path)).drop_duplicates("picture")
+    return [
+        _single("labels", row.picture, f"the network says {row.suggested}", row.score)
+        | {"title": f"{row.class_name} → {row.suggested}?", "choices": [row.suggested, row.class_name]}
+        for row in rows.itertuples()
+    ]
 
 
 def unreadable_cards(files: pd.DataFrame) -> list[Card]:
     """Files that no stage can read."""
     rows = files[files.error != ""]
     rows = rows.assign(picture=_keys(files, rows.path)).drop_duplicates("picture")
-    return [_single("unreadable", row.picture, row.error, "", 0.0, "") for row in rows.itertuples()]
+    return [_single("unreadable", row.picture, row.error) for row in rows.itertuples()]
 
 
-def _single(section: str, picture: str, reason: str, title: str, score: float, measure: str) -> Card:
+def _single(section: str, picture: str, reason: str, score: float = 0.0) -> Card:
     """A card with one picture."""
     member = {"picture": picture, "keep": section == "labels", "reason": reason}
-    return {
-        "section": section,
-        "kind": "",
-        "score": score,
-        "title": title,
-        "measure": measure,
-        "members": [member],
-        "reference": 0,
-        "choices": [],
-    }
+    measure = f"score {score:.2f}" if score else ""
+    card = {"section": section, "kind": "", "score": float(score), "title": "", "measure": measure}
+    return card | {"members": [member], "reference": 0, "choices": []}
 
 
 def _keys(files: pd.DataFrame, paths: pd.Series) -> list[str]:
@@ -194,14 +180,9 @@ def describe_pictures(
     for key, same in rows[rows.key.isin(wanted)].groupby("key", sort=False):
         number[key], first = len(pictures), same.iloc[0]
         size = f"{first.width} × {first.height} {first.format}, " if first.width else ""
-        pictures.append(
-            {
-                "sha256": first.sha256,
-                "paths": same.path.tolist(),
-                "classes": list(dict.fromkeys(same.class_name)),
-                "facts": f"{size}{first.bytes / 1000:,.1f} KB",
-            }
-        )
+        facts, classes = f"{size}{first.bytes / 1000:,.1f} KB", list(dict.fromkeys(same.class_name))
+        shown = {"sha256": first.sha256, "paths": same.path.tolist(), "classes": classes, "facts": facts}
+        pictures.append(shown)
     for member in members:
         member["picture"] = number[member["picture"]]
     paths = [Path(folder, picture["paths"][0]) for picture in pictures]
@@ -211,16 +192,13 @@ def describe_pictures(
 def thumbnail(path: str | Path) -> str:
     """A WebP image of at most ``SIDE`` pixels a side, in base64; empty if the file cannot be read."""
     try:
-        image = decode_image(read_file(path))
+        image = Image.fromarray(decode_image(read_file(path)))
     except ImageDecodeError:
         return ""
-    scale = min(1.0, SIDE / max(image.shape[:2]))
-    if scale < 1:
-        size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    bgr = np.ascontiguousarray(image[..., ::-1])
-    encoded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1]
-    return base64.b64encode(encoded.tobytes()).decode()
+    image.thumbnail((SIDE, SIDE))
+    data = io.BytesIO()
+    image.save(data, "WEBP", quality=QUALITY)
+    return base64.b64encode(data.getvalue()).decode()
 
 
 def fill_page(data: dict[str, object], thumbnails: list[str]) -> str:

@@ -213,11 +213,12 @@ def main(paths: Sequence[str]) -> int:
     folder = work_folders.data_dir()
     work = work_folders.work_dir(folder)
     catalog = read_table(work / "catalog.csv")
-    found = [stored_duplicates(catalog, folder, work), read_table(work / "photos.csv")]
+    duplicates, photos = stored_duplicates(catalog, folder, work), read_table(work / "photos.csv")
     data = read_table(work / "split_by_cluster.csv")
     card = json.loads(Path("weights/best.json").read_text(encoding="utf-8"))
     for path in paths:
-        figure, numbers = draw(folder, catalog, *found, data, card, "ko" if ".ko." in path else "en")
+        language = "ko" if ".ko." in path else "en"
+        figure, numbers = draw(folder, catalog, duplicates, photos, data, card, language)
         exif = Image.Exif()
         exif[ExifTags.Base.ImageDescription] = json.dumps(numbers)
         figure.savefig(path, dpi=100, pil_kwargs={"quality": 88, "exif": exif})
