@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 
 from illus.copies import candidates
-from illus.copies.candidates import (
-    MAX_RADIUS,
-    hash_pairs,
-    near_hashes,
-    neighbour_pairs,
-)
+from illus.copies.candidates import MAX_RADIUS, hash_pairs, near_hashes, neighbour_pairs
 
 
 @pytest.fixture(scope="module")

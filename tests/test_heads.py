@@ -5,12 +5,7 @@ import numpy as np
 import pytest
 from conftest import build
 
-from illus.learn.heads import (
-    calibration_error,
-    fit_temperature,
-    negative_log_likelihood,
-    with_temperature,
-)
+from illus.learn.heads import calibration_error, fit_temperature, negative_log_likelihood, with_temperature
 from illus.learn.networks import average
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), np.uint8)

@@ -9,13 +9,7 @@ import numpy as np
 import pytest
 from conftest import TINY, build, write_class_folders
 
-from evaluate import (
-    EvaluationError,
-    decode_image,
-    evaluate,
-    fit_image,
-    load_classifier,
-)
+from evaluate import EvaluationError, decode_image, evaluate, fit_image, load_classifier
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import augmentation, optimizers, training
