@@ -49,13 +49,7 @@ def sections(notebook: str | Path) -> dict[str, str]:
 
 
 def renew(text: str) -> str:
-    """The same document with its marked tables and numbers, and headings of notebooks, rendered anew.
-
-    Raises
-    ------
-    ValueError
-        A mark names a table or a number, or a link a section, that does not exist.
-    """
+    """The same document with its marked tables and numbers, and headings of notebooks, rendered anew."""
     numbers = values()
 
     def known(names: Mapping[str, object], name: str) -> None:

@@ -164,11 +164,8 @@ def write_rows(rows: list[dict], name: str) -> None:
 def clean_difference(
     path_a: str, path_b: str, truth: pd.DataFrame, icons: dict[str, str], seed: int
 ) -> float:
-    """Percentage of pixels in which the drawings of two files visibly differ, free of what copying did.
-
-    Both are drawn from their SVGs in the look that the builder gave them, cut to their content and laid
-    upon each other. ``truth`` is indexed by path; ``icons`` maps ``set/icon`` to SVG. NaN for photos.
-    """
+    """Percentage of pixels in which two files' drawings visibly differ, free of copying; NaN for photos."""
+    # from their SVGs in the look that the builder gave them, cut to their content
     a, b = (clean(path, truth, icons, seed) for path in (path_a, path_b))
     if a is None or b is None:
         return np.nan

@@ -51,10 +51,7 @@ def unequal(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def without_concepts(dataset: pd.DataFrame) -> pd.DataFrame:
-    """A tenth of each class's concepts, by every artist, in the validation part, all others in training.
-
-    Concepts of one group of the truth, which share a drawing, are left out together.
-    """
+    """A tenth of each class's concepts, by every artist, in the validation part, all others in training."""
     truth = load_truth(FOLDER).set_index("path")
     concept = dataset.path.map(truth.concept)
     held = pd.Series(False, dataset.index)

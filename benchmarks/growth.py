@@ -66,10 +66,7 @@ def kept_copies(exact: tuple[np.ndarray, np.ndarray], pairs: np.ndarray) -> floa
 
 
 def files(real: Descriptors, scratch: Path) -> Iterator[Row]:
-    """The row of many tiny files: collages of four real thumbnails; ``found``: the share of their copies.
-
-    A copy has another name and is lighter, as a re-encoded file may be.
-    """
+    """The row of many tiny files: collages of four real thumbnails; ``found``: the share of their copies."""
     rng, folder, copies = np.random.default_rng(0), scratch / "files", []
     for number in range(FILES // 101):
         names = [f"class {number % 20}/{number}-{part}.png" for part in range(101)]
@@ -77,6 +74,7 @@ def files(real: Descriptors, scratch: Path) -> Iterator[Row]:
         for name in names[:-1]:
             image = collage(real[rng.integers(0, len(real), 4)]["thumbnail"])
             cv2.imwrite(str(folder / name), image)
+        # a copy has another name and is lighter, as a re-encoded file may be
         cv2.imwrite(str(folder / names[-1]), image.clip(0, 255 - COPY_SHIFT) + COPY_SHIFT)
         copies.append(names[-2:])
     cost = measure_program("illus_duplicates", folder, scratch / "catalog", scratch / "out")

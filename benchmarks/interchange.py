@@ -58,14 +58,7 @@ def probabilities(format: str, path: Path, images: np.ndarray) -> np.ndarray:
 
 
 def compare(weights: Path, images: np.ndarray, folder: Path) -> pd.DataFrame:
-    """Export to every format, predict the images with each, compare with the weights file.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``format``, ``images``, ``same_class`` (images), ``largest_difference`` (of a probability),
-        ``same_description`` (bool), ``megabytes`` (10**6 bytes).
-    """
+    """Export to every format, predict the images with each, compare with the weights file; a row each."""
     expected = load_classifier(weights)[0].predict(images, BATCH, verbose=0)
     rows = []
     for format, ending in ENDINGS.items():

@@ -50,16 +50,14 @@ def change_labels(dataset: pd.DataFrame, share: float, seed: int) -> pd.DataFram
 
 
 def methods(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Ranked]:
-    """Each method's order of the images (the higher, the more doubted), and which it calls wrong.
-
-    Those that flag by themselves put what they flag first.
-    """
+    """Each method's order of the images (the higher, the more doubted), and which it calls wrong."""
     scores = suggest(probabilities, labels)[1]
     own = probabilities[np.arange(len(labels)), labels]
     quality, issues = run_cleanlab(probabilities, labels)
     return {
         "this project": (scores, scores >= DEFAULTS.min_score),
         "self-confidence": (1 - own, own < probabilities.max(1)),
+        # it flags by itself, and what it flags comes first
         **{f"cleanlab, {name}": (2 * mask - quality, mask) for name, mask in issues.items()},
     }
 

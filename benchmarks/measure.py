@@ -29,17 +29,9 @@ LOG_TAIL = 3000  # characters of a failed program's output that the error shows
 
 
 def measure_command(command: Iterable[object]) -> dict[str, float]:
-    """Run a command to its end.
+    """Run a command to its end: ``seconds``, ``cpu_seconds`` and ``peak_mb``, as this module defines them.
 
-    Returns
-    -------
-    dict
-        ``seconds``, ``cpu_seconds`` and ``peak_mb``, as the module's docstring defines them.
-
-    Raises
-    ------
-    RuntimeError
-        The command failed; the end of its output is in the message.
+    RuntimeError, with the end of the command's output, if it failed.
     """
     words = [str(word) for word in command]
     start, before, peak = time.perf_counter(), processor_seconds(), 0

@@ -111,15 +111,13 @@ def with_photos(data: pd.DataFrame, held_out: int) -> pd.DataFrame:
 
 
 def with_dose(data: pd.DataFrame, held_out: int, class_name: str, share: float, seed: int) -> pd.DataFrame:
-    """The data with photographs in one class, of which they are a share, except for those of a fold.
-
-    Of one seed, a smaller share is a part of a larger one. Where there are too few photographs they repeat.
-    """
+    """The data with photographs in one class, of which they are a share, except for those of a fold."""
     own = data.class_name == class_name
     drawings = data[own & (data.fold == DRAWING) & (data.split == "train")]
     photo = data.fold != DRAWING
     free = np.flatnonzero(photo & (data.fold != held_out))
     wanted = round(share / (1 - share) * len(drawings))
+    # of one seed, a smaller share is a part of a larger one; where there are too few photographs they repeat
     drawn = np.resize(np.random.default_rng(seed).permutation(free), wanted)
     times = np.bincount(drawn, minlength=len(data))
     return data.assign(

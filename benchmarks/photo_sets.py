@@ -112,12 +112,10 @@ def autoencode(blocks: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def pool_table(photo_bench: Path) -> pd.DataFrame:
-    """One row per image: ``path``, ``collection``, ``photo`` (bool), ``source`` of emoji20's photographs.
-
-    Of emoji20 the training part, one file of each drawing and photo, in random order; of the mixtures all.
-    """
+    """One row per image: ``path``, ``collection``, ``photo`` (bool), ``source`` of emoji20's photographs."""
     folder = work_folders.EMOJI20 / "training"
     truth = load_truth(folder)
+    # one file of each drawing and photo, in random order
     truth = truth[truth.kind != "broken"].sample(frac=1, random_state=0).drop_duplicates("drawing")
     paths, photo = [str(folder / path) for path in truth.path], (truth.kind == "photo").to_numpy()
     parts = [

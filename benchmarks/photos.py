@@ -119,9 +119,7 @@ def proposals(seen: Evidence, features: np.ndarray, reaches: np.ndarray) -> np.n
 
 
 def without_autoencoder(seen: Evidence) -> Found:
-    """The statistics alone. Their zero is read off the data: Otsu's threshold of their main direction, of
-    which the smaller side is taken for photographs.
-    """
+    """The statistics alone; photographs are the smaller side of Otsu's threshold in their main direction."""
     points = StandardScaler().fit_transform(seen.statistics)
     way = PCA(1, random_state=0).fit_transform(points)[:, 0]
     reaches = smaller(way > threshold_otsu(way))

@@ -73,12 +73,9 @@ def selected(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
 
 
 def scores() -> pd.DataFrame:
-    """Macro and micro F1 of the shipped weights and of what one would do otherwise, the best first.
-
-    Others are means over seeds (seconds: the median), at the learning rate that is best on validation with
-    the first seed.
-    """
+    """F1 of the shipped weights, then of what one would do otherwise, the best first: means over seeds."""
     runs = read("training")
+    # at the learning rate that is best on validation with the first seed
     search = runs[runs.seed == runs.seed.min()]
     best = search.loc[search.groupby("method").validation_macro_f1.idxmax(), ["method", "rate"]]
     columns = ["seconds", *(f"{part}_{kind}_f1" for part in PARTS for kind in ("macro", "micro"))]

@@ -148,13 +148,9 @@ def export(options: argparse.Namespace) -> None:
 
 
 def class_folders_of(options: argparse.Namespace) -> Path:
-    """The folder that was named, else ``DATA_DIR``, else emoji20, which ``run`` builds if it is missing.
-
-    ``report`` does without, as the recorded notebooks are there. Notebooks learn of the folder by the
-    environment. ValueError if there is no such folder.
-    """
+    """The folder that was named, else ``DATA_DIR``, else emoji20, which ``run`` builds if it is missing."""
     if options.folder:
-        os.environ["DATA_DIR"] = str(options.folder)
+        os.environ["DATA_DIR"] = str(options.folder)  # by which notebooks learn of it
     profiles.profile()  # an unknown one is told before the stages
     folder = work_folders.data_dir()
     if not work_folders.is_emoji20(folder):
@@ -164,6 +160,7 @@ def class_folders_of(options: argparse.Namespace) -> Path:
             from illus.emoji20.command import build_data_set
 
             build_data_set(work_folders.EMOJI20)
+    # report does without emoji20, as the recorded notebooks are there
     elif options.command is not report or not any(Path().glob("0*.ipynb")):
         check_folder(folder, "build it by python -m illus emoji20, or name your own folder")
     return folder
@@ -177,10 +174,7 @@ def check_folder(folder: Path, cure: str = "name a folder that has a sub-folder 
 
 
 def check_file(path: Path | None, *inputs: Path) -> None:
-    """ValueError, before the work, if its result could not be written to this file; None is no file.
-
-    Nor is it written over an input: a file that is one, or an image in a folder that is one.
-    """
+    """ValueError, before the work, if this file could not be written, or is one of the inputs."""
     if not path:
         return
     from evaluate import could_be_image

@@ -64,10 +64,8 @@ def _definitions(statement: ast.stmt) -> list[tuple[str, ast.AST]]:
 
 
 def structure(node: object) -> str:
-    """A syntax tree as text, without docstrings, comments and places; the same in every version of Python.
-
-    ``ast.unparse`` and ``ast.dump`` are not: fields and quotes changed from 3.11 to 3.13.
-    """
+    """A syntax tree as text, without docstrings, comments and places; the same in every version of Python."""
+    # ast.unparse and ast.dump are not the same: fields and quotes changed from 3.11 to 3.13
     if isinstance(node, list):
         return ",".join(structure(item) for item in node)
     if not isinstance(node, ast.AST):

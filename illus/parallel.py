@@ -39,27 +39,12 @@ def in_parallel(
 ) -> Iterable[Result]:
     """``function(item, *args)`` for every item, in order, each as soon as it and those before it are ready.
 
-    Parameters
-    ----------
-    function : callable
-        Must be picklable.
-    items : iterable
-        Taken as workers get free, so they can be made one after another.
-    label : str
-        Shown before the progress bar, which counts ``unit``.
-    *args
-        Further arguments of the function, the same for every item; small ones, as every task holds them.
-    jobs : int, default -1
-        Worker processes; -1 for one per core. None are started for at most two batches.
-    batch_size : int, default 64
-        Items that a worker takes at a time: enough for about a second.
-    total : int, optional
-        Number of items; needed where they have no length.
-
-    Raises
-    ------
-    ValueError
-        ``joblib.parallel_config`` names a backend that returns nothing before everything is done.
+    ``function`` must be picklable, and ``args`` small, as every task holds them. ``items`` are taken as
+    workers get free, so they can be made one after another; without a length they need ``total``. ``label``
+    is shown before the progress bar, which counts ``unit``. ``jobs`` are worker processes, -1 for one per
+    core; none are started for at most two batches. ``batch_size`` items, enough for about a second, go to a
+    worker at a time. ValueError if ``joblib.parallel_config`` names a backend that returns nothing before
+    everything is done.
     """
     count = len(items) if isinstance(items, Sized) else total
     starts_processes = isinstance(get_active_backend()[0], LokyBackend)

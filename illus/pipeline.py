@@ -100,12 +100,7 @@ def _stamp(made_from: list[str], places: list[Path]) -> str:
 
 
 def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
-    """Clean a folder, see :func:`clean`, split what is kept, balance its classes, and write the table.
-
-    ``held_out`` is the share of each class for the part ``test``; 0 for no such part. Returns what the
-    profile allows of each class. ValueError if too few images or classes are left, or no weights file could
-    hold the name of a class.
-    """
+    """Clean a folder, split and balance what is kept, write the table; return what the profile allows."""
     check_class_names(class_folders(folder))
     catalog, duplicates, photos, overrides = clean(folder)
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
@@ -202,10 +197,7 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
 
 
 def check_tests(folder: Path) -> None:
-    """Say before any training what could not be scored after it.
-
-    evaluate.EvaluationError if a test folder has a class that training has not, or no readable image.
-    """
+    """Say before any training what could not be scored after it, or raise evaluate.EvaluationError."""
     for path in work_folders.untested_folders(folder):
         print(f"{path} is not scored: none of its sub-folders is a class of {folder}", flush=True)
     for test in work_folders.test_folders(folder):
@@ -237,12 +229,9 @@ def export(
     options: ExportOptions | None = None,
     on_all: bool = False,
 ) -> None:
-    """Train networks unless a weights file has them, write it, and print its scores and where it is.
-
-    With ``on_all`` they are trained twice: without the validation part, to be judged on it, and on all
-    images, to be exported.
-    """
+    """Train networks unless a weights file has them, write it, and print its scores and where it is."""
     work = work_folders.work_dir(folder)
+    # On all: trained twice, without the validation part, to be judged on it, and with it, to be exported.
     taught = join_validation(dataset, profiles.SEED) if on_all else dataset
     planned = [run_id(runs.limit_to_profile(member), data_hash(taught)) for member in members]
     if installed_runs(weights, options) == planned:

@@ -64,16 +64,13 @@ def _centred(smooth: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _solver(smooth: np.ndarray, weight: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What turns a difference of images into a change of the map's six numbers; float32, (6, pixels).
-
-    Blind to brightness and contrast: its rows are orthogonal to constants and to the target.
-    """
+    """What turns a difference of images into a change of the map's six numbers; float32, (6, pixels)."""
     dx, dy = (cv2.Sobel(smooth, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     across = np.arange(len(smooth), dtype=np.float32) - np.float32(len(smooth) - 1) / 2
     down = across[:, None]
     steepest = np.stack([dx * across, dx * down, dx, dy * across, dy * down, dy]).reshape(6, -1)
     steepest *= weight
-    for known in (weight, target):
+    for known in (weight, target):  # rows become blind to brightness and contrast
         steepest -= np.outer(steepest @ (known / (known @ known)), known)
     curvature = (steepest @ steepest.T).astype(np.float64)
     curvature.flat[::7] *= 1 + DAMPING

@@ -25,16 +25,14 @@ TRAINING_POINTS = 64  # of faiss: of a cell, for its k-means
 def near_hashes(hashes: np.ndarray, radius: int) -> np.ndarray:
     """Pairs of hashes (uint64, all different) that differ in at most ``radius`` bits; int64, (n, 2), i < j.
 
-    Exact, and much faster than comparing all pairs: hashes are cut into three parts, and two near hashes
-    differ in at most one bit of one part, so only such pairs are compared (multi-index hashing, Norouzi
-    et al. 2012, arXiv:1307.2982). ValueError for a radius above ``MAX_RADIUS``.
-
     >>> near_hashes(np.array([0, 0b111, 1 << 63], np.uint64), 2).tolist()
     [[0, 2]]
     """
     if radius > MAX_RADIUS:
         raise ValueError(f"radius {radius}: at most {MAX_RADIUS} bits can be searched exactly")
     found = [np.empty((0, 2), np.int64)]
+    # Multi-index hashing (Norouzi et al. 2012, arXiv:1307.2982): only pairs that differ in at most one bit of
+    # a part are compared, which all near pairs do.
     for start, width in BANDS:
         keys = (hashes >> np.uint64(start) & np.uint64((1 << width) - 1)).astype(np.int64)
         order = np.argsort(keys, kind="stable")
@@ -56,7 +54,8 @@ def _equal_keys(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nd
 def hash_pairs(hashes: np.ndarray, radius: int, largest_bucket: int = DEFAULTS.largest_bucket) -> np.ndarray:
     """Pairs of files whose hashes, uint64, differ in at most ``radius`` bits; int64, shape (pairs, 2), i < j.
 
-    Files whose hash is shared by more than ``largest_bucket`` files are not paired. See :func:`near_hashes`.
+    Files whose hash is shared by more than ``largest_bucket`` files are not paired. ValueError for a radius
+    above ``MAX_RADIUS``.
     """
     values, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     kept = np.flatnonzero(counts <= largest_bucket)
@@ -83,8 +82,8 @@ def neighbour_pairs(
 ) -> np.ndarray:
     """Pairs of each row, float32 (n, d), with its nearest rows in ``dimensions`` principal components.
 
-    ``change`` gives other rows, whose neighbours are searched in place of theirs. Up to ``max_exact``
-    rows all are compared with all; of more, see :func:`nearest`. int64 (pairs, 2), i < j.
+    ``change`` gives other rows, whose neighbours are searched in place of theirs. Up to ``max_exact`` rows
+    all are compared with all; of more, faiss searches the nearest cells only. int64 (pairs, 2), i < j.
     """
     if len(vectors) < 2:
         return np.empty((0, 2), np.int64)
@@ -102,16 +101,13 @@ def neighbour_pairs(
 
 
 def nearest(points: np.ndarray, asked: np.ndarray, count: int, max_exact: int) -> np.ndarray:
-    """Positions of the ``count`` points nearest to each of those asked for; int64, shape (m, ``count``).
-
-    Exact up to ``max_exact`` points. Of more, faiss searches the nearest cells of a k-means partition (Jegou
-    et al. 2011, "Product quantization for nearest neighbor search", section IV), and gives -1 where they hold
-    fewer. The share of copies that are still candidates is in ``results/growth.csv``.
-    """
+    """Positions of the ``count`` points nearest to each of those asked for; int64, shape (m, ``count``)."""
     faiss = import_faiss() if len(points) > max_exact else None
     if faiss is None:
         search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(points)
         return search.kneighbors(asked, return_distance=False)
+    # The nearest cells of a k-means partition (Jegou et al. 2011, "Product quantization for nearest neighbor
+    # search", section IV), -1 where they hold fewer; copies that are still candidates: results/growth.csv.
     n_cells = int(CELLS_PER_ROOT * len(points) ** 0.5)
     index = faiss.index_factory(points.shape[1], f"IVF{n_cells},Flat")
     index.cp.max_points_per_centroid, index.nprobe = TRAINING_POINTS, SEARCHED_CELLS

@@ -106,15 +106,13 @@ def _distances(task: tuple[np.ndarray, np.ndarray], settings: DuplicateSettings)
 def distance(
     descriptors: Descriptors | np.ndarray, i: int, j: int, settings: DuplicateSettings = DEFAULTS
 ) -> float:
-    """How different images ``i`` and ``j`` are, in levels of 255.
+    """How different images ``i`` and ``j`` are, in levels of 255; 0 for the same pixels.
 
-    0 for the same pixels; of duplicates mostly below ``settings.near``, of different drawings above.
-
-    They are compared at the size of the smaller one, aligned by a small affine map, brightness and contrast
-    fitted, both blurred. The result is the largest mean difference over any window, less what resampling does
-    to edges, divided by how detailed the drawing is. Of several attempts the smallest result counts; there is
-    none after one below ``settings.sure``. Most pairs are of different drawings, which shows at
-    ``COARSE_SIDE`` already: a distance there above ``settings.unlike`` is the result.
+    Of duplicates it is mostly below ``settings.near``, of different drawings above. They are compared at the
+    size of the smaller one, aligned by a small affine map, brightness and contrast fitted, both blurred: the
+    largest mean difference over any window, less what resampling does to edges, divided by how detailed the
+    drawing is; unlike margins add to it. Of several attempts the smallest result counts; there is none after
+    one below ``settings.sure``, nor where the images are far apart at ``COARSE_SIDE`` already.
     """
     pair = descriptors[[i, j]]
     content = (pair["box"][:, 2:] - pair["box"][:, :2]).max(1)

@@ -169,20 +169,9 @@ def assign_copies(
 
     Links form chains, and the ends of a chain may differ. So the best image of a chain gets those within
     ``settings.unlike`` of itself as duplicates; the best of the others gets its own, and so on.
-
-    Parameters
-    ----------
-    descriptors : Descriptors
-        Of n images, best images first.
-    pairs, distances : numpy.ndarray
-        int, shape (m, 2), i < j, and float, shape (m,): infinite for two that are never in one set.
-    settings : DuplicateSettings, optional
-
-    Returns
-    -------
-    best, to_best : numpy.ndarray
-        int and float, shape (n,): the best image of each one's set (itself, if it is the best), and the
-        distance to it.
+    ``descriptors`` are of n images, best first; ``pairs`` are int (m, 2), i < j, ``distances`` float (m,),
+    infinite for two that are never in one set. Returns the best image of each one's set (itself, if it is the
+    best), int (n,), and the distance to it, float (n,).
     """
     best, to_best = np.arange(len(descriptors)), np.zeros(len(descriptors))
     chains = connected_components(len(descriptors), pairs[distances <= settings.near])

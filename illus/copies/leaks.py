@@ -74,20 +74,17 @@ def describe_folder(
 
 
 def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
-    """The test files that are copies of training files.
+    """The test files that are copies of training files, a row each, in natural order.
 
-    Exact copies have the same decoded pixels, unless nothing is to be seen in them. Near copies have a
+    Exact copies have the same decoded pixels, unless nothing is to be seen in them; near copies have a
     distance (:func:`illus.copies.compare.distance`) below ``settings.near``. But the plainer two drawings
     are, the more alike they can be by chance: where one has less than ``settings.plain`` bytes of
     :func:`detail`, the allowed distance shrinks in proportion.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row per test file that is a copy, in natural order: ``path``, in the test folder; ``copy_of``, in
-        the training folder: the most alike file, of equally alike ones one of the same class, then the best;
-        ``relation``: ``exact`` or ``near``; ``distance``, in levels of 255, 0 for exact copies;
-        ``class_name`` and ``copy_class``: the classes of the two files.
+    Columns: ``path``, in the test folder; ``copy_of``, in the training folder: the most alike file, of
+    equally alike ones one of the same class, then the best; ``relation``: ``exact`` or ``near``;
+    ``distance``, in levels of 255, 0 for exact copies; ``class_name`` and ``copy_class``: the classes of the
+    two files.
     """
     return resolve_leaks(training, test, compared_pairs(training, test, settings), settings)
 
@@ -168,8 +165,7 @@ def cross_pairs(
 def detail(thumbnail: np.ndarray) -> int:
     """How much there is to see in a thumbnail: bytes of its JPEG beyond those of a blank one.
 
-    The size of a compressed image is a common measure of complexity (Machado et al. 2015, "Computerized
-    measures of visual complexity").
+    A common measure of complexity (Machado et al. 2015, "Computerized measures of visual complexity").
     """
     return _jpeg_bytes(thumbnail) - _jpeg_bytes(np.full_like(thumbnail, 255))
 

@@ -69,17 +69,13 @@ def _set_rows(records: list[Record]) -> Iterator[dict[str, object]]:
 
 
 def choose_kept(records: Sequence[Record]) -> tuple[list[Record], Counter[str]]:
-    """Which files of a set of duplicates, best first, are kept, and how many of its files each class has.
-
-    Those that a person keeps, else the best one of the class that more than half of them have; where a person
-    labelled some of them, only these vote. Files that a person dropped do not count. Of files with the same
-    bytes the first one of that class is kept, or the first one.
-    """
+    """Which files of a set of duplicates, best first, are kept, and how many of its files each class has."""
     left = [record for record in records if record["decided"] != "drop"]
     votes = Counter(record["class_name"] for record in left)
+    # where a person labelled some files, only these vote; a class needs more than half of the votes
     voters = [record["class_name"] for record in left if record["labelled"]] or list(votes.elements())
     best = [record for record in left if voters.count(record["class_name"]) > len(voters) / 2]
-    chosen: dict[str, Record] = {}
+    chosen: dict[str, Record] = {}  # what a person keeps; of the same bytes one of that class, or the first
     for record in [*best, *left]:
         if record["decided"] == "keep":
             chosen.setdefault(record["sha256"], record)

@@ -33,21 +33,11 @@ def keep_or_remove(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the files of a catalog into what is kept and what is left out.
 
-    Parameters
-    ----------
-    catalog : pandas.DataFrame
-        From :func:`illus.files.catalog.scan`. ``class_name`` is where a file shall go, which may be another
-        class than that of its folder.
-    duplicates, photos : pandas.DataFrame
-        From :func:`illus.copies.duplicates.find_duplicates` and :func:`illus.photos.finder.find_photos`.
-    dropped : mapping of str to str, optional
-        Path to reason of files that are left out whatever the tables say.
-
-    Returns
-    -------
-    kept, removed : pandas.DataFrame
-        ``path`` and ``class_name``; ``path``, ``reason``, and ``counterpart``: the copy that is kept, empty
-        if there is none. Both in the order of the catalog.
+    ``class_name`` of the catalog is where a file shall go, which may be another class than that of its
+    folder. ``dropped`` maps paths of files that are left out, whatever the tables of duplicates and
+    photographs say, to the reason. Returns ``path`` and ``class_name`` of the kept, and ``path``, ``reason``
+    and ``counterpart`` (the copy that is kept, empty if there is none) of the others, in the order of the
+    catalog.
     """
     keep = duplicates.keep.astype(bool)
     of_set = duplicates[keep & (duplicates.copy_of != "")].drop_duplicates("copy_of")
@@ -110,27 +100,10 @@ def write_cleaned(
     its whole path in the folder of its class: ``A/1.png``, labelled B, becomes ``B/A/1.png``. Where a name is
     taken, the first part inside the class folder gets a number, as in ``B/A-2/1.png``.
 
-    Parameters
-    ----------
-    folder : str or Path
-        The data; only read.
-    out : str or Path
-        Must not exist, see :func:`check_out`. Appears when it is complete; until then the files are in a
-        hidden folder beside it, which is deleted if anything fails.
-    kept, removed : pandas.DataFrame
-        From :func:`keep_or_remove`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``kept`` with ``copy``: the path of each file in ``out``.
-
-    Raises
-    ------
-    ValueError
-        See :func:`check_out`; nothing is kept.
-    OSError
-        A file cannot be read or written.
+    ``kept`` and ``removed`` are from :func:`keep_or_remove`. ``out`` appears when it is complete; until then
+    the files are in a hidden folder beside it, which is deleted if anything fails. Returns ``kept`` with
+    ``copy``, the path of each file in ``out``. ValueError as of :func:`check_out`, or if nothing is kept;
+    OSError if a file cannot be read or written.
     """
     folder, out = Path(folder), Path(out)
     check_out(folder, out)

@@ -174,27 +174,14 @@ def split_by_cluster(
 ) -> pd.DataFrame:
     """Split training and validation again, so that look-alikes stay in one part.
 
-    Duplicates and variants are one group already. But the same figure with other hair, or drawn once with
-    a gradient and once flat, is not, and a network that was trained on one recognises the other. So each
-    class is clustered by oriented gradients (Ward's method), and groups that share a cluster are joined.
+    Duplicates and variants are one group already. But the same figure with other hair, or drawn once with a
+    gradient and once flat, is not, and a network that was trained on one recognises the other. So each class
+    is clustered by oriented gradients (Ward's method), and groups that share a cluster are joined.
 
-    Parameters
-    ----------
-    dataset : pandas.DataFrame
-        From :func:`split`. The part ``test`` stays as it is.
-    folder : str or Path
-        What its paths are relative to.
-    shares : mapping of str to float, default ``{"validation": VALIDATION_SHARE}``
-        Share of each part but ``train``, which gets the rest. Warnings and errors as of :func:`split`.
-    seed : int, default 0
-    cache : Path, optional
-        Folder for what is known of contents, see :mod:`illus.files.cache`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns and order of ``dataset``; ``group`` is the number of a group of look-alikes. Each class is
-        balanced as it was, see :func:`illus.dataset.resample.copies_after_parting`.
+    ``dataset`` is from :func:`split`; its part ``test`` stays. ``shares`` are of each part but ``train``,
+    which gets the rest; by default validation gets ``VALIDATION_SHARE``. Warnings and errors are those of
+    :func:`split`. Columns and order stay, ``group`` becomes the number of a group of look-alikes, and each
+    class is balanced as it was, see :func:`illus.dataset.resample.copies_after_parting`.
     """
     shares = shares or {"validation": VALIDATION_SHARE}
     parts = [*dict.fromkeys(["train", *shares])]

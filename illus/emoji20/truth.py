@@ -21,17 +21,8 @@ COLUMNS = ("path", "kind", "transform", "concept", "drawing")  # that measuremen
 def load_truth(folder: str | Path) -> pd.DataFrame | None:
     """The truth about a folder of class folders, or None if it is not known.
 
-    Another table of that name, without the columns that measurements read, is left alone.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Class folders; ``truth.csv`` is expected beside the folder.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        Columns of ``truth.csv``; ``path`` relative to ``folder``.
+    ``truth.csv`` is expected beside ``folder``; its columns are returned, with ``path`` relative to
+    ``folder``. Another table of that name, without the columns that measurements read, is left alone.
     """
     folder = Path(folder).resolve()
     if not _is_known(folder):
@@ -52,19 +43,9 @@ def _is_known(folder: Path) -> bool:
 def class_names(folder: str | Path) -> pd.DataFrame:
     """What the class folders of emoji20 stand for; empty for other data, whose folder names say all there is.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Class folders; of emoji20 if ``truth.csv`` is beside the folder.
+    The data are emoji20 if ``truth.csv`` is beside ``folder``. Indexed by class name: ``english``,
+    ``korean``, and ``label``, the class name with the first words of the English one, for figures.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by class name: ``english``, ``korean``, and ``label``, the class name with the first words
-        of the English one, for figures.
-
-    Examples
-    --------
     >>> class_names("a/folder/of/no/truth").columns.tolist()
     ['english', 'korean', 'label']
     """
@@ -89,17 +70,9 @@ def first_words(name: str) -> str:
 def contamination_by_class(folder: str | Path) -> pd.DataFrame:
     """What the builder planted into each class, and how many drawings are variants of another one.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Class folders of emoji20, with ``truth.csv`` beside them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        int, indexed by class name: ``files``; ``drawings``; ``variants``, of the drawings those beyond the
-        first of a concept in the same icon set: another tone, gender or direction; ``copies``;
-        ``photographs``; ``unreadable``.
+    ``folder`` is of emoji20, with ``truth.csv`` beside it. The columns, int, are indexed by class name:
+    ``files``; ``drawings``; ``variants``, of the drawings those beyond the first of a concept in the same
+    icon set: another tone, gender or direction; ``copies``; ``photographs``; ``unreadable``.
     """
     truth = load_truth(folder)
     assert truth is not None, folder
@@ -114,22 +87,11 @@ def contamination_by_class(folder: str | Path) -> pd.DataFrame:
 
 
 def score_duplicates(copies: pd.DataFrame, truth: pd.DataFrame) -> dict[str, int | float]:
-    """Recall and precision of flagging redundant files.
+    """Recall and precision of flagging redundant files: of k files that show one drawing, k - 1 are.
 
-    Of k files that show one drawing, k - 1 are redundant. A flagged file is right if ``copy_of`` shows
-    the same drawing.
-
-    Parameters
-    ----------
-    copies : pandas.DataFrame
-        ``path``, ``copy_of``; rows where they differ, and ``copy_of`` is not empty, are flagged.
-    truth : pandas.DataFrame
-        From :func:`load_truth`.
-
-    Returns
-    -------
-    dict
-        ``redundant``, ``flagged``, ``right`` (int), ``recall``, ``precision`` (float).
+    ``copies`` has ``path`` and ``copy_of``: rows where they differ, and ``copy_of`` is not empty, are
+    flagged, rightly if both show the same drawing. ``truth`` is from :func:`load_truth`. Keys: ``redundant``,
+    ``flagged``, ``right`` (int), ``recall``, ``precision`` (float).
     """
     drawing = truth[truth.kind != "broken"].set_index("path").drawing
     flagged = copies[copies.copy_of.ne("") & copies.path.ne(copies.copy_of)]
@@ -147,17 +109,9 @@ def score_duplicates(copies: pd.DataFrame, truth: pd.DataFrame) -> dict[str, int
 def planted_pairs(copies: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """Every duplicate that the truth knows, with another file of its drawing, and whether it is found.
 
-    Parameters
-    ----------
-    copies, truth
-        As for :func:`score_duplicates`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``path``; ``other``, another file that shows the same drawing; ``transform``, how it was made,
-        ``natural`` for originals that show the same drawing; ``found``
-        (bool): it shares ``copy_of`` with another file of its drawing.
+    The arguments are as for :func:`score_duplicates`. Columns: ``path``; ``other``, another file that shows
+    the same drawing; ``transform``, how it was made, ``natural`` for originals that show the same drawing;
+    ``found`` (bool): it shares ``copy_of`` with another file of its drawing.
     """
     files = truth[truth.kind.isin(["original", "duplicate"])].copy()
     files["copy_of"] = files.path.map(copies.set_index("path").copy_of).fillna("")
@@ -174,16 +128,8 @@ def planted_pairs(copies: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 def recall_by_transform(copies: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """How many duplicates of each kind are found: they share ``copy_of`` with another file of their drawing.
 
-    Parameters
-    ----------
-    copies, truth
-        As for :func:`score_duplicates`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index: the planted transforms, and ``natural`` for originals that show the same drawing;
-        ``files`` (int), ``found`` (int), ``recall`` (float).
+    The arguments are as for :func:`score_duplicates`. Indexed by the planted transforms, and ``natural`` for
+    originals that show the same drawing: ``files``, ``found`` (int) and ``recall`` (float).
     """
     found = planted_pairs(copies, truth).groupby("transform").found
     return found.agg(files="size", found="sum").assign(recall=found.mean())

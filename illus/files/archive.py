@@ -62,11 +62,8 @@ def fetch(url: str, folder: Path = work_folders.DOWNLOADED) -> None:
 
 
 def download(url: str, path: Path) -> None:
-    """Download a URL to a file that appears when it is complete; ``path.part`` holds what has arrived before.
-
-    ``path.validator`` has the ETag or date by which the server knows that version, so that an interrupted
-    download resumes. Raises :class:`ArchiveError`.
-    """
+    """Download a URL to a file that appears when it is complete; what was interrupted resumes."""
+    # what has arrived before, and the ETag or date by which the server knows that version
     part, validator = path.with_name(path.name + ".part"), path.with_name(path.name + ".validator")
     path.parent.mkdir(parents=True, exist_ok=True)
     url = urllib.parse.quote(url, safe=string.punctuation)  # Korean names and spaces
@@ -111,10 +108,7 @@ def _transfer(url: str, part: Path, validator: Path, start: int) -> int | None:
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
-    """Unpack a ZIP or TAR archive of class folders into ``folder``, which appears when all is there.
-
-    Outer folders that hold nothing else are left out. Raises :class:`ArchiveError`.
-    """
+    """Unpack a ZIP or TAR archive of class folders into ``folder``, which appears when all is there."""
     unpacking = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(unpacking, ignore_errors=True)
     try:
@@ -207,14 +201,10 @@ def _is_visible(path: Path) -> bool:
 
 
 def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
-    """Copy class folders, or an archive of them, from a store that fsspec knows; a broken copy resumes.
-
-    ``folder`` appears when everything is there; until then a hidden folder beside it holds what has arrived.
-    Credentials are those that the store's package finds by itself. Raises :class:`ArchiveError`.
-    """
+    """Copy class folders, or an archive of them, from a store that fsspec knows; a broken copy resumes."""
     copying = folder.with_name(f".{folder.name}.{digest(url)}")
     try:
-        store, root = _open_store(url)
+        store, root = _open_store(url)  # its package finds credentials by itself
         if store.isfile(root):
             archive = folder.with_name(f"{folder.name}.archive")
             archive.parent.mkdir(parents=True, exist_ok=True)

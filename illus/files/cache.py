@@ -51,22 +51,12 @@ def cached(
 ) -> None:
     """Fill in a row for each key: kept rows, and those of new keys, which are computed and then kept.
 
-    A cache that is damaged, or cannot be read or written, gives a warning.
-
-    Parameters
-    ----------
-    cache : Path or None
-        Folder for the cache, made if it is missing; None: everything is computed, nothing is kept.
-    stage : Stage
-    keys : sequence of bytes
-        Different from each other.
-    tables : sequence of arrays, or of what rows are assigned to like theirs
-        One for each of ``stage.fields``, with a row for each key: filled in.
-    compute : callable
-        Takes positions in ``keys``; yields for each of them, in their order, a value for each of
-        ``stage.fields``. If it fails, whole groups of ``ROWS_AT_ONCE`` that it yielded before are kept.
-    settings : object, optional
-        What else decides the values; its ``repr`` counts.
+    ``keys`` differ from each other. ``tables``, one for each of ``stage.fields``, are arrays, or what rows
+    are assigned to like theirs, with a row for each key. ``compute`` takes positions in ``keys``, and yields
+    for each of them, in their order, a value for each of ``stage.fields``; if it fails, whole groups of
+    ``ROWS_AT_ONCE`` that it yielded before are kept. ``settings`` decide the values too, by their ``repr``.
+    The folder ``cache`` is made if it is missing; without one nothing is kept. One that is damaged, or cannot
+    be read or written, gives a warning.
     """
     path = stage_path(cache, stage, settings)
     known = np.zeros(len(keys), bool)

@@ -43,10 +43,9 @@ def decode(data: bytes) -> Decoded:
 
     A large JPEG is decoded at a reduced scale, and other large images are reduced by the same factors. What
     is transparent is white; but where that leaves one colour, the image is ``blank``, and measured on a dark
-    ground, if it shows something there.
-
-    ``pixels`` are equal for images of the same size and pixels, as decoded: those of a large JPEG at reduced
-    scale, so that it is told apart from a PNG of its pixels, and only what no measure sees may differ.
+    ground, if it shows something there. ``pixels`` are equal for images of the same size and pixels, as
+    decoded: those of a large JPEG at reduced scale, so that it is told apart from a PNG of its pixels, and
+    only what no measure sees may differ.
     """
     header = open_image(data)
     rgb, blank, ground = decode_image(data, LEAST_SIDE), False, ""

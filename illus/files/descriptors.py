@@ -186,11 +186,9 @@ def perceptual_hash(rgb: np.ndarray) -> np.uint64:
 
 
 def shape_of(rgb: np.ndarray) -> np.ndarray:
-    """Histograms of oriented gradients (Dalal and Triggs 2005) of a thumbnail, uint8, scaled to unit length.
-
-    Gradients are unsigned and normalised over blocks of 2 x 2 cells, so that a drawing in other colours has
-    nearly the same: the field ``shape`` of ``DESCRIPTOR``, float32; all zeros if there is no gradient.
-    """
+    """Histograms of oriented gradients of a thumbnail, uint8, as the field ``shape`` of ``DESCRIPTOR``."""
+    # After Dalal and Triggs 2005. Gradients are unsigned and normalised over blocks of 2 x 2 cells, so that a
+    # drawing in other colours has nearly the same.
     dx, dy = (cv2.Sobel(cv2.blur(rgb, (3, 3)), cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     strength, angle = cv2.cartToPolar(dx, dy)
     strongest = strength.argmax(2)[..., None]

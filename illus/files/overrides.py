@@ -34,11 +34,10 @@ def read_overrides(path: str | Path) -> pd.DataFrame:
     """The decisions of a person that count, as text, in the order of the file; empty if there is no file.
 
     Of decisions that contradict each other the last one counts: of ``keep`` and ``drop`` of one file, of two
-    labels, of a pair that is named twice. A ``label`` goes together with ``keep`` or ``drop``.
-
-    The file is UTF-8, comma-separated, its first line ``COLUMNS``, of which ``path`` and ``date`` are for the
-    reader. ValueError if it is no such table, or a row is malformed: one line that names the row's and says
-    what is allowed.
+    labels, of a pair that is named twice. A ``label`` goes together with ``keep`` or ``drop``. The file is
+    UTF-8, comma-separated, its first line ``COLUMNS``, of which ``path`` and ``date`` are for the reader.
+    ValueError if it is no such table, or a row is malformed: then it names the line, and says what is
+    allowed.
     """
     path = Path(path)
     if not path.exists():

@@ -38,20 +38,7 @@ PHOTO = np.dtype(
 
 
 def photo_statistics(paths: Sequence[Path]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Measure images and cut blocks out of them, in parallel.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Readable image files.
-
-    Returns
-    -------
-    statistics : pandas.DataFrame
-        float32, one row per image, columns as :func:`image_statistics` names them.
-    blocks : numpy.ndarray
-        uint8, shape (n, 64, 8, 8, 3), see :func:`cut_blocks`.
-    """
+    """Statistics, float32, a row per image, and blocks, uint8 (n, 64, 8, 8, 3), of files, in parallel."""
     rows = np.fromiter(in_parallel(_measure_file, paths, "photo statistics"), PHOTO, len(paths))
     return pd.DataFrame(rows["statistics"], columns=STATISTICS), rows["blocks"]
 
@@ -77,17 +64,7 @@ def measure_photo(image: Decoded) -> np.ndarray:
 
 
 def image_statistics(rgb: np.ndarray) -> dict[str, float]:
-    """The statistics of one image, uint8 (height, width, 3).
-
-    ``otsu_residual``: variance that the best two gray levels leave of an 8 x 8 patch, over all its
-    variance; median of the patches with contrast (Otsu 1979): a drawing's patches have two tones, a
-    photo's many. ``incoherence``: how far the gradients around a pixel disagree in direction, mean over
-    the pixels (Kass and Witkin 1987, *Analyzing oriented patterns*). ``saturation``: mean difference
-    between the largest and the smallest channel, in the foreground, levels; ``vivid``: share of pixels
-    with more than 140 of it, logit (Athitsos and Swain 1997, *Distinguishing photographs and graphics on
-    the World Wide Web*). ``border``: share of the outermost pixels within 6 levels of their median,
-    logit. ``flat``: share of the foreground whose 3 x 3 neighbours are equal, logit.
-    """
+    """The statistics of one image, uint8 (height, width, 3)."""
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     square = np.ones((3, 3), np.uint8)
     span = _largest(cv2.subtract(cv2.dilate(rgb, square), cv2.erode(rgb, square)))
@@ -97,20 +74,18 @@ def image_statistics(rgb: np.ndarray) -> dict[str, float]:
     outermost = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]]).astype(np.float32)
     uniform = np.abs(outermost - np.median(outermost, 0)).max(1) <= 6
     return {
-        "otsu_residual": otsu_residual(gray),
-        "incoherence": incoherence(gray),
-        "saturation": float(saturation[inside].mean()),
-        "border": _logit(uniform.mean()),
+        "otsu_residual": otsu_residual(gray),  # Otsu 1979: a drawing's patches have two tones, a photo's many
+        "incoherence": incoherence(gray),  # Kass and Witkin 1987, "Analyzing oriented patterns"
+        "saturation": float(saturation[inside].mean()),  # of the largest channel over the smallest, levels
+        "border": _logit(uniform.mean()),  # share of the outermost pixels that are near their median
+        # Athitsos and Swain 1997, "Distinguishing photographs and graphics on the World Wide Web"
         "vivid": _logit((saturation > VIVID).mean()),
-        "flat": _logit((span[inside] == 0).mean()),
+        "flat": _logit((span[inside] == 0).mean()),  # share whose 3 x 3 neighbours are equal
     }
 
 
 def foreground(rgb: np.ndarray) -> np.ndarray:
-    """Pixels more than 2 px away from the image's most frequent colour; bool (height, width).
-
-    All pixels, where these are fewer than ``MIN_FOREGROUND``.
-    """
+    """Pixels more than 2 px away from the most frequent colour, if enough, else all; bool (height, width)."""
     codes = _colour_codes(rgb)
     background = np.median(rgb[codes == np.bincount(codes.ravel()).argmax()], 0)
     distance = cv2.absdiff(rgb, np.broadcast_to(background, rgb.shape).astype(np.uint8))
@@ -120,10 +95,7 @@ def foreground(rgb: np.ndarray) -> np.ndarray:
 
 
 def otsu_residual(gray: np.ndarray, side: int = 8) -> float:
-    """Median over patches with contrast of the share of variance that Otsu's two levels leave.
-
-    ``NO_CONTRAST`` where fewer than 3 patches have contrast. ``gray``: float32 (height, width).
-    """
+    """Median over patches with contrast of the share of variance that Otsu's two levels leave."""
     rows, columns = gray.shape[0] // side, gray.shape[1] // side
     blocks = gray[: rows * side, : columns * side].reshape(rows, side, columns, side)
     levels = np.sort(blocks.transpose(0, 2, 1, 3).reshape(-1, side * side), axis=1)
@@ -147,16 +119,12 @@ def incoherence(gray: np.ndarray) -> float:
 
 
 def cut_blocks(rgb: np.ndarray) -> np.ndarray:
-    """Blocks with contrast of uint8 RGB (height, width, 3), at random places of a grid; uint8 (64, 8, 8, 3).
-
-    The same for the same pixels. A block has contrast if its gray levels have a standard deviation of
-    ``MIN_CONTRAST``; of an image that has none the one with most is taken. Where fewer have contrast than
-    are wanted, they repeat. Smaller images are reflected at their right and lower edges.
-    """
-    rng = np.random.default_rng(zlib.crc32(rgb.tobytes()))
+    """Blocks with contrast of uint8 RGB, at random places of a grid; uint8 (64, 8, 8, 3)."""
+    rng = np.random.default_rng(zlib.crc32(rgb.tobytes()))  # the same for the same pixels
     down, right = (max(0, BLOCK - side) for side in rgb.shape[:2])
     rgb = cv2.copyMakeBorder(rgb, 0, down, 0, right, cv2.BORDER_REFLECT)
     contrast = _contrast_of_blocks(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+    # Of an image without contrast the block with most; where fewer have it than are wanted, they repeat.
     corners = BLOCK_STEP * np.argwhere(contrast >= min(MIN_CONTRAST, contrast.max()))
     drawn = corners[rng.permutation(len(corners))[np.arange(BLOCKS) % len(corners)]]
     return np.stack([rgb[y : y + BLOCK, x : x + BLOCK] for y, x in drawn])

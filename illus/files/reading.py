@@ -137,14 +137,8 @@ def _is_decided_by_bytes(facts: np.ndarray) -> bool:
 def kept_descriptors(files: pd.DataFrame, folder: str | Path, cache: Path | None = None) -> Descriptors:
     """:func:`illus.files.descriptors.describe_images` of files.
 
-    Parameters
-    ----------
-    files : pandas.DataFrame
-        Readable rows of the catalog: ``path`` and ``sha256``.
-    folder : str or Path
-        What ``path`` is relative to.
-    cache : Path, optional
-        What :func:`illus.files.catalog.scan` kept there is read without opening the files.
+    ``files`` are readable rows of the catalog: ``path``, relative to ``folder``, and ``sha256``. What
+    :func:`illus.files.catalog.scan` kept in the folder ``cache`` is read without opening the files.
     """
     once, number = _contents(files)
     descriptors = Descriptors(len(once), cache)
@@ -167,12 +161,8 @@ def kept_appearance(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """What files look like, as for :func:`kept_descriptors`; no stage decides by it.
 
-    Returns
-    -------
-    measures : pandas.DataFrame
-        See :func:`illus.files.photo_statistics.measure_appearance`.
-    copies : numpy.ndarray
-        uint8, shape (n, 32, 32, 3): small copies.
+    The table is of :func:`illus.files.photo_statistics.measure_appearance`; with it come small copies, uint8,
+    shape (n, 32, 32, 3).
     """
     once, number = _contents(files)
     rows = np.empty(len(once), LOOKS)

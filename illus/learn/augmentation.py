@@ -34,32 +34,16 @@ class RandomChange(layers.Layer):
 
 
 class RandomAffine(RandomChange):
-    """One affine map of each image about its centre, sampled bilinearly; what comes into view is white.
-
-    A single resampling blurs less, and costs less, than one each for rotation, zoom and shift.
-
-    Parameters
-    ----------
-    rotation : float
-        Largest angle, degrees.
-    zoom, axis_zoom : (float, float)
-        Of the whole image, and of each axis by itself, log-uniform: 2.0 shows it twice as large.
-    shear : float
-        Largest horizontal shift of a row, relative to its distance from the centre.
-    shift : float
-        Largest shift along each axis, relative to the side.
-    flip : bool, default True
-        Mirror every other image, left to right.
-    """
+    """One affine map of each image about its centre, sampled bilinearly; what comes into view is white."""
 
     def __init__(
         self,
-        rotation: float,
-        zoom: Range,
-        axis_zoom: Range,
-        shear: float,
-        shift: float,
-        flip: bool = True,
+        rotation: float,  # largest angle, degrees
+        zoom: Range,  # log-uniform; 2.0 shows the image twice as large
+        axis_zoom: Range,  # the same of each axis by itself
+        shear: float,  # largest horizontal shift of a row, relative to its distance from the centre
+        shift: float,  # largest along each axis, relative to the side
+        flip: bool = True,  # mirror every other image, left to right
         **settings: object,
     ) -> None:
         super().__init__(**settings)
@@ -85,14 +69,13 @@ class RandomAffine(RandomChange):
         yx, yy = column * sin, row * (shear * sin + cos)
         x = middle_x + self.shift * width * _signed(right) - xx * middle_x - xy * middle_y
         y = middle_y + self.shift * height * _signed(down) - yx * middle_x - yy * middle_y
+        # a single resampling blurs less, and costs less, than one each for rotation, zoom and shift
         return sample(images, ops.stack([xx, xy, x, yx, yy, y], axis=-1))
 
 
 def sample(images: keras.KerasTensor, maps: keras.KerasTensor) -> keras.KerasTensor:
-    """Images, float32 (n, height, width, 3), seen through affine maps, bilinearly; white outside.
-
-    ``maps`` are float32, shape (n, 6): pixel (x, y) of the result shows (m0 x + m1 y + m2, m3 x + m4 y + m5).
-    """
+    """Images, float32 (n, height, width, 3), seen through affine maps, (n, 6), bilinearly; white outside."""
+    # pixel (x, y) of the result shows (m0 x + m1 y + m2, m3 x + m4 y + m5)
     if keras.backend.backend() == "tensorflow":  # its kernel takes half the time of four gathers on a CPU
         maps = ops.pad(maps, ((0, 0), (0, 2)))
         return ops.image.affine_transform(images, maps, fill_mode="constant", fill_value=255.0)
@@ -116,20 +99,15 @@ def sample(images: keras.KerasTensor, maps: keras.KerasTensor) -> keras.KerasTen
 
 
 class RandomColours(RandomChange):
-    """One 3 x 4 matrix on the colours of each image: hue, saturation or gray, contrast and brightness.
-
-    ``hue`` is the largest rotation about the gray axis of RGB, in degrees; ``saturation`` the range of the
-    distance from gray of the same luma, relative to what it was; ``gray`` the share of images without colour;
-    ``contrast`` the range of the distance from middle gray; ``brightness`` the largest change, of 255.
-    """
+    """One 3 x 4 matrix on the colours of each image: hue, saturation or gray, contrast and brightness."""
 
     def __init__(
         self,
-        hue: float,
-        saturation: Range,
-        gray: float,
-        contrast: Range,
-        brightness: float,
+        hue: float,  # largest rotation about the gray axis of RGB, degrees
+        saturation: Range,  # of the distance from gray of the same luma, relative to what it was
+        gray: float,  # share of images without colour
+        contrast: Range,  # of the distance from middle gray
+        brightness: float,  # largest change, of 255
         **settings: object,
     ) -> None:
         super().__init__(**settings)
@@ -155,15 +133,11 @@ class RandomColours(RandomChange):
 
 
 class RandomFilters(RandomChange):
-    """A random filter, outlines or a blur for some images; erased, posterised or inverted, for some.
-
-    The settings are shares of images. An image gets at most one of the first three. The random filter is one
-    for a batch, and mixed into each image by another amount (Xu et al. 2021, arXiv:2007.13003).
-    """
+    """A random filter, outlines or a blur for some images; erased, posterised or inverted, for some."""
 
     def __init__(
         self,
-        texture: float,
+        texture: float,  # shares of images; an image gets at most one of the first three
         outlines: float,
         blur: float,
         erase: float,
@@ -193,6 +167,7 @@ class RandomFilters(RandomChange):
         self, ink: keras.KerasTensor, which: keras.KerasTensor, amount: keras.KerasTensor
     ) -> keras.KerasTensor:
         """Images of ink, float32 from 0 to 255, of which ``which`` (n, 1, 1, 1) picks those to filter."""
+        # one for a batch, mixed into each image by another amount (Xu et al. 2021, arXiv:2007.13003)
         random = keras.random.normal((3, 3, 3, 3), stddev=27**-0.5, seed=self.seed_generator)
         blur = BLUR[:, :, None, None] * np.eye(3, dtype="float32")
         gradient = np.stack([SOBEL, SOBEL.T], -1)[:, :, None] * LUMA[:, None]

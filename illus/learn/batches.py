@@ -27,28 +27,10 @@ Batch = tuple[np.ndarray, np.ndarray]  # images, one-hot classes
 def load_arrays(dataset: pd.DataFrame, folder: str | Path, size: int, fit: str, cache: Path) -> np.memmap:
     """Decoded images as one array on disk, made once for each list of files, size, fit and code that reads.
 
-    Parameters
-    ----------
-    dataset : pandas.DataFrame
-        Columns of dataset.csv.
-    folder : str or Path
-        What its paths are relative to.
-    size : int
-        Side of the images, px.
-    fit : str
-        How an image becomes square, see :func:`evaluate.fit_image`.
-    cache : Path
-        Folder for the array; created if missing.
-
-    Returns
-    -------
-    numpy.memmap
-        uint8, shape (n, size, size, 3), read-only, in the order of ``dataset``.
-
-    Raises
-    ------
-    ValueError
-        A file cannot be read.
+    ``dataset`` has the columns of dataset.csv, its paths are relative to ``folder``. ``size`` is the side of
+    the images, px, ``fit`` how one becomes square, see :func:`evaluate.fit_image`; the folder ``cache`` is
+    made if it is missing. uint8, shape (n, size, size, 3), read-only, in the order of ``dataset``. ValueError
+    if a file cannot be read.
     """
     files = digest(code_of([]) + dataset[["path", "sha256"]].to_csv(index=False))
     path = cache / f"{files}-{size}-{fit}.npy"
@@ -127,17 +109,13 @@ def to_tf_dataset(batches: TrainingBatches) -> "TrainingBatches | tf.data.Datase
 
 
 def mix(images: np.ndarray, targets: np.ndarray, how: str, rng: np.random.Generator) -> Batch:
-    """Mix each image (uint8) of a batch with another one, and their targets (float32) in the same proportion.
-
-    ``mixup`` is their weighted mean (Zhang et al. 2018, arXiv:1710.09412), ``cutmix`` a rectangle of the
-    other image in the first (Yun et al. 2019, arXiv:1905.04899, with a uniform share).
-    """
+    """Mix each image, uint8, of a batch with another one, and their targets, float32, in one proportion."""
     others = rng.permutation(len(images))
     images, side = np.asarray(images), images.shape[1]
-    if how == "mixup":
+    if how == "mixup":  # Zhang et al. 2018, arXiv:1710.09412
         share = np.float32(rng.beta(MIXUP_ALPHA, MIXUP_ALPHA))
         mixed = cv2.addWeighted(images, float(share), images[others], 1 - float(share), 0)
-    else:
+    else:  # CutMix: Yun et al. 2019, arXiv:1905.04899, with a uniform share
         edge = np.sqrt(1 - rng.uniform()) * side
         middle = rng.uniform(0, side, 2)
         (top, left), (bottom, right) = (

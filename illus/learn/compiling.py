@@ -51,11 +51,7 @@ def with_fused_batch_norm(network: keras.Model) -> keras.Model:
 
 
 class Distillation(layers.Layer):
-    """Adds to the loss how far probabilities are from those of teachers, and gives them unchanged.
-
-    The cross-entropy of the two (Hinton et al. 2015, arXiv:1503.02531, at temperature 1), in training only.
-    It is worked out from float32 ``logits``: the logarithm of a probability that rounds to 0 is not finite.
-    """
+    """Adds to the loss how far probabilities are from those of teachers, and gives them unchanged."""
 
     def call(
         self,
@@ -66,6 +62,7 @@ class Distillation(layers.Layer):
     ) -> keras.KerasTensor:
         if training:
             taught = ops.stop_gradient(taught)
+            # Hinton et al. 2015, arXiv:1503.02531, at temperature 1; of logits, as a log of 0 is not finite
             losses = keras.losses.categorical_crossentropy(taught, logits, from_logits=True)
             self.add_loss(ops.mean(losses))
         return probabilities

@@ -59,34 +59,16 @@ def install(
 ) -> Description:
     """Write the network of a record, or the average of several, unless the file has it already.
 
-    Networks that were trained on the validation part too cannot be judged on it: ``judges`` are those of the
-    same settings that were not, and stand for them in scores and calibration.
+    ``records`` are of runs with one data set, input size and fit, else ValueError; ``dataset``, ``folder``
+    and ``work`` are as for :func:`illus.learn.training.train`. Networks that were trained on the validation
+    part too cannot be judged on it: ``judges``, by default ``records``, are those of the same settings that
+    were not, and stand for them in scores and calibration. ``data_name`` is what evaluate.py shall call the
+    data, for example emoji20.
 
-    Parameters
-    ----------
-    records : sequence of illus.learn.settings.Record
-        Runs on one data set with one input size; usually of one configuration, one seed each.
-    dataset, folder, work
-        As for :func:`illus.learn.training.train`.
-    weights : Path
-        HDF5 file to write.
-    options : ExportOptions, optional
-    data_name : str, default ""
-        What evaluate.py shall call the data that the networks were trained on, for example emoji20.
-    judges : sequence of illus.learn.settings.Record, default ``records``
-
-    Returns
-    -------
-    evaluate.Description
-        What is in the file; ``training`` has the settings (of unlike runs, a list of each), the ``run_ids``,
-        scores on validation (``val_steps``: macro F1 of each network, their average, that with mirror
-        images), and where they are used ``judges``, their ids, ``export``, the options, and
-        ``calibration``, see :class:`illus.learn.heads.Calibration`.
-
-    Raises
-    ------
-    ValueError
-        The runs differ in their data, input size or fit.
+    What is in the file is returned. ``training`` has the settings (of unlike runs, a list of each), the
+    ``run_ids``, scores on validation (``val_steps``: macro F1 of each network, their average, that with
+    mirror images), and where they are used ``judges``, their ids, ``export``, the options, and
+    ``calibration``, see :class:`illus.learn.heads.Calibration`.
     """
     options = options or ExportOptions()
     run_ids = [record.run_id for record in records]

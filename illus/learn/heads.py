@@ -37,12 +37,11 @@ def fit_temperature(
 ) -> Calibration:
     """Fit the number by which what goes into the softmax is divided: temperature scaling.
 
-    Minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599). Members of an average get one
-    temperature, which is fitted to their mean probabilities, those that are exported; where members disagree,
-    the class of the mean may change.
-
-    ``models`` are the members, from :func:`evaluate.build_network`, ``images`` those of the validation part,
-    uint8, shape (n, side, side, 3), ``labels`` int, shape (n,); ``mirror`` as of the average.
+    Minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599). ``models``, the members of an
+    average, from :func:`evaluate.build_network`, get one temperature, which is fitted to their mean
+    probabilities, those that are exported; where members disagree, the class of the mean may change.
+    ``images`` are those of the validation part, uint8, shape (n, side, side, 3), ``labels`` int, shape (n,);
+    ``mirror`` as of the average.
     """
     views = [images, images[:, :, ::-1]] if mirror else [images]
     to_scores = [Model(model.input, model.get_layer("score").output) for model in models]

@@ -23,20 +23,10 @@ NAME = (
 def export_to(weights: str | Path, out: str | Path, format: str) -> Description:
     """Write the network of a weights file in another format, with its description, which is returned.
 
-    Parameters
-    ----------
-    weights : str or Path
-        As ``evaluate.py`` reads it.
-    out : str or Path
-        File to write; ends as ``ENDINGS`` says. An old file stays until the new one is complete.
-    format : {"keras", "onnx", "litert"}
-        ``onnx`` needs the packages tf2onnx and onnx.
-
-    Raises
-    ------
-    evaluate.EvaluationError
-        The weights cannot be used, the format is unknown or not that of the file's name, a package is
-        missing, or Keras runs on a backend that cannot write the format.
+    ``format`` is ``keras``, ``onnx`` (which needs the packages tf2onnx and onnx) or ``litert``; ``out`` ends
+    as ``ENDINGS`` says, and an old file stays until the new one is complete. evaluate.EvaluationError if the
+    weights cannot be used, the format is unknown or not that of the file's name, a package is missing, or
+    Keras runs on a backend that cannot write the format.
     """
     if format not in ENDINGS:
         raise EvaluationError(f"format {format}: choose one of {', '.join(ENDINGS)}")

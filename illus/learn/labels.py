@@ -54,28 +54,13 @@ def find_label_errors(
 ) -> pd.DataFrame:
     """Images whose label the networks reject, each judged by one that was trained on the other folds.
 
-    Parameters
-    ----------
-    dataset : pandas.DataFrame
-        Columns of dataset.csv. Duplicates and variants, which share a ``group``, are in one fold. The part
-        ``test`` is not used; training and validation are, and balanced anew: ``copies`` is not.
-    folder : str or Path
-        What its paths are relative to.
-    settings : LabelSettings, optional
-    work : Path
-        Folder for the array cache and for ``runs``; what was stopped resumes after its last epoch.
+    ``dataset`` has the columns of dataset.csv. Duplicates and variants, which share a ``group``, are in one
+    fold. The part ``test`` is not used; training and validation are, and balanced anew: ``copies`` is not.
+    ``work`` is for the array cache and ``runs``; what was stopped resumes after its last epoch.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``path``, ``class_name``, ``suggested`` (the class that the network suggests), ``score`` (from
-        ``min_score`` to 1, see :func:`suggest`); sorted by ``score``, the surest first.
-
-    Raises
-    ------
-    ValueError
-        Fewer than two classes can be checked, or a file cannot be read. A single class that has too few
-        different images is left out with a warning.
+    Columns: ``path``, ``class_name``, ``suggested`` (the class that the network suggests), ``score`` (from
+    ``min_score`` to 1, see :func:`suggest`), the surest first. ValueError if fewer than two classes can be
+    checked, or a file cannot be read; a class that has too few different images is left out with a warning.
     """
     rows = checkable(dataset, settings.min_groups)
     probabilities = held_out_probabilities(rows, folder, settings, work)

@@ -26,10 +26,9 @@ def without_sizes(settings: dict) -> dict:
 def average(models: Sequence[Model], mirror: bool = False) -> Model:
     """An ensemble: one model that gives the mean of the probabilities of several, which may be unlike.
 
-    With ``mirror`` each sees the image and its mirror image, at twice the cost.
-    All are from :func:`evaluate.build_network`, and none an average; ValueError if they take images of
-    different sizes, or have different numbers of classes. Members of the result are copies, ``member_1``,
-    ``member_2``, ...
+    With ``mirror`` each sees the image and its mirror image, at twice the cost. All are from
+    :func:`evaluate.build_network`, and none an average; ValueError if they take images of different sizes, or
+    have different numbers of classes. Members of the result are copies, ``member_1``, ``member_2``, ...
     """
     sizes = {tuple(model.settings[name] for name in SIZES) for model in models}
     if len(sizes) > 1:

@@ -16,14 +16,10 @@ Schedule = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 
 class Scheduled(keras.optimizers.Optimizer):
-    """Mixed into an optimizer: its peak rate times a schedule, worked out once for a step.
-
-    Keras evaluates a schedule anew for every weight, which makes compiling slow. The peak rate stays a
-    variable, so that runs that differ in it alone share compiled code. ``schedule`` takes the number of a
-    step.
-    """
+    """Mixed into an optimizer: its peak rate times a schedule, worked out once for a step."""
 
     def __init__(self, learning_rate: float, schedule: Schedule, **settings: Any) -> None:
+        # the peak rate stays a variable, so that runs that differ in it alone share compiled code
         super().__init__(learning_rate=learning_rate, **settings)
         self.schedule = schedule
         self.current: keras.KerasTensor | None = None
@@ -31,6 +27,7 @@ class Scheduled(keras.optimizers.Optimizer):
     def apply(
         self, grads: Sequence[keras.KerasTensor], trainable_variables: Sequence[keras.Variable] | None = None
     ) -> None:
+        # Keras evaluates a schedule anew for every weight, which makes compiling slow
         self.current = ops.multiply(self._learning_rate, self.schedule(self.iterations))
         super().apply(grads, trainable_variables)
         self.current = None
@@ -51,16 +48,13 @@ class SGD(Scheduled, keras.optimizers.SGD):
 
 
 class Muon(Scheduled, keras.optimizers.Muon):
-    """Keras's Muon, but for convolutions: their kernels are treated as matrices from patches to channels.
-
-    Keras applies Muon to matrices only, and Adam to all others. See Jordan 2024, *Muon: an optimizer for
-    hidden layers*. Kernels of one shape are made orthogonal together.
-    """
+    """Keras's Muon, but for convolutions: their kernels are treated as matrices from patches to channels."""
 
     def __init__(self, *arguments: Any, weight_decay: float, **settings: Any) -> None:
         super().__init__(*arguments, weight_decay=weight_decay, adam_weight_decay=weight_decay, **settings)
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        # Keras applies Muon (Jordan 2024, "Muon: an optimizer for hidden layers") to matrices only
         return len(variable.shape) != 4 or variable.shape[-1] == 1
 
     def _backend_update_step(
@@ -81,7 +75,7 @@ class Muon(Scheduled, keras.optimizers.Muon):
             alike.setdefault(shape, []).append((variable, ops.reshape(step, shape)))
         for shape, steps in alike.items():
             matrices = ops.stack([step for _, step in steps])
-            updates = self.zeropower_via_newtonschulz5(matrices, self.ns_steps)
+            updates = self.zeropower_via_newtonschulz5(matrices, self.ns_steps)  # kernels of a shape together
             updates = learning_rate * self.rms_rate * math.sqrt(max(shape)) * updates
             for number, (variable, _) in enumerate(steps):
                 self.assign_sub(variable, ops.reshape(updates[number], variable.shape))

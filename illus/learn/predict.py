@@ -17,28 +17,16 @@ SHOWN_ERRORS = 10  # unreadable files that are named on a terminal; the table ha
 def predict(folder: str | Path, weights: str | Path, top: int = 3) -> pd.DataFrame:
     """Predict the classes of all images below a folder, with a progress bar on a terminal.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Holds image files, at any depth; the names of its sub-folders mean nothing. Links are listed as
-        unreadable, hidden folders and what operating systems leave there are left out, as in evaluate.py.
-    weights : str or Path
-        From this project's export; may come from a stranger, see :func:`evaluate.load_classifier`.
-    top : int, default 3
-        Classes per image, likeliest first. More than the model knows gives all of them.
+    Image files may be at any depth; the names of sub-folders mean nothing. Links are listed as unreadable,
+    hidden folders and what operating systems leave there are left out, as in evaluate.py. The weights file
+    may come from a stranger, see :func:`evaluate.load_classifier`. ``top`` above the number of classes gives
+    all.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row per file, in natural order; all columns of str: ``path`` (relative to ``folder``, POSIX);
-        ``class_1``, ``probability_1``, ``class_2``, ... (four decimals, as evaluate.py writes them; empty for
-        an unreadable file); ``error``, the reason why the file cannot be read, else empty.
-
-    Raises
-    ------
-    evaluate.EvaluationError
-        ``top`` is less than 1; there is no such folder, or no file in it; no file is a readable image; the
-        weights cannot be used.
+    One row per file, in natural order; all columns of str: ``path`` (relative to ``folder``, POSIX);
+    ``class_1``, ``probability_1``, ``class_2``, ..., likeliest first (four decimals, as evaluate.py writes
+    them; empty for an unreadable file); ``error``, why the file cannot be read, else empty.
+    evaluate.EvaluationError if ``top`` is less than 1, there is no such folder, no file in it, no readable
+    image, or the weights cannot be used.
     """
     folder = Path(folder)
     if top < 1:

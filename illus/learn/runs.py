@@ -124,10 +124,7 @@ def grid_table(grid: Grid, data: str, work: Path) -> pd.DataFrame:
 
 
 def is_tuned(rows: pd.DataFrame) -> pd.Series:
-    """Whether a row has the best learning rate of its cell, or is of the search alone: 1 or 0.
-
-    A cell is a block and an augmentation; the search is at the shortest budget, with the first seed.
-    """
+    """1 where a row has the best learning rate of its block and augmentation, 0 if of the search alone."""
     search = rows[(rows.budget == rows.budget.min()) & (rows.seed == rows.seed.min())]
     cell = ["block", "augmentation"]
     best = search.loc[search.groupby(cell).val_macro_f1.idxmax()].set_index(cell).learning_rate
@@ -220,19 +217,10 @@ def run_trials(
 ) -> pd.DataFrame:
     """Run what trials lack, write trials.csv after each, and return the rows of these.
 
-    Parameters
-    ----------
-    trials : sequence of illus.learn.plan.Trial
-    data : mapping of str to pandas.DataFrame
-        Data sets by the names that trials call them.
-    folder, work
-        As for :func:`illus.learn.training.train`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per trial and seed, but for trainings that diverged: ``question``, ``answer``, ``data``,
-        ``seed``, scores on validation, ``multiply_adds``, and where the run comes from.
+    ``data`` has the data sets by the names that trials call them; ``folder`` and ``work`` are as for
+    :func:`illus.learn.training.train`. A row per trial and seed, but for trainings that diverged:
+    ``question``, ``answer``, ``data``, ``seed``, scores on validation, ``multiply_adds``, and where the run
+    comes from.
     """
     rows = []
     for trial in trials:

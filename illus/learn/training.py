@@ -35,10 +35,7 @@ PREDICTION_BATCH = 256  # images; larger than in training, because nothing is ke
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Stores the weights and the history of a run after every epoch, and shows progress on a terminal.
-
-    ``history`` has a dict per finished epoch: ``epoch``, ``seconds``, loss and metrics.
-    """
+    """Stores the weights and the history of a run after every epoch, and shows progress on a terminal."""
 
     def __init__(self, folder: Path, config: Config, batches: TrainingBatches, network: keras.Model) -> None:
         super().__init__()
@@ -175,28 +172,11 @@ def fit(
 ) -> tuple[keras.Model, list[dict[str, float]]]:
     """Train a network, or resume the run of which ``run_folder`` holds a checkpoint.
 
-    Parameters
-    ----------
-    dataset, config
-        As for :func:`train`.
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3), in the order of ``dataset``; not smaller than the inputs of the
-        network and the teachers.
-    run_folder : Path
-    teachers : sequence of keras.Model, default ()
-        Trained networks, see :func:`compile_for_training`.
-
-    Returns
-    -------
-    network : keras.Model
-        As from :func:`build_network`, float32, with averaged weights.
-    history : list of dict
-        See :class:`Checkpoint`.
-
-    Raises
-    ------
-    ValueError
-        The data set has no image for training.
+    ``dataset`` has the columns of dataset.csv. ``images`` are uint8, shape (n, side, side, 3), in its order,
+    not smaller than the inputs of the network and of the teachers, which are trained networks, see
+    :func:`compile_for_training`. Returns the network, as from :func:`build_network`, float32, with averaged
+    weights, and a dict for each finished epoch: ``epoch``, ``seconds``, loss and metrics. ValueError if no
+    image is for training.
     """
     labels, parts = dataset.class_id.to_numpy(), dataset.split.to_numpy()
     if not (parts == "train").any():

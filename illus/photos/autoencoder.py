@@ -27,17 +27,7 @@ SIMPLE = float(np.log(ROUNDING))  # gain of a block that a linear code explains 
 def normalise(blocks: np.ndarray) -> np.ndarray:
     """Blocks as rows, without the mean of each channel, in units of their own standard deviation.
 
-    So neither colour nor contrast counts, only the pattern.
-
-    Parameters
-    ----------
-    blocks : numpy.ndarray
-        uint8, shape (..., 8, 8, 3).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (blocks, 192).
+    So neither colour nor contrast counts, only the pattern: uint8 (..., 8, 8, 3) -> float32 (blocks, 192).
     """
     pixels = blocks.reshape(-1, *blocks.shape[-3:]).astype(np.float32)
     pixels -= pixels.mean((1, 2), keepdims=True)
@@ -52,20 +42,7 @@ def draw_blocks(blocks: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def build(size: int, code: int = CODE) -> keras.Sequential:
-    """An untrained autoencoder.
-
-    Parameters
-    ----------
-    size : int
-        Numbers in a row.
-    code : int, default 16
-        Numbers in its code.
-
-    Returns
-    -------
-    keras.Sequential
-        float32 (n, size) -> (n, size); the layer ``code`` gives (n, code).
-    """
+    """An untrained autoencoder of float32 rows (n, size); its layer ``code`` gives (n, ``code``)."""
     encoder = [layers.Dense(width, "gelu") for width in WIDTHS]
     decoder = [layers.Dense(width, "gelu") for width in WIDTHS[::-1]]
     middle = layers.Dense(code, name="code")
@@ -73,20 +50,9 @@ def build(size: int, code: int = CODE) -> keras.Sequential:
 
 
 def train(rows: np.ndarray, seed: int = 0) -> tuple[keras.Sequential, list[float]]:
-    """Train an autoencoder, without labels.
+    """Train an autoencoder on rows, float32 (n, size), from :func:`normalise`; without labels.
 
-    Parameters
-    ----------
-    rows : numpy.ndarray
-        float32, shape (n, size), from :func:`normalise`.
-    seed : int, default 0
-
-    Returns
-    -------
-    model : keras.Sequential
-        From :func:`build`.
-    losses : list of float
-        Mean squared error in each pass over the rows.
+    Returns it, and the mean squared error in each pass over the rows.
     """
     keras.utils.set_random_seed(seed)
     batches = -(-len(rows) // BATCH_SIZE)
@@ -111,24 +77,12 @@ def log_unexplained(rows: np.ndarray, copies: np.ndarray) -> np.ndarray:
 
 
 def measure_gains(blocks: np.ndarray, model: keras.Model, linear: PCA) -> np.ndarray:
-    """Gain of an autoencoder over a linear code, block by block.
+    """Gain of an autoencoder over a linear code, block by block; float32 (n, blocks).
 
-    Where a linear code leaves nothing to gain, as on the straight edges of flat drawings, there is no
-    texture: such a block gets ``SIMPLE``, a drawing's gain, and not zero.
-
-    Parameters
-    ----------
-    blocks : numpy.ndarray
-        uint8, shape (n, blocks, 8, 8, 3).
-    model : keras.Model
-        From :func:`train`.
-    linear : sklearn.decomposition.PCA
-        From :func:`fit_linear`, of the same rows.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (n, blocks): below zero where the autoencoder explains more.
+    It is below zero where the autoencoder explains more. Where a linear code leaves nothing to gain, as on
+    the straight edges of flat drawings, there is no texture: such a block gets ``SIMPLE``, a drawing's gain,
+    and not zero. ``blocks`` are uint8 (n, blocks, 8, 8, 3); ``model`` and ``linear`` are from :func:`train`
+    and :func:`fit_linear`, of the same rows.
     """
     gains = np.empty(blocks.shape[:2], np.float32)
     for start in range(0, len(blocks), IMAGES_AT_ONCE):

@@ -21,22 +21,11 @@ def quantiles(gains: np.ndarray) -> np.ndarray:
 
 
 def reaches_zero(gains: np.ndarray, significance: float) -> np.ndarray:
-    """Whether the mean gain of an image cannot be told from zero, or lies above it.
+    """Whether the mean gain of an image cannot be told from zero, or lies above it; bool (n,).
 
     A one-sided test by the spread of the image's own blocks: of a photograph an autoencoder can say no more
-    than a linear code can.
-
-    Parameters
-    ----------
-    gains : numpy.ndarray
-        float, shape (n, blocks).
-    significance : float
-        Chance at which a gain of zero would be taken for less.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (n,).
+    than a linear code can. ``gains`` are float (n, blocks); ``significance`` is the chance at which a gain of
+    zero would be taken for less.
     """
     error = gains.std(1) / np.sqrt(gains.shape[1])
     return gains.mean(1) > norm.ppf(significance) * error
@@ -73,22 +62,11 @@ def find_clusters(points: np.ndarray, drawn: np.ndarray, eps: float, min_samples
 
 
 def name_photos(cluster: np.ndarray, reaches: np.ndarray) -> np.ndarray:
-    """Images that are taken for photographs: members of clusters most of which reach zero.
+    """Images that are taken for photographs: members of clusters in which most reach zero; bool (n,).
 
     Not of the largest one: photographs are the minority, which is all that is presupposed. Noise speaks for
-    itself, because photographs that are too few to be dense are noise.
-
-    Parameters
-    ----------
-    cluster : numpy.ndarray
-        int, shape (n,), from :func:`find_clusters`.
-    reaches : numpy.ndarray
-        bool, shape (n,), from :func:`reaches_zero`.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (n,).
+    itself, because photographs that are too few to be dense are noise. ``cluster`` is int (n,), from
+    :func:`find_clusters`, ``reaches`` bool (n,), from :func:`reaches_zero`.
     """
     photos = (cluster < 0) & reaches
     for number in range(1, cluster.max() + 1):
@@ -102,26 +80,10 @@ def search_eps(
     """Clusters at the ``eps`` at which most images are taken for photographs.
 
     ``eps`` is tried at multiples of the knee of the k-distances, from above: where it is too large
-    photographs merge with drawings, where it is too small both fall apart into noise.
-
-    Parameters
-    ----------
-    points : numpy.ndarray
-        float, shape (n, d).
-    reaches : numpy.ndarray
-        bool, shape (n,), from :func:`reaches_zero`.
-    min_samples, most : int
-        Of DBSCAN; points that it clusters.
-    seed : int, default 0
-        Draws these.
-
-    Returns
-    -------
-    cluster : numpy.ndarray
-        int, shape (n,); 0 is the largest, -1 is noise.
-    gaps : numpy.ndarray
-        float, shape (at most most,): from :func:`k_distances`.
-    eps : float
+    photographs merge with drawings, where it is too small both fall apart into noise. ``points`` are float
+    (n, d), of which DBSCAN clusters at most ``most``, drawn by ``seed``; ``reaches`` is from
+    :func:`reaches_zero`. Returns what :func:`find_clusters` does, the :func:`k_distances` of the points
+    drawn, and ``eps``.
     """
     drawn = draw_points(points, most, seed)
     gaps = k_distances(drawn, min_samples)
@@ -136,8 +98,6 @@ def k_distances(points: np.ndarray, min_samples: int) -> np.ndarray:
 
     DBSCAN counts like this too: with ``eps`` from here a point is dense if its own distance is not above it.
 
-    Examples
-    --------
     >>> k_distances(np.array([[0.0], [1.0], [3.0]]), 2).tolist()
     [1.0, 1.0, 2.0]
     """

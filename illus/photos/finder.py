@@ -113,14 +113,10 @@ def find_photos(
 def distinct_images(
     catalog: pd.DataFrame, duplicates: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Readable files with the number of the image they show, and each image's best file.
+    """Readable files (``path``, ``image``: int), sorted by path, and the path of each image's best file.
 
-    Returns
-    -------
-    files : pandas.DataFrame
-        ``path``, ``image`` (int), sorted by path.
-    images : pandas.Series
-        Path of each image's file, by its number.
+    Files with the same bytes show one image, and so do those with the same ``copy_of`` in ``duplicates``. The
+    paths of the best files are in the order of the numbers of images.
     """
     files = catalog[catalog.error == ""].sort_values("path", ignore_index=True)
     best = files.groupby("sha256").path.transform("first")
@@ -157,10 +153,7 @@ def apply_keep_decisions(
 def analyse(
     statistics: pd.DataFrame, blocks: np.ndarray, seed: int = 0, settings: PhotoSettings = DEFAULTS
 ) -> Analysis:
-    """Look for photographs in distinct images; see :func:`find_photos`.
-
-    ``statistics`` and ``blocks`` are from :func:`illus.files.photo_statistics.photo_statistics`.
-    """
+    """Look for photographs in distinct images by their statistics and blocks, see :func:`find_photos`."""
     rows = autoencoder.normalise(autoencoder.draw_blocks(blocks, seed))
     model, losses = autoencoder.train(rows, seed)
     linear = autoencoder.fit_linear(rows)
@@ -175,19 +168,8 @@ def separate(
 ) -> Analysis:
     """Photographs from illustrations, by the autoencoder's gains and the statistics.
 
-    Parameters
-    ----------
-    statistics : numpy.ndarray
-        float, shape (n, 6), in any units.
-    gains : numpy.ndarray
-        float, shape (n, blocks), from :func:`illus.photos.autoencoder.measure_gains`.
-    seed : int, default 0
-    settings : PhotoSettings, optional
-
-    Returns
-    -------
-    Analysis
-        Without the two codes and the losses.
+    ``statistics`` are float (n, 6), in any units, ``gains`` float (n, blocks), from
+    :func:`illus.photos.autoencoder.measure_gains`. The result lacks the two codes and the losses.
     """
     reaches, features = reaches_zero(gains, settings.significance), quantiles(gains)
     points = embed(features)
@@ -207,20 +189,9 @@ def choose_score(
 ) -> np.ndarray:
     """The scores of the last round, if what it found are photographs; else the gains, of zero at most.
 
-    They are photographs if they are ``settings.min_photos`` or more, and most of them reach zero.
-
-    Parameters
-    ----------
-    rounds : list of numpy.ndarray
-        From :func:`illus.photos.self_training.judge_in_rounds`.
-    gain, reaches : numpy.ndarray
-        shape (n,): mean gains, and whether they reach zero.
-    settings : PhotoSettings, optional
-
-    Returns
-    -------
-    numpy.ndarray
-        float, shape (n,).
+    They are photographs if they are ``settings.min_photos`` or more, and most of them reach zero. ``rounds``
+    are from :func:`illus.photos.self_training.judge_in_rounds`; ``gain`` (mean gains), ``reaches`` (whether
+    they reach zero) and the result have the shape (n,).
     """
     if rounds:
         found = rounds[-1] > 0
@@ -232,20 +203,9 @@ def choose_score(
 def choose_removed(
     score: np.ndarray, reaches: np.ndarray, settings: PhotoSettings = DEFAULTS
 ) -> tuple[np.ndarray, bool, str]:
-    """Who is removed, whether that could be decided, and why, in words.
+    """Who is removed, bool (n,), whether that could be decided, and why, in words.
 
-    Parameters
-    ----------
-    score, reaches : numpy.ndarray
-        shape (n,), see :func:`choose_score`.
-    settings : PhotoSettings, optional
-
-    Returns
-    -------
-    is_photo : numpy.ndarray
-        bool, shape (n,).
-    decided : bool
-    verdict : str
+    ``score`` is from :func:`choose_score`, ``reaches`` as there, both of shape (n,).
     """
     found, n = score > 0, len(score)
     decided = False

@@ -16,24 +16,18 @@ BIN_EDGES = np.linspace(-3, 3, 401)  # of the scores
 
 
 def cross_judge(features: np.ndarray, label: np.ndarray, regularisation: float, seed: int = 0) -> np.ndarray:
-    """Log odds of each image, by a logistic regression on the pseudo-labels of the other half; float (n,).
-
-    So a wrong pseudo-label can be outvoted: the model that judges an image was not fitted to it.
-    ``features`` are float (n, d), ``label`` 1 photo, 0 illustration, or -1 where it is open, with at
-    least two of either kind; ``regularisation`` is the C of the regression, smaller is stronger; ``seed``
-    draws the halves.
-    """
+    """Log odds of each image, by a logistic regression on the pseudo-labels of the other half; float (n,)."""
     odds = np.zeros(len(label))
     for number in range(HALVINGS):
         half = halves(label, seed + number)
         for side in (0, 1):
-            known = (half == side) & (label >= 0)
+            known = (half == side) & (label >= 0)  # -1: it is open
             model = make_pipeline(
                 StandardScaler(),
                 LogisticRegression(C=regularisation, class_weight="balanced", max_iter=3000),
             )
             model.fit(features[known], label[known])
-            others = half != side
+            others = half != side  # so that a wrong pseudo-label can be outvoted
             odds[others] += model.decision_function(features[others]) / HALVINGS
     return odds
 
@@ -54,11 +48,8 @@ def standardise(values: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def emptiest_place(score: np.ndarray, bandwidth: float) -> float:
-    """Where between -1 and 1 the density of scores, by a Gaussian kernel of ``bandwidth``, is lowest.
-
-    The clusters' medians lie at -1 and 1 (:func:`standardise`); a border through the emptiest place
-    between two clusters is the assumption of low-density separation (Chapelle and Zien 2005).
-    """
+    """Where between -1 and 1 the density of scores, by a Gaussian kernel of ``bandwidth``, is lowest."""
+    # A border there is the assumption of low-density separation (Chapelle and Zien 2005).
     counts = np.histogram(score, BIN_EDGES)[0]
     middles = (BIN_EDGES[1:] + BIN_EDGES[:-1]) / 2
     kernel = np.exp(-(((PLACES[:, None] - middles) / bandwidth) ** 2) / 2)
@@ -76,27 +67,14 @@ def judge_in_rounds(
 ) -> list[np.ndarray]:
     """Scores of each round: what a round takes for photographs is what the next one learns from.
 
-    The first round sees the statistics alone, which had no say so far: so what the gains propose has to be
-    confirmed by other evidence (Blum and Mitchell 1998, *Co-training*). The others see both. It ends when a
-    decision comes back, or when too few photographs are left.
+    The first round sees ``statistics``, float (n, s), alone, which had no say so far: so what the gains
+    propose, ``photos``, bool (n,), has to be confirmed by other evidence (Blum and Mitchell 1998,
+    *Co-training*). The others see ``features``, float (n, d), too. It ends when a decision comes back, when
+    there are fewer than ``least`` images of either kind, or after ``ROUNDS``. ``regularisation`` is the C of
+    logistic regressions, smaller is stronger; ``bandwidth`` is of the kernel that finds the threshold.
 
-    Parameters
-    ----------
-    statistics, features : numpy.ndarray
-        float, shapes (n, s) and (n, d): evidence of the first round, and what is added to it.
-    photos : numpy.ndarray
-        bool, shape (n,), from :func:`illus.photos.clusters.name_photos`.
-    regularisation, bandwidth : float
-        See :func:`cross_judge` and :func:`emptiest_place`.
-    least : int
-        Images of either kind below which no model is fitted.
-    seed : int, default 0
-
-    Returns
-    -------
-    list of numpy.ndarray
-        float, shape (n,), a round each; above 0 for photographs, the medians of the two kinds 2 apart. Empty
-        if too few were proposed.
+    The scores are float (n,): above 0 for photographs, the medians of the two kinds 2 apart. There are none
+    if too few photographs were proposed.
     """
     scores, decisions = [], [photos]
     evidence = statistics

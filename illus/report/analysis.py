@@ -30,25 +30,15 @@ def bootstrap_f1(
 ) -> np.ndarray:
     """F1 of each class on resampled groups of images: the cluster bootstrap (Field and Welsh 2007), by class.
 
-    Variants of one drawing are right or wrong together. Resampling them one by one, as if they were
-    independent, gives intervals that are too narrow; so whole groups are drawn with replacement. Each class
-    draws as many of its groups as it has: drawn from all classes together, a small class would often be
-    missing, and what is predicted as it would make its F1 zero.
+    Variants of one drawing are right or wrong together: resampled one by one, as if they were independent,
+    they give intervals that are too narrow; so whole groups are drawn with replacement. Each class draws as
+    many of its groups as it has: drawn from all classes together, a small class would often be missing, and
+    what is predicted as it would make its F1 zero.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``class_name``, ``predicted``.
-    class_names : sequence of str, length k
-    groups : sequence of str, optional
-        What each row of ``table`` belongs to; without it each image is a group of its own. A group with
-        images of several classes is one in each.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (``DRAWS``, k); their mean over classes is macro F1. NaN where a draw has no image
-        of a class, neither true nor predicted.
+    ``table`` has ``class_name`` and ``predicted``. ``groups`` says what each row belongs to, by default to
+    itself; a group with images of several classes is one in each. float64, shape (``DRAWS``, classes), of
+    which the mean over classes is macro F1; NaN where a draw has no image of a class, neither true nor
+    predicted.
     """
     k = len(class_names)
     true, predicted = (
@@ -111,23 +101,11 @@ def class_activation(
 ) -> np.ndarray:
     """Where in an image the evidence for a class is: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391).
 
-    Uses the gradient of the class's score before the softmax with respect to the last feature map that is
-    large enough to show places. For a model that averages others, the maps of its members are averaged.
-
-    Parameters
-    ----------
-    model : keras.Model
-        From :func:`evaluate.build_network`; on TensorFlow.
-    images : numpy.ndarray
-        uint8, shape (n, side, side, 3).
-    class_ids : sequence of int, length n
-    min_side : int, default 12
-        Smallest side of the map, in its own pixels; the side of the largest map where none is as large.
-
-    Returns
-    -------
-    numpy.ndarray
-        float, shape (n, h, w), the maximum of each image 1, or 0 where there is no evidence.
+    Uses the gradient of the class's score before the softmax with respect to the last feature map with sides
+    of at least ``min_side`` pixels (the largest map, where there is none). ``model`` is from
+    :func:`evaluate.build_network`, on TensorFlow; for one that averages others, the maps of its members are
+    averaged. ``images`` are uint8, shape (n, side, side, 3), with one of ``class_ids`` each. The maps are
+    float, shape (n, h, w), the maximum of each 1, or 0 where there is no evidence.
     """
     members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     if members:

@@ -16,19 +16,11 @@ from illus.report.figures import BLUE, GRAY, RED, literal
 def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
     """How much F1 changes when photographs are added to the training images.
 
-    Parameters
-    ----------
-    classes : pandas.DataFrame
-        A row per run and class: ``condition`` (those called ``with`` and ``without`` are compared),
-        ``epochs`` (only the longest runs count), ``seed``, ``class_name``, ``photos``, and scores.
-    value : str, default "f1"
-        The score: ``f1`` on drawings, ``f1_with_photos`` where held-out photographs are among them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per class and seed, classes with photographs first, each kind in class order: ``class_name``,
-        ``seed``, ``has_photos`` (bool: among its training images), ``with``, ``without``, ``change``.
+    ``classes`` has a row per run and class: ``condition`` (those called ``with`` and ``without`` are
+    compared), ``epochs`` (only the longest runs count), ``seed``, ``class_name``, ``photos``, and scores;
+    ``value`` names the score: ``f1`` on drawings, ``f1_with_photos`` where held-out photographs are among
+    them. A row per class and seed, classes with photographs first, each kind in class order: ``class_name``,
+    ``seed``, ``has_photos`` (bool: among its training images), ``with``, ``without``, ``change``.
     """
     rows = classes[classes.condition.isin(["with", "without"]) & (classes.epochs == classes.epochs.max())]
     f1 = rows.pivot(index=["class_name", "seed"], columns="condition", values=value).reset_index()
@@ -64,16 +56,9 @@ def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] |
 def f1_by_dose(classes: pd.DataFrame) -> pd.DataFrame:
     """F1 of the class that has photographs, and of the others, by their share among its training images.
 
-    Parameters
-    ----------
-    classes : pandas.DataFrame
-        As for :func:`change_by_class`, with runs called ``one class``, in which one class has photographs;
-        those without, of the same seeds, are the beginning.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per share and seed: ``class_name``, ``share``, ``seed``, ``f1``, ``f1_of_others`` (their mean).
+    ``classes`` is as for :func:`change_by_class`, with runs called ``one class``, in which one class has
+    photographs; those without, of the same seeds, are the beginning. A row per share and seed:
+    ``class_name``, ``share``, ``seed``, ``f1``, ``f1_of_others`` (their mean).
     """
     dosed = classes[classes.condition == "one class"]
     none = (classes.condition == "without") & (classes.epochs == dosed.epochs.min())

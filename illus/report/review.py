@@ -44,19 +44,11 @@ def write_review(
 ) -> Path:
     """Write the page on which a person reviews what the stages found, and return its path.
 
-    Parameters
-    ----------
-    catalog, duplicates, photos : pandas.DataFrame
-        From :func:`illus.files.catalog.scan`, :func:`illus.copies.duplicates.find_duplicates` and
-        :func:`illus.photos.finder.find_photos`.
-    folder : str or Path
-        What their paths are relative to.
-    out : str or Path
-        The HTML file; its folder is made.
-    labels : pandas.DataFrame, optional
-        From :func:`illus.learn.labels.find_label_errors`.
-    overrides : pandas.DataFrame, optional
-        Decisions that the page starts with, from :func:`illus.files.overrides.read_overrides`.
+    ``catalog``, ``duplicates``, ``photos`` and ``labels`` are from :func:`illus.files.catalog.scan`,
+    :func:`illus.copies.duplicates.find_duplicates`, :func:`illus.photos.finder.find_photos` and
+    :func:`illus.learn.labels.find_label_errors`, their paths relative to ``folder``. ``out`` is the HTML
+    file, whose folder is made; the page starts with the decisions ``overrides``, from
+    :func:`illus.files.overrides.read_overrides`.
     """
     out, files = Path(out), catalog.fillna("").set_index("path", drop=False)
     duplicates = duplicates.fillna("")
@@ -202,18 +194,14 @@ def thumbnail(path: str | Path) -> str:
 
 
 def fill_page(data: dict[str, object], thumbnails: list[str]) -> str:
-    """The page: template, style and script of this folder, with data that cannot end their element.
-
-    Only this style and this script may run: their hashes are in the page's content security policy. The data
-    are JSON without ``<``, and the script shows texts as text.
-    """
+    """The page: template, style and script of this folder, with data that cannot end their element."""
     style, script = ((ASSETS / f"review.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     text = json.dumps(data, allow_nan=False)
     stamped = json.dumps(data | {"page": hashlib.sha256(text.encode()).hexdigest()[:16]}, allow_nan=False)
     parts = {
         "style": style,
         "script": script,
-        "style-hash": _hash(style),
+        "style-hash": _hash(style),  # by the content security policy only this style and this script may run
         "script-hash": _hash(script),
         "data": stamped.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"),
         "thumbnails": "\n".join(thumbnails),
