@@ -51,11 +51,8 @@ def images(real: Descriptors, scratch: Path) -> Iterator[Row]:
         kept = kept_copies(exact, pairs) if max_exact == 0 and exact else None
         for stage in ("candidates", "compare", "groups"):
             count = report["compared" if stage == "compare" else "pairs"]
-            yield (
-                row
-                | {"stage": stage, "seconds": report[stage], "pairs": count, "kept": kept}
-                | ({"found": report["found"], "peak_mb": cost["peak_mb"]} if stage == "groups" else {})
-            )
+            ends = {"found": report["found"], "peak_mb": cost["peak_mb"]} if stage == "groups" else {}
+            yield {**row, "stage": stage, "seconds": report[stage], "pairs": count, "kept": kept, **ends}
         exact = pairs, distances
 
 
@@ -80,15 +77,8 @@ def files(real: Descriptors, scratch: Path) -> Iterator[Row]:
     cost = measure_program("illus_duplicates", folder, scratch / "catalog", scratch / "out")
     duplicates = pd.read_pickle(scratch / "out").set_index("path").group
     found = np.mean([duplicates.get(one, -1) == duplicates.get(other, -2) for one, other in copies])
-    yield {
-        "what": "files",
-        "n": FILES // 101 * 101,
-        "search": "faiss",
-        "stage": "whole",
-        "pairs": len(duplicates),
-        "found": found,
-        **cost,
-    }
+    row = {"what": "files", "n": FILES // 101 * 101, "search": "faiss", "stage": "whole"}
+    yield {**row, "pairs": len(duplicates), "found": found, **cost}
 
 
 def collage(thumbnails: np.ndarray) -> np.ndarray:
@@ -103,14 +93,8 @@ def emoji20(real: Descriptors, scratch: Path) -> Iterator[Row]:
     pairs = candidate_pairs(real)
     by_faiss = candidate_pairs(real, replace(DEFAULTS, max_exact=0))
     kept = kept_copies((pairs, pair_distances(real, pairs)), by_faiss)
-    yield {
-        "what": "emoji20",
-        "n": len(real),
-        "search": "faiss",
-        "stage": "candidates",
-        "pairs": len(by_faiss),
-        "kept": kept,
-    }
+    row = {"what": "emoji20", "n": len(real), "search": "faiss", "stage": "candidates"}
+    yield {**row, "pairs": len(by_faiss), "kept": kept}
 
 
 PARTS: dict[str, Callable[[Descriptors, Path], Iterator[Row]]] = {
