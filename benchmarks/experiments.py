@@ -162,6 +162,8 @@ ORDER = ("grid", "averages", *TRIALS)
 
 
 def main(wanted: Sequence[str]) -> None:
+    if profiles.profile().name != "full":
+        raise SystemExit("other profiles train on a part: set PROFILE=full")
     work = work_folders.work_dir(FOLDER)
     dataset = pipeline.experiment_data(FOLDER)
     for name in wanted or ORDER:

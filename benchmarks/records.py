@@ -17,9 +17,10 @@ HEAD = """# Recorded measurements
 The CSV files in this folder. `code` in their rows is the hash of the code that decides them (syntax trees,
 without docstrings and comments); *today's* counts the rows whose code is that of this tree. `make benchmarks
 RUN=NAME` measures anew (`python -m benchmarks.NAME`) and renders this page. Library versions are those pinned
-in `requirements.txt`, and for other tools those in `benchmarks/peers/requirements.txt`, at the commit that
-recorded the table. All were measured on two CPU cores, which other work often shared: seconds compare only
-within a table. Tables that nothing draws on any more lie in [archive/](archive/).
+in `requirements.txt`, and for other tools those in `benchmarks/peers/requirements*.txt`, at the commit that
+recorded the table. Measured on two CPU cores, which other work often shared (`training` on one; runs whose
+`device` is `gpu` on an H100): seconds compare only within a table. `experiments` and `ranking` need
+`PROFILE=full` in front. Tables that nothing draws on any more lie in [archive/](archive/).
 """
 EARLIER = "\n*Measured with earlier code.*\n"  # below a table in a document
 
