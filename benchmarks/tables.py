@@ -374,12 +374,13 @@ def values_of_real_size() -> dict[str, str]:
 def values_of_weights() -> dict[str, str]:
     """Size of ``weights/best.h5``, what its training took, and how well it is calibrated."""
     training = card()["training"]
-    runs = read("experiments").set_index("run_id").seconds.astype(float)
+    runs = read("experiments").set_index("run_id").loc[training["run_ids"] + training["judges"]]
+    on_gpu = runs[runs.device == "gpu"].seconds.astype(float)
     return {
         "parameters": f"{training['parameters']:,}",
         "multiply-adds": f"{training['multiply_adds'] / 1e6:.1f}",
         "networks": str(len(training["run_ids"])),
-        "minutes together": f"{runs[training['run_ids'] + training['judges']].max() / 60:.0f}",
+        "minutes together": f"{on_gpu.max() / 60:.0f}",
         "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
         "average on validation": f"{training['val_macro_f1']:.3f}",
         "ece before": f"{training['calibration']['ece_before']:.3f}",
