@@ -82,7 +82,9 @@ def scores() -> pd.DataFrame:
     each = runs.merge(best).groupby("method")
     means = each[columns].mean().assign(seconds=each.seconds.median())
     others = means.sort_values(columns[1], ascending=False)
-    ours: dict[str, object] = {"method": "`weights/best.h5` (GPU)", "seconds": float("nan")}
+    devices = np.unique(card()["training"]["device"])[::-1]  # of an average one for each network, if unlike
+    method = f"`weights/best.h5` ({', '.join(devices).upper()})"
+    ours: dict[str, object] = {"method": method, "seconds": float("nan")}
     titles = {"method": "method", "seconds": "seconds"}
     for part, title in PARTS.items():
         for kind in ("macro", "micro"):
