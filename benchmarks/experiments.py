@@ -2,16 +2,17 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-grid, averages, cures, concepts, rounds, unequal, draws, preprocessing, hands, rates, longer; all, in this
-order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is
-finished is not trained again. So two of these, each started with another name and held to one core, share the
-work: small networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage of the
-cures on the test folders, which are scored once, for each seed.
+grid, averages, cures, concepts, rounds, unequal, draws, preprocessing, hands, rates, longer, candidates; all,
+in this order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and
+what is finished is not trained again. So two of these, each started with another name and held to one core,
+share the work: small networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage
+of the cures on the test folders, which are scored once, for each seed.
 """
 
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from illus.emoji20.truth import load_truth
 from illus.learn import plan, runs
 from illus.learn.batches import load_arrays
 from illus.learn.plan import Trial
-from illus.learn.settings import data_hash
+from illus.learn.settings import Config, data_hash
 
 FOLDER = work_folders.EMOJI20 / "training"
 HELD_OUT = 0.1  # of the concepts
@@ -101,34 +102,69 @@ def score_ends(found: pd.DataFrame) -> None:
     write_record(pd.DataFrame(rows), "cures_test")
 
 
+def macro_f1(labels: np.ndarray, members: Sequence[np.ndarray]) -> float:
+    """Of the mean of probabilities; a class without images does not count."""
+    predicted = np.mean(members, 0).argmax(1)
+    return float(f1_score(labels, predicted, average="macro", labels=np.unique(labels)))
+
+
+def predicted(weights: Path, dataset: pd.DataFrame, config: Config) -> np.ndarray:
+    """A network's probabilities for the validation part, (n, classes); of some only these were kept."""
+    kept = weights.with_name("validation.npz")
+    if kept.exists():
+        return np.load(kept)["p"]
+    images = load_arrays(dataset, FOLDER, config.input_size, config.fit, weights.parents[2] / "cache")
+    held = (dataset.split == "validation").to_numpy()
+    return load_classifier(weights)[0].predict(images[held], verbose=0)
+
+
+def labels_of(dataset: pd.DataFrame) -> np.ndarray:
+    """The class ids of the validation part."""
+    return dataset.class_id.to_numpy()[dataset.split == "validation"]
+
+
 def averages(dataset: pd.DataFrame, work: Path) -> None:
     """Average networks of the grid that differ in one thing, and score them on validation."""
     rows = runs.grid_table(plan.GRID, data_hash(dataset), work).query("tuned == 1 and budget == budget.max()")
-    held = (dataset.split == "validation").to_numpy()
-    config = plan.GRID.base
-    images = load_arrays(dataset, FOLDER, config.input_size, config.fit, work / "cache")[held]
-    labels = dataset.class_id.to_numpy()[held]
-
-    def macro_f1(probabilities: np.ndarray) -> float:
-        return float(f1_score(labels, probabilities.argmax(1), average="macro"))
-
-    weights = {identity: runs.record_path(work, identity).with_name("model.h5") for identity in rows.run_id}
-    predicted = {one: load_classifier(path)[0].predict(images, verbose=0) for one, path in weights.items()}
+    labels = labels_of(dataset)
+    paths = {one: runs.record_path(work, one).with_name("model.h5") for one in rows.run_id}
+    by_run = {one: predicted(path, dataset, plan.GRID.base) for one, path in paths.items()}
     found = []
     for varied in ("seed", "augmentation", "block"):
         shared = [axis for axis in ("seed", "augmentation", "block") if axis != varied]
         for _, members in rows.groupby(shared):
-            each = [predicted[identity] for identity in members.run_id]
-            singles = [macro_f1(probabilities) for probabilities in each]
-            scores = (np.mean(singles), max(singles), macro_f1(np.mean(each, 0)))
+            each = [by_run[identity] for identity in members.run_id]
+            singles = [macro_f1(labels, [one]) for one in each]
+            scores = (np.mean(singles), max(singles), macro_f1(labels, each))
             found.append([varied, " ".join(members.run_id), *scores])
     columns = ["members differ in", "run_ids", "single", "best", "average"]
-    table = pd.DataFrame(found, columns=columns).round(5)
-    write_record(table, "averages")
+    write_record(pd.DataFrame(found, columns=columns).round(5), "averages")
 
 
-# The recipe's network, also for longer and with strong changes, judged on another hand; from a GPU whose
-# time was over before both could be trained for longer without twemoji.
+def of_the_kinds(dataset: pd.DataFrame, n: int, work: Path) -> list[float | str]:
+    """Macro F1 of averages of n mild networks, of n strong ones, and of half of each: mean and highest."""
+    labels, kinds, ids = labels_of(dataset), [], []
+    for kind in (plan.MEMBER, plan.STRONG):
+        done = [runs.run(dataset, FOLDER, replace(kind, seed=seed), "member", work) for seed in range(n)]
+        kinds.append([predicted(record.weights, dataset, kind) for record in done])
+        ids += [record.run_id for record in done]
+    halves = product(*(combinations(kind, max(1, n // 2)) for kind in kinds))
+    mixed = [macro_f1(labels, [*mild, *strong]) for mild, strong in halves]
+    return [*(macro_f1(labels, kind) for kind in kinds), float(np.mean(mixed)), max(mixed), " ".join(ids)]
+
+
+def candidates(dataset: pd.DataFrame, work: Path) -> None:
+    """Score averages of the two kinds of network in the recipe on validation, on two other draws of it, and
+    on the drawings of artists who were left out.
+    """
+    parts = [("validation", dataset, 4), *((name, other, 1) for name, other in draws(dataset).items())]
+    parts += [(name, other, 2) for name, other in without_artists(dataset).items()]
+    rows = [[name, n, *of_the_kinds(data, n, work)] for name, data, n in parts]
+    columns = ["part", "seeds", "mild", "strong", "half of each", "best of these", "run_ids"]
+    write_record(pd.DataFrame(rows, columns=columns).round(5), "candidates")
+
+
+# The recipe's network, also for longer and with strong changes, judged on another hand.
 LONGER = tuple(
     Trial(
         f"recipe without {artist}",
@@ -142,6 +178,7 @@ LONGER = tuple(
         ("openmoji", "mild", 100),
         ("openmoji", "strong", 100),
         ("twemoji", "mild", 60),
+        ("twemoji", "strong", 100),
     )
 )
 
@@ -158,7 +195,7 @@ TRIALS: Makers = {
     "longer": (LONGER, without_artists),
 }
 
-ORDER = ("grid", "averages", *TRIALS)
+ORDER = ("grid", "averages", *TRIALS, "candidates")
 
 
 def main(wanted: Sequence[str]) -> None:
@@ -169,8 +206,8 @@ def main(wanted: Sequence[str]) -> None:
     for name in wanted or ORDER:
         if name == "grid":
             runs.run_grid(plan.GRID, dataset, FOLDER, work)
-        elif name == "averages":
-            averages(dataset, work)
+        elif name in ("averages", "candidates"):
+            {"averages": averages, "candidates": candidates}[name](dataset, work)
         else:
             trials, make = TRIALS[name]
             found = runs.run_trials(trials, {"cleaned": dataset} | make(dataset), FOLDER, work)
