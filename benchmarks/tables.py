@@ -219,6 +219,12 @@ def other_hands() -> pd.DataFrame:
     return table.rename_axis("changes and budget", axis=0).rename_axis(None, axis=1).reset_index()
 
 
+def candidates() -> pd.DataFrame:
+    """Averages of networks with mild and with strong changes, and of both."""
+    titles = {"part": "judged on", "seeds": "seeds", "mild": "mild", "strong": "strong"}
+    return selected(read("candidates"), titles | {n: n for n in ("half of each", "best of these")})
+
+
 def scoring() -> pd.DataFrame:
     """What scoring costs, beside the import, decoding and prediction one after the other."""
     titles = {"what": "what", "files": "files", "seconds": "seconds"}
@@ -324,7 +330,7 @@ def labels() -> pd.DataFrame:
 TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     table.__name__: table
     for table in (
-        scores, class_scores, weights_steps, other_hands, copies, copies_short, copies_cost,
+        scores, class_scores, weights_steps, other_hands, candidates, copies, copies_short, copies_cost,
         copies_by_change, copy_settings, near_curve,
         photo_scores, photo_scores_short, photo_parts, photo_fifths,
         photo_harm, photo_doses, photo_answers,
@@ -333,7 +339,7 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
 
 
 RECORDED = {  # which recorded table each of these shows; class scores and steps are of cards
-    "scores": "training", "other_hands": "trials",
+    "scores": "training", "other_hands": "trials", "candidates": "candidates",
     "copies": "duplicates", "copies_short": "duplicates", "copies_cost": "duplicates",
     "copies_by_change": "duplicates_second", "copy_settings": "duplicates_settings",
     "near_curve": "duplicates_curve", "photo_scores": "photos", "photo_scores_short": "photos",
@@ -356,10 +362,15 @@ def values() -> dict[str, str]:
 def values_of_experiments() -> dict[str, str]:
     """What networks have on new concepts; how validation ranks networks beside the test folders."""
     trials, ranked = read("trials"), read("ranking")
+    decided = read("candidates").set_index("part").drop(["another draw", "a third draw"])
+    means = decided[["mild", "strong", "half of each"]].mean()
+    shipped = (card()["training"]["val_steps"]["average"] + decided["half of each"].iloc[1:].sum()) / 3
     correlation = ranked.drop(columns=["run_id", "question", "code"]).corr("spearman").val_macro_f1
     return {
         "new concepts": f"{trials[trials.question == 'new concepts'].val_macro_f1.mean():.3f}",
         "networks ranked": str(len(ranked)),
+        "rule, two and two": f"{shipped:.3f}",
+        **{f"rule, {kind}": f"{mean:.3f}" for kind, mean in means.items()},
         **{f"rank correlation {part}": f"{correlation[f'{part}_macro_f1']:.2f}" for part in PARTS},
     }
 
@@ -377,12 +388,12 @@ def values_of_weights() -> dict[str, str]:
     """Size of ``weights/best.h5``, what its training took, and how well it is calibrated."""
     training = card()["training"]
     runs = read("experiments").set_index("run_id").loc[training["run_ids"] + training["judges"]]
-    on_gpu = runs[runs.device == "gpu"].seconds.astype(float)
+    at_once = runs[runs.device == "gpu"].astype({"seconds": float}).groupby("augmentation").seconds.max()
     return {
         "parameters": f"{training['parameters']:,}",
         "multiply-adds": f"{training['multiply_adds'] / 1e6:.1f}",
         "networks": str(len(training["run_ids"])),
-        "minutes together": f"{on_gpu.max() / 60:.0f}",
+        "minutes together": f"{at_once.sum() / 60:.0f}",
         "megabytes": f"{CARD.with_suffix('.h5').stat().st_size / 1e6:.1f}",
         "average on validation": f"{training['val_macro_f1']:.3f}",
         "ece before": f"{training['calibration']['ece_before']:.3f}",
@@ -399,6 +410,7 @@ def values_of_cleaning() -> dict[str, str]:
     of_part, of_kind = built.groupby("part").files.sum(), built.groupby("kind").files.sum()
     parts = photo_parts().set_index("F1")["mean"].rename({text: rung for rung, text in RUNGS.items()})
     table = read("photos")
+    rounding = read("photo_rounding")
     ours_without = table[table.photos.eq(0) & table.method.str.startswith("this project")]
     return {
         "icons": f"{of_kind['original']:,}",
@@ -412,6 +424,7 @@ def values_of_cleaning() -> dict[str, str]:
         "largest gain": f"{swept.f1.max() - swept.f1[swept.chosen].iloc[0]:.4f}",
         **{f"f1 {rung}": f"{f1:.3f}" for rung, f1 in parts.items()},
         "f1 of fifths": f"{photo_fifths().F1.mean():.3f}",
+        "decisions that rounding changes": f"{rounding.changed.max()} of {rounding.files.max():,}",
         "removed without photographs": f"{100 * ours_without.removed.max():.2f}",
     }
 
