@@ -23,6 +23,7 @@ import pandas as pd
 from benchmarks.measure import load, measure_program
 from benchmarks.records import write_record
 from illus import work_folders
+from illus.copies.candidates import import_faiss
 from illus.copies.compare import pair_distances
 from illus.copies.duplicates import candidate_pairs, distinct_images
 from illus.copies.settings import DEFAULTS
@@ -106,6 +107,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--what", nargs="+", choices=PARTS, default=list(PARTS))
     wanted = parser.parse_args().what
+    if import_faiss() is None:
+        raise SystemExit("rows name faiss: python -m pip install -r benchmarks/requirements.txt")
     print(load(), flush=True)
     folder, path = work_folders.EMOJI20 / "training", work_folders.RESULTS / "growth.csv"
     cache = work_folders.work_dir(folder) / "cache"
