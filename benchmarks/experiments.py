@@ -104,8 +104,8 @@ def score_ends(found: pd.DataFrame) -> None:
 
 def macro_f1(labels: np.ndarray, members: Sequence[np.ndarray]) -> float:
     """Of the mean of probabilities; a class without images does not count."""
-    predicted = np.mean(members, 0).argmax(1)
-    return float(f1_score(labels, predicted, average="macro", labels=np.unique(labels)))
+    answers = np.mean(members, 0).argmax(1)
+    return float(f1_score(labels, answers, average="macro", labels=np.unique(labels)))
 
 
 def predicted(weights: Path, dataset: pd.DataFrame, config: Config) -> np.ndarray:
@@ -195,6 +195,7 @@ TRIALS: Makers = {
     "longer": (LONGER, without_artists),
 }
 
+ENSEMBLES = {"averages": averages, "candidates": candidates}
 ORDER = ("grid", "averages", *TRIALS, "candidates")
 
 
@@ -206,8 +207,8 @@ def main(wanted: Sequence[str]) -> None:
     for name in wanted or ORDER:
         if name == "grid":
             runs.run_grid(plan.GRID, dataset, FOLDER, work)
-        elif name in ("averages", "candidates"):
-            {"averages": averages, "candidates": candidates}[name](dataset, work)
+        elif name in ENSEMBLES:
+            ENSEMBLES[name](dataset, work)
         else:
             trials, make = TRIALS[name]
             found = runs.run_trials(trials, {"cleaned": dataset} | make(dataset), FOLDER, work)
