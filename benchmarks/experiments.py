@@ -2,8 +2,8 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-grid, averages, cures, concepts, rounds, unequal, draws, preprocessing, hands, rates, longer, candidates; all,
-in this order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and
+grid, averages, cures, concepts, optimizers, rounds, unequal, draws, preprocessing, hands, rates, longer,
+candidates; all, in this order; hours on two CPU cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and
 what is finished is not trained again. So two of these, each started with another name and held to one core,
 share the work: small networks hardly gain by a second core. ``cures_test.csv``: the first and the last stage
 of the cures on the test folders, which are scored once, for each seed.
@@ -51,12 +51,12 @@ def unequal(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"34:1": resample(left, "sqrt", profiles.SEED)} | own_and_equal(left, "34:1, ")
 
 
-def without_concepts(dataset: pd.DataFrame) -> pd.DataFrame:
+def without_concepts(dataset: pd.DataFrame, seed: int) -> pd.DataFrame:
     """A tenth of each class's concepts, by every artist, in the validation part, all others in training."""
     truth = load_truth(FOLDER).set_index("path")
     concept = dataset.path.map(truth.concept)
     held = pd.Series(False, dataset.index)
-    rng = np.random.default_rng(profiles.SEED)
+    rng = np.random.default_rng(seed)
     for _, rows in concept.groupby(dataset.class_id):
         names = rng.permutation(rows.unique())
         held[rows.index] = rows.isin(names[: max(1, round(HELD_OUT * len(names)))])
@@ -64,6 +64,12 @@ def without_concepts(dataset: pd.DataFrame) -> pd.DataFrame:
     shared = group.isin(group[held]) & ~held  # another concept's copy of a drawing that is held out
     part = np.where(held, "validation", "train")
     return resample(dataset.assign(split=part, copies=1)[~shared].reset_index(drop=True), "sqrt")
+
+
+def new_concepts(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The data set without a tenth of the concepts, in three draws of them."""
+    names = [trial.data for trial in plan.NEW_CONCEPTS]
+    return {name: without_concepts(dataset, profiles.SEED + draw) for draw, name in enumerate(names)}
 
 
 def without_artists(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -185,7 +191,8 @@ LONGER = tuple(
 Makers = dict[str, tuple[Sequence[Trial], Callable[[pd.DataFrame], dict[str, pd.DataFrame]]]]
 TRIALS: Makers = {
     "cures": (plan.CURES, cures),
-    "concepts": (plan.NEW_CONCEPTS, lambda dataset: {"new concepts": without_concepts(dataset)}),
+    "concepts": (plan.NEW_CONCEPTS, new_concepts),
+    "optimizers": (plan.OPTIMIZER_RATES, lambda dataset: {}),
     "rounds": (plan.ROUNDS, own_and_equal),
     "unequal": (plan.UNEQUAL, unequal),
     "draws": (plan.DRAWS, draws),

@@ -113,6 +113,13 @@ ROUNDS = (
     Trial("distillation", "distilled from two networks", TUNED, teachers=TEACHERS),
 )
 
+# The same network with other optimizers: the rate with the first seed, until the best is not at an edge.
+OPTIMIZER_RATES = tuple(
+    Trial(f"rate of {name}", f"{rate:g}", replace(TUNED, optimizer=name, learning_rate=rate), seeds=(0,))
+    for name, rates in {"adamw": (1e-3, 2e-3, 4e-3, 8e-3), "sgd": (0.05, 0.1, 0.2, 0.4)}.items()
+    for rate in rates
+)
+
 # The largest class 34 times the smallest, as in the challenge, where balance matters more.
 UNEQUAL = (
     Trial("balance at 34 : 1", "square root", TUNED, "34:1"),
@@ -150,5 +157,12 @@ RATES = tuple(
     for rate in (4e-3, 8e-3, 16e-3)
 )
 
-# Concepts that no artist's drawing of which was trained on.
-NEW_CONCEPTS = (Trial("new concepts", "never seen in training", HALF_HOUR, "new concepts", seeds=(0,)),)
+# Concepts that no artist's drawing of which was trained on, in three draws of them.
+NEW_CONCEPTS = tuple(
+    Trial("new concepts", answer, HALF_HOUR, data, seeds=(0,))
+    for answer, data in (
+        ("never seen in training", "new concepts"),
+        ("another draw", "other new concepts"),
+        ("a third draw", "a third of new concepts"),
+    )
+)
