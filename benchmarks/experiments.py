@@ -67,7 +67,7 @@ def without_concepts(dataset: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def new_concepts(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The data set without a tenth of the concepts, in three draws of them."""
+    """The data set without a tenth of the concepts, in two draws of them."""
     names = [trial.data for trial in plan.NEW_CONCEPTS]
     return {name: without_concepts(dataset, profiles.SEED + draw) for draw, name in enumerate(names)}
 
