@@ -111,12 +111,17 @@ ROUNDS = (
     Trial("width", "width 32", replace(TUNED, width=32)),
     Trial("input size", "64 px", replace(TUNED, input_size=64)),
     Trial("distillation", "distilled from two networks", TUNED, teachers=TEACHERS),
+    Trial("optimizer", "AdamW", replace(TUNED, optimizer="adamw", learning_rate=0.032)),
+    Trial("optimizer", "SGD", replace(TUNED, optimizer="sgd", learning_rate=0.4)),
 )
 
 # The same network with other optimizers: the rate with the first seed, until the best is not at an edge.
 OPTIMIZER_RATES = tuple(
     Trial(f"rate of {name}", f"{rate:g}", replace(TUNED, optimizer=name, learning_rate=rate), seeds=(0,))
-    for name, rates in {"adamw": (1e-3, 2e-3, 4e-3, 8e-3), "sgd": (0.05, 0.1, 0.2, 0.4)}.items()
+    for name, rates in {
+        "adamw": (1e-3, 2e-3, 4e-3, 8e-3, 16e-3, 32e-3, 64e-3),
+        "sgd": (0.05, 0.1, 0.2, 0.4, 0.8, 1.6),
+    }.items()
     for rate in rates
 )
 

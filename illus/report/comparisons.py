@@ -46,7 +46,7 @@ def shown_images(axes: Axes, before: pd.Series, shown: pd.Series) -> None:
     rows, once = np.arange(len(before)), np.minimum(before, shown[before.index])
     axes.barh(rows, once, color=BLUE, label="shown once")
     axes.barh(rows, shown[before.index] - once, left=once, color=ORANGE, label="repetitions")
-    axes.plot(before, rows, "|", color="black", markersize=8, label="images there are")
+    axes.plot(before, rows, "|", color="black", markersize=8, label="images available")
     axes.set_yticks(rows, list(map(literal, before.index)))
     axes.set_ylim(len(rows) - 0.5, -0.5)
 
