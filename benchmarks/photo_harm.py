@@ -7,8 +7,9 @@ five classes and without them, for equally many steps. Which images are photogra
 so that their harm is measured and not the filter. Validation is a fifth of the drawings by groups of
 look-alikes, the same in all runs, without photographs. Photographs are held out by source picture: with seed
 k no crop of the pictures in fold k is trained on, so that photographs keep their share among the training
-images, and five seeds hold out each picture once. For the dose curve, photographs of all five classes are put
-into one class until they are a given share of its training images; the others have none.
+images, and five seeds hold out each picture once. For the dose curves, photographs of all five classes are put
+into one class until they are a given share of its training images; the others have none. The three classes
+are known badly, fairly and well by this network.
 
 - ``photo_harm.csv``: a row per run, macro and micro F1 on validation. ``share``: of photographs among the
   training images of a class that has some.
@@ -28,7 +29,9 @@ pictures: macro F1 -0.025 to -0.034, the five classes -0.040, the others -0.026 
    hardly more often than one in five; without photographs in training the answers spread over all classes.
 4. With held-out photographs in validation, F1 of the five falls to 0.3 or less: most of what the challenge's
    data show (0.23-0.39) is photographs that nobody can classify, not harm to the drawings.
-5. The dose: no loss that can be told from chance at 10 %, -0.03 at 50 %, -0.06 at 75 % for F1 of that class.
+5. The dose: -0.03 at 50 %, -0.06 at 75 % for F1 of L2_16. Of the other two, tried later: mammals lose as
+   much, since their drawings are also rare beside as many photographs; faces, which the network knows, less
+   than 0.03 at 75 %, as flags did not fall where half of them are photographs.
 
 Runs go through ``work/emoji20/runs`` and resume. The learning rate falls to zero, so each run ends flat. Both
 conditions are trained for two budgets, which shows what more steps gain and whether they change the answer;
@@ -63,7 +66,8 @@ SMALL = Config(
 VALIDATION = 0.2  # of the drawings
 FOLDS = 5  # of the source pictures, so that as many photographs are held out as drawings
 SEEDS = range(FOLDS)
-DOSES = (0.1, 0.25, 0.5, 0.75)  # of the training images of one class
+DOSES = (0.25, 0.5, 0.75)  # of the training images of one class
+DOSED = ("L2_16", "L2_15", "L2_2")  # birds, mammals, faces: F1 about 0.2, 0.4 and 0.8 without photographs
 DOSE_SEEDS = range(3)
 DRAWING = -1  # in place of a fold
 OWN = "drawing of a class with photographs"
@@ -75,7 +79,7 @@ HELD_OUT = "photograph held out"
 class Run:
     """A training set, what it is called, and how it is trained."""
 
-    condition: str  # without, with, one class
+    condition: str  # without, with, only NAME: in that class
     data: pd.DataFrame
     config: Config
 
@@ -136,14 +140,13 @@ def share_of_photos(data: pd.DataFrame) -> pd.Series:
 
 
 def planned(data: pd.DataFrame) -> Iterator[Run]:
-    """All runs; of the dose curve, in the first class that has photographs."""
+    """All runs."""
     for epochs, seed in product(BUDGETS, SEEDS):
         config = replace(SMALL, epochs=epochs, seed=seed)
         yield Run("without", without_photos(data), config)
         yield Run("with", with_photos(data, seed), config)
-    first = data[data.fold != DRAWING].sort_values("class_id").class_name.iloc[0]
-    for seed, dose in product(DOSE_SEEDS, DOSES):
-        yield Run("one class", with_dose(data, seed, first, dose, seed), replace(SMALL, seed=seed))
+    for name, seed, dose in product(DOSED, DOSE_SEEDS, DOSES):
+        yield Run(f"only {name}", with_dose(data, seed, name, dose, seed), replace(SMALL, seed=seed))
 
 
 def class_rows(shown: pd.DataFrame, names: pd.Series) -> pd.DataFrame:

@@ -261,15 +261,12 @@ def photo_harm() -> pd.DataFrame:
 
 
 def photo_doses() -> pd.DataFrame:
-    """F1 of the one class that has photographs by their share, and of the others, mean over seeds."""
+    """F1 of the one class that has photographs by their share, mean over seeds, least and most."""
     f1 = f1_by_dose(read("photo_harm_classes"))
-    shown = f1.groupby("share")[["f1", "f1_of_others"]].agg(["mean", "min", "max"])
-    table = pd.DataFrame({"photographs": [f"{share:.0%}" for share in shown.index]})
-    for value, title in (("f1", "F1 of the class"), ("f1_of_others", "mean F1 of the others")):
-        table[title] = [
-            f"{row['mean']:.3f} ({row['min']:.3f}–{row['max']:.3f})" for _, row in shown[value].iterrows()
-        ]
-    return table
+    found = f1.groupby(["share", "class_name"]).f1.agg(["mean", "min", "max"])
+    texts = found.apply(lambda row: f"{row['mean']:.3f} ({row['min']:.3f}–{row['max']:.3f})", axis=1).unstack()
+    shares = pd.Series(texts.index, texts.index).map("{:.0%}".format)
+    return texts.rename_axis(None, axis=1).assign(photographs=shares).set_index("photographs").reset_index()
 
 
 def photo_answers() -> pd.DataFrame:

@@ -124,7 +124,7 @@ CLASSES = pd.concat(
         runs_of({"a2": 0.9, "a10": 0.9}, "without", 0, epochs=5),
         runs_of({"a2": 0.6, "a10": 0.4}, "with", 0, share=0.5, with_photos=["a10"]),
         runs_of({"a2": 0.7, "a10": 0.5}, "with", 1, share=0.5, with_photos=["a10"]),
-        runs_of({"a2": 0.6, "a10": 0.3}, "one class", 0, share=0.75, with_photos=["a10"]),
+        runs_of({"a2": 0.6, "a10": 0.3}, "only a10", 0, share=0.75, with_photos=["a10"]),
     ]
 )
 
@@ -147,6 +147,5 @@ def test_every_seed_is_a_dot_above_its_class():
 def test_the_dose_curve_begins_without_photographs_with_the_same_seeds():
     axes = Figure().subplots()
     dose_curve(axes, f1_by_dose(CLASSES))
-    own, others = axes.lines[1], axes.lines[3]
-    np.testing.assert_allclose(own.get_xydata(), [[0, 0.6], [75, 0.3]])
-    np.testing.assert_allclose(others.get_xydata(), [[0, 0.5], [75, 0.6]])
+    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0, 0.6], [75, 0.3]])
+    assert len(axes.lines) == 2

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from evaluate import natural_key
-from illus.report.figures import BLUE, GRAY, RED, literal
+from illus.report.figures import BLUE, GRAY, ORANGE, RED, literal
 
 
 def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
@@ -54,36 +54,32 @@ def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] |
 
 
 def f1_by_dose(classes: pd.DataFrame) -> pd.DataFrame:
-    """F1 of the class that has photographs, and of the others, by their share among its training images.
+    """F1 of each class into which photographs were put, by their share among its training images.
 
-    ``classes`` is as for :func:`change_by_class`, with runs called ``one class``, in which one class has
-    photographs; those without, of the same seeds, are the beginning. A row per share and seed:
-    ``class_name``, ``share``, ``seed``, ``f1``, ``f1_of_others`` (their mean).
+    ``classes`` is as for :func:`change_by_class`, with runs whose condition is ``only NAME``, in which that
+    class alone has photographs; those without, of the same seeds, are the beginning. A row per class, share
+    and seed: ``class_name``, ``share``, ``seed``, ``f1``.
     """
-    dosed = classes[classes.condition == "one class"]
+    dosed = classes[classes.condition.str.startswith("only ")]
+    own = dosed[dosed.condition.str.removeprefix("only ") == dosed.class_name]
     none = (classes.condition == "without") & (classes.epochs == dosed.epochs.min())
-    rows = pd.concat([classes[none & classes.seed.isin(dosed.seed)], dosed])
-    name = dosed.class_name[dosed.photos > 0].iloc[0]
-    f1, others = (
-        part.groupby(["share", "seed"]).f1.mean()
-        for part in (rows[rows.class_name == name], rows[rows.class_name != name])
-    )
-    return pd.DataFrame({"class_name": name, "f1": f1, "f1_of_others": others}).reset_index()
+    begin = classes[none & classes.seed.isin(dosed.seed) & classes.class_name.isin(own.class_name)]
+    rows = pd.concat([begin, own], ignore_index=True)
+    return rows.assign(share=rows.share.round(2))[["class_name", "share", "seed", "f1"]]
 
 
-def dose_curve(axes: Axes, doses: pd.DataFrame) -> None:
-    """F1 over the share of photographs in one class: a dot for each seed, a line through the means.
+def dose_curve(axes: Axes, doses: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
+    """F1 of classes over the share of photographs in them: a dot for each seed, lines through the means.
 
-    ``doses`` are from :func:`f1_by_dose`.
+    ``doses`` are from :func:`f1_by_dose`; ``labels`` maps class names to what is shown for them.
     """
-    shown = literal(doses.class_name.iloc[0])
-    kinds = (("f1", shown, RED), ("f1_of_others", "mean of the others, without photographs", BLUE))
-    for value, kind, colour in kinds:
-        axes.plot(100 * doses.share, doses[value], "o", color=colour, alpha=0.6, markersize=5)
-        mean = doses.groupby("share")[value].mean()
-        axes.plot(100 * mean.index, mean, color=colour, label=kind)
-    axes.set(xlabel=f"photographs among the training images of {shown}, %", ylabel="F1 on drawings")
-    shares = 100 * np.sort(doses.share.unique())
-    axes.set_xticks(shares, [f"{share:.0f}" for share in shares])
-    axes.set_ylim(0, 1.15 * doses[["f1", "f1_of_others"]].max(axis=None))
+    names = sorted(doses.class_name.unique(), key=natural_key)
+    for name, colour in zip(names, (BLUE, ORANGE, RED), strict=False):
+        rows = doses[doses.class_name == name]
+        axes.plot(100 * rows.share, rows.f1, "o", color=colour, alpha=0.6, markersize=5)
+        mean = rows.groupby("share").f1.mean()
+        axes.plot(100 * mean.index, mean, color=colour, label=literal((labels or {}).get(name, name)))
+    axes.set(xlabel="photographs among the training images of the class, %", ylabel="F1 on drawings")
+    axes.set_xticks([round(100 * share) for share in sorted(doses.share.unique())])
+    axes.set_ylim(0, 1)
     axes.legend(fontsize=8)
