@@ -7,9 +7,9 @@ five classes and without them, for equally many steps. Which images are photogra
 so that their harm is measured and not the filter. Validation is a fifth of the drawings by groups of
 look-alikes, the same in all runs, without photographs. Photographs are held out by source picture: with seed
 k no crop of the pictures in fold k is trained on, so that photographs keep their share among the training
-images, and five seeds hold out each picture once. For the dose curves, photographs of all five classes are put
-into one class until they are a given share of its training images; the others have none. The three classes
-are known badly, fairly and well by this network.
+images, and five seeds hold out each picture once. For the dose curves, photographs of all five classes are
+put into one class until they are a given share of its training images; the others have none. The three
+classes are known badly, fairly and well by this network.
 
 - ``photo_harm.csv``: a row per run, macro and micro F1 on validation. ``share``: of photographs among the
   training images of a class that has some.

@@ -264,7 +264,8 @@ def photo_doses() -> pd.DataFrame:
     """F1 of the one class that has photographs by their share, mean over seeds, least and most."""
     f1 = f1_by_dose(read("photo_harm_classes"))
     found = f1.groupby(["share", "class_name"]).f1.agg(["mean", "min", "max"])
-    texts = found.apply(lambda row: f"{row['mean']:.3f} ({row['min']:.3f}–{row['max']:.3f})", axis=1).unstack()
+    texts = [f"{mean:.3f} ({low:.3f}–{high:.3f})" for mean, low, high in found.itertuples(index=False)]
+    texts = pd.Series(texts, found.index).unstack()
     shares = pd.Series(texts.index, texts.index).map("{:.0%}".format)
     return texts.rename_axis(None, axis=1).assign(photographs=shares).set_index("photographs").reset_index()
 
