@@ -19,7 +19,6 @@ from illus.report.figures import (
     architecture,
     class_bars,
     class_f1_bars,
-    cluster_scatter,
     knee_curve,
     learning_curves,
     precision_recall,
@@ -110,13 +109,6 @@ def test_what_is_shown_more_than_once_is_on_top_of_what_is_shown_once(axes):
     assert [bar.get_x() for bar in axes.patches] == [0, 0, 6, 2]
     assert axes.lines[0].get_xdata().tolist() == [8, 2]
     assert axes.get_ylim() == (1.5, -0.5)
-
-
-def test_noise_and_the_largest_clusters_are_shown(axes):
-    points = np.arange(12.0).reshape(6, 2)
-    cluster_scatter(axes, points, np.array([0, 0, 0, 1, 2, -1]), max_clusters=2)
-    shown = [dots.get_offsets().tolist() for dots in axes.collections]
-    assert shown == [points[5:].tolist(), points[:3].tolist(), points[3:4].tolist()]
 
 
 def test_intervals_are_around_their_changes_and_no_change_is_marked(axes):

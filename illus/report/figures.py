@@ -80,19 +80,6 @@ def numbered(axes: Axes, text: str) -> None:
     axes.spines[:].set_visible(False)
 
 
-def cluster_scatter(axes: Axes, points: np.ndarray, cluster: np.ndarray, max_clusters: int = 6) -> None:
-    """Points, float (n, 2), coloured by cluster, int (n,), from 0 by size; noise, -1, gray; with a legend."""
-    colours = sns.color_palette(PALETTE, max_clusters)
-    x, y = points.T
-    noise = cluster < 0
-    axes.scatter(x[noise], y[noise], s=4, color="silver", label=f"noise ({noise.sum():,})")
-    for number in range(min(max_clusters, cluster.max() + 1)):
-        rows = cluster == number
-        label = f"cluster {number} ({rows.sum():,})"
-        axes.scatter(x[rows], y[rows], s=4, color=colours[number], label=label)
-    axes.legend(frameon=True, framealpha=0.8, edgecolor="none", markerscale=3, fontsize=8)
-
-
 def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
     """The k-distance curve: distances ``gaps`` in ascending order, their knee, and DBSCAN's ``eps``."""
     axes.plot(gaps, color=BLUE)
