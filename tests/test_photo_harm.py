@@ -125,6 +125,7 @@ CLASSES = pd.concat(
         runs_of({"a2": 0.6, "a10": 0.4}, "with", 0, share=0.5, with_photos=["a10"]),
         runs_of({"a2": 0.7, "a10": 0.5}, "with", 1, share=0.5, with_photos=["a10"]),
         runs_of({"a2": 0.6, "a10": 0.3}, "only a10", 0, share=0.75, with_photos=["a10"]),
+        runs_of({"a2": 0.2, "a10": 0.8}, "only a2", 0, share=0.5, with_photos=["a2"]),
     ]
 )
 
@@ -144,8 +145,8 @@ def test_every_seed_is_a_dot_above_its_class():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a10", "a2 cats"]
 
 
-def test_the_dose_curve_begins_without_photographs_with_the_same_seeds():
+def test_each_dose_curve_is_of_its_own_class_and_begins_without_photographs():
     axes = Figure().subplots()
     dose_curve(axes, f1_by_dose(CLASSES))
-    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0, 0.6], [75, 0.3]])
-    assert len(axes.lines) == 2
+    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0, 0.5], [50, 0.2]])
+    np.testing.assert_allclose(axes.lines[3].get_xydata(), [[0, 0.6], [75, 0.3]])
