@@ -149,7 +149,6 @@ def test_an_output_is_the_old_file_or_the_whole_new_one(tmp_path, old):
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"s.json": b"whole"}
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
 def test_an_output_is_written_through_links_and_to_pipes_and_keeps_its_mode(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "old.csv").write_text("old")
@@ -203,7 +202,6 @@ def test_an_output_that_is_an_input_or_given_twice_is_refused(
     assert (Path(weights).read_bytes(), image.read_bytes()) == before
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no signals")
 def test_a_terminated_process_leaves_no_partial_file(tmp_path):
     code = f"""if True:
         import signal, sys, time
