@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmarks import photo_harm
-from benchmarks.photo_harm import DRAWING, HELD_OUT, Run, measure, with_dose, with_photos, without_photos
+from benchmarks.photo_harm import (
+    DRAWING,
+    HELD_OUT,
+    Run,
+    measure,
+    with_dose,
+    with_photos,
+    with_repeats,
+    without_photos,
+)
 from illus.report.harm import change_by_class, class_changes, dose_curve, f1_by_dose
 
 PICTURES = 10  # two crops of each, one in L2_2 and one in L2_33
@@ -92,6 +101,14 @@ def test_a_smaller_dose_is_part_of_a_larger_one_and_repeats_only_when_all_are_us
     times = photos(large).query("fold != 3").copies
     assert times.sum() > len(times)
     assert times.max() - times.min() <= 1
+
+
+def test_the_control_is_as_large_as_with_photographs_and_has_none(data):
+    found, dosed = with_repeats(data[0], CLASS, 0.75), with_dose(data[0], 3, CLASS, 0.75, seed=0)
+    sizes = [one[one.split == "train"].groupby("class_name").copies.sum() for one in (found, dosed)]
+    assert sizes[0][CLASS] == sizes[1][CLASS]
+    assert (sizes[0].drop(CLASS) == sizes[1].drop(CLASS)).all()
+    assert photos(found).split.eq("unused").all()
 
 
 def test_what_is_measured_of_a_run(data):
