@@ -3,8 +3,8 @@
     python -m pip install -r benchmarks/requirements.txt
     python -m benchmarks.growth [--what images files emoji20]
 
-*images*: descriptors of real images in other colours, with planted copies, from candidates to groups; above
-a limit only a sample of the pairs is compared. *files*: tiny PNG files, one in a hundred copied, from scan to
+*images*: descriptors of real images in other colours, with planted copies, from candidates to groups; of the
+other pairs a sample is compared. *files*: tiny PNG files, one in a hundred copied, from scan to
 duplicates.csv. *emoji20*: its own images, neighbours searched by faiss instead of exactly. Each but the
 last is a process of its own; seconds and memory: see ``benchmarks/measure.py``.
 """
@@ -31,7 +31,7 @@ from illus.files.catalog import scan
 from illus.files.descriptors import Descriptors
 
 IMAGES, FILES = (10**4, 10**5, 10**6), 200_000
-MOST = 20_000  # pairs that are compared; of more, a sample
+MOST = 20_000  # pairs that are compared beside the planted copies
 FILE_SIDE, COPY_SHIFT = 32, 6  # px; levels
 COLUMNS = ["what", "n", "search", "stage", "seconds", "pairs", "found", "kept", "peak_mb", "code"]
 Row = dict[str, object]
