@@ -7,7 +7,7 @@ on another machine stay in them.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
@@ -171,8 +171,8 @@ def compare_candidates(
 def run_grid(grid: Grid, dataset: pd.DataFrame, folder: str | Path, work: Path) -> pd.DataFrame:
     """Run what a grid lacks, write grid.csv after each cell, and return it, see :func:`grid_table`.
 
-    The rate was tuned at the shortest budget: for the cell that is best at the longest one, its half and its
-    double are tried there too.
+    The rate is tuned at the shortest budget: for the cell that is best at the longest one, it is searched
+    there again, with all seeds.
     """
     data = data_hash(dataset)
 
@@ -188,23 +188,33 @@ def run_grid(grid: Grid, dataset: pd.DataFrame, folder: str | Path, work: Path) 
         rate = tune(cell, dataset, folder, work) if grid.is_tuned else cell.learning_rate
         found[cell, rate] = run_cell(cell, rate, grid.budgets)
     if grid.is_tuned:
-        cell, rate = max(found, key=lambda key: found[key])
-        for other in (rate / 2, rate * 2):
-            run_cell(cell, other, grid.budgets[-1:])
+        best, rate = max(found, key=lambda key: found[key])
+        search_rate(rate, lambda rate: run_cell(best, rate, grid.budgets[-1:]))
     return grid_table(grid, data, work)
 
 
 def tune(cell: Config, dataset: pd.DataFrame, folder: str | Path, work: Path) -> float:
-    """The best learning rate of a cell by macro F1 on validation, searched until it is not at the edge."""
+    """The best learning rate of a cell by macro F1 on validation, see :func:`search_rate`."""
+
+    def scored(rate: float) -> float:
+        return run(dataset, folder, replace(cell, learning_rate=rate), "grid", work).val_macro_f1 or 0.0
+
+    return search_rate(cell.learning_rate, scored)
+
+
+def search_rate(rate: float, scored: Callable[[float], float]) -> float:
+    """The best of a learning rate, its half, its double, and so on until the best is not at the edge.
+
+    ``scored`` gives the score of a rate; a training that diverges has the lowest.
+    """
     tried: dict[float, float] = {}
-    rates = [cell.learning_rate * factor for factor in (0.5, 1.0, 2.0)]
+    rates = [rate / 2, rate, rate * 2]
     while rates:
         rate = rates.pop(0)
         try:
-            record = run(dataset, folder, replace(cell, learning_rate=rate), "grid", work)
-            tried[rate] = record.val_macro_f1 or 0.0
+            tried[rate] = scored(rate)
         except FloatingPointError as error:  # the rate is too high
-            print(f"{cell.block} {cell.augmentation} {rate}: {error}", flush=True)
+            print(f"learning rate {rate}: {error}", flush=True)
             tried[rate] = -1.0
         best = max(tried, key=lambda rate: (tried[rate], -rate))
         if not rates and best in (min(tried), max(tried)):
