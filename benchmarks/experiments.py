@@ -194,6 +194,7 @@ TRIALS: Makers = {
     "concepts": (plan.NEW_CONCEPTS, new_concepts),
     "optimizers": (plan.OPTIMIZER_RATES, lambda dataset: {}),
     "rounds": (plan.ROUNDS, own_and_equal),
+    "longer rounds": (plan.LONG_ROUNDS, lambda dataset: {}),
     "unequal": (plan.UNEQUAL, unequal),
     "draws": (plan.DRAWS, draws),
     "preprocessing": (plan.PREPROCESSING, lambda dataset: {}),
