@@ -261,7 +261,7 @@ def photo_harm() -> pd.DataFrame:
 
 
 def photo_doses() -> pd.DataFrame:
-    """F1 of the one class that has photographs by their share, and the control: mean of seeds, least, most."""
+    """F1 of the one class that has photographs, by their share, and the control: mean, least and most."""
     classes = read("photo_harm_classes")
     f1 = f1_by_dose(classes).assign(photographs=lambda rows: rows.share.map("{:.0%}".format))
     repeated = classes[classes.condition == "repeated " + classes.class_name]
