@@ -164,6 +164,8 @@ def test_every_seed_is_a_dot_above_its_class():
 
 def test_each_dose_curve_is_of_its_own_class_and_begins_without_photographs():
     axes = Figure().subplots()
-    dose_curve(axes, f1_by_dose(CLASSES))
-    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0, 0.5], [50, 0.2]])
-    np.testing.assert_allclose(axes.lines[3].get_xydata(), [[0, 0.6], [75, 0.3]])
+    control = pd.DataFrame({"class_name": ["a10", "a2"], "f1": [0.4, 0.7]})
+    dose_curve(axes, f1_by_dose(CLASSES), control)
+    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0, 0], [50, -0.3]], atol=1e-9)
+    np.testing.assert_allclose(axes.lines[4].get_xydata(), [[0, 0], [75, -0.3]], atol=1e-9)
+    np.testing.assert_allclose([axes.lines[k].get_ydata()[0] for k in (2, 5)], [0.2, -0.2])

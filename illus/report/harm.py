@@ -68,18 +68,26 @@ def f1_by_dose(classes: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(share=rows.share.round(2))[["class_name", "share", "seed", "f1"]]
 
 
-def dose_curve(axes: Axes, doses: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
-    """F1 of classes over the share of photographs in them: a dot for each seed, lines through the means.
+def dose_curve(
+    axes: Axes, doses: pd.DataFrame, control: pd.DataFrame, labels: Mapping[str, str] | None = None
+) -> None:
+    """The change of F1 of classes by the share of photographs: a dot for each seed, lines through the means.
 
-    ``doses`` are from :func:`f1_by_dose`; ``labels`` maps class names to what is shown for them.
+    ``doses`` are from :func:`f1_by_dose`; ``control`` has the columns ``class_name`` and ``f1``, of classes
+    as large as with most photographs, but without: a cross for each seed, beside that share. ``labels`` maps
+    class names to what is shown for them.
     """
     names = sorted(doses.class_name.unique(), key=natural_key)
     for name, colour in zip(names, (BLUE, ORANGE, RED), strict=False):
-        rows = doses[doses.class_name == name]
-        axes.plot(100 * rows.share, rows.f1, "o", color=colour, alpha=0.6, markersize=5)
+        rows, repeated = (table[table.class_name == name] for table in (doses, control))
         mean = rows.groupby("share").f1.mean()
-        axes.plot(100 * mean.index, mean, color=colour, label=literal((labels or {}).get(name, name)))
-    axes.set(xlabel="photographs among the training images of the class, %", ylabel="F1 on drawings")
+        axes.plot(100 * rows.share, rows.f1 - mean[0], "o", color=colour, alpha=0.6, markersize=5)
+        shown = literal((labels or {}).get(name, name))
+        axes.plot(100 * mean.index, mean - mean[0], color=colour, label=f"{shown}, {mean[0]:.2f} without")
+        beside = np.full(len(repeated), 100 * mean.index.max() + 4)
+        axes.plot(beside, repeated.f1 - mean[0], "x", color=colour)
+    axes.plot([], [], "kx", label="drawings repeated instead")
+    axes.axhline(0, color=GRAY, linewidth=0.8)
+    axes.set(xlabel="photographs among the class's training images, %", ylabel="change of F1 on drawings")
     axes.set_xticks([round(100 * share) for share in sorted(doses.share.unique())])
-    axes.set_ylim(0, 1)
     axes.legend(fontsize=8)
