@@ -411,6 +411,7 @@ def values_of_cleaning() -> dict[str, str]:
     parts = photo_parts().set_index("F1")["mean"].rename({text: rung for rung, text in RUNGS.items()})
     table = read("photos")
     rounding = read("photo_rounding")
+    by_round = read("photo_rounds").groupby("rounds").f1.mean()
     ours_without = table[table.photos.eq(0) & table.method.str.startswith("this project")]
     return {
         "icons": f"{of_kind['original']:,}",
@@ -423,6 +424,7 @@ def values_of_cleaning() -> dict[str, str]:
         "settings swept": str(swept.setting.nunique()),
         "largest gain": f"{swept.f1.max() - swept.f1[swept.chosen].iloc[0]:.4f}",
         **{f"f1 {rung}": f"{f1:.3f}" for rung, f1 in parts.items()},
+        **{f"f1 after {stop} rounds": f"{f1:.3f}" for stop, f1 in by_round.items()},
         "f1 of fifths": f"{photo_fifths().F1.mean():.3f}",
         "decisions that rounding changes": f"{rounding.changed.max()} of {rounding.files.max():,}",
         "removed without photographs": f"{100 * ours_without.removed.max():.2f}",

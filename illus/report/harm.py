@@ -90,4 +90,4 @@ def dose_curve(
     axes.axhline(0, color=GRAY, linewidth=0.8)
     axes.set(xlabel="photographs among the class's training images, %", ylabel="change of F1 on drawings")
     axes.set_xticks([round(100 * share) for share in sorted(doses.share.unique())])
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2))
