@@ -74,12 +74,6 @@ def precision_recall(
     axes.legend(loc="lower left")
 
 
-def numbered(axes: Axes, text: str) -> None:
-    """Give axes a title, and remove their ticks and frame."""
-    axes.set(xticks=[], yticks=[], title=text)
-    axes.spines[:].set_visible(False)
-
-
 def knee_curve(axes: Axes, gaps: np.ndarray, eps: float) -> None:
     """The k-distance curve: distances ``gaps`` in ascending order, their knee, and DBSCAN's ``eps``."""
     axes.plot(gaps, color=BLUE)
