@@ -82,6 +82,7 @@ RECORDS = {
     "trials": Record("One question a round, a row per answer and seed.", "experiments"),
     "averages": Record("Averages of three networks of the grid that differ in one thing.", "experiments"),
     "candidates": Record("The weights' two kinds of network, on validation and other hands.", "experiments"),
+    "nearest": Record("Nearest training images by features, beside the softmax.", "experiments"),
     "cures_test": Record("The first and the last of the cures on the test folders.", "experiments"),
     "ranking": Record("Whether validation ranks networks as the test folders do.", "ranking"),
     "training": Record("The network for CPUs and what one would do otherwise, on one core.", "training"),
