@@ -915,7 +915,8 @@ def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -
     # Where classes are missing, scikit-learn prints a micro average over the others instead of accuracy.
     report = "\n".join(line for line in report.rstrip().splitlines() if "micro avg" not in line)
     lines = [f"{n_images:,} images scored, {len(result['unreadable']):,} files not readable"]
-    lines += [f"  not readable: {file['path']!r}: {file['reason']}" for file in result["unreadable"]]
+    unreadable = [(file["path"], on_one_line(file["reason"])) for file in result["unreadable"]]
+    lines += [f"  not readable: {path!r}: {reason}" for path, reason in unreadable]
     if others := result.get("no_classes"):
         lines.append(f"no classes, as they hold no images: {', '.join(map(repr, others))}")
     if missing := [name for name in class_names if name not in labels]:

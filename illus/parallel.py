@@ -4,6 +4,7 @@ In: a function and its items, or a table. Out: a generator of results, or a CSV 
 work over the cores of this machine or, within :func:`on_cluster`, over the workers of a Dask cluster.
 """
 
+import csv
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -96,8 +97,15 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """
     try:
         with atomic_write(path) as partial:
-            table.to_csv(partial, index=False, lineterminator="\n")
+            table.to_csv(partial, index=False, lineterminator="\n", quoting=_quoting(table))
     except UnicodeEncodeError as error:
         texts = (cell for column in table for cell in table[column] if isinstance(cell, str))
         name = next(filter(NOT_UTF8.search, texts), error.object)
         raise ValueError(f"the name {name!r} is not in UTF-8: rename the file or folder") from None
+
+
+def _quoting(table: pd.DataFrame) -> int:
+    """How texts are quoted: all, where one holds a carriage return, which readers take for a row's end."""
+    texts = table.select_dtypes(["object", "string"])
+    bare = any(texts[column].astype(str).str.contains("\r", regex=False).any() for column in texts)
+    return csv.QUOTE_NONNUMERIC if bare else csv.QUOTE_MINIMAL

@@ -162,7 +162,7 @@ def run(folder: Path) -> None:
     check_tests(folder)
     work = work_folders.work_dir(folder)
     dataset = prepare(folder, held_out=0.0 if work_folders.test_folders(folder) else HELD_OUT_SHARE)
-    tests = folders_to_score(dataset, folder)
+    tests = folders_to_score(dataset, folder, "test")
     export((CHOSEN,), work / "model.h5", dataset, folder, tests, ExportOptions(mirror=True))
 
 
@@ -211,11 +211,14 @@ def check_tests(folder: Path) -> None:
             raise EvaluationError(f"no file in the class folders of {test} is a readable image")
 
 
-def folders_to_score(dataset: pd.DataFrame, folder: Path) -> list[Path]:
-    """The folders to score: the test folders of a folder, or a copy of the part ``test`` of its data set."""
+def folders_to_score(dataset: pd.DataFrame, folder: Path, name: str = "held_out") -> list[Path]:
+    """The folders to score: the test folders of a folder, or a copy of the part ``test`` of its data set.
+
+    ``name`` of the copy in the work folder: what one split holds out another may have trained on.
+    """
     tests = work_folders.test_folders(folder)
     if not tests:
-        tests = [work_folders.work_dir(folder) / "test"]
+        tests = [work_folders.work_dir(folder) / name]
         copy_part(dataset, folder, "test", tests[0])
     return tests
 

@@ -34,7 +34,7 @@ def is_work_of_emoji20(work: Path) -> bool:
     owner = work / "folder.txt"
     if not owner.exists():
         return False
-    return is_emoji20(owner.read_bytes().decode("utf-8", "surrogateescape").removesuffix("\n"))
+    return is_emoji20(_owner(owner))
 
 
 def test_folders(folder: str | Path) -> list[Path]:
@@ -86,13 +86,22 @@ def work_dir(folder: str | Path) -> Path:
     name = (folder.parent.name if folder.name.casefold() in TRAINING_NAMES else folder.name) or "data"
     place = folder.relative_to(root) if folder.is_relative_to(root) else folder  # a clone can be moved
     mark = f"{place.as_posix()}\n".encode("utf-8", "surrogateescape")  # a name may hold any bytes, "\r" too
-    number = 1
+    number, orphans = 1, list[Path]()
     while True:
         work = Path("work", name if number == 1 else f"{name}-{number}")
         owner = work / "folder.txt"
         if not owner.exists():
             work.mkdir(parents=True, exist_ok=True)
             owner.write_bytes(mark)
+            for decisions in orphans:  # perhaps of this folder, before it was moved
+                print(f"{decisions} is of a folder that is gone; if it was this one, copy it to {work}")
         if owner.read_bytes() == mark:
             return work
+        if not _owner(owner).exists() and (decisions := work / "overrides.csv").exists():
+            orphans.append(decisions)
         number += 1
+
+
+def _owner(mark: Path) -> Path:
+    """The folder that a file ``folder.txt`` names."""
+    return Path(mark.read_bytes().decode("utf-8", "surrogateescape").removesuffix("\n"))

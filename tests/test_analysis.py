@@ -40,6 +40,13 @@ def test_bootstrap_centres_on_the_score_and_narrows_with_more_images():
     assert np.isnan(perfect[:, 2]).all()
 
 
+def test_a_class_without_images_does_not_count_in_the_interval_of_macro_f1():
+    rows = table(*[("a", "a", 1.0)] * 90, *[("a", "c", 1.0)] * 10, *[("b", "b", 1.0)] * 100)
+    low, high = analysis.interval(analysis.bootstrap_f1(rows, ["a", "b", "c"]))
+    assert low < (2 * 90 / 190 + 1) / 2 < high
+    assert high - low < 0.1
+
+
 def test_groups_that_are_right_or_wrong_together_widen_the_interval():
     rows = table(*[("a", "a", 1.0)] * 60, *[("a", "b", 1.0)] * 20, *[("b", "b", 1.0)] * 80)
     together = [f"{place // 4}" for place in range(len(rows))]  # groups of four with one outcome

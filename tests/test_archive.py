@@ -9,6 +9,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 
+import numpy as np
 import pytest
 from conftest import files_below
 
@@ -129,7 +130,9 @@ def test_archives_are_unpacked_without_their_outer_folders(tmp_path, kind, outer
     assert files_below(tmp_path / "out") == files
 
 
-@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "._x", "README.txt", "__MACOSX/._x", ".git/x"])
+@pytest.mark.parametrize(
+    "name", [".DS_Store", "Thumbs.db", "._x", "README.txt", "__MACOSX/._x", ".git/x", "@eaDir/x.png"]
+)
 def test_what_lies_beside_class_folders_does_not_make_the_outer_folder_a_class(tmp_path, name):
     files = {f"images/{name}": b"", "images/A/1.png": b"1", "images/B/deep/2.png": b"2", "r/.hidden": b""}
     unpack(make_zip(tmp_path / "a.zip", files), tmp_path / "out")
@@ -188,7 +191,7 @@ def test_links_and_devices_are_refused(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["zip", "w", "w:gz"])
 def test_the_size_limit_counts_unpacked_bytes(tmp_path, kind):
-    path = make_archive(tmp_path / "a", kind, {"L2_2/a": bytes(1000), "L2_3/b": bytes(1000)})
+    path = make_archive(tmp_path / "a", kind, {"L2_2/a.png": bytes(1000), "L2_3/b.png": bytes(1000)})
     unpack(path, tmp_path / "fits", max_bytes=2000)
     with pytest.raises(ArchiveError, match="more than 1,999 bytes"):
         unpack(path, tmp_path / "out", max_bytes=1999)
@@ -213,6 +216,43 @@ def test_a_damaged_zip_leaves_nothing(tmp_path, position):
         with pytest.raises(ArchiveError, match=message):
             unpack(path, tmp_path / "out")
         assert set(files_below(tmp_path)) == {"a.zip"}
+
+
+@pytest.mark.parametrize("kind", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_a_tar_that_is_cut_off_or_changed_leaves_nothing(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    files = {f"L2_{number}/a.png": rng.bytes(3000) for number in range(20)}  # a header and six blocks each
+    path = make_archive(tmp_path / "a.tar", kind, files)
+    data = path.read_bytes()
+    places = [10 * 3584 + 5] if kind == "w" else range(1000, len(data) - 1000, 5000)
+    changed = [data[:place] + bytes([data[place] ^ 8]) + data[place + 1 :] for place in places]
+    for damaged in (*changed, data[: 10 * 3584], data[: 10 * 3584 + 100]):
+        path.write_bytes(damaged)
+        with pytest.raises(ArchiveError):
+            unpack(path, tmp_path / "out")
+        assert set(files_below(tmp_path)) == {"a.tar"}
+
+
+def test_an_archive_inside_another_one_is_a_file_of_it(tmp_path):
+    inner = make_zip(tmp_path / "inner.zip", {"one/1.png": b"1"}).read_bytes()
+    files = {"cat/1.png": b"1", "dog/1.png": b"2", "dog/more.zip": inner}
+    for kind in ("w", "zip"):
+        unpack(make_archive(tmp_path / kind.replace(":", ""), kind, files), tmp_path / f"out {kind}")
+        assert files_below(tmp_path / f"out {kind}") == files
+
+
+def test_a_zip_with_the_separators_of_windows_is_unpacked(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"cat/1.png": b"1", "dog/1.png": b"2"})
+    path.write_bytes(path.read_bytes().replace(b"/1.png", b"\\1.png"))
+    unpack(path, tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"cat/1.png": b"1", "dog/1.png": b"2"}
+
+
+def test_an_archive_without_images_leaves_nothing(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"notes/a.txt": b"1", "more/b.txt": b"2"})
+    with pytest.raises(ArchiveError, match="no class folders in what was downloaded"):
+        unpack(path, tmp_path / "out")
+    assert set(files_below(tmp_path)) == {"a.zip"}
 
 
 def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """The split by whole groups, with the same share of every class; and how often each image is shown."""
 
 import hashlib
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,20 @@ def test_too_few_images_or_classes_are_an_error(catalog, message):
     duplicates = pd.DataFrame({"path": catalog.path, "group": catalog.path, "keep": "copies" not in message})
     with pytest.raises(ValueError, match=message):
         split(catalog, duplicates)
+
+
+@pytest.mark.parametrize("size", [1, 8, 20])
+def test_a_group_of_two_classes_stays_whole_where_one_of_them_lacks_a_part(size):
+    catalog = make_catalog({"a": 20, "b": size})
+    numbers = [
+        f"{name.split('/')[1].split('-')[0]}" for name in catalog.path
+    ]  # b's images are variants of a's
+    duplicates = pd.DataFrame({"path": catalog.path, "group": numbers, "keep": True})
+    for seed in range(30):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # b has too few
+            dataset = split(catalog, duplicates, seed=seed)
+        assert dataset.groupby("group").split.nunique().max() == 1
 
 
 def test_drawn_groups_are_whole_and_near_the_share():

@@ -77,6 +77,10 @@ def test_other_settings_code_or_libraries_are_another_cache(tmp_path, monkeypatc
     monkeypatch.setattr(cache, "version", lambda name: "0")
     assert squares_of(tmp_path, settings=DuplicateSettings()) == [list(range(40))]
     cache.code_key.cache_clear()
+    monkeypatch.setattr(cache, "code_of", lambda paths: " ".join(paths))
+    assert "illus/files/decoded.py" in cache.ALL_STAGES, "on which descriptors and so distances rest"
+    assert squares_of(tmp_path, settings=DuplicateSettings()) == [list(range(40))]
+    cache.code_key.cache_clear()
 
 
 @pytest.mark.parametrize(

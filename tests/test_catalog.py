@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLOURS, draw, encoded, write_files
+from conftest import COLOURS, draw, encoded, write_class_folders, write_files
 from joblib import parallel_config
 from PIL import Image, ImageDraw
 
@@ -14,6 +14,8 @@ from illus.copies.duplicates import find_duplicates
 from illus.files.catalog import COLUMNS, scan
 from illus.files.decoded import LEAST_SIDE, decode
 from illus.files.reading import kept_descriptors
+from illus.files.tables import read_table
+from illus.parallel import write_table
 
 
 def test_every_file_has_a_row_with_its_facts(class_folder_tree):
@@ -141,3 +143,19 @@ def test_white_glyphs_on_transparency_are_blank_and_not_alike(tmp_path):
     for field in ("pixels", "content"):
         assert len(np.unique(described[field][white])) == 4
     assert described["thumbnail"][white].std() > 20
+
+
+@pytest.mark.parametrize("size", [(1, 300), (200, 1), (1000, 4), (33_000, 3)])
+def test_a_thin_strip_is_measured(size, tmp_path):
+    folder = write_class_folders(tmp_path / "images", n=1)
+    Image.new("RGB", size, "gray").save(folder / "L2_2" / "strip.png")
+    found = scan(folder, cache=tmp_path / "cache").set_index("path").loc["L2_2/strip.png"]
+    assert (found.width, found.height, found.error) == (*size, "")
+
+
+def test_names_with_a_carriage_return_come_back_from_a_table(tmp_path):
+    table = pd.DataFrame({"path": ["a/1.png", "a/2.png\r", 'b/"3",\r\n.png'], "copies": [1, 2, 3]})
+    write_table(table, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)
+    write_table(table[:1], tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == "path,copies\na/1.png,1\n"

@@ -119,6 +119,14 @@ def test_a_name_that_is_not_unicode_is_written_all_the_same(run, class_folder_tr
     assert "\\udcff.png" in files[1].read_text("utf-8")
 
 
+def test_a_reason_that_holds_a_name_stays_on_its_line(class_folder_tree, colour_weights):
+    (class_folder_tree / "L2_2" / "bad.png").write_bytes(b"x")
+    result, rows, description = evaluate.evaluate(class_folder_tree, colour_weights)
+    result["unreadable"][0]["reason"] = "cannot be opened: x\nmacro F1  1.0000\x1b[2J"
+    report = evaluate.format_result(result, rows, description.class_names)
+    assert "cannot be opened: x\\nmacro F1  1.0000\\x1b[2J" in report
+
+
 def test_figure_is_drawn(run, class_folder_tree, colour_weights, tmp_path):
     assert run(class_folder_tree, colour_weights, "--figure", tmp_path / "f.PNG")[0] == 0
     assert evaluate.decode_image((tmp_path / "f.PNG").read_bytes()).std() > 5

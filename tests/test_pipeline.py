@@ -104,6 +104,19 @@ def test_each_data_set_has_a_work_folder_of_its_own(tmp_path, monkeypatch):
     assert (tmp_path / "work" / "y").is_dir()
 
 
+def test_decisions_on_a_folder_that_was_moved_are_pointed_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "disk1" / "images").mkdir(parents=True)
+    work = work_folders.work_dir("disk1/images")
+    (work / "overrides.csv").touch()
+    work_folders.work_dir("disk2/images")
+    assert capsys.readouterr().out == "", "the other folder is there"
+    (tmp_path / "disk1").rename("disk3")
+    assert work_folders.work_dir("disk3/images") == Path("work/images-3")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"{work / 'overrides.csv'} is of a folder that is gone" in line
+
+
 @pytest.mark.parametrize(
     "name", ["images ", " images", "a\rb", "a\nb", b"\xb1\xd7".decode("utf-8", "surrogateescape")]
 )
@@ -218,6 +231,10 @@ def test_the_folder_above_the_parts_is_refused_and_nothing_done(command, tmp_pat
     with pytest.raises(ValueError, match="look like parts"):
         scan("data")
     classes = write_class_folders(tmp_path / "images", {"test tube": "red", "train": "blue"}, n=1)
+    for junk in ("train/Thumbs.db", "test/desktop.ini", "val/@eaDir/x.png"):
+        write_files(tmp_path / "data", {junk: b""})
+    with pytest.raises(ValueError, match="look like parts"):
+        scan("data")
     (classes / "train" / "steam").mkdir()
     write_files(classes, {"test set/deep/1.png": draw("green")})
     assert len(scan(classes)) == 3, "classes may be called so, have sub-folders, and one of them nothing else"
@@ -359,6 +376,8 @@ def test_class_names_stay_text_from_table_to_table(names, quick_stages, tmp_path
     assert data_hash(made) == data_hash(stored)
     (test,) = pipeline.folders_to_score(stored, folder)
     assert sorted(path.name for path in test.iterdir()) == sorted(names)
+    (other,) = pipeline.folders_to_score(stored, folder, "test")
+    assert other != test, "what one split holds out, a network of another may have seen"
     doubted = made.head(1)[["path", "class_name"]].assign(suggested=names[1], score=0.99)
     monkeypatch.setattr(pipeline, "find_label_errors", lambda dataset, folder, work: doubted)
     pipeline.check_labels(folder)

@@ -227,3 +227,20 @@ def test_no_answer_is_the_same_training_as_another():
         assert len(ids) == len(trials)
     assert len({run_id(config, "") for config in plan.RECIPE}) == len(plan.RECIPE)
     assert len({(config.input_size, config.fit) for config in plan.RECIPE}) == 1, "or they have no average"
+
+
+def test_what_other_code_has_left_unfinished_starts_anew(trained, tmp_path, monkeypatch):
+    folder = runs.record_path(tmp_path, run_id(TINY, DATA)).parent
+    folder.mkdir(parents=True)
+
+    def interrupted(*arguments):
+        found = sorted(path.name for path in folder.glob("[se]*"))
+        (folder / "state.json").touch(), (folder / "epoch-1.npz").touch()
+        raise KeyboardInterrupt(found)
+
+    monkeypatch.setattr(runs, "train", interrupted)
+    for code, kept in (("a", []), ("a", ["epoch-1.npz", "state.json"]), ("b", [])):
+        monkeypatch.setattr(runs, "code_hash", lambda code=code: code)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            runs.run(DATASET, "", TINY, "q", tmp_path)
+        assert stopped.value.args[0] == kept

@@ -80,7 +80,8 @@ def split(
     rows["split"] = _draw_parts(rows, fractions, rng)
     rows = rows[why[rows.index] == ""].copy()  # only now, so that no photograph decides where a drawing goes
     counts = pd.crosstab(rows.class_name, rows.split).reindex(columns=list(fractions), fill_value=0)
-    again = rows[rows.class_name.isin(counts.index[(counts == 0).any(axis=1)])]
+    lacking = rows.class_name.isin(counts.index[(counts == 0).any(axis=1)])
+    again = rows[lacking & ~rows.group.isin(rows.group[~lacking])]  # not what another class shares
     rows.loc[again.index, "split"] = _draw_parts(again, fractions, rng)
     rows["class_id"] = rows.class_name.map({name: i for i, name in enumerate(classes)})
     check_parts(rows, list(fractions))

@@ -24,7 +24,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from evaluate import JUNK_NAMES, class_folders, list_files
+from evaluate import JUNK_NAMES, SYSTEM_FOLDERS, EvaluationError, class_folders, list_files
 from illus import work_folders
 from illus.hashing import digest
 
@@ -113,13 +113,13 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> 
     shutil.rmtree(unpacking, ignore_errors=True)
     try:
         unpacking.mkdir(parents=True)
-        if zipfile.is_zipfile(archive):
-            _unpack_zip(archive, unpacking, max_bytes)
-        elif tarfile.is_tarfile(archive):
+        if tarfile.is_tarfile(archive):  # before ZIP, which may stand at the end of another file
             _unpack_tar(archive, unpacking, max_bytes)
+        elif zipfile.is_zipfile(archive):
+            _unpack_zip(archive, unpacking, max_bytes)
         else:
             raise ArchiveError(f"{archive.name} is neither a ZIP nor a TAR archive")
-        os.replace(_class_folder_root(unpacking), folder)
+        _move(unpacking, folder)
     except DAMAGED as error:
         raise ArchiveError(f"{archive.name} is damaged or locked: {error}") from None
     except OSError as error:
@@ -134,7 +134,7 @@ def _unpack_zip(archive: Path, folder: Path, max_bytes: int) -> None:
             member.filename = member.filename.replace("\\", "/")  # of some Windows programs
             _check_name(member.filename, stat.S_ISLNK(member.external_attr >> 16))
         _check_size(sum(member.file_size for member in file.infolist()), max_bytes)  # more is never unpacked
-        file.extractall(folder)
+        file.extractall(folder, file.infolist())
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
@@ -157,6 +157,14 @@ def _unpack_tar(archive: Path, folder: Path, max_bytes: int) -> None:
 
     with tarfile.open(archive) as file:
         file.extractall(folder, filter=check)
+        # tarfile takes a damaged header for the end, and does not read so far that checksums are compared
+        stream: Any = file.fileobj
+        stream.seek(file.offset)
+        end = stream.read(tarfile.BLOCKSIZE)
+        if len(end) < tarfile.BLOCKSIZE or any(end):
+            raise tarfile.ReadError(f"it breaks off after {len(file.getmembers()):,} entries")
+        while stream.read(CHUNK):
+            pass
 
 
 def _check_size(size: int, max_bytes: int) -> None:
@@ -170,6 +178,16 @@ def _check_name(name: str, is_link: bool = False) -> None:
         raise ArchiveError(f"the archive contains a link or a device, {name!r}: not unpacked")
     if path.is_absolute() or not name or ".." in path.parts or ":" in name.partition("/")[0]:
         raise ArchiveError(f"the archive contains a path that leads outside, {name!r}: not unpacked")
+
+
+def _move(unpacked: Path, folder: Path) -> None:
+    """Move the class folders in what was unpacked to their place."""
+    root = _class_folder_root(unpacked)
+    try:
+        class_folders(root)
+    except EvaluationError as error:
+        raise ArchiveError(str(error).replace(str(root), "what was downloaded")) from None
+    os.replace(root, folder)
 
 
 def _class_folder_root(folder: Path) -> Path:
@@ -197,7 +215,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _is_visible(path: Path) -> bool:
-    return path.name[0] != "." and path.name.casefold() not in JUNK_NAMES | {"__macosx"}
+    return path.name[0] != "." and path.name.casefold() not in JUNK_NAMES | SYSTEM_FOLDERS
 
 
 def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
@@ -218,7 +236,7 @@ def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES)
     except Exception as error:  # the packages of the stores have exceptions of their own
         again = "; run the same command again to resume" if copying.exists() else ""
         raise ArchiveError(f"cannot copy {url}: {error}{again}") from None
-    os.replace(_class_folder_root(copying), folder)
+    _move(copying, folder)
     shutil.rmtree(copying, ignore_errors=True)
 
 

@@ -27,6 +27,7 @@ MAX_BYTES = 2_000_000_000  # of a stage's file: then the older half of its rows 
 TIMEOUT = 10.0  # seconds that another program may hold a file
 ROWS_AT_ONCE = 1000  # in a transaction
 CHECK_BYTES = 8  # of the digest that binds a row to its key
+ALL_STAGES = ("illus/files/cache.py", "illus/files/decoded.py")  # on whose code the values of all rest
 LIBRARIES = ("imagehash", "numpy", "opencv-python-headless", "pillow")  # that decide the values, too
 
 Row = Sequence[Any]  # a value, scalar or array, for each field of a stage
@@ -86,7 +87,7 @@ def _assign(tables: Sequence[Any], place: int, values: Row) -> None:
 def code_key(modules: tuple[str, ...], settings: str) -> str:
     """A hash of all that decides values beside the content of files: code, libraries and settings."""
     libraries = [f"{name} {version(name)}" for name in LIBRARIES]
-    return digest("\n".join([code_of(["illus/files/cache.py", *modules]), *libraries, settings]))
+    return digest("\n".join([code_of([*ALL_STAGES, *modules]), *libraries, settings]))
 
 
 def short_keys(keys: Sequence[bytes]) -> np.ndarray:

@@ -5,6 +5,8 @@ In: a folder. Out: nothing, or an error.
 
 from pathlib import Path
 
+from evaluate import JUNK_NAMES, is_system_folder
+
 PARTS = ("train", "val", "test")  # what the names of parts begin with
 
 
@@ -26,5 +28,6 @@ def check_layout(folder: str | Path) -> None:
 
 
 def _holds_folders_alone(folder: Path) -> bool:
-    inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    names = (path for path in folder.iterdir() if path.name.casefold() not in JUNK_NAMES)
+    inside = [path for path in names if not is_system_folder(path.name)]
     return bool(inside) and all(path.is_dir() for path in inside)

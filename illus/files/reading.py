@@ -6,6 +6,7 @@ with and without a cache. Without one, only what is asked for is measured.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from illus.files.decoded import Decoded, decode
 from illus.files.descriptors import DESCRIPTOR, Descriptors, describe
 from illus.files.photo_statistics import (
     APPEARANCE,
+    APPEARANCE_SIDE,
     LOOKS,
     PHOTO,
     STATISTICS,
@@ -39,10 +41,23 @@ FACTS = np.dtype(
         ("error", "U300"),  # longer ones are cut
     ]
 )
+
+
+def measure_looks(image: Decoded) -> np.ndarray:
+    """:func:`measure_appearance`; of a strip so thin that reducing would leave nothing, of a line."""
+    height, width = image.small.shape[:2]
+    scale = APPEARANCE_SIDE / max(height, width)
+    if scale * min(height, width) > 0.5:
+        return measure_appearance(image)
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    line = cv2.resize(image.small, size, interpolation=cv2.INTER_AREA)
+    return measure_appearance(replace(image, rgb=line))
+
+
 MEASURES: dict[str, tuple[np.dtype, Callable[[Decoded], np.ndarray]]] = {
     "descriptor": (DESCRIPTOR, describe),
     "photo": (PHOTO, measure_photo),
-    "appearance": (LOOKS, measure_appearance),
+    "appearance": (LOOKS, measure_looks),
 }
 MODULES = ("decoded", "descriptors", "photo_statistics", "reading")
 READINGS = Stage(

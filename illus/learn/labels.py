@@ -21,10 +21,11 @@ import pandas as pd
 from evaluate import atomic_write
 from illus.copies.groups import draw_groups
 from illus.dataset.resample import IN_TRAINING, resample
+from illus.hashing import digest
 from illus.learn.batches import load_arrays
 from illus.learn.heads import PREDICTION_BATCH, SMALLEST, fit_temperature, with_temperature
 from illus.learn.plan import LABEL_CHECK
-from illus.learn.settings import Config, data_hash, run_id
+from illus.learn.settings import Config, code_hash, data_hash, run_id
 from illus.learn.training import fit
 
 COLUMNS = ["path", "class_name", "suggested", "score"]
@@ -120,7 +121,8 @@ def make_folds(rows: pd.DataFrame, settings: LabelSettings, work: Path) -> list[
             steps = max(settings.min_steps, int((~held).sum()) // config.batch_size)
             config = replace(config, steps_per_epoch=steps)
         split = resample(rows.assign(split=parts), IN_TRAINING, settings.network.seed)
-        found.append(Fold(held, split, config, work / "runs" / run_id(config, data_hash(split))))
+        name = digest(f"{run_id(config, data_hash(split))} {code_hash()}")
+        found.append(Fold(held, split, config, work / "runs" / name))
     return found
 
 

@@ -21,7 +21,7 @@ from illus.dataset.split import subsample_for_profile
 from illus.files.tables import read_table
 from illus.learn.export import check_class_names
 from illus.learn.plan import Grid, Trial, cells
-from illus.learn.settings import Config, Record, data_hash, run_id, summary
+from illus.learn.settings import Config, Record, code_hash, data_hash, run_id, summary
 from illus.learn.training import train
 from illus.parallel import write_table
 
@@ -67,11 +67,22 @@ def run(
         own = {f.name: known[f.name] for f in fields(Record) if f.name not in ("config", "weights")}
         return Record(config=config, weights=weights, **own)
     check_class_names(dataset.class_name.unique())
+    _drop_of_other_code(path.parent)
     record = train(dataset, folder, config, question, work)
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(summary(record)), "utf-8")
     write_views(work)
     return record
+
+
+def _drop_of_other_code(folder: Path) -> None:
+    """Delete what an unfinished run has stored if it was trained by other code; it starts anew."""
+    mark = folder / "code.txt"
+    if not mark.exists() or mark.read_text("utf-8") != code_hash():
+        for stored in (folder / "state.json", *folder.glob("epoch-*.npz")):
+            stored.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(code_hash(), "utf-8")
 
 
 # --- Tables ----------------------------------------------------------------------------------------

@@ -37,8 +37,8 @@ def bootstrap_f1(
 
     ``table`` has ``class_name`` and ``predicted``. ``groups`` says what each row belongs to, by default to
     itself; a group with images of several classes is one in each. float64, shape (``DRAWS``, classes), of
-    which the mean over classes is macro F1; NaN where a draw has no image of a class, neither true nor
-    predicted.
+    which the mean over classes is macro F1; NaN where the table has no image of a class, or a draw neither
+    one of it nor one that is predicted as it.
     """
     k = len(class_names)
     true, predicted = (
@@ -53,7 +53,9 @@ def bootstrap_f1(
     weights = np.hstack([rng.multinomial(n, np.full(n, 1 / n), DRAWS) for n in of_class])
     drawn = (outcomes.T @ weights.T).T.reshape(DRAWS, k, k)
     with np.errstate(invalid="ignore"):
-        return 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))
+        f1 = 2 * drawn.diagonal(axis1=1, axis2=2) / (drawn.sum(1) + drawn.sum(2))
+    f1[:, ~np.isin(np.arange(k), true)] = np.nan  # as in macro F1
+    return f1
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
