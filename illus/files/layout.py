@@ -5,8 +5,6 @@ In: a folder. Out: nothing, or an error.
 
 from pathlib import Path
 
-from evaluate import JUNK_NAMES, is_system_folder
-
 PARTS = ("train", "val", "test")  # what the names of parts begin with
 
 
@@ -28,6 +26,8 @@ def check_layout(folder: str | Path) -> None:
 
 
 def _holds_folders_alone(folder: Path) -> bool:
+    from evaluate import JUNK_NAMES, is_system_folder  # slow to load: help comes at once
+
     names = (path for path in folder.iterdir() if path.name.casefold() not in JUNK_NAMES)
     inside = [path for path in names if not is_system_folder(path.name)]
     return bool(inside) and all(path.is_dir() for path in inside)
