@@ -35,7 +35,7 @@ from illus.learn.settings import Config, data_hash
 
 FOLDER = work_folders.EMOJI20 / "training"
 HELD_OUT = 0.1  # of the concepts
-NEIGHBOURS, SHARPNESS = 20, 0.07
+NEIGHBOURS, SHARPNESS = 20, 0.07  # images that vote; the smaller, the more the nearest count
 ENDS = ("as collected", "balanced")
 
 

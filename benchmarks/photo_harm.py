@@ -34,7 +34,7 @@ pictures: macro F1 -0.025 to -0.034, the five classes -0.040, the others -0.026 
    much, since their drawings are also rare beside as many photographs; faces, which the network knows, less
    than 0.03 at 75 %, as flags did not fall where half of them are photographs.
 6. The control: drawn four times as often, birds and mammals gain 0.03, as small classes do by upsampling, and
-   faces change by less than 0.02, so that size alone would not explain the fall.
+   faces change by less than 0.02. So size alone does not explain the fall.
 
 Runs go through ``work/emoji20/runs`` and resume. The learning rate falls to zero, so each run ends flat. Both
 conditions are trained for two budgets, which shows what more steps gain and whether they change the answer;

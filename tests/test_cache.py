@@ -1,6 +1,7 @@
 """The cache: the same answers with it, without it, and with whatever may lie in its place."""
 
 import re
+import shutil
 import sqlite3
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from conftest import draw, snapshot, write_class_folders
 from joblib import parallel_config
 
 import evaluate
+from illus import hashing
 from illus.copies import compare
 from illus.copies.duplicates import find_duplicates
 from illus.copies.settings import DuplicateSettings
@@ -77,10 +79,17 @@ def test_other_settings_code_or_libraries_are_another_cache(tmp_path, monkeypatc
     monkeypatch.setattr(cache, "version", lambda name: "0")
     assert squares_of(tmp_path, settings=DuplicateSettings()) == [list(range(40))]
     cache.code_key.cache_clear()
-    monkeypatch.setattr(cache, "code_of", lambda paths: " ".join(paths))
-    assert "illus/files/decoded.py" in cache.ALL_STAGES, "on which descriptors and so distances rest"
-    assert squares_of(tmp_path, settings=DuplicateSettings()) == [list(range(40))]
-    cache.code_key.cache_clear()
+
+
+def test_distances_are_another_cache_where_images_are_decoded_otherwise(tmp_path, monkeypatch):
+    shutil.copytree(hashing.ROOT / "illus", tmp_path / "illus", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(hashing, "ROOT", tmp_path)
+    key = cache.code_key.__wrapped__
+    before, decoder = key(compare.DISTANCES.modules, ""), tmp_path / "illus/files/decoded.py"
+    decoder.write_text(decoder.read_text("utf-8") + "# why\n", "utf-8")
+    assert key(compare.DISTANCES.modules, "") == before
+    decoder.write_text(decoder.read_text("utf-8").replace("LOOKED_AT = 256", "LOOKED_AT = 64"), "utf-8")
+    assert key(compare.DISTANCES.modules, "") != before
 
 
 @pytest.mark.parametrize(

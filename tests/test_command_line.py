@@ -288,6 +288,8 @@ def test_what_a_killed_process_left_of_a_file_is_not_shown(class_folder_tree, tm
 
 
 def test_the_index_escapes_names_and_leaves_empty_sections_out(tmp_path):
-    sections = [Section("<b>Notebooks", "note", [("a.html", "<i>A")]), Section("Nothing", "", [])]
+    pages = [("a.html", "<i>A"), ("test #2%.html", "B")]
+    sections = [Section("<b>Notebooks", "note", pages), Section("Nothing", "", [])]
     page = write_index(tmp_path, "<script>", sections).read_text(encoding="utf-8")
     assert not [text for text in ("<script>", "<b>", "<i>", "Nothing", "Scores") if text in page]
+    assert 'href="test%20%232%25.html"' in page

@@ -74,6 +74,16 @@ def test_folds_hold_whole_groups_and_a_third_of_each_class():
     assert (folds != draw_folds(rows, 3, seed=1)).any()
 
 
+def test_what_networks_of_other_code_have_judged_is_not_used(tmp_path, monkeypatch):
+    rows = checkable(rows_of({"a": 12, "b": 12}), 10)
+    folders = []
+    for code in ("a", "a", "b"):
+        monkeypatch.setattr(labels, "code_hash", lambda code=code: code)
+        folders.append([fold.run_folder for fold in labels.make_folds(rows, SMALL, tmp_path)])
+    assert folders[0] == folders[1]
+    assert not set(folders[0]) & set(folders[2])
+
+
 def test_the_test_part_is_left_out_and_every_image_counts_once():
     dataset = rows_of({"a": 20, "b": 20}).assign(copies=4)
     dataset.loc[[0, 25], "split"] = "test"
