@@ -119,6 +119,12 @@ def test_a_group_too_large_for_the_share_is_not_drawn():
     assert groups[drawn].unique().tolist() == ["small"]
 
 
+def test_of_groups_that_are_all_too_large_the_seed_decides_which_is_drawn():
+    groups, classes = pd.Series(list("aabbccddd")), pd.Series(["x"] * 9)
+    drawn = [groups[draw_groups(classes, groups, 0.1, np.random.default_rng(seed))] for seed in range(20)]
+    assert {tuple(one.unique()) for one in drawn} == {("a",), ("b",), ("c",)}  # the smallest ones
+
+
 def test_photographs_do_not_decide_where_drawings_go_unless_a_part_would_be_empty():
     catalog = make_catalog({"a": 60, "b": 60, "c": 6})
     plain = split(catalog).set_index("path").split

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from illus.copies import candidates
-from illus.copies.candidates import MAX_RADIUS, hash_pairs, near_hashes, neighbour_pairs
+from illus.copies.candidates import MAX_RADIUS, Neighbours, hash_pairs, near_hashes
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,9 @@ def test_a_hash_of_too_many_files_pairs_none():
 
 def test_neighbours_are_the_nearest():
     points = np.array([[0, 0], [50, 0], [1, 0], [51, 0], [200, 0]], np.float32)
-    assert neighbour_pairs(points, 1).tolist() == [[0, 2], [1, 3], [3, 4]]
+    assert Neighbours(points).pairs(1).tolist() == [[0, 2], [1, 3], [3, 4]]
     # The nearest row of all but the last is the first.
-    found = neighbour_pairs(points, 1, lambda rows: rows[[0, 0, 0, 0, 1]])
+    found = Neighbours(points).pairs(1, lambda rows: rows[[0, 0, 0, 0, 1]])
     assert found.tolist() == [[0, 1], [0, 2], [0, 3], [1, 4]]
 
 
@@ -66,14 +66,14 @@ def test_neighbours_are_the_nearest():
 def test_few_rows_are_all_neighbours(n):
     points = np.random.default_rng(n).normal(size=(n, 192)).astype(np.float32)
     for change in (None, lambda rows: rows[::-1]):
-        pairs = neighbour_pairs(points, 20, change)
+        pairs = Neighbours(points).pairs(20, change)
         assert pairs.shape == (n * (n - 1) // 2, 2)
         assert [tuple(p) for p in pairs] == list(combinations(range(n), 2))
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
 def test_equal_rows_are_neighbours():
-    assert neighbour_pairs(np.ones((2, 192), np.float32), 6).tolist() == [[0, 1]]
+    assert Neighbours(np.ones((2, 192), np.float32)).pairs(6).tolist() == [[0, 1]]
 
 
 def clustered(n):
@@ -87,8 +87,8 @@ def clustered(n):
 def test_faiss_finds_nearly_all_that_are_near():
     pytest.importorskip("faiss")
     points = clustered(3000).astype(np.float32)
-    exact, found = (neighbour_pairs(points, 3, max_exact=limit) for limit in (10_000, 1_000))
-    again = neighbour_pairs(points, 3, max_exact=1_000)
+    exact, found = (Neighbours(points, max_exact=limit).pairs(3) for limit in (10_000, 1_000))
+    again = Neighbours(points, max_exact=1_000).pairs(3)
     np.testing.assert_array_equal(found, again)
     exact, found = set(map(tuple, exact.tolist())), set(map(tuple, found.tolist()))
     twins = {(2 * i, 2 * i + 1) for i in range(3000)}
@@ -98,13 +98,13 @@ def test_faiss_finds_nearly_all_that_are_near():
 
 def test_without_faiss_the_search_stays_exact(monkeypatch):
     points = clustered(100).astype(np.float32)
-    exact = neighbour_pairs(points, 3)
+    exact = Neighbours(points).pairs(3)
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.warns(UserWarning, match="pip install faiss-cpu"):
-        np.testing.assert_array_equal(neighbour_pairs(points, 3, max_exact=10), exact)
+        np.testing.assert_array_equal(Neighbours(points, max_exact=10).pairs(3), exact)
 
 
 def test_a_place_that_faiss_leaves_empty_is_no_neighbour(monkeypatch):
     found = np.array([[0, 1], [1, -1], [2, -1]])
-    monkeypatch.setattr(candidates, "nearest", lambda *arguments: found)
-    assert neighbour_pairs(np.eye(3, dtype=np.float32), 1).tolist() == [[0, 1]]
+    monkeypatch.setattr(candidates, "_search", lambda *arguments: lambda asked, count: found)
+    assert Neighbours(np.eye(3, dtype=np.float32)).pairs(1).tolist() == [[0, 1]]

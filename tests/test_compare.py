@@ -18,7 +18,7 @@ from drawings import (
     rescaled,
     shifted,
 )
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from illus.copies.compare import distance, plausible
 from illus.copies.settings import DEFAULTS
@@ -110,3 +110,22 @@ def test_a_pixel_of_rounding_does_not_make_another_aspect(descriptors_of):
     sizes = [(40, 20), (40, 21), (400, 200), (400, 230)]
     descriptors = descriptors_of(*(fish().resize(size) for size in sizes))
     assert plausible(descriptors, np.array([[0, 1], [2, 3]])).tolist() == [True, False]
+
+
+def strip(seed, ratio):
+    """A row of tiles of random colours, which fills its image to all edges."""
+    colours = np.random.default_rng(seed).integers(0, 256, (1, ratio // 2, 3), np.uint8)
+    return Image.fromarray(colours).resize((10 * ratio, 10), Image.Resampling.NEAREST)
+
+
+@pytest.mark.parametrize("ratio", [4, 12, 20, 40, 60, 100, 400])
+def test_strips_that_show_something_else_are_far_however_thin(descriptors_of, ratio):
+    descriptors = descriptors_of(strip(1, ratio), strip(2, ratio))
+    assert min(distance(descriptors, 0, 1), distance(descriptors, 1, 0)) > 2 * DEFAULTS.near
+
+
+@pytest.mark.parametrize("ratio", [4, 12, 20, 40, 60])
+def test_copies_of_a_strip_are_near(descriptors_of, ratio):
+    image = strip(1, ratio)
+    descriptors = descriptors_of(image, encoded(image, "JPEG", quality=75), encoded(rescaled(image, 2)))
+    assert max(distance(descriptors, 0, 1), distance(descriptors, 0, 2)) < DEFAULTS.near

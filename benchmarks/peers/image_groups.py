@@ -55,6 +55,15 @@ class Perturbed(Descriptors):
     def _thumbnails(self) -> np.ndarray:
         return (super()._thumbnails() + self.shifts[:, None, None]).clip(0, 255).astype(np.uint8)
 
+    def stored(self, rows: np.ndarray) -> Descriptors:
+        """The same images, with the changed thumbnails of some rows in a file, as a collection has them."""
+        images = Descriptors(0)
+        images.columns, images.places = self.columns, np.zeros(len(self), np.int64)
+        images.places[rows] = np.arange(len(rows))
+        for part in np.array_split(rows, len(rows) // 1000 + 1):
+            images.file.write(self[part]["thumbnail"].tobytes())
+        return images
+
 
 def planted(n_images: int) -> np.ndarray:
     """Images i that are copies of the images ``n_images - 1 - i``."""
@@ -98,6 +107,7 @@ def main() -> None:
     pairs = candidate_pairs(descriptors, settings)
     seconds = {"candidates": time.perf_counter() - begin}
     (copies, others), distances = sample_pairs(pairs, n_images, most), np.full(len(pairs), FAR)
+    descriptors = descriptors.stored(np.unique(np.concatenate([pairs[copies], pairs[others]])))
     distances[copies] = pair_distances(descriptors, pairs[copies], settings)
     begin = time.perf_counter()
     distances[others] = pair_distances(descriptors, pairs[others], settings)

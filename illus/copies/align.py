@@ -33,7 +33,7 @@ class Aligner:
         self.power = float(target @ target)
         self.has_structure = self.power > MIN_STRUCTURE**2 * float(weight.sum())
         if self.has_structure:
-            self.projections = np.vstack([_solver(smooth, weight.ravel(), target), target])
+            self.seen_by, self.solution = _solver(smooth, weight.ravel(), target)
 
     def align(self, gray: np.ndarray, warp: np.ndarray, steps: int) -> np.ndarray:
         """The map that lays another image upon this one, from a first guess."""
@@ -41,10 +41,13 @@ class Aligner:
             return warp
         smooth = cv2.GaussianBlur(gray, SMOOTHING, 0)
         for _ in range(steps):
-            *change, common = (self.projections @ warped(smooth, warp, cv2.INTER_LINEAR).ravel()).tolist()
+            seen = self.seen_by @ warped(smooth, warp, cv2.INTER_LINEAR).ravel()
+            common = float(seen[-1])
             if common < MIN_COMMON * self.power:
                 break
-            change = np.reshape(change, (2, 3)) * (self.power / common)  # as if of the same contrast
+            change = (self.solution @ seen).reshape(2, 3) * (
+                self.power / common
+            )  # as if of the same contrast
             warp = warp - warp[:, :2] @ change  # the inverse of a small change, after the map
         return warp
 
@@ -63,19 +66,27 @@ def _centred(smooth: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return ((smooth - np.float32(mean)) * weight).ravel()
 
 
-def _solver(smooth: np.ndarray, weight: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What turns a difference of images into a change of the map's six numbers; float32, (6, pixels)."""
+def _solver(smooth: np.ndarray, weight: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What turns an image into a change of the map's six numbers.
+
+    Two matrices, float32 (8, pixels) and float64 (6, 8), one applied after the other; the last row of the
+    first is the target.
+    """
     dx, dy = (cv2.Sobel(smooth, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     across = np.arange(len(smooth), dtype=np.float32) - np.float32(len(smooth) - 1) / 2
     down = across[:, None]
-    steepest = np.stack([dx * across, dx * down, dx, dy * across, dy * down, dy]).reshape(6, -1)
-    steepest *= weight
-    for known in (weight, target):  # rows become blind to brightness and contrast
-        steepest -= np.outer(steepest @ (known / (known @ known)), known)
-    curvature = (steepest @ steepest.T).astype(np.float64)
+    rows = np.empty((8, smooth.size), np.float32)
+    for row, steepest in zip(rows, (dx * across, dx * down, dx, dy * across, dy * down, dy), strict=False):
+        np.multiply(steepest.ravel(), weight, out=row)
+    rows[6:] = weight, target
+    products, blind = (rows @ rows.T).astype(np.float64), np.eye(8)
+    for known in (6, 7):  # the six become blind to brightness and contrast
+        share = (blind @ products[:, known])[:6] / products[known, known]
+        blind[:6, known] -= share
+    curvature = (blind @ products @ blind.T)[:6, :6]
     curvature.flat[::7] *= 1 + DAMPING
     curvature.flat[::7] += 1e-9
-    return (np.linalg.inv(curvature) @ steepest).astype(np.float32)
+    return rows, np.linalg.solve(curvature, blind[:6])
 
 
 def warped(

@@ -72,40 +72,48 @@ def count_within(lengths: np.ndarray) -> np.ndarray:
     return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
-def neighbour_pairs(
-    vectors: np.ndarray,
-    n_neighbours: int,
-    change: Callable[[np.ndarray], np.ndarray] | None = None,
-    *,
-    dimensions: int = 32,
-    max_exact: int = DEFAULTS.max_exact,
-) -> np.ndarray:
-    """Pairs of each row, float32 (n, d), with its nearest rows in ``dimensions`` principal components.
+class Neighbours:
+    """Rows, float32 (n, d), of which the nearest ones are searched in ``dimensions`` principal components.
 
-    ``change`` gives other rows, whose neighbours are searched in place of theirs. Up to ``max_exact`` rows
-    all are compared with all; of more, faiss searches the nearest cells only. int64 (pairs, 2), i < j.
+    Up to ``max_exact`` rows all are compared with all; of more, faiss searches the nearest cells only.
     """
-    if len(vectors) < 2:
-        return np.empty((0, 2), np.int64)
-    with np.errstate(invalid="ignore"):  # all rows equal: no variance to explain
-        pca = PCA(min(dimensions, *vectors.shape), svd_solver="covariance_eigh").fit(vectors)
-    points = pca.transform(vectors)
-    asked = points
-    if change is not None:
-        parts = np.array_split(vectors, len(vectors) // ROWS_AT_ONCE + 1)
-        asked = np.concatenate([pca.transform(change(part)) for part in parts])
-    count = min(n_neighbours + (change is None), len(points))
-    near = nearest(points, asked, count, max_exact)
-    pairs = np.column_stack([np.repeat(np.arange(len(points)), count), near.ravel()])
-    return unique_pairs(pairs[pairs[:, 1] >= 0])
+
+    def __init__(
+        self, vectors: np.ndarray, *, dimensions: int = 32, max_exact: int = DEFAULTS.max_exact
+    ) -> None:
+        self.vectors = vectors
+        if len(vectors) > 1:
+            with np.errstate(invalid="ignore"):  # all rows equal: no variance to explain
+                components = min(dimensions, *vectors.shape)
+                self.pca = PCA(components, svd_solver="covariance_eigh").fit(vectors)
+            self.points = self.pca.transform(vectors)
+            self.nearest = _search(self.points, max_exact)
+
+    def pairs(
+        self, n_neighbours: int, change: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Pairs of each row with its nearest ones; int64 (pairs, 2), i < j.
+
+        ``change`` gives other rows, whose neighbours are searched in place of theirs.
+        """
+        if len(self.vectors) < 2:
+            return np.empty((0, 2), np.int64)
+        asked = self.points
+        if change is not None:
+            parts = np.array_split(self.vectors, len(self.vectors) // ROWS_AT_ONCE + 1)
+            asked = np.concatenate([self.pca.transform(change(part)) for part in parts])
+        count = min(n_neighbours + (change is None), len(asked))
+        near = self.nearest(asked, count)
+        pairs = np.column_stack([np.repeat(np.arange(len(asked)), count), near.ravel()])
+        return unique_pairs(pairs[pairs[:, 1] >= 0])
 
 
-def nearest(points: np.ndarray, asked: np.ndarray, count: int, max_exact: int) -> np.ndarray:
-    """Positions of the ``count`` points nearest to each of those asked for; int64, shape (m, ``count``)."""
+def _search(points: np.ndarray, max_exact: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    """What finds the positions, int64 (m, count), of the ``count`` points nearest to each of m others."""
     faiss = import_faiss() if len(points) > max_exact else None
     if faiss is None:
-        search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(points)
-        return search.kneighbors(asked, return_distance=False)
+        exact = NearestNeighbors(algorithm="brute").fit(points)
+        return lambda asked, count: exact.kneighbors(asked, count, return_distance=False)
     # The nearest cells of a k-means partition (Jegou et al. 2011, "Product quantization for nearest neighbor
     # search", section IV), -1 where they hold fewer; copies that are still candidates: results/growth.csv.
     n_cells = int(CELLS_PER_ROOT * len(points) ** 0.5)
@@ -113,7 +121,7 @@ def nearest(points: np.ndarray, asked: np.ndarray, count: int, max_exact: int) -
     index.cp.max_points_per_centroid, index.nprobe = TRAINING_POINTS, SEARCHED_CELLS
     index.train(points)
     index.add(points)
-    return index.search(asked, count)[1]
+    return lambda asked, count: index.search(asked, count)[1]
 
 
 def import_faiss() -> ModuleType | None:

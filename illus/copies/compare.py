@@ -27,6 +27,7 @@ COARSE_SIDE, COARSE_WINDOW = 32, 3  # px, at which most pairs are told apart
 COARSE_STEPS, FINE_STEPS = 4, 1  # of the alignment at that side, and at the full one
 COARSE_LIMIT = 1.25  # times ``unlike``: of a thin outline the coarse comparison exaggerates
 SLACK = 1.5  # times the limits of an alignment, within which a coarse one is refined
+FAR = 255.0  # levels: the distance of two images that share nothing that can be compared
 
 BLUR = 0.7  # px, sd of the blur before two images are compared: about one step of resampling
 UNSATURATED = (8, 247)  # levels between which brightness and contrast are fitted: others may be clipped
@@ -112,7 +113,8 @@ def distance(
     size of the smaller one, aligned by a small affine map, brightness and contrast fitted, both blurred: the
     largest mean difference over any window, less what resampling does to edges, divided by how detailed the
     drawing is; unlike margins add to it. Of several attempts the smallest result counts; there is none after
-    one below ``settings.sure``, nor where the images are far apart at ``COARSE_SIDE`` already.
+    one below ``settings.sure``, nor where the images are far apart at ``COARSE_SIDE`` already; the second one
+    is the fixed one only where the first attempts leave it open.
     """
     pair = descriptors[[i, j]]
     content = (pair["box"][:, 2:] - pair["box"][:, :2]).max(1)
@@ -122,14 +124,21 @@ def distance(
     coarse = _Level(pair, min(COARSE_SIDE, side), COARSE_WINDOW, settings)
     warp = coarse.align(NO_MOVE, COARSE_STEPS)
     gap = coarse.gap(warp, settings.unlike)
-    if gap > COARSE_LIMIT * settings.unlike:
+    if COARSE_LIMIT * settings.unlike < gap < FAR:  # of a thin strip nothing is left at that side
         return gap + margin
     fine = _Level(pair, side, settings.window, settings)
     warp = fine.align(rescaled(warp, side / coarse.side), FINE_STEPS)
     gap = fine.gap(warp, settings.sure)
-    if settings.sure < gap < settings.max_retry_distance:
+    if settings.sure < gap < COARSE_LIMIT * settings.unlike:
         gap = min(gap, fine.swapped().gap(inverse(warp), settings.sure))
     return gap + margin
+
+
+class Common(NamedTuple):
+    """Where both images are known."""
+
+    mask: np.ndarray  # float32, (side, side): 1 there
+    fullest: float  # share of the window that knows most, 0 to 1
 
 
 class _Level:
@@ -160,7 +169,7 @@ class _Level:
 
     def gap(self, warp: np.ndarray, enough: float) -> float:
         """The smallest difference, with and without the map and the fixed image's light, until ``enough``."""
-        known = self.known[0] * self.known[1]
+        known = self.common(self.known[0] * self.known[1])
         moving, best = self.seen[1], self.difference(self.seen[1], known)
         if best > enough and warp is not NO_MOVE and self.is_small(warp):
             moved, moved_known = self.move(warp)
@@ -168,24 +177,35 @@ class _Level:
             if gap < best:
                 moving, known, best = moved, moved_known, gap
         if enough < best < self.settings.max_retry_distance:
-            for penalty, lit in _relit(self.seen[0].smooth, moving, known, self.settings):
-                best = min(best, self.difference(lit, known) + penalty)
+            for penalty, lit in _relit(self.seen[0].smooth, moving, known.mask, self.settings):
+                if penalty < best:
+                    best = min(best, self.difference(lit, known) + penalty)
         return best
 
-    def move(self, warp: np.ndarray) -> tuple[Seen, np.ndarray]:
+    def common(self, mask: np.ndarray) -> Common:
+        if cv2.countNonZero(mask) == mask.size:
+            return Common(mask, 1.0)
+        known = cv2.boxFilter(mask, -1, (self.window, self.window), normalize=False)
+        return Common(mask, cv2.minMaxLoc(known)[1] / self.window**2)
+
+    def move(self, warp: np.ndarray) -> tuple[Seen, Common]:
         moved = warped(self.images[1], warp, cv2.INTER_CUBIC).clip(0, 255)
         known = warped(self.known[1], warp, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
-        return _see(moved), cv2.erode(self.known[0] * known, BESIDE)
+        return _see(moved), self.common(cv2.erode(self.known[0] * known, BESIDE))
 
-    def difference(self, moving: Seen, known: np.ndarray) -> float:
-        """Largest mean difference over any window, colour counting half, divided by the drawing's detail."""
-        fixed = self.seen[0]
+    def difference(self, moving: Seen, known: Common) -> float:
+        """Largest mean difference over any window, colour counting half, divided by the drawing's detail.
+
+        Where what is known is narrower than a window, the mean is over what the fullest window knows.
+        """
+        fixed, window = self.seen[0], (self.window, self.window)
+        if not known.fullest:
+            return FAR
         change = cv2.transform(fixed.smooth - moving.smooth, YCC)
-        change = cv2.sqrt(cv2.transform(cv2.multiply(change, change), SUM)) * known
-        edges = cv2.max(fixed.edges, moving.edges) * known
-        window = (self.window, self.window)
+        change = cv2.sqrt(cv2.transform(cv2.multiply(change, change), SUM)) * known.mask
+        edges = cv2.max(fixed.edges, moving.edges) * known.mask
         worst = cv2.minMaxLoc(cv2.blur(change - self.settings.edge_allowance * edges, window))[1]
-        return max(0.0, worst) / (1 + cv2.mean(edges)[0] / self.settings.detail)
+        return max(0.0, worst) / known.fullest / (1 + cv2.mean(edges)[0] / self.settings.detail)
 
 
 def _resize(image: np.ndarray, side: int) -> np.ndarray:
@@ -195,8 +215,8 @@ def _resize(image: np.ndarray, side: int) -> np.ndarray:
 def _see(image: np.ndarray) -> Seen:
     smooth = cv2.GaussianBlur(image, (0, 0), BLUR)
     dx, dy = (cv2.Sobel(smooth, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
-    red, green, blue = cv2.split(cv2.magnitude(dx, dy))
-    return Seen(smooth, cv2.max(cv2.max(red, green), blue))
+    red, green, blue = cv2.split(cv2.add(cv2.multiply(dx, dx), cv2.multiply(dy, dy)))
+    return Seen(smooth, cv2.sqrt(cv2.max(cv2.max(red, green), blue)))
 
 
 def _known(box: np.ndarray, size: np.ndarray, side: int) -> np.ndarray:
@@ -223,15 +243,17 @@ def _relit(
     darkest, brightest = UNSATURATED
     smooth = moving.smooth
     inner = (cv2.min(fixed, smooth) > darkest) & (cv2.max(fixed, smooth) < brightest) & (known > 0)[..., None]
-    x, y = smooth[inner], fixed[inner]
-    if len(x) < MIN_FITTED:
+    weight, x, y = inner.astype(np.float32).ravel(), smooth.ravel(), fixed.ravel()
+    count = float(weight.sum())
+    if count < MIN_FITTED:
         return
-    lights = [(_clip(float(x @ y) / float(x @ x), settings.gain), 0.0)]
-    mean_x, mean_y = float(x.mean()), float(y.mean())
-    x, y = x - mean_x, y - mean_y
-    power = float(x @ x)
-    if power > MIN_CONTRAST**2 * len(x):
-        gain = _clip(float(x @ y) / power, settings.gain)
+    mean_x, mean_y = float(x @ weight) / count, float(y @ weight) / count
+    centred = (x - np.float32(mean_x)) * weight
+    power, common = float(centred @ centred), float(centred @ (y - np.float32(mean_y)))
+    through_zero = (common + count * mean_x * mean_y) / (power + count * mean_x**2)
+    lights = [(_clip(through_zero, settings.gain), 0.0)]
+    if power > MIN_CONTRAST**2 * count:
+        gain = _clip(common / power, settings.gain)
         lights.append((gain, _clip(mean_y - gain * mean_x, settings.offset)))
     for gain, offset in lights:
         lit = (np.float32(gain) * smooth + np.float32(offset)).clip(0, 255)

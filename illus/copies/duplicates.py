@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from illus.copies.candidates import ROWS_AT_ONCE, hash_pairs, neighbour_pairs, unique_pairs
+from illus.copies.candidates import ROWS_AT_ONCE, Neighbours, hash_pairs, unique_pairs
 from illus.copies.compare import distance, pair_distances, plausible
 from illus.copies.groups import connected_components, group_members
 from illus.copies.settings import DEFAULTS, DuplicateSettings
@@ -132,7 +132,7 @@ def candidate_pairs(descriptors: Descriptors, settings: DuplicateSettings = DEFA
     hashes = (descriptors["whole"], descriptors["content"])
     by_hash = [hash_pairs(values, settings.hash_radius, settings.largest_bucket) for values in hashes]
     colours = descriptors["colours"].reshape(len(descriptors), -1)
-    by_colour = neighbour_pairs(colours, settings.colour_neighbours, max_exact=settings.max_exact)
+    by_colour = Neighbours(colours, max_exact=settings.max_exact).pairs(settings.colour_neighbours)
     pairs = unique_pairs(np.concatenate([*by_hash, by_colour]))
     pairs = pairs[~descriptors["blank"][pairs].any(1)]
     return pairs[plausible(descriptors, pairs, settings)]
@@ -198,8 +198,9 @@ def join_variants(
 ) -> np.ndarray:
     """Number of each image's group: duplicates, and drawings of one shape, mirrored or not; int, (n,)."""
     shapes, links = descriptors["shape"], [near_pairs]
+    neighbours = Neighbours(shapes, max_exact=settings.max_exact)
     for change, count in ((None, settings.shape_neighbours), (mirrored, settings.mirror_neighbours)):
-        pairs = neighbour_pairs(shapes, count, change, max_exact=settings.max_exact)
+        pairs = neighbours.pairs(count, change)
         for part in np.array_split(pairs, len(pairs) // ROWS_AT_ONCE + 1):
             others = shapes[part[:, 1]] if change is None else change(shapes[part[:, 1]])
             links.append(part[(shapes[part[:, 0]] * others).sum(1) >= settings.min_shape_cosine])

@@ -37,17 +37,18 @@ def draw_groups(
 
     A group counts for the class of most of its members. Groups are tried in random order and drawn while
     the class exceeds its share by at most ``TOLERANCE``; if all are too large for that, the smallest is
-    drawn, so that no class of two groups or more is left out.
+    drawn, of several as small the first, so that no class of two groups or more is left out.
     """
     home = class_names.groupby(groups).agg(lambda c: c.value_counts().sort_index().idxmax())
     sizes = groups.value_counts()
     drawn = []
     for class_name, members in home.groupby(home).groups.items():
         wanted, taken = share * (class_names == class_name).sum(), 0
-        for group in rng.permutation(sorted(members)):
+        order = rng.permutation(sorted(members))
+        for group in order:
             if taken + sizes[group] <= (1 + TOLERANCE) * wanted:
                 drawn.append(group)
                 taken += sizes[group]
         if not taken and wanted and len(members) > 1:
-            drawn.append(min(members, key=lambda group: (sizes[group], group)))
+            drawn.append(min(order, key=sizes.__getitem__))
     return groups.isin(drawn).to_numpy()

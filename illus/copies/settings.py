@@ -32,7 +32,7 @@ class DuplicateSettings:
     max_shear: float = 0.015  # of an alignment; swept
     max_shift: float = 0.035  # of an alignment, as a share of the side; swept
     sure: float = 1.0  # distance below which no other attempt is made; swept
-    max_retry_distance: float = 25.0  # above it there is no second attempt: saves time; swept
+    max_retry_distance: float = 25.0  # above it no light is fitted: saves time; swept
     # What is a duplicate, and what a variant
     near: float = 6.0  # distance up to which two files are duplicates: the smallest with recall 0.98; swept
     unlike: float = 12.0  # distance above which a chain is cut, and a coarse comparison is enough; swept
