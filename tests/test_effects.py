@@ -1,8 +1,9 @@
 """What differences between runs mean, with answers known by hand."""
 
+import pandas as pd
 import pytest
 
-from illus.report.effects import against_control
+from illus.report.effects import against_control, table_of_changes
 
 
 def test_changes_against_a_control_by_hand():
@@ -21,3 +22,12 @@ def test_changes_against_a_control_by_hand():
 def test_candidates_that_agree_by_chance_get_no_narrow_interval():
     steady = against_control({"none": [0.1, 0.5, 0.9], "a": [0.5, 0.51, 0.49]}, "none")
     assert steady.high["a"] - steady.low["a"] > 0.5
+
+
+def test_a_table_has_the_mean_of_each_answer_and_its_change():
+    runs = pd.DataFrame({"answer": list("nnnaaa"), "f1": [0.5, 0.51, 0.49, 0.6, 0.61, 0.59]})
+    _, control, answer = table_of_changes(runs, "answer", "f1", "n").splitlines()
+    assert control.split() == ["n", "0.500"]
+    assert answer.split()[:3] == ["a", "0.600", "+0.100"]
+    low, high = (float(bound.strip("[],")) for bound in answer.split()[3:])
+    assert 0.05 < low < 0.1 < high < 0.15

@@ -113,8 +113,8 @@ def distance(
     size of the smaller one, aligned by a small affine map, brightness and contrast fitted, both blurred: the
     largest mean difference over any window, less what resampling does to edges, divided by how detailed the
     drawing is; unlike margins add to it. Of several attempts the smallest result counts; there is none after
-    one below ``settings.sure``, nor where the images are far apart at ``COARSE_SIDE`` already; the second one
-    is the fixed one only where the first attempts leave it open.
+    one below ``settings.sure``, nor where the images are far apart at ``COARSE_SIDE`` already, and the second
+    image is held fixed only where holding the first leaves it open.
     """
     pair = descriptors[[i, j]]
     content = (pair["box"][:, 2:] - pair["box"][:, :2]).max(1)

@@ -1,6 +1,6 @@
 """What differences between runs mean against a control.
 
-In: scores of runs. Out: changes with their intervals.
+In: scores of runs. Out: changes with their intervals, also as text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,23 @@ def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.
     return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
 
 
-def described(changes: pd.DataFrame) -> str:
-    """Changes from :func:`against_control` on one line, each with its interval."""
-    return "; ".join(
-        f"{row.Index} {row.change:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in changes.itertuples()
-    )
+def table_of_changes(runs: pd.DataFrame, by: str, value: str, control: str) -> str:
+    """The means of a score by answer, with their changes from :func:`against_control`, as text.
+
+    ``runs`` has a row per run, the answers in column ``by``, the scores in column ``value``.
+    """
+    samples = runs.groupby(by, sort=False)[value].agg(list).to_dict()
+    changes = against_control(samples, control)
+    table = pd.DataFrame({"mean": [f"{np.mean(scores):.3f}" for scores in samples.values()]}, list(samples))
+    table["change"] = changes.change.map("{:+.3f}".format)
+    table["95 % interval"] = changes.low.map("[{:+.3f}, ".format) + changes.high.map("{:+.3f}]".format)
+    return table.to_string(na_rep="")
+
+
+def listed(values: Mapping[str, float] | pd.Series, form: str = "{:.3f}") -> str:
+    """Named values on one line.
+
+    >>> listed({"flip": 0.4878, "mild": 0.5})
+    'flip 0.488, mild 0.500'
+    """
+    return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
