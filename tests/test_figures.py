@@ -1,9 +1,11 @@
 """Charts and sheets, by what is on their axes."""
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import COLOURS
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from illus.files.catalog import scan
@@ -24,6 +26,7 @@ from illus.report.figures import (
     precision_recall,
     roc_curves,
     score_histogram,
+    use_style,
 )
 from illus.report.sheets import (
     activation_sheet,
@@ -240,3 +243,14 @@ def test_the_heat_map_of_evidence_is_over_its_image(axes):
     hot, cold = sheet[22, 2], sheet[38, 38]
     assert hot[0] > hot[2]
     assert cold[2] > cold[0]
+
+
+@pytest.mark.parametrize(
+    ("installed", "used"), [(["Arial", "NanumGothic"], ["NanumGothic"]), (["Arial"], [])]
+)
+def test_hangul_is_drawn_with_a_font_that_is_installed(monkeypatch, installed, used):
+    fonts = [font_manager.FontEntry(name=name) for name in installed]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    with matplotlib.rc_context():
+        use_style()
+        assert matplotlib.rcParams["font.family"] == ["sans-serif", *used]
