@@ -45,9 +45,8 @@ class Aligner:
             common = float(seen[-1])
             if common < MIN_COMMON * self.power:
                 break
-            change = (self.solution @ seen).reshape(2, 3) * (
-                self.power / common
-            )  # as if of the same contrast
+            # as if of the same contrast
+            change = (self.solution @ seen).reshape(2, 3) * (self.power / common)
             warp = warp - warp[:, :2] @ change  # the inverse of a small change, after the map
         return warp
 
