@@ -11,8 +11,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
 
-from evaluate import decode_image, open_image
+from evaluate import decode_image, open_image, to_rgb
 
 LOOKED_AT = 256  # px, the longest side that any measure but the thumbnail looks at
 LEAST_SIDE = 2 * LOOKED_AT  # px, of the shorter side of a reduced image
@@ -25,7 +26,7 @@ class Decoded:
     """An image as it is measured."""
 
     rgb: np.ndarray  # uint8 (height, width, 3); the shorter side is LEAST_SIDE at least, or that of the file
-    pixels: str  # SHA-256 of the pixels as decoded, see decode
+    pixels: str  # SHA-256 of what was measured, see decode
     width: int  # px of the whole image, upright
     height: int
     format: str  # as Pillow names it
@@ -43,28 +44,30 @@ def decode(data: bytes) -> Decoded:
 
     A large JPEG is decoded at a reduced scale, and other large images are reduced by the same factors. What
     is transparent is white; but where that leaves one colour, the image is ``blank``, and measured on a dark
-    ground, if it shows something there. ``pixels`` are equal for images of the same size and pixels, as
-    decoded: those of a large JPEG at reduced scale, so that it is told apart from a PNG of its pixels, and
-    only what no measure sees may differ.
+    ground, if it shows something there. ``pixels`` are equal for images of the same size and pixels; of large
+    images, at reduced scale, so that only what no measure sees may differ.
     """
-    header = open_image(data)
-    rgb, blank, ground = decode_image(data, LEAST_SIDE), False, ""
+    image = open_image(data)
+    size, mode, transparent = image.size, image.mode, image.has_transparency_data
+    if isinstance(image, JpegImageFile) and _lies_on_its_side(image):
+        size = size[::-1]
+    rgb, blank, ground = to_rgb(image, LEAST_SIDE), False, ""
     if _is_constant(rgb):
         blank = True
-        if header.has_transparency_data:
+        if transparent:
             dark = decode_image(data, LEAST_SIDE, DARK)
             if not _is_constant(dark):
                 rgb, ground = dark, "on dark"
     height, width = rgb.shape[:2]
-    if (width, height) not in (header.size, header.size[::-1]):  # decoded at a reduced scale
-        width, height = header.size[::-1] if _lies_on_its_side(header) else header.size
+    if (width, height) not in (size, size[::-1]):  # decoded at a reduced scale
+        width, height = size
+    shortest = min(rgb.shape[:2])
+    rgb = reduce(rgb, next(f for f in JPEG_FACTORS if f == 1 or shortest >= f * LEAST_SIDE))
+    if rgb.shape[:2] != (height, width):
         ground += f" of {(height, width, 3)}"
     pixels = hashlib.sha256(f"{rgb.shape}{ground}".encode())
     pixels.update(np.ascontiguousarray(rgb).data)
-    shortest = min(rgb.shape[:2])
-    factor = next(f for f in JPEG_FACTORS if f == 1 or shortest >= f * LEAST_SIDE)
-    facts = (pixels.hexdigest(), width, height, header.format or "", header.mode, blank)
-    return Decoded(reduce(rgb, factor), *facts)
+    return Decoded(rgb, pixels.hexdigest(), width, height, image.format or "", mode, blank)
 
 
 def _is_constant(rgb: np.ndarray) -> bool:
