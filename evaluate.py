@@ -876,6 +876,8 @@ def evaluate(
 
 # --- Report --------------------------------------------------------------------------------------
 FIGURE_ENDINGS = (".png", ".pdf", ".svg")
+# Of Linux, Windows and macOS. Of a collection of fonts matplotlib knows the first one only, here the JP one.
+HANGUL_FONTS = ("Noto Sans CJK JP", "Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "AppleGothic")
 
 
 def shorten_list(names: Iterable[str], limit: int = 30) -> str:
@@ -928,6 +930,14 @@ def format_result(result: Result, rows: list[Row], class_names: Sequence[str]) -
     return "\n".join(lines)
 
 
+def font_families() -> list[str]:
+    """What figures are drawn with: matplotlib's default, and for Hangul the first font that is installed."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return ["sans-serif", *[name for name in HANGUL_FONTS if name in installed][:1]]
+
+
 def draw_confusion_matrix(axes: "Axes", rows: list[Row], class_names: Sequence[str]) -> None:
     """Draw the confusion matrix of the scored ``rows`` of :func:`evaluate`, as shares of each true class."""
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
@@ -955,11 +965,14 @@ def format_csv(rows: list[Row]) -> bytes:
 
 def format_figure(rows: list[Row], class_names: Sequence[str], path: PathLike) -> bytes:
     """The confusion matrix as a file of the kind that the ending of ``path`` names: png, pdf or svg."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    figure, data = Figure(figsize=(9, 9), layout="constrained"), io.BytesIO()
-    draw_confusion_matrix(figure.subplots(), rows, class_names)
-    figure.savefig(data, format=Path(path).suffix[1:].lower(), dpi=150)
+    data = io.BytesIO()
+    with rc_context({"font.family": font_families()}):
+        figure = Figure(figsize=(9, 9), layout="constrained")
+        draw_confusion_matrix(figure.subplots(), rows, class_names)
+        figure.savefig(data, format=Path(path).suffix[1:].lower(), dpi=150)
     return data.getvalue()
 
 
@@ -971,7 +984,8 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     """
     special = is_special(path)
     target = Path(tempfile.gettempdir(), Path(path).name) if special else Path(os.path.realpath(path))
-    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    stem = target.stem[:50]  # a name may have 255 bytes, with what is added to it
+    partial = target.with_name(f".{stem}.{os.getpid()}.partial{target.suffix}")
     try:
         yield partial
         if special:

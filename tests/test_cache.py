@@ -223,13 +223,13 @@ def test_what_was_computed_before_a_failure_is_kept(tmp_path, monkeypatch):
 def decoded(monkeypatch):
     """Number of images whose pixels are decoded."""
     calls = []
-    decode = decoding.decode_image
+    decode = decoding.to_rgb
 
     def counted(data, *args):
         calls.append(data)
         return decode(data, *args)
 
-    monkeypatch.setattr(decoding, "decode_image", counted)
+    monkeypatch.setattr(decoding, "to_rgb", counted)
     return calls
 
 

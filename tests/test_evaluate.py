@@ -140,9 +140,11 @@ def test_an_unwritable_output_is_one_line_after_the_scores(run, class_folder_tre
     assert "macro F1  1.0000" in out
 
 
-@pytest.mark.parametrize("old", [{}, {"s.json": b"old"}])
-def test_an_output_is_the_old_file_or_the_whole_new_one(tmp_path, old):
-    path = write_files(tmp_path, old) / "s.json"
+@pytest.mark.parametrize("name", ["s.json", "점수" * 41 + ".json"])  # of 251 bytes
+@pytest.mark.parametrize("is_old", [False, True])
+def test_an_output_is_the_old_file_or_the_whole_new_one(tmp_path, name, is_old):
+    old = {name: b"old"} if is_old else {}
+    path = write_files(tmp_path, old) / name
     for written, error in ((True, OSError), (True, KeyboardInterrupt), (False, OSError), (False, None)):
         with pytest.raises(error or FileNotFoundError), evaluate.atomic_write(path) as partial:
             if written:
@@ -154,7 +156,7 @@ def test_an_output_is_the_old_file_or_the_whole_new_one(tmp_path, old):
         partial.write_bytes(b"whole")
         assert path.exists() == bool(old), "until the block ends"
         assert (partial.parent, partial.suffix) == (tmp_path, ".json")
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"s.json": b"whole"}
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {name: b"whole"}
 
 
 def test_an_output_is_written_through_links_and_to_pipes_and_keeps_its_mode(tmp_path):

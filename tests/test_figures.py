@@ -8,6 +8,7 @@ from conftest import COLOURS
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
+import evaluate
 from illus.files.catalog import scan
 from illus.report.comparisons import (
     change_intervals,
@@ -254,3 +255,10 @@ def test_hangul_is_drawn_with_a_font_that_is_installed(monkeypatch, installed, u
     with matplotlib.rc_context():
         use_style()
         assert matplotlib.rcParams["font.family"] == ["sans-serif", *used]
+    families = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "evaluate.draw_confusion_matrix", lambda *_: families.append(matplotlib.rcParams["font.family"])
+        )
+        evaluate.format_figure([], [], "scores.png")
+    assert families == [["sans-serif", *used]], "of evaluate.py --figure, too"

@@ -9,34 +9,29 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from evaluate import natural_key
+from evaluate import font_families, natural_key
 from illus.photos.clusters import knee
 
 WIDTH = 11.0  # inches, of a figure as wide as the text of a report on a screen of 1280 px
 PALETTE = "colorblind"  # of seaborn, in all figures
-# Of Linux, Windows and macOS. Of a collection of fonts matplotlib knows the first one only, here the JP one.
-HANGUL_FONTS = ("Noto Sans CJK JP", "Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "AppleGothic")
 BLUE, ORANGE, _, RED, _, _, _, GRAY = sns.color_palette(PALETTE).as_hex()[:8]
 
 
 def use_style() -> None:
     """Set the style of all figures in the notebooks: one palette, one width, no text under 8 points.
 
-    At 96 dots an inch a point of matplotlib is a point of the page. Class names in Hangul are drawn with the
-    first of ``HANGUL_FONTS`` that is installed.
+    At 96 dots an inch a point of matplotlib is a point of the page. Fonts: :func:`evaluate.font_families`.
     """
-    installed = {font.name for font in font_manager.fontManager.ttflist}
     sns.set_theme(context="notebook", style="white", palette=PALETTE, font_scale=0.85)
     matplotlib.rcParams.update(
         {
             "figure.dpi": 96,
-            "font.family": ["sans-serif", *[name for name in HANGUL_FONTS if name in installed][:1]],
+            "font.family": font_families(),
             "figure.figsize": (WIDTH, 3.4),
             "figure.constrained_layout.use": True,
             "savefig.bbox": "tight",
