@@ -26,7 +26,7 @@ def test_candidates_that_agree_by_chance_get_no_narrow_interval():
 
 def test_a_table_has_the_mean_of_each_answer_and_its_change():
     runs = pd.DataFrame({"answer": list("nnnaaa"), "f1": [0.5, 0.51, 0.49, 0.6, 0.61, 0.59]})
-    _, control, answer = table_of_changes(runs, "answer", "f1", "n").splitlines()
+    _, control, answer = str(table_of_changes(runs, "answer", "f1", "n")).splitlines()
     assert control.split() == ["n", "0.500"]
     assert answer.split()[:3] == ["a", "0.600", "+0.100"]
     low, high = (float(bound.strip("[],")) for bound in answer.split()[3:])

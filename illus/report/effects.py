@@ -26,8 +26,8 @@ def against_control(samples: Mapping[str, Sequence[float]], control: str) -> pd.
     return pd.DataFrame({"change": change, "low": interval.low, "high": interval.high}, index=others)
 
 
-def table_of_changes(runs: pd.DataFrame, by: str, value: str, control: str) -> str:
-    """The means of a score by answer, with their changes from :func:`against_control`, as text.
+def table_of_changes(runs: pd.DataFrame, by: str, value: str, control: str) -> pd.DataFrame:
+    """The means of a score by answer, with their changes from :func:`against_control`, all as text.
 
     ``runs`` has a row per run, the answers in column ``by``, the scores in column ``value``.
     """
@@ -36,7 +36,7 @@ def table_of_changes(runs: pd.DataFrame, by: str, value: str, control: str) -> s
     table = pd.DataFrame({"mean": [f"{np.mean(scores):.3f}" for scores in samples.values()]}, list(samples))
     table["change"] = changes.change.map("{:+.3f}".format)
     table["95 % interval"] = changes.low.map("[{:+.3f}, ".format) + changes.high.map("{:+.3f}]".format)
-    return table.to_string(na_rep="")
+    return table.fillna("")
 
 
 def listed(values: Mapping[str, float] | pd.Series, form: str = "{:.3f}") -> str:

@@ -74,20 +74,22 @@ def dose_curve(
     """The change of F1 of classes by the share of photographs: a dot for each seed, lines through the means.
 
     ``doses`` are from :func:`f1_by_dose`; ``control`` has the columns ``class_name`` and ``f1``, of classes
-    as large as with most photographs, but without: a cross for each seed, beside that share. ``labels`` maps
-    class names to what is shown for them.
+    as large as with most photographs, but without: a cross for each seed, at a place of their own. ``labels``
+    maps class names to what is shown for them.
     """
     names = sorted(doses.class_name.unique(), key=natural_key)
+    shares = [round(100 * share) for share in sorted(doses.share.unique())]
+    beside = shares[-1] + 25  # of the crosses: beyond the shares
     for name, colour in zip(names, (BLUE, ORANGE, RED), strict=False):
         rows, repeated = (table[table.class_name == name] for table in (doses, control))
         mean = rows.groupby("share").f1.mean()
         axes.plot(100 * rows.share, rows.f1 - mean[0], "o", color=colour, alpha=0.6, markersize=5)
         shown = literal((labels or {}).get(name, name))
-        axes.plot(100 * mean.index, mean - mean[0], color=colour, label=f"{shown}, {mean[0]:.2f} without")
-        beside = np.full(len(repeated), 100 * mean.index.max() + 4)
-        axes.plot(beside, repeated.f1 - mean[0], "x", color=colour)
-    axes.plot([], [], "kx", label="drawings repeated instead")
+        axes.plot(100 * mean.index, mean - mean[0], color=colour, label=f"{shown}, {mean[0]:.2f}")
+        axes.plot([beside] * len(repeated), repeated.f1 - mean[0], "x", color=colour)
+    axes.axvline((shares[-1] + beside) / 2, color=GRAY, linewidth=0.8, linestyle=":")
     axes.axhline(0, color=GRAY, linewidth=0.8)
-    axes.set(xlabel="photographs among the class's training images, %", ylabel="change of F1 on drawings")
-    axes.set_xticks([round(100 * share) for share in sorted(doses.share.unique())])
-    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    axes.set(xlabel="photographs in training, %, or own drawings repeated", ylabel="change of F1 on drawings")
+    axes.set_xticks([*shares, beside], [*map(str, shares), "repeated"])
+    axes.margins(y=0.3)
+    axes.legend(title="F1 without photographs", title_fontsize=8, fontsize=8, loc="lower left")

@@ -6,12 +6,13 @@ import pandas as pd
 
 
 def provenance(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Where recorded rows come from, a line for each table: the file, its rows, code and machine.
+    """Where recorded rows come from, a line for each table: the file, its rows, hash of the code, machine.
 
     ``tables`` has the rows that were used of a file; with ``code``, and ``device``, ``backend`` and
     ``seconds`` where it has them.
     """
-    return "\n".join(_line(rows, source) for source, rows in tables.items())
+    lines = [_line(rows, source) for source, rows in tables.items()]
+    return "\n".join(["Recorded numbers above, with a hash of the code that made them:", *lines])
 
 
 def _line(rows: pd.DataFrame, source: str) -> str:
