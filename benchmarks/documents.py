@@ -42,13 +42,13 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def sections(notebook: str | Path) -> dict[str, str]:
-    """The headings of a notebook's sections, by their anchors."""
+    """The headings of a notebook's sections, English and Korean with a dot between, by their anchors."""
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
     texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     return {anchor: heading.strip() for text in texts for anchor, heading in SECTION.findall(text)}
 
 
-def renew(text: str) -> str:
+def renew(text: str, in_korean: bool = False) -> str:
     """The same document with its marked tables and numbers, and headings of notebooks, rendered anew."""
     numbers = values()
 
@@ -71,7 +71,9 @@ def renew(text: str) -> str:
     def link(match: re.Match[str]) -> str:
         headings = sections(match[2])
         known(headings, match[3])
-        return f"[{match[2][:2]} · {headings[match[3]]}]({match[1]})"
+        english, _, korean = headings[match[3]].partition(" · ")
+        number = english.split()[0]
+        return f"[{match[2][:2]} · {f'{number} {korean}' if in_korean and korean else english}]({match[1]})"
 
     return LINK.sub(link, VALUE.sub(value, TABLE.sub(table, text)))
 
@@ -83,7 +85,10 @@ def benchmarks_page() -> str:
 
 def rendered() -> dict[Path, str]:
     """Every document as it should be."""
-    return {path: renew(path.read_text(encoding="utf-8")) for path in documents()} | {PAGE: benchmarks_page()}
+    texts = {path: path.read_text(encoding="utf-8") for path in documents()}
+    return {path: renew(text, ".ko" in path.suffixes) for path, text in texts.items()} | {
+        PAGE: benchmarks_page()
+    }
 
 
 def main() -> int:

@@ -89,13 +89,6 @@ def plant(pot=(190, 90, 60), side=120):
 DRAWINGS = {"face": face, "house": house, "clock": clock, "fish": fish, "plant": plant}
 
 
-def shifted(image, across, down):
-    """Moved by whole pixels, filled up with white."""
-    moved = Image.new("RGB", image.size, "white")
-    moved.paste(image, (across, down))
-    return moved
-
-
 def padded(image, share):
     """With a white border, as wide as this share of the side, on all sides."""
     return ImageOps.expand(image, round(share * image.width), "white")
@@ -108,11 +101,6 @@ def rescaled(image, factor):
 
 def brighter(image, factor):
     return ImageEnhance.Brightness(image).enhance(factor)
-
-
-def flatter(image, factor):
-    """Contrast changed, about the mean."""
-    return ImageEnhance.Contrast(image).enhance(factor)
 
 
 def rehued(image, turn):

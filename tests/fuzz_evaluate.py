@@ -157,11 +157,9 @@ def try_weights(path, valid, rng):
 
 def megabytes():
     """Peak memory of this process, or of the largest that it started."""
-    unit = 1024 if sys.platform == "linux" else 1024**2
-    return (
-        max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        // unit
-    )
+    both = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    largest = max(resource.getrusage(who).ru_maxrss for who in both)
+    return largest // (1024 if sys.platform == "linux" else 1024**2)
 
 
 def fuzz(name, attempt, count, seed, seconds, folder, *arguments):

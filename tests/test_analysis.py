@@ -91,23 +91,18 @@ def test_confused_pairs_count_both_directions_and_confident_errors_come_first():
     assert analysis.most_confused(rows[rows.predicted == rows.class_name]).empty
 
 
-def corner_network():
-    """Says of an image how red it is, and how blue: one feature each, after pooling."""
+@pytest.fixture
+def corner():
+    """Red above left, blue below right, and a network that says how red and how blue an image is."""
     model = build(16, 2, width=3, blocks=(), normalisation="ink", dropout=0.0)
     kernel = np.zeros((3, 3, 3, 3))
     kernel[1, 1] = [[-1, 0, 1], [0, 0, 0], [1, 0, -1]]  # ink of blue less that of red, and the reverse
     model.get_layer("stem").set_weights([kernel])
     model.get_layer("score").set_weights([np.float32([[1, 0], [0, 0], [0, 1]]), np.zeros(2, np.float32)])
-    return model
-
-
-@pytest.fixture
-def corner():
-    """Red above left, blue below right, and a network that says how red and how blue an image is."""
     image = np.zeros((1, 16, 16, 3), np.uint8)
     image[:, :8, :8, 0] = 255
     image[:, 8:, 8:, 2] = 255
-    return corner_network(), image.repeat(2, 0)
+    return model, image.repeat(2, 0)
 
 
 @pytest.mark.parametrize(

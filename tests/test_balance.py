@@ -17,17 +17,12 @@ from illus.files.tables import read_table
 def make_catalog(sizes, copies=1):
     """Classes of the given sizes; every image is there ``copies`` times."""
     rows = [
-        {
-            "path": f"{name}/{i}-{c}.png",
-            "class_name": name,
-            "error": "",
-            "sha256": hashlib.sha256(f"{name}/{i}".encode()).hexdigest(),
-        }
+        (f"{name}/{i}-{c}.png", name, "", hashlib.sha256(f"{name}/{i}".encode()).hexdigest())
         for name, size in sizes.items()
         for i in range(size)
         for c in range(copies)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["path", "class_name", "error", "sha256"])
 
 
 def test_every_class_gets_its_share():
@@ -92,9 +87,7 @@ def test_too_few_images_or_classes_are_an_error(catalog, message):
 @pytest.mark.parametrize("size", [1, 8, 20])
 def test_a_group_of_two_classes_stays_whole_where_one_of_them_lacks_a_part(size):
     catalog = make_catalog({"a": 20, "b": size})
-    numbers = [
-        f"{name.split('/')[1].split('-')[0]}" for name in catalog.path
-    ]  # b's images are variants of a's
+    numbers = [name.split("/")[1].split("-")[0] for name in catalog.path]  # b's are variants of a's
     duplicates = pd.DataFrame({"path": catalog.path, "group": numbers, "keep": True})
     for seed in range(30):
         with warnings.catch_warnings():

@@ -4,23 +4,15 @@ import os
 import unicodedata
 
 import pytest
-from conftest import draw, encoded, write_class_folders
+from conftest import draw, encoded, write_class_folders, write_files
 
 import evaluate
-from evaluate import (
-    EvaluationError,
-    ImageDecodeError,
-    class_folders,
-    list_files,
-    natural_key,
-    read_file,
-    sort_folders,
-)
+from evaluate import EvaluationError, ImageDecodeError, class_folders, list_files, read_file, sort_folders
 
 
 def test_natural_order_is_the_same_however_names_are_listed():
     names = ["1b", "2", "10", "A2", "a02", "a2", "L1_40", "L2_2", "L2_3", "L2_10", "L2_33"]
-    assert sorted({*names}, key=natural_key) == names
+    assert sorted({*names}, key=evaluate.natural_key) == names
 
 
 def test_one_name_in_two_unicode_forms_is_an_error(tmp_path):
@@ -64,28 +56,18 @@ def test_a_folder_without_permission_is_reported(tmp_path, monkeypatch):
 
 
 def test_files_in_natural_order_with_nested_ones_and_without_junk(tmp_path):
-    for name in ("10.png", "2.png", "sub/3.PNG", ".DS_Store", "Thumbs.db", "Icon\r", "._2.png", ".git/x.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
+    names = ("10.png", "2.png", "sub/3.PNG", ".DS_Store", "Thumbs.db", "Icon\r", "._2.png", ".git/x.png")
+    write_files(tmp_path, dict.fromkeys(names, b"x"))
     found = [p.relative_to(tmp_path).as_posix() for p in list_files(tmp_path)]
     assert found == ["2.png", "10.png", "sub/3.PNG"]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("nowhere", "no such folder"),
-        ("file", "not a folder"),
-        ("empty", "no class folders"),
-        ("notes", "could be images: a, b"),
-    ],
-)
-def test_bad_folders(tmp_path, name, message):
-    (tmp_path / "file").write_text("x")
-    for folder in ("empty", "notes/a", "notes/b"):
-        (tmp_path / folder).mkdir(parents=True)
-    with pytest.raises(EvaluationError, match=message):
-        class_folders(tmp_path / name)
+def test_a_file_is_no_folder_and_folders_without_images_are_named_where_there_is_no_class(tmp_path):
+    write_files(tmp_path, {"notes/a/x.txt": b"x", "notes/b/x.txt": b"x"})
+    with pytest.raises(EvaluationError, match="could be images: a, b"):
+        class_folders(tmp_path / "notes")
+    with pytest.raises(EvaluationError, match="not a folder"):
+        class_folders(tmp_path / "notes/a/x.txt")
 
 
 def test_folders_of_systems_are_neither_classes_nor_parts_of_one(class_folder_tree):
@@ -122,6 +104,5 @@ def test_a_folder_without_anything_like_an_image_is_no_class_and_is_named(class_
     ],
 )
 def test_a_folder_is_a_class_if_a_file_has_the_name_or_the_start_of_an_image(tmp_path, name, data):
-    (tmp_path / "class" / "sub").mkdir(parents=True)
-    (tmp_path / "class" / "sub" / name).write_bytes(data)
+    write_files(tmp_path, {f"class/sub/{name}": data})
     assert list(class_folders(tmp_path)) == ["class"]

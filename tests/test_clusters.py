@@ -47,19 +47,13 @@ def test_nothing_differs_and_all_points_are_zero(shape):
 # --- DBSCAN ---------------------------------------------------------------------------------------
 
 
-def test_clusters_are_numbered_by_size_and_noise_is_in_none(blobs):
+@pytest.mark.parametrize(("most", "count"), [(1000, 605), (250, 250)])
+def test_clusters_are_numbered_by_size_noise_is_in_none_and_points_beyond_the_sample_join(blobs, most, count):
     points, expected = blobs
-    cluster = find_clusters(points, points, knee(k_distances(points, 20)), 20)
-    assert (cluster == expected).mean() > 0.99
-    assert (cluster[-5:] == -1).all()
-
-
-def test_points_beyond_the_sample_join_the_same_clusters(blobs):
-    points, expected = blobs
-    drawn = draw_points(points, 250)
-    assert drawn.shape == (250, 2)
-    np.testing.assert_array_equal(draw_points(points, 250), drawn)
-    assert (draw_points(points, 250, seed=1) != drawn).any()
+    drawn = draw_points(points, most)
+    assert drawn.shape == (count, 2)
+    np.testing.assert_array_equal(draw_points(points, most), drawn)
+    assert (draw_points(points, most, seed=1) != drawn).any()
     cluster = find_clusters(points, drawn, knee(k_distances(drawn, 20)), 20)
     assert (cluster == expected).mean() > 0.99
     assert (cluster[-5:] == -1).all()

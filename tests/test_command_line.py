@@ -19,14 +19,7 @@ from illus import work_folders
 from illus.__main__ import main
 from illus.report import assemble
 from illus.report.assemble import run_notebooks, write_report
-from illus.report.pages import (
-    NotebookError,
-    Section,
-    execute_notebook,
-    render_notebook,
-    render_notebooks,
-    write_index,
-)
+from illus.report.pages import NotebookError, Section, execute_notebook, render_notebooks, write_index
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["emoji20", "data", "run", "report", "leaks", "labels", "review", "clean", "predict", "export"]
@@ -85,7 +78,7 @@ def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch):
     assert b"\\uc5c6\\uc74c" in written[1].getvalue()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def empty_place(tmp_path, monkeypatch):
     """An empty current folder, with no data set named."""
     monkeypatch.chdir(tmp_path)
@@ -184,17 +177,6 @@ def write_notebook(path, *cells):
     return path
 
 
-def test_a_notebook_is_executed_into_another_file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path = write_notebook(tmp_path / "a.ipynb", new_markdown_cell("# A"), new_code_cell("print(6 * 7)"))
-    before = path.read_bytes()
-    start = time.perf_counter()
-    seconds = execute_notebook(path, tmp_path / "out" / "a.ipynb")
-    assert 0 < seconds <= time.perf_counter() - start
-    assert nbformat.read(tmp_path / "out" / "a.ipynb", 4).cells[1].outputs[0].text == "42\n"
-    assert path.read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("source", "why"),
     [("1 / 0", "ZeroDivisionError: division by zero"), ("import os\nos._exit(9)", "the kernel died")],
@@ -203,7 +185,6 @@ def test_a_cell_that_fails_is_named_and_what_ran_is_kept(source, why, tmp_path, 
     def die(self, **settings):
         raise DeadKernelError("Kernel died before replying to kernel_info")
 
-    monkeypatch.chdir(tmp_path)
     cells = [new_code_cell("print(1)"), new_markdown_cell("text"), new_code_cell(source)]
     path = write_notebook(tmp_path / "a.ipynb", *cells)
     with pytest.raises(NotebookError, match=rf"a\.ipynb, code cell 2: {why}.* failed/b\.ipynb"):
@@ -215,11 +196,11 @@ def test_a_cell_that_fails_is_named_and_what_ran_is_kept(source, why, tmp_path, 
         execute_notebook(path, Path("b.ipynb"))
 
 
-def test_a_notebook_that_failed_is_executed_again_and_not_shown(class_folder_tree, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_failed_notebook_runs_again_and_is_not_shown_nor_changed(class_folder_tree, tmp_path, monkeypatch):
     monkeypatch.setenv("PROFILE", "quick")
-    write_notebook(tmp_path / "01_a.ipynb", new_code_cell("open('wanted.txt').read()"))
-    folder, failed = class_folder_tree, Path("work/images/notebooks/quick/failed/01_a.ipynb")
+    path = write_notebook(tmp_path / "01_a.ipynb", new_code_cell("print(open('wanted.txt').read())"))
+    folder, before = class_folder_tree, path.read_bytes()
+    failed = Path("work/images/notebooks/quick/failed/01_a.ipynb")
     for _ in range(2):
         with pytest.raises(NotebookError, match=r"code cell 1: FileNotFoundError"):
             run_notebooks(folder)
@@ -228,11 +209,13 @@ def test_a_notebook_that_failed_is_executed_again_and_not_shown(class_folder_tre
     Path("wanted.txt").write_text("there")
     run_notebooks(folder)
     assert not failed.exists()
+    executed = nbformat.read(assemble.executed_dir(folder) / "01_a.ipynb", 4)
+    assert executed.cells[0].outputs[0].text == "there\n"
+    assert path.read_bytes() == before
     assert "01_a.html" in write_report(folder).read_text("utf-8")
 
 
 def test_notebooks_run_again_when_an_image_or_a_decision_changes(class_folder_tree, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     folder, ran = class_folder_tree, []
     write_notebook(tmp_path / "01_a.ipynb", new_code_cell("1"))
 
@@ -275,11 +258,11 @@ def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
     assert "a &lt;note&gt;" in page
     assert '<a href="b.html#x">n</a>' in page
     plain = write_notebook(tmp_path / "plain.ipynb", new_code_cell("1"))
-    assert render_notebook(plain, tmp_path / "plain.html") == "plain", "the file's name for want of a title"
+    pages = render_notebooks([plain], tmp_path / "out")
+    assert pages == [("plain.html", "plain")], "the file's name for want of a title"
 
 
-def test_what_a_killed_process_left_of_a_file_is_not_shown(class_folder_tree, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_what_a_killed_process_left_of_a_file_is_not_shown(class_folder_tree):
     report, executed = assemble.report_dir(class_folder_tree), assemble.executed_dir(class_folder_tree)
     executed.mkdir(parents=True)
     (report / ".test.7.partial.json").write_text("{")

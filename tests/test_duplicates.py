@@ -1,7 +1,5 @@
 """Duplicates and variants of drawings whose duplicates are known, from files to the table."""
 
-from contextlib import contextmanager
-
 import joblib
 import numpy as np
 import pandas as pd
@@ -11,13 +9,7 @@ from drawings import BROWN, clock, face, fish, house, plant, rescaled
 from PIL import Image, ImageOps
 
 from illus.copies import duplicates
-from illus.copies.duplicates import (
-    COLUMNS,
-    assign_copies,
-    find_duplicates,
-    resolve_duplicates,
-    stored_duplicates,
-)
+from illus.copies.duplicates import assign_copies, find_duplicates, resolve_duplicates, stored_duplicates
 from illus.copies.settings import DuplicateSettings
 from illus.emoji20.truth import class_names, load_truth, planted_pairs, recall_by_transform, score_duplicates
 from illus.files.catalog import scan
@@ -66,7 +58,7 @@ def mixed(tmp_path_factory):
 
 def test_the_table_lists_files_with_duplicates_or_variants_by_path(mixed):
     table = mixed[2]
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == duplicates.COLUMNS
     assert table[["path", "relation", "keep", "copy_of", "group"]].to_numpy().tolist() == [
         ["A/fish.png", "exact", False, "A/same pixels.bmp", "G1"],
         ["A/house.jpg", "near", False, "A/house.png", "G2"],
@@ -89,7 +81,7 @@ def test_broken_files_and_different_drawings_have_no_rows(table_of):
     drawings = {"A/1.png": house(), "A/2.png": clock(2), "B/1.png": clock(6), "B/2.png": fish()}
     table = table_of(drawings | {"A/3.png": b"no image", "B/3.png": b"no image"})
     assert table.empty
-    assert table.reset_index().columns.tolist() == COLUMNS
+    assert table.reset_index().columns.tolist() == duplicates.COLUMNS
     assert table_of({"A/broken.png": b"no image", "B/3.png": fish()}).index.tolist() == ["B/2.png", "B/3.png"]
 
 
@@ -218,13 +210,6 @@ def test_of_copies_the_best_of_the_majority_is_kept(table_of, files, expected):
 # --- Chains ---------------------------------------------------------------------------------------
 
 
-@contextmanager
-def known_distances(monkeypatch, distances):
-    with monkeypatch.context() as patch:
-        patch.setattr(duplicates, "distance", lambda _, i, j, settings: distances[int(i), int(j)])
-        yield np.zeros(1 + max(max(pair) for pair in distances), DESCRIPTOR)
-
-
 LINKS = {(0, 1): 1.0, (1, 2): 2.0, (2, 3): 3.0, (3, 4): 0.0}
 
 
@@ -239,34 +224,25 @@ LINKS = {(0, 1): 1.0, (1, 2): 2.0, (2, 3): 3.0, (3, 4): 0.0}
     ids=["whole", "one end cut", "in two", "in three"],
 )
 def test_a_chain_is_cut_where_its_ends_are_unlike(monkeypatch, ends, best, to_best):
-    settings = DuplicateSettings(near=6.0, unlike=12.0)
-    with known_distances(monkeypatch, LINKS | ends) as descriptors:
-        pairs, distances = np.array([*LINKS]), np.array([*LINKS.values()])
-        found = assign_copies(descriptors, pairs, distances, settings)
-        assert found[0].tolist() == best
-        assert found[1].tolist() == to_best
-        backwards = assign_copies(descriptors, pairs[::-1], distances[::-1], settings)
-        np.testing.assert_array_equal(found, backwards)
+    known, settings = LINKS | ends, DuplicateSettings(near=6.0, unlike=12.0)
+    monkeypatch.setattr(duplicates, "distance", lambda _, i, j, settings: known[int(i), int(j)])
+    pairs, distances, descriptors = np.array([*LINKS]), np.array([*LINKS.values()]), np.zeros(5, DESCRIPTOR)
+    found = assign_copies(descriptors, pairs, distances, settings)
+    assert found[0].tolist() == best
+    assert found[1].tolist() == to_best
+    backwards = assign_copies(descriptors, pairs[::-1], distances[::-1], settings)
+    np.testing.assert_array_equal(found, backwards)
 
 
 def test_a_chain_is_one_group_and_what_was_cut_off_is_no_duplicate(monkeypatch):
     """The kept file has the largest distance of its set."""
     links = {pair: LINKS[pair] for pair in [(0, 1), (1, 2), (2, 3)]}
-    files = pd.DataFrame(
-        {
-            "path": list("abcde"),
-            "class_name": "A",
-            "n_pixels": [50, 40, 30, 20, 20],
-            "bytes": 9,
-            "sha256": list("vwxyz"),
-            "image": [0, 1, 2, 3, 4],
-        }
-    )
-    with known_distances(monkeypatch, links | {(0, 2): 7.0, (0, 3): 20.0}):
-        descriptors = np.zeros(5, DESCRIPTOR)
-        table = resolve_duplicates(
-            files, descriptors, np.array([*links]), np.array([*links.values()])
-        ).set_index("path")
+    files = pd.DataFrame({"path": list("abcde"), "n_pixels": [50, 40, 30, 20, 20], "sha256": list("vwxyz")})
+    files = files.assign(class_name="A", bytes=9, image=np.arange(5))
+    known = links | {(0, 2): 7.0, (0, 3): 20.0}
+    monkeypatch.setattr(duplicates, "distance", lambda _, i, j, settings: known[int(i), int(j)])
+    pairs, distances = np.array([*links]), np.array([*links.values()])
+    table = resolve_duplicates(files, np.zeros(5, DESCRIPTOR), pairs, distances).set_index("path")
     assert table.index.tolist() == list("abcd")
     assert table.group.nunique() == 1
     assert table.keep.tolist() == [True, False, False, True]

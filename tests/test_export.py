@@ -1,6 +1,5 @@
-"""Records -> a weights file and its card, on drawn images."""
+"""Records -> a weights file and its description, on drawn images."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +11,12 @@ from illus.dataset.resample import join_validation
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.learn import runs
-from illus.learn.export import ExportOptions, install, installed_runs, save_classifier, score_all
+from illus.learn.export import ExportOptions, install, installed_runs, save_classifier
 from illus.learn.networks import average, multiply_adds
 from illus.learn.settings import Config
 
 TINY = Config(width=4, blocks=(1, 1), input_size=16, epochs=2, batch_size=8, dropout=0.0, precision="float32")
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,6 @@ def finished(tmp_path_factory):
     """Two runs of one configuration."""
     work = tmp_path_factory.mktemp("work")
     folder = write_class_folders(work / "p" / "training", n=12)
-    write_class_folders(work / "p" / "test", n=4, first_seed=500)
     dataset = split(scan(folder), fractions={"train": 0.7, "validation": 0.3})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROFILE", "quick")
@@ -45,18 +44,16 @@ def test_the_exported_network_is_the_mean_of_the_runs_and_its_description_says_s
     assert facts["multiply_adds"] == 2 * records[0].multiply_adds
     assert facts["seconds"] == pytest.approx(sum(r.seconds for r in records), abs=0.1)
     assert 0 <= facts["val_macro_f1"] <= 1
-    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
     models = [load_classifier(path)[0] for path in (weights, *(r.weights for r in records))]
-    mean, *each = [model.predict_on_batch(images) for model in models]
+    mean, *each = [model.predict_on_batch(IMAGES) for model in models]
     np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
 
 
-def test_networks_that_saw_the_validation_part_are_judged_by_others(finished, tmp_path):
+def test_networks_that_saw_the_validation_part_are_judged_by_others(finished, tmp_path, monkeypatch):
     judges, dataset, folder, work = finished
     taught = join_validation(dataset)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PROFILE", "quick")
-        records = [runs.run(taught, folder, replace(TINY, seed=s), "q", work) for s in (0, 1)]
+    monkeypatch.setenv("PROFILE", "quick")
+    records = [runs.run(taught, folder, replace(TINY, seed=s), "q", work) for s in (0, 1)]
     assert [record.val_macro_f1 for record in records] == [None, None]
     weights, options = tmp_path / "best.h5", ExportOptions(temperature=True)
     facts = install(records, dataset, folder, work, weights, options, judges=judges).training
@@ -65,9 +62,8 @@ def test_networks_that_saw_the_validation_part_are_judged_by_others(finished, tm
         assert facts[fact] == of_judges[fact]
     assert facts["run_ids"] == [record.run_id for record in records] == installed_runs(weights, options)
     assert facts["judges"] == [judge.run_id for judge in judges]
-    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
     shipped, *each = [
-        load_classifier(p)[0].predict_on_batch(images) for p in (weights, *(r.weights for r in records))
+        load_classifier(p)[0].predict_on_batch(IMAGES) for p in (weights, *(r.weights for r in records))
     ]
     softened = [p ** (1 / facts["calibration"]["temperature"]) for p in each]
     expected = np.mean([p / p.sum(1, keepdims=True) for p in softened], axis=0)
@@ -83,9 +79,8 @@ def test_each_network_may_see_the_mirror_image_too(finished, tmp_path):
         model, straight = load_classifier(weights)[0], load_classifier(plain)[0]
         assert facts["multiply_adds"] == multiply_adds(model) == 2 * multiply_adds(straight)
         assert facts["parameters"] == straight.count_params()
-        images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
-        both = [straight.predict_on_batch(view) for view in (images, images[:, :, ::-1].copy())]
-        np.testing.assert_allclose(model.predict_on_batch(images), np.mean(both, axis=0), atol=1e-6)
+        both = [straight.predict_on_batch(view) for view in (IMAGES, IMAGES[:, :, ::-1].copy())]
+        np.testing.assert_allclose(model.predict_on_batch(IMAGES), np.mean(both, axis=0), atol=1e-6)
         assert not np.allclose(*both, atol=1e-4)
 
 
@@ -119,9 +114,8 @@ def test_unlike_networks_of_one_input_size_have_an_average(finished, tmp_path):
     assert (facts["block"], facts["width"], facts["input_size"]) == (["residual", "plain"], [4, 6], 16)
     first = load_classifier(records[0].weights)[0]
     assert facts["multiply_adds"] == multiply_adds(first) + multiply_adds(model)
-    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
-    mean = (first.predict_on_batch(images) + model.predict_on_batch(images)) / 2
-    found = load_classifier(tmp_path / "best.h5")[0].predict_on_batch(images)
+    mean = (first.predict_on_batch(IMAGES) + model.predict_on_batch(IMAGES)) / 2
+    found = load_classifier(tmp_path / "best.h5")[0].predict_on_batch(IMAGES)
     np.testing.assert_allclose(found, mean, atol=1e-6)
 
 
@@ -135,14 +129,3 @@ def test_networks_that_do_not_fit_together_have_no_average(finished, tmp_path):
         with pytest.raises(ValueError, match="unlike inputs or outputs"):
             average([build(16, 3, width=4, blocks=(1,)), other])
     assert not (tmp_path / "best.h5").exists()
-
-
-def test_the_card_has_the_training_and_the_scores(finished, tmp_path):
-    records, dataset, folder, work = finished
-    description = install(records[:1], dataset, folder, work, tmp_path / "best.h5")
-    scored = score_all(tmp_path / "best.h5", [folder.parent / "test"])
-    card = json.loads((tmp_path / "best.json").read_text())
-    assert card["training"] == description.training
-    result, rows = scored["test"]
-    assert card["scores"]["test"]["macro_f1"] == result["macro_f1"]
-    assert len(rows) == 12

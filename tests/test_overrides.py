@@ -220,6 +220,7 @@ FISHES = ["A/fish.png", "B/fish.bmp"]
         (CLOCKS, [BMP_IS_B], ["A/clock.bmp"]),  # though two of three copies lie in another folder
         (CLOCKS, [DROP_PNG, JPG_IS_B], ["A/clock.jpg"]),  # one of two
         (CLOCKS, [("A/clock.bmp", "label", "A"), JPG_IS_B], []),  # they contradict each other
+        (["B/brown face.png", "B/face.png"], [("B/brown face.png", "drop", "")], ["B/face.png"]),  # variants
     ],
 )
 def test_of_copies_those_are_kept_that_a_person_decided_on(drawn, copies, decisions, kept):
@@ -228,11 +229,6 @@ def test_of_copies_those_are_kept_that_a_person_decided_on(drawn, copies, decisi
     if copies is FISHES:
         settled = any(decision in ("label", "drop") for _, decision, _ in decisions)
         assert found.conflict.tolist() == [not settled] * 2
-
-
-def test_a_variant_that_is_dropped_leaves_the_other(drawn):
-    found = find(drawn, ("B/brown face.png", "drop", ""))
-    assert found.keep[["B/brown face.png", "B/face.png"]].tolist() == [False, True]
 
 
 @pytest.mark.parametrize(("decision", "kept"), [(None, ["B/1.png"]), ("keep", ["B/1.png"]), ("drop", [])])

@@ -79,15 +79,7 @@ def test_a_table_is_written_without_its_index_with_unix_line_ends(tmp_path):
 
 
 def test_a_table_comes_back_as_it_was_written(tmp_path):
-    table = pd.DataFrame(
-        {
-            "run_id": ["12345e678901", "000000000012"],
-            "class_name": ["007", "NA"],
-            "code": ["1e5", ""],
-            "score": [0.1 + 0.2, -1.5],
-            "class_id": [3, 0],
-            "keep": [True, False],
-        }
-    )
+    rows = [("12345e678901", "007", "1e5", 0.1 + 0.2, 3, True), ("000000000012", "NA", "", -1.5, 0, False)]
+    table = pd.DataFrame(rows, columns=["run_id", "class_name", "code", "score", "class_id", "keep"])
     write_table(table, tmp_path / "table.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table)

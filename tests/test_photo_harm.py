@@ -6,20 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import COLOURS, write_class_folders
-from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmarks import photo_harm
-from benchmarks.photo_harm import (
-    DRAWING,
-    HELD_OUT,
-    Run,
-    measure,
-    with_dose,
-    with_photos,
-    with_repeats,
-    without_photos,
-)
+from benchmarks.photo_harm import DRAWING, Run, measure, with_dose, with_photos, with_repeats, without_photos
 from illus.report.harm import change_by_class, class_changes, dose_curve, f1_by_dose
 
 PICTURES = 10  # two crops of each, one in L2_2 and one in L2_33
@@ -124,8 +114,8 @@ def test_what_is_measured_of_a_run(data):
     assert (classes.photos > 0).tolist() == [True, False, True]
     assert row.macro_f1 == pytest.approx(classes.f1.mean(), abs=1e-4)
     shown = tables["photo_harm_answers"].groupby("shown").images.sum()
-    assert shown[HELD_OUT] == 4
-    assert shown.drop(HELD_OUT).sum() == (drawings.split == "validation").sum()
+    assert shown[photo_harm.HELD_OUT] == 4
+    assert shown.drop(photo_harm.HELD_OUT).sum() == (drawings.split == "validation").sum()
 
 
 def runs_of(f1, condition, seed, epochs=10, share=0.0, with_photos=()):
@@ -154,16 +144,14 @@ def test_changes_are_those_of_the_same_seed_classes_with_photographs_first():
     assert changes.change.tolist() == pytest.approx([-0.2, -0.2, 0.1, 0.0])
 
 
-def test_every_seed_is_a_dot_above_its_class():
-    axes = Figure().subplots()
+def test_every_seed_is_a_dot_above_its_class(axes):
     class_changes(axes, change_by_class(CLASSES), {"a2": "a2 cats"})
     dots = np.vstack([line.get_xydata() for line in axes.lines[:2]])
     np.testing.assert_allclose(dots, [[0, -0.2], [0, -0.2], [1, 0.1], [1, 0]], atol=1e-9)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a10", "a2 cats"]
 
 
-def test_each_dose_curve_is_of_its_own_class_and_begins_without_photographs():
-    axes = Figure().subplots()
+def test_each_dose_curve_is_of_its_own_class_and_begins_without_photographs(axes):
     control = pd.DataFrame({"class_name": ["a10", "a2"], "f1": [0.4, 0.7]})
     dose_curve(axes, f1_by_dose(CLASSES), control)
     np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0, 0], [50, -0.3]], atol=1e-9)

@@ -29,7 +29,6 @@ from illus.files.photo_statistics import (
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 NARROW = [(1, 1), (1, 300), (300, 1), (2, 2), (3, 2), (2, 500), (7, 9), (15, 17)]
-RED = (250, 10, 10)
 
 
 def logit(share):
@@ -40,10 +39,10 @@ def plain(colour, height=60, width=60):
     return np.full((height, width, 3), colour, np.uint8)
 
 
-def with_square(side, colour=RED, background=(255, 255, 255), corner=20):
-    """A square of one colour on a plain background of 60 x 60 pixels."""
-    rgb = plain(background)
-    rgb[corner : corner + side, corner : corner + side] = colour
+def with_square(side, corner=20):
+    """A red square on a white background of 60 x 60 pixels."""
+    rgb = plain(255)
+    rgb[corner : corner + side, corner : corner + side] = (250, 10, 10)
     return rgb
 
 
@@ -52,20 +51,15 @@ def gray_blocks(*blocks):
     return np.hstack([np.reshape(block, (8, 8)) for block in blocks]).astype(np.float32)
 
 
-def halves_of(low, high):
-    """A block with two levels, 32 pixels each."""
-    return np.repeat([low, high], 32)
-
-
-def noise(side=96, spread=20, seed=0):
-    return np.random.default_rng(seed).normal(128, spread, (side, side)).clip(0, 255).astype(np.float32)
+def noise(side=96, spread=20):
+    return np.random.default_rng(0).normal(128, spread, (side, side)).clip(0, 255).astype(np.float32)
 
 
 # --- Otsu residual --------------------------------------------------------------------------------
 
 
-def test_the_best_of_all_thresholds_counts():
-    blocks = np.vstack([noise(24).reshape(9, 64), halves_of(0, 200), np.repeat([30, 130], [60, 4])])
+def test_the_best_of_all_thresholds_counts_in_the_median_of_whole_patches():
+    blocks = np.vstack([noise(24).reshape(9, 64), np.repeat([0, 200], 32), np.repeat([30, 130], [60, 4])])
     gray = gray_blocks(*blocks)
     residuals = []
     for block in blocks:
@@ -73,6 +67,8 @@ def test_the_best_of_all_thresholds_counts():
         left = [sum(part.var() * part.size for part in pair) / 64 for pair in parts]
         residuals.append(min(left) / block.var())
     assert otsu_residual(gray) == pytest.approx(np.median(residuals), rel=1e-4)
+    more = np.pad(gray, ((0, 7), (0, 7)), constant_values=255)
+    assert otsu_residual(more) == otsu_residual(gray)
 
 
 def test_fewer_than_three_patches_with_contrast_are_no_contrast():
@@ -80,13 +76,6 @@ def test_fewer_than_three_patches_with_contrast_are_no_contrast():
     assert otsu_residual(gray_blocks(ramp, ramp, flat, flat)) == NO_CONTRAST
     assert otsu_residual(gray_blocks(ramp, ramp, ramp, flat)) == pytest.approx(1023 / 4095, rel=1e-4)
     assert otsu_residual(np.zeros((7, 300), np.float32)) == NO_CONTRAST
-
-
-def test_the_median_patch_counts_and_pixels_beyond_whole_patches_do_not():
-    gray = gray_blocks(halves_of(0, 99), halves_of(0, 99), np.arange(64), np.arange(64), np.arange(64))
-    assert otsu_residual(gray) == pytest.approx(1023 / 4095, rel=1e-4)
-    more = np.pad(gray, ((0, 7), (0, 7)), constant_values=255)
-    assert otsu_residual(more) == otsu_residual(gray)
 
 
 # --- Incoherence ----------------------------------------------------------------------------------
@@ -188,23 +177,17 @@ def test_the_smallest_and_narrowest_images_can_be_measured(size):
 # --- Blocks ---------------------------------------------------------------------------------------
 
 
-def numbered(height, width, third=0):
-    """An image whose first two channels are the row and the column of each pixel."""
-    return np.dstack([*np.indices((height, width)), np.full((height, width), third)]).astype(np.uint8)
-
-
 def striped(height, width):
-    """Columns of black and white around a gray one that holds its place."""
-    rgb = numbered(height, width)
-    rgb[..., 2] = 255 * (np.arange(width) % 2)
-    return rgb
+    """The row and the column of each pixel in two channels, and stripes in the third."""
+    rows, columns = np.indices((height, width))
+    return np.dstack([rows, columns, 255 * (columns % 2)]).astype(np.uint8)
 
 
 def corners(blocks):
     return [tuple(block[0, 0, :2].tolist()) for block in blocks]
 
 
-def test_blocks_are_pieces_on_a_grid():
+def test_blocks_are_pieces_on_a_grid_and_the_pixels_alone_decide_which():
     rgb = striped(256, 200)
     blocks = cut_blocks(rgb)
     assert blocks.shape == (BLOCKS, BLOCK, BLOCK, 3)
@@ -215,13 +198,9 @@ def test_blocks_are_pieces_on_a_grid():
         assert y % BLOCK_STEP == x % BLOCK_STEP == 0
         np.testing.assert_array_equal(block, rgb[y : y + BLOCK, x : x + BLOCK])
     assert max(y for y, _ in places) > 160 > 80 > min(y for y, _ in places)
-
-
-def test_the_same_pixels_give_the_same_blocks_and_others_do_not():
-    rgb, other = striped(256, 200), striped(256, 200)
-    np.testing.assert_array_equal(cut_blocks(rgb), cut_blocks(rgb.copy()))
-    other[0, 0, 2] = 99
-    assert corners(cut_blocks(rgb)) != corners(cut_blocks(other))
+    np.testing.assert_array_equal(cut_blocks(rgb.copy()), blocks)
+    rgb[0, 0, 2] = 99
+    assert corners(cut_blocks(rgb)) != places
 
 
 def test_blocks_have_contrast_and_repeat_evenly_where_few_have():

@@ -15,15 +15,7 @@ from threadpoolctl import threadpool_limits
 from illus.files.catalog import scan
 from illus.photos import autoencoder
 from illus.photos import finder as photos
-from illus.photos.finder import (
-    COLUMNS,
-    DEFAULTS,
-    PhotoSettings,
-    choose_removed,
-    choose_score,
-    find_photos,
-    separate,
-)
+from illus.photos.finder import COLUMNS, PhotoSettings, choose_removed, choose_score, find_photos, separate
 
 pytestmark = [
     pytest.mark.usefixtures("in_threads"),
@@ -118,10 +110,10 @@ def assert_left(table, rows, verdict):
     assert re.fullmatch(verdict, table.attrs["verdict"]), table.attrs["verdict"]
 
 
-def find_with_warning(catalog, folder, settings=DEFAULTS):
+def find_with_warning(catalog, folder):
     """The table, after one warning that says its verdict and names the caller's file."""
     with pytest.warns(UserWarning, match=".") as caught:
-        table = find_photos(catalog, folder, settings=settings)
+        table = find_photos(catalog, folder)
     assert [str(warning.message) for warning in caught] == [table.attrs["verdict"]]
     assert [warning.filename for warning in caught] == [__file__]
     return table
@@ -174,18 +166,20 @@ def test_an_empty_catalog_gives_an_empty_table(tmp_path):
 # --- Copies ---------------------------------------------------------------------------------------
 
 
-CATALOG = pd.DataFrame(
-    {
-        "path": list("dbcaef"),
-        "sha256": ["2", "1", "3", "1", "4", "5"],
-        "error": ["", "", "", "", "", "broken"],
-    }
+CATALOG = pd.DataFrame({"path": list("dbcaef"), "sha256": list("213145"), "error": [""] * 5 + ["broken"]})
+COPIES = pd.DataFrame({"path": list("abcde"), "copy_of": ["d", "d", "", "d", "e"]})
+
+
+@pytest.mark.parametrize(
+    ("duplicates", "measured", "scores", "is_photo"),
+    [
+        (None, list("acde"), [0, 0, 0.3333, 0.6667, 1], [False, False, True, False, True]),
+        (COPIES, list("dce"), [0, 0, 0.3333, 0, 0.6667], [False, False, True, False, False]),
+    ],
 )
-
-
-def fake_analysis(monkeypatch):
-    """Scores 0, 1, 2 and so on for the images that are asked for; their paths are noted."""
-    asked = []
+def test_copies_are_judged_once_by_their_best(monkeypatch, duplicates, measured, scores, is_photo):
+    """The scores are 0, 1/3, 2/3 and so on, of the images that are measured; a and b are the same bytes."""
+    asked, settings = [], PhotoSettings(min_samples=5)
 
     def measure(files, *_):
         asked.extend(files.path)
@@ -200,26 +194,6 @@ def fake_analysis(monkeypatch):
 
     monkeypatch.setattr(photos, "kept_statistics", measure)
     monkeypatch.setattr(photos, "analyse", analyse)
-    return asked
-
-
-COPIES = pd.DataFrame({"path": list("abcde"), "copy_of": ["d", "d", "", "d", "e"]})
-
-
-@pytest.mark.parametrize(
-    ("duplicates", "measured", "scores", "is_photo"),
-    [
-        (
-            None,
-            list("acde"),
-            [0, 0, 0.3333, 0.6667, 1],
-            [False, False, True, False, True],
-        ),  # a, b: same bytes
-        (COPIES, list("dce"), [0, 0, 0.3333, 0, 0.6667], [False, False, True, False, False]),
-    ],
-)
-def test_copies_are_judged_once_by_their_best(monkeypatch, duplicates, measured, scores, is_photo):
-    asked, settings = fake_analysis(monkeypatch), PhotoSettings(min_samples=5)
     table = find_photos(CATALOG, "folder", 3, duplicates, settings)
     assert asked == [*measured, (3, settings)]
     assert table.path.tolist() == list("abcde")
@@ -231,9 +205,9 @@ def test_copies_are_judged_once_by_their_best(monkeypatch, duplicates, measured,
 # --- From gains to scores -------------------------------------------------------------------------
 
 
-def collection(illustrations=300, photos=30, seed=0):
+def collection(illustrations, photos):
     """Statistics, gains and truth: gains of illustrations are about -1, those of photos about 0."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     truth = np.repeat([False, True], [illustrations, photos])
     level = np.where(truth, 0, -1) + rng.normal(0, 0.1, len(truth))
     gains = level[:, None] + rng.normal(0, 0.5, (len(truth), 64))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, draw, files_below, no_photos, snapshot, write_class_folders, write_files
 
+from evaluate import read_description
 from illus import pipeline, profiles, work_folders
 from illus.__main__ import main
 from illus.copies.duplicates import stored_duplicates
@@ -23,6 +24,13 @@ from illus.learn.settings import data_hash
 from illus.parallel import write_table
 
 
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path, monkeypatch):
+    """An empty current folder, with no data set named."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", "")
+
+
 def drop(work, path):
     """Decide that a file is dropped."""
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -33,7 +41,6 @@ def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypat
     folder = write_class_folders(tmp_path / "내 그림", n=24)
     (folder / "L2_2" / "bad.jpg").write_text("text")
     before = snapshot(folder)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(folder))
     monkeypatch.setenv("PROFILE", "quick")
     assert main(["run", "--no-notebooks"]) == 0
@@ -45,6 +52,7 @@ def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypat
     assert card["scores"]["test"]["n_images"] == 9
     assert set(dataset.copies) == {1}, "classes of one size"
     assert card["training"]["epochs"] == profiles.PROFILES["quick"].max_epochs
+    assert card["training"] == read_description(work / "model.h5").training
     assert f"macro F1 {card['scores']['test']['macro_f1']:.4f}" in " ".join(capsys.readouterr().out.split())
     assert snapshot(folder) == before
     # A clone that has the weights, but not the run's folder, scores without training.
@@ -65,7 +73,6 @@ def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypat
     ],
 )
 def test_bad_settings_are_an_error_in_one_line(tmp_path, monkeypatch, capsys, variable, value, message):
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "images", n=12)))
     if variable == "work":
         (tmp_path / "work").write_text(value)
@@ -92,8 +99,7 @@ def test_a_profile_limits_each_class_and_keeps_every_test_image(tmp_path, monkey
     pd.testing.assert_frame_equal(part, subsample_for_profile(dataset))
 
 
-def test_each_data_set_has_a_work_folder_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_each_data_set_has_a_work_folder_of_its_own(tmp_path):
     for _ in range(2):
         assert work_folders.work_dir("a/images").as_posix() == "work/images"
         assert work_folders.work_dir("b/images").as_posix() == "work/images-2"
@@ -104,8 +110,7 @@ def test_each_data_set_has_a_work_folder_of_its_own(tmp_path, monkeypatch):
     assert (tmp_path / "work" / "y").is_dir()
 
 
-def test_decisions_on_a_folder_that_was_moved_are_pointed_out(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_decisions_on_a_folder_that_was_moved_are_pointed_out(tmp_path, capsys):
     (tmp_path / "disk1" / "images").mkdir(parents=True)
     work = work_folders.work_dir("disk1/images")
     (work / "overrides.csv").touch()
@@ -120,8 +125,7 @@ def test_decisions_on_a_folder_that_was_moved_are_pointed_out(tmp_path, monkeypa
 @pytest.mark.parametrize(
     "name", ["images ", " images", "a\rb", "a\nb", b"\xb1\xd7".decode("utf-8", "surrogateescape")]
 )
-def test_a_work_folder_is_found_again_whatever_the_name(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_work_folder_is_found_again_whatever_the_name(name):
     for _ in range(2):
         assert work_folders.work_dir(name) == Path("work", name)
     assert [path.name for path in Path("work").iterdir()] == [name]
@@ -131,7 +135,6 @@ def test_a_work_folder_is_found_again_whatever_the_name(name, tmp_path, monkeypa
 def test_nothing_is_written_into_the_class_folders(inside, folder, class_folder_tree, monkeypatch, capsys):
     before = snapshot(class_folder_tree)
     monkeypatch.chdir(class_folder_tree / inside)
-    monkeypatch.setenv("DATA_DIR", "")
     out = class_folder_tree.parent / "out"
     assert main(["clean", folder, str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -145,15 +148,13 @@ def test_test_folders_are_found_in_any_case_and_from_inside(names, tmp_path, mon
         (tmp_path / name / "cat").mkdir(parents=True)
     (tmp_path / "link").symlink_to(names[0])
     for folder in (names[0], "link", f"{names[0]}/../{names[0]}/"):
-        monkeypatch.chdir(tmp_path)
         assert {path.name for path in work_folders.test_folders(folder)} == set(names[1:])
     assert not any(path.is_absolute() for path in work_folders.test_folders(names[0])), "they are recorded"
     monkeypatch.chdir(tmp_path / names[0])
     assert {path.name for path in work_folders.test_folders(".")} == set(names[1:])
 
 
-def test_folders_that_are_called_like_a_test_folder_are_found_if_they_have_classes(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_folders_that_are_called_like_a_test_folder_are_found_if_they_have_classes(tmp_path):
     for name in ("training", "test", "test_unseen_style", "images"):
         (tmp_path / name / "cat").mkdir(parents=True)
     (tmp_path / "test_logs" / "2026").mkdir(parents=True)
@@ -162,19 +163,15 @@ def test_folders_that_are_called_like_a_test_folder_are_found_if_they_have_class
     assert work_folders.test_folders(tmp_path / "images") == []
 
 
-def test_no_run_but_a_full_one_on_emoji20_has_the_shipped_weights(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for profile, expected in (
-        ("full", work_folders.SHIPPED_WEIGHTS),
-        ("quick", Path("work/emoji20/best.h5")),
-    ):
+def test_no_run_but_a_full_one_on_emoji20_has_the_shipped_weights(monkeypatch):
+    weights = {"full": work_folders.SHIPPED_WEIGHTS, "quick": Path("work/emoji20/best.h5")}
+    for profile, expected in weights.items():
         monkeypatch.setenv("PROFILE", profile)
         assert work_folders.weights_path("data/emoji20/training") == expected
         assert work_folders.weights_path("images") == Path("work/images/best.h5")
 
 
-def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, capsys, in_threads):
-    monkeypatch.chdir(tmp_path)
+def test_scores_are_told_with_and_without_leaked_files(tmp_path, capsys, in_threads):
     folder, work = write_class_folders(tmp_path / "data" / "training", n=2), tmp_path / "work" / "data"
     work.mkdir(parents=True)
     clean = write_class_folders(tmp_path / "data" / "test", n=1, first_seed=500)
@@ -206,7 +203,6 @@ def test_scores_are_told_with_and_without_leaked_files(tmp_path, monkeypatch, ca
     ],
 )
 def test_what_cannot_be_scored_is_told_before_any_training(spoil, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: pytest.fail("the stages began"))
     folder = write_class_folders(tmp_path / "data" / "training", n=2)
     spoil(write_class_folders(tmp_path / "data" / "test", n=1))
@@ -219,8 +215,7 @@ def test_what_cannot_be_scored_is_told_before_any_training(spoil, message, tmp_p
 
 
 @pytest.mark.parametrize("command", ["clean", "run", "review", "labels", "report", "leaks"])
-def test_the_folder_above_the_parts_is_refused_and_nothing_done(command, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_the_folder_above_the_parts_is_refused_and_nothing_done(command, tmp_path, capsys):
     for part in ("train", "val", "test"):
         write_class_folders(tmp_path / "data" / part, n=2)
     last = {"clean": ["out"], "leaks": ["data/test"]}.get(command, [])
@@ -242,9 +237,7 @@ def test_the_folder_above_the_parts_is_refused_and_nothing_done(command, tmp_pat
 
 @pytest.fixture
 def quick_stages(tmp_path, monkeypatch):
-    """An own folder in an empty place; photos are not looked for, since that trains a network."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATA_DIR", "")
+    """An own folder; photos are not looked for, since that trains a network."""
     calls = []
 
     def find_photos(catalog, *_, **__):
@@ -285,7 +278,7 @@ def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_pa
     assert len(calls) == 3, "a table that something else has written is made again"
 
 
-def test_a_look_at_a_part_is_not_taken_for_the_stage_of_the_whole_folder(quick_stages, tmp_path):
+def test_a_look_at_a_part_is_not_taken_for_the_stage_of_the_whole_folder(quick_stages):
     folder, calls = quick_stages
     tables, work = pipeline.clean(folder), work_folders.work_dir(folder)
     assert write_photos(tables.photos.iloc[::2], tables.catalog, work).name == "photos_of_a_part.csv"

@@ -70,12 +70,10 @@ def read(path):
     """The data of a page, its cards with names of files for numbers of pictures."""
     html = path.read_text("utf-8")
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1])
-    pictures = re.search(r'<script type="text/plain" id="thumbnails">(.*?)</script>', html, re.S)[1].split(
-        "\n"
-    )
+    pictures = re.search(r'<script type="text/plain" id="thumbnails">(.*?)</script>', html, re.S)[1]
     for card in data["cards"]:
         card["paths"] = [data["pictures"][member["picture"]]["paths"] for member in card["members"]]
-    return html, data, pictures
+    return html, data, pictures.split("\n")
 
 
 def cards(data, section):
@@ -90,25 +88,17 @@ def test_every_section_lists_its_own_the_surest_first(tables, tmp_path):
     assert near["paths"] == [["A/2.png"], ["A/3.png"]]
     assert near["score"] == 1.5
     (conflict,) = cards(data, "conflicts")
-    assert (conflict["title"], conflict["kind"], conflict["choices"]) == (
-        "A: 1, B: 1",
-        "undecided",
-        ["A", "B"],
-    )
-    assert [card["paths"] for card in cards(data, "photos")] == [
-        [["B/2.png"]],
-        [["A/0.png", "B/same bytes.png"]],
-    ]
-    assert [card["score"] for card in cards(data, "photos")] == [0.9, 0.4]
+    shown = [conflict[name] for name in ("title", "kind", "choices")]
+    assert shown == ["A: 1, B: 1", "undecided", ["A", "B"]]
+    photos = cards(data, "photos")
+    assert [card["paths"] for card in photos] == [[["B/2.png"]], [["A/0.png", "B/same bytes.png"]]]
+    assert [card["score"] for card in photos] == [0.9, 0.4]
     assert [card["paths"] for card in cards(data, "labels")] == [[["B/4.png"]], [["B/3.png"]]]
     assert cards(data, "labels")[0]["choices"] == ["A", "B"]
     (broken,) = cards(data, "unreadable")
     assert (broken["paths"], broken["members"][0]["reason"]) == ([["B/broken.png"]], "not a PNG image")
-    assert (data["name"], data["target"], data["classes"]) == (
-        "images",
-        "work/images/overrides.csv",
-        ["A", "B"],
-    )
+    facts = [data[name] for name in ("name", "target", "classes")]
+    assert facts == ["images", "work/images/overrides.csv", ["A", "B"]]
 
 
 def test_copies_of_suspected_photos_are_decided_about_as_photos(tables, tmp_path):

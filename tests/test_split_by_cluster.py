@@ -3,27 +3,25 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_class_folders
+from conftest import write_class_folders, write_files
 from drawings import clock, face, fish, house
 
 from illus.dataset.resample import resample
 from illus.dataset.split import cluster_by_shape, split, split_by_cluster
 from illus.files.catalog import scan
 
-FACES = [face((250 - 6 * i, 205, 70 + 8 * i), side=90 + i) for i in range(8)]
-HOUSES = [house((225 - 8 * i, 190, 150), side=90 + i) for i in range(8)]
-CLOCKS = [clock(2 + i / 4, side=90 + i) for i in range(8)]
-FISH = [fish(side=90 + 2 * i) for i in range(8)]
-
 
 @pytest.fixture
 def dataset(tmp_path):
     """Two classes of two kinds of drawing each, eight of a kind, and no groups."""
-    for class_name, kinds in {"L2_2": [FACES, HOUSES], "L2_3": [CLOCKS, FISH]}.items():
-        (tmp_path / class_name).mkdir()
-        for kind, images in enumerate(kinds):
-            for number, image in enumerate(images):
-                image.save(tmp_path / class_name / f"{kind}{number}.png")
+    for i in range(8):
+        drawings = {
+            f"L2_2/0{i}.png": face((250 - 6 * i, 205, 70 + 8 * i), side=90 + i),
+            f"L2_2/1{i}.png": house((225 - 8 * i, 190, 150), side=90 + i),
+            f"L2_3/0{i}.png": clock(2 + i / 4, side=90 + i),
+            f"L2_3/1{i}.png": fish(side=90 + 2 * i),
+        }
+        write_files(tmp_path, drawings)
     catalog = scan(tmp_path)
     catalog["sha256"] = [f"{i:064d}"[::-1] for i in range(len(catalog))]  # no image is a copy of another
     return split(catalog, fractions={"train": 0.5, "validation": 0.5})

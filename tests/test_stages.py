@@ -9,13 +9,8 @@ def test_each_stage_lacks_what_its_cure_removes_and_all_have_one_validation_part
     paths = ["a/1", "a/1copy", "a/2", "a/photo", "b/1", "b/2", "b/2copy", "b/broken"]
     catalog = pd.DataFrame({"path": paths, "class_name": [p[0] for p in paths], "sha256": paths, "error": ""})
     catalog.loc[7, "error"] = "truncated"
-    duplicates = pd.DataFrame(
-        {
-            "path": ["a/1", "a/1copy", "b/2", "b/2copy"],
-            "group": [1, 1, 2, 2],
-            "keep": [True, False, True, False],
-        }
-    )
+    rows = [("a/1", 1, True), ("a/1copy", 1, False), ("b/2", 2, True), ("b/2copy", 2, False)]
+    duplicates = pd.DataFrame(rows, columns=["path", "group", "keep"])
     photos = pd.DataFrame({"path": paths[:-1], "is_photo": [path == "a/photo" for path in paths[:-1]]})
     kept = ["a/1", "a/2", "b/1", "b/2"]
     dataset = pd.DataFrame({"path": kept, "class_name": [p[0] for p in kept], "class_id": [0, 0, 1, 1],

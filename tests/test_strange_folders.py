@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COLOURS, draw, encoded, write_class_folders
+from conftest import COLOURS, draw, encoded, write_class_folders, write_files
 from PIL import Image
 
 import evaluate
@@ -40,10 +40,7 @@ LISTED = {  # why files are refused, test_decoder.py asks
 @pytest.fixture
 def strange(tmp_path):
     folder = write_class_folders(tmp_path / "test", n=2)
-    for name, data in (SCORED | {name: data for name, (data, _) in LISTED.items()}).items():
-        path = folder / "L2_2" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    write_files(folder / "L2_2", SCORED | {name: data for name, (data, _) in LISTED.items()})
     (folder / "L2_10" / "loop").symlink_to(folder, target_is_directory=True)
     (folder / "L2_10" / "nowhere.png").symlink_to("nothing")
     os.mkfifo(folder / "L2_10" / "pipe.png")

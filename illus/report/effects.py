@@ -39,6 +39,12 @@ def table_of_changes(runs: pd.DataFrame, by: str, value: str, control: str) -> p
     return table.fillna("")
 
 
+def side_by_side(runs: pd.DataFrame, by: str, titles: Mapping[str, str], control: str) -> pd.DataFrame:
+    """:func:`table_of_changes` of several scores beside each other; ``titles`` by column of ``runs``."""
+    tables = {title: table_of_changes(runs, by, value, control) for value, title in titles.items()}
+    return pd.concat(tables, axis="columns")
+
+
 def listed(values: Mapping[str, float] | pd.Series, form: str = "{:.3f}") -> str:
     """Named values on one line.
 
