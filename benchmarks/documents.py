@@ -72,8 +72,8 @@ def renew(text: str, in_korean: bool = False) -> str:
         headings = sections(match[2])
         known(headings, match[3])
         english, _, korean = headings[match[3]].partition(" · ")
-        number = english.split()[0]
-        return f"[{match[2][:2]} · {f'{number} {korean}' if in_korean and korean else english}]({match[1]})"
+        number = "".join(re.findall(r"^\d+\. ", english))
+        return f"[{match[2][:2]} · {number + korean if in_korean and korean else english}]({match[1]})"
 
     return LINK.sub(link, VALUE.sub(value, TABLE.sub(table, text)))
 

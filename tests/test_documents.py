@@ -92,6 +92,9 @@ def test_a_table_of_earlier_code_says_so(monkeypatch):
 
 def test_a_link_to_a_notebook_gets_the_heading_and_a_missing_section_is_an_error():
     assert re.match(r"\[01 · \d+\. \w+", documents.renew("[x](../01_eda.ipynb#plan)"))
+    for section, number in (("grid", r"\d+\. "), ("unequal", "")):
+        text = documents.renew(f"[x](../04_experiments.ipynb#{section})", in_korean=True)
+        assert re.match(rf"\[04 · {number}[^a-zA-Z\d]+\]", text)
     with pytest.raises(ValueError, match="nowhere"):
         documents.renew("[x](../01_eda.ipynb#nowhere)")
 
