@@ -1,5 +1,7 @@
 """Charts and sheets, by what is on their axes."""
 
+from functools import partial
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from matplotlib.figure import Figure
 
 import evaluate
 from illus.files.catalog import scan
+from illus.report.assemble import matrix_image
 from illus.report.comparisons import (
     change_intervals,
     class_stages,
@@ -257,8 +260,9 @@ def test_hangul_is_drawn_with_a_font_that_is_installed(monkeypatch, installed, u
         assert matplotlib.rcParams["font.family"] == ["sans-serif", *used]
     families = []
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "evaluate.draw_confusion_matrix", lambda *_: families.append(matplotlib.rcParams["font.family"])
-        )
-        evaluate.format_figure([], [], "scores.png")
-    assert families == [["sans-serif", *used]], "of evaluate.py --figure, too"
+        for drawing in ("evaluate.draw_confusion_matrix", "illus.report.assemble.confusion_matrix"):
+            patch.setattr(drawing, lambda *_: families.append(matplotlib.rcParams["font.family"]))
+        for draw in (partial(evaluate.format_figure, path="scores.png"), matrix_image):
+            patch.setattr(font_manager.fontManager, "ttflist", fonts)  # a font that is missing is looked for
+            draw([], [])
+    assert families == [["sans-serif", *used]] * 2, "of evaluate.py --figure and of the report, too"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from evaluate import (
@@ -17,6 +18,7 @@ from evaluate import (
     Row,
     atomic_write,
     evaluate,
+    font_families,
     format_csv,
     format_result,
     trained_on,
@@ -92,10 +94,11 @@ def matrix_image(
     rows: list[Row], class_names: Sequence[str], labels: Mapping[str, str] | None = None
 ) -> bytes:
     """The confusion matrix as a PNG file, see :func:`illus.report.comparisons.confusion_matrix`."""
-    figure = Figure(figsize=(10, 10), layout="constrained")
-    confusion_matrix(figure.subplots(), rows, class_names, labels)
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=130)
+    with rc_context({"font.family": font_families()}):
+        figure = Figure(figsize=(10, 10), layout="constrained")
+        confusion_matrix(figure.subplots(), rows, class_names, labels)
+        figure.savefig(content, format="png", dpi=130)
     return content.getvalue()
 
 
