@@ -86,9 +86,8 @@ def benchmarks_page() -> str:
 def rendered() -> dict[Path, str]:
     """Every document as it should be."""
     texts = {path: path.read_text(encoding="utf-8") for path in documents()}
-    return {path: renew(text, ".ko" in path.suffixes) for path, text in texts.items()} | {
-        PAGE: benchmarks_page()
-    }
+    made = {path: renew(text, ".ko" in path.suffixes) for path, text in texts.items()}
+    return made | {PAGE: benchmarks_page()}
 
 
 def main() -> int:

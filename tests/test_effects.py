@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from illus.report.effects import against_control, table_of_changes
+from illus.report.effects import against_control, side_by_side, table_of_changes
 
 
 def test_changes_against_a_control_by_hand():
@@ -31,3 +31,6 @@ def test_a_table_has_the_mean_of_each_answer_and_its_change():
     assert answer.split()[:3] == ["a", "0.600", "+0.100"]
     low, high = (float(bound.strip("[],")) for bound in answer.split()[3:])
     assert 0.05 < low < 0.1 < high < 0.15
+    both = side_by_side(runs.assign(half=runs.f1 / 2), "answer", {"f1": "F1", "half": "half"}, "n")
+    assert both["F1"].equals(table_of_changes(runs, "answer", "f1", "n"))
+    assert both["half"]["mean"].tolist() == ["0.250", "0.300"]
