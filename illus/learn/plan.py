@@ -140,9 +140,9 @@ UNMIXED = Trial(
     seeds=(0,),
 )
 
-# Distillation in twice the time, from that network, whose images have twice the side. Expected, before it was
-# measured: its answers for images that it has learned by heart say little beyond their labels, so 0.00 to 0.02
-# over the same network without a teacher; 0.01 or more, beyond noise, and the next weights are distilled.
+# Distillation in twice the time, from that network, whose images have twice the side. Expected, before it
+# was measured: its answers for images that it has learned by heart say little beyond their labels, so 0.00 to
+# 0.02 over the same network without a teacher; 0.01 or more, beyond noise, and the next weights distil.
 LONGER_DISTILLATION = (
     Trial("20 epochs", "base", replace(TUNED, epochs=20)),
     Trial(
