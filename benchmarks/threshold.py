@@ -47,7 +47,7 @@ NEAR_STEPS = np.arange(2.0, 10.5, 0.5)
 SWEEP = {  # the values beside the chosen one
     "hash_radius": (2, 3, 5),  # more than 5 bits cannot be searched exactly
     "largest_bucket": (5, 10, 40, 80),
-    "colour_neighbours": (2, 4, 9, 12),
+    "colour_neighbours": (2, 6, 9, 12),
     "max_cell_difference": (50, 60, 90, 110),
     "max_aspect": (0.02, 0.035, 0.07, 0.1),
     "window": (5, 6, 10, 12),

@@ -14,7 +14,7 @@ class DuplicateSettings:
     # Which pairs are compared
     hash_radius: int = 4  # bits of 64 in which two pHashes may differ; swept
     largest_bucket: int = 20  # files; a hash that more files share is of images without structure; swept
-    colour_neighbours: int = 6  # nearest images by colour grid; swept
+    colour_neighbours: int = 4  # nearest images by colour grid; swept: more find no more copies
     max_exact: int = 100_000  # images of which all are compared with all: about a minute; of more, by faiss
     max_cell_difference: float = 75.0  # levels, in any cell of the colour grid; swept
     max_margin_ratio: float = 1.19  # padding by 8 % on each side, which emoji20 plants, and rounding
