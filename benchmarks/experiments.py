@@ -2,11 +2,11 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-grid, averages, cures, concepts, optimizers, rounds, longer rounds, unmixed, shallow, distillation, unequal,
-draws, preprocessing, hands, rates, longer, candidates, nearest; all, in this order; hours on two CPU cores.
-Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not trained again. So
-two of these, each started with another name and held to one core, share the work: small networks hardly gain
-by a second core. ``cures_test.csv``: the first and the last stage of the cures on the test folders, which are
+grid, averages, cures, concepts, optimizers, rounds, longer rounds, unmixed, distillation, unequal, draws,
+preprocessing, hands, rates, longer, candidates, nearest; all, in this order; hours on two CPU cores. Runs go
+through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not trained again. So two of
+these, each started with another name and held to one core, share the work: small networks hardly gain by a
+second core. ``cures_test.csv``: the first and the last stage of the cures on the test folders, which are
 scored once, for each seed.
 """
 
@@ -224,7 +224,6 @@ TRIALS: Makers = {
     "rounds": (plan.ROUNDS, own_and_equal),
     "longer rounds": (plan.LONG_ROUNDS, lambda dataset: {}),
     "unmixed": ((plan.UNMIXED,), lambda dataset: {}),
-    "shallow": ((plan.SHALLOW,), lambda dataset: {}),
     "distillation": (plan.LONGER_DISTILLATION, lambda dataset: {}),
     "unequal": (plan.UNEQUAL, unequal),
     "draws": (plan.DRAWS, draws),
