@@ -36,6 +36,8 @@ def emoji20(options: argparse.Namespace) -> None:
     from illus.emoji20 import command
 
     if options.image:
+        check_folder(options.out)
+        check_file(options.image, options.out)
         command.draw_sheet(options.out, options.image)
     else:
         command.build_data_set(options.out, options.seed, options.limit, options.real_shares)
@@ -50,6 +52,8 @@ def data(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """All stages, the scores and the notebooks."""
+    if options.recipe and profiles.profile().name != "full":
+        raise ValueError("--recipe trains for hours: set PROFILE=full, as make weights does")
     folder = class_folders_of(options)
     pipeline = load_pipeline()
     from evaluate import read_description
@@ -140,7 +144,9 @@ def load_pipeline() -> ModuleType:
 def export(options: argparse.Namespace) -> None:
     """Weights in the format of another program."""
     check_file(options.out, options.weights)
-    load_pipeline()
+    from evaluate import import_keras
+
+    import_keras()
     from illus.learn.interchange import export_to
 
     description = export_to(options.weights, options.out, options.format)
@@ -232,7 +238,7 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
     to.add_argument("--limit", help="draw about N icons only; needs --out", **number)
     text = "leave drawings out, until the largest class is 34 times the smallest; needs --out"
     to.add_argument("--real-shares", action="store_true", help=text)
-    to.add_argument("--image", metavar="FILE", help="draw a sheet of the built data set and stop")
+    to.add_argument("--image", type=path_of, metavar="FILE", help="draw a sheet of the built data set and stop")
     text = "another seed gives another collection; needs --out (%(default)s)"
     to.add_argument("--seed", default=profiles.SEED, help=text, **number)
     to = add(data, f"download class folders into {work_folders.DOWNLOADED}", "https://…/images.zip")
@@ -266,7 +272,7 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
         to = add(command, text, "path/to/class/folders")
         to.add_argument("folder", nargs="?", type=path_of, metavar="FOLDER", help=default)
         if command is run:
-            recipe = "train what is shipped instead, from nothing; hours, resumable"
+            recipe = "train what is shipped instead, from nothing; hours, resumable; with PROFILE=full"
             to.add_argument("--recipe", action="store_true", help=recipe)
             to.add_argument("--no-notebooks", action="store_true", help="leave the notebooks out")
     to = add(clean, "copy what is kept to a new folder of class folders", "path/to/class/folders cleaned")

@@ -30,8 +30,8 @@ def code_of(paths: Iterable[str | Path], scorer: Iterable[str] = READER) -> str:
     """
     trees: list[ast.AST] = []
     for path in paths:
-        file, _, names = str(path).partition(":")
-        source = Path(ROOT, file).read_text("utf-8")
+        file, _, names = str(path).partition(".py:")  # a path may hold a colon, too
+        source = Path(ROOT, file.removesuffix(".py") + ".py").read_text("utf-8")
         trees += reached(source, names.split(",")) if names else [ast.parse(source)]
     source = Path(evaluate.__file__).read_text("utf-8")
     return digest("\n".join(structure(tree) for tree in [*trees, *reached(source, scorer)]))

@@ -50,7 +50,7 @@ from illus.learn.plan import CHOSEN, RECIPE
 from illus.learn.settings import Config, data_hash, run_id
 from illus.parallel import write_table
 from illus.photos.finder import find_photos
-from illus.report.assemble import REVIEW_PAGE, report_dir, show_scores
+from illus.report.assemble import REVIEW_PAGE, drop_scores, report_dir, show_scores
 from illus.report.review import write_review
 
 
@@ -116,7 +116,7 @@ def check_labels(folder: Path) -> str:
     (catalog, duplicates, photos, overrides), work = clean(folder), work_folders.work_dir(folder)
     dataset = split(catalog, duplicates, photos, seed=profiles.SEED, overrides=overrides)
     doubted = find_label_errors(dataset, folder, work=work)
-    write_table(doubted, work / "labels.csv")
+    write_table(doubted.merge(catalog[["path", "sha256"]]), work / "labels.csv")
     counts = f"{len(doubted):,} of {len(dataset):,} labels are in doubt: {work / 'labels.csv'}"
     return f"{counts}; nothing is changed. To decide about them: python -m illus review {folder}"
 
@@ -124,13 +124,13 @@ def check_labels(folder: Path) -> str:
 def write_review_page(folder: Path) -> Path:
     """Clean a folder and write the page on which a person decides, also about labels that are in doubt.
 
-    What the label check said of files that are no longer there is left out.
+    What the label check said of files that are no longer there, or not the same, is left out.
     """
     catalog, duplicates, photos, overrides = clean(folder)
     labels, doubted = work_folders.work_dir(folder) / "labels.csv", None
     if labels.exists():
         doubted = read_table(labels)  # files may have been moved to the class that was suggested
-        doubted = doubted[doubted.path.isin(catalog.path)]
+        doubted = doubted.merge(catalog[["path", "sha256"]])
     out = report_dir(folder) / REVIEW_PAGE
     return write_review(catalog, duplicates, photos, folder, out, doubted, overrides)
 
@@ -198,11 +198,12 @@ def experiment_data(folder: Path, anew: bool = False) -> pd.DataFrame:
 
 def check_tests(folder: Path) -> None:
     """Say before any training what could not be scored after it, or raise evaluate.EvaluationError."""
-    for path in work_folders.untested_folders(folder):
-        print(f"{path} is not scored: none of its sub-folders is a class of {folder}", flush=True)
+    for path, why in work_folders.untested_folders(folder).items():
+        print(f"{path} is not scored: {why}", flush=True)
+    known = class_folders(folder)
     for test in work_folders.test_folders(folder):
         classes = class_folders(test)
-        if unknown := [name for name in classes if name not in class_folders(folder)]:
+        if unknown := [name for name in classes if name not in known]:
             raise EvaluationError(
                 f"{test} has classes that {folder} has not, so it cannot be scored: {shorten_list(unknown)}"
             )
@@ -245,6 +246,7 @@ def export(
         install(records, dataset, folder, work, weights, options, work.name, judges)
     description = read_description(weights)
     scored = score_all(weights, tests).values()
+    drop_scores(report_dir(folder), tests)
     for result, rows in scored:
         show_scores(report_dir(folder), result, rows, description)
     if work_folders.test_folders(folder):
@@ -262,7 +264,7 @@ def tell_leaks(folder: Path, scored: Iterable[tuple[Result, list[Row]]], class_n
     training = leaks.describe_folder(folder, cache=work / "cache", overrides=decisions)
     for result, rows in scored:
         test = Path(result["test_folder"])
-        found = leaks.leaks_between(training, leaks.describe_folder(test))
+        found = leaks.leaks_between(training, leaks.describe_folder(test, cache=work / "cache"))
         table = work / f"leaks_{test.name}.csv"
         write_table(found, table)
         print(f"\n{test}: {leaks.format_leaks(found)}")

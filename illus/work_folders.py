@@ -8,8 +8,6 @@ import os
 import unicodedata
 from pathlib import Path
 
-from illus import profiles
-
 EMOJI20 = Path("data/emoji20")
 EMOJI20_SOURCES = Path("work/emoji20-sources")
 DOWNLOADED = Path("data/training")
@@ -42,33 +40,47 @@ def test_folders(folder: str | Path) -> list[Path]:
 
     Upper and lower case are the same. Empty if ``folder`` has none of the names in ``TRAINING_NAMES``.
     """
-    classes = _sub_folders(Path(folder))
-    return [path for path in _named_test(Path(folder)) if classes & _sub_folders(path)]
+    folder = Path(folder)
+    classes = _sub_folders(folder) if _is_training(folder) else set()
+    return [path for path in _named_test(folder) if classes & _sub_folders(path)]
 
 
-def untested_folders(folder: str | Path) -> list[Path]:
-    """Folders that are called as :func:`test_folders` are, but hold no class of the training folder."""
-    return sorted(set(_named_test(Path(folder))) - set(test_folders(folder)))
+def untested_folders(folder: str | Path) -> dict[Path, str]:
+    """Folders beside a training folder that look like :func:`test_folders`, and why they are none."""
+    folder = Path(folder)
+    found = _named_test(folder)
+    if _is_training(folder):
+        why = f"none of its sub-folders is a class of {folder}"
+        return dict.fromkeys((path for path in found if path not in test_folders(folder)), why)
+    why = f"{folder} is called neither {' nor '.join(sorted(TRAINING_NAMES))}"
+    classes = _sub_folders(folder)
+    return dict.fromkeys((path for path in found if classes & _sub_folders(path)), why)
+
+
+def _is_training(folder: Path) -> bool:
+    return folder.resolve().name.casefold() in TRAINING_NAMES
 
 
 def _named_test(folder: Path) -> list[Path]:
+    """The folders called ``test…`` beside a folder, sorted."""
     resolved = folder.resolve()
-    if resolved.name.casefold() not in TRAINING_NAMES:
-        return []
     parent = folder.parent if folder.name == resolved.name else resolved.parent  # of "." only the latter
-    return sorted(p for p in parent.glob("*") if p.name.casefold().startswith("test") and p.is_dir())
+    named = (path for path in parent.glob("*") if path.name.casefold().startswith("test"))
+    return sorted(path for path in named if path.is_dir() and path.resolve() != resolved)
 
 
 def _sub_folders(folder: Path) -> set[str]:
-    """Names of sub-folders, in Unicode NFC."""
+    """Names of sub-folders that may be classes, in Unicode NFC."""
+    from evaluate import is_system_folder  # slow to load: help comes at once
+
     inside = folder.iterdir() if folder.is_dir() else ()
-    return {unicodedata.normalize("NFC", path.name) for path in inside if path.is_dir()}
+    names = (path.name for path in inside if path.is_dir())
+    return {unicodedata.normalize("NFC", name) for name in names if not is_system_folder(name)}
 
 
 def weights_path(folder: str | Path) -> Path:
-    """Where the model of a folder goes: ``weights/best.h5`` for all of emoji20, else into its work folder."""
-    shipped = profiles.profile().name == "full" and is_emoji20(folder)
-    return SHIPPED_WEIGHTS if shipped else work_dir(folder) / "best.h5"
+    """Where ``make weights`` writes: ``weights/best.h5`` for emoji20, for others into their work folder."""
+    return SHIPPED_WEIGHTS if is_emoji20(folder) else work_dir(folder) / "best.h5"
 
 
 def work_dir(folder: str | Path) -> Path:

@@ -251,6 +251,10 @@ def test_an_archive_without_images_leaves_nothing(tmp_path):
 
 def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged.zip").write_bytes(b"PK\x05\x06")
+    assert main(["data", (tmp_path / "damaged.zip").as_uri()]) == 2
+    assert list((tmp_path / "data").iterdir()) == []
+    capsys.readouterr()
     path = make_zip(tmp_path / "a.zip", {"t/L2_2/a.png": b"1", "t/L2_10/b.png": b"2", "t/L2_10/c.png": b"3"})
     assert main(["data", path.as_uri()]) == 0
     assert "data/training: 2 classes, 3 files" in capsys.readouterr().out

@@ -114,7 +114,8 @@ def test_the_hash_of_code_follows_all_that_reading_an_image_reaches(tmp_path, mo
 
 @pytest.mark.parametrize(("change", "decides"), [(("A = 1", "A = 2"), True), (("C = 3", "C = 4"), False)])
 def test_the_hash_of_a_name_follows_what_it_reaches_in_its_file_and_nothing_else(tmp_path, change, decides):
-    module = tmp_path / "module.py"
+    (tmp_path / "a:b").mkdir()
+    module = tmp_path / "a:b" / "module.py"
     module.write_text("A = 1\nB = A + 1\nC = 3\n")
     before = code_of([f"{module}:B"])
     module.write_text(module.read_text().replace(*change))

@@ -221,7 +221,7 @@ def test_the_summary_counts_reasons_lost_classes_and_what_keras_cannot_read(tabl
         "1 photo",
         "2 copies",
         "2 in label",
-        "1 for other",
+        "1 by decision",
     ]
     assert [count for count in [*counts, "not 1 of"] if count not in said] == []
     plain = format_cleaned(written[1:], removed[:0], tmp_path / "out")

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -143,6 +144,7 @@ def test_run_builds_emoji20_where_it_is_missing(arguments, empty_place, monkeypa
         raise ValueError(f"{out} would be built")
 
     monkeypatch.setattr("illus.emoji20.command.build_data_set", build)
+    monkeypatch.setenv("PROFILE", "full")
     assert main(arguments) == 2
     assert "data/emoji20 would be built" in capsys.readouterr().err
 
@@ -230,17 +232,20 @@ def test_notebooks_run_again_when_an_image_or_a_decision_changes(class_folder_tr
     image, decisions = folder / "L2_2" / "0.png", Path("work/images/overrides.csv")
     decide = partial(decisions.write_text, "sha256,decision,value,path,date\n")
     old = partial(os.utime, decisions, (0, 0))  # as a file that was copied: its content counts, not its date
-    for number, change in enumerate((lambda: None, image.touch, image.unlink, decide, old, decisions.unlink)):
+    Path("results").mkdir()
+    weights, recorded = Path("work/images/best.h5"), Path("results/photos.csv")
+    inputs = (image.touch, image.unlink, decide, old, decisions.unlink, weights.touch, recorded.touch)
+    for number, change in enumerate((lambda: None, *inputs)):
         change()
         for _ in range(2):
             run_notebooks(folder)
-        assert len(ran) == (1, 2, 3, 4, 4, 5)[number]
+        assert len(ran) == (1, 2, 3, 4, 4, 5, 6, 7)[number]
 
 
 def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
     setup = new_code_cell("import secret_setup", metadata={"tags": ["hide-input"]})
     plain = new_code_cell("x = 1")
-    markdown = "# Title & more\n\n## 1. First part\n\n```\n## no heading\n```\n\n## 2. 둘째\n\n[n](b.ipynb#x)"
+    markdown = "# Title & more\n\n## 1. First part\n\n```\n## no heading\n```\n\n## 2. 둘째\n\n[n](b.ipynb#x) [d](README.md#y)"
     text = new_markdown_cell(markdown)
     paths = [
         write_notebook(tmp_path / f"{name}.ipynb", text, setup, plain, new_code_cell("<script>alert(1)"))
@@ -257,6 +262,8 @@ def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
     assert "no heading</a>" not in page
     assert "a &lt;note&gt;" in page
     assert '<a href="b.html#x">n</a>' in page
+    (link,) = re.findall('<a href="([^"#]+)#y">d</a>', page)
+    assert (tmp_path / "out" / link).read_bytes() == (ROOT / "README.md").read_bytes()
     plain = write_notebook(tmp_path / "plain.ipynb", new_code_cell("1"))
     pages = render_notebooks([plain], tmp_path / "out")
     assert pages == [("plain.html", "plain")], "the file's name for want of a title"
@@ -268,6 +275,18 @@ def test_what_a_killed_process_left_of_a_file_is_not_shown(class_folder_tree):
     (report / ".test.7.partial.json").write_text("{")
     (executed / ".01_a.7.partial.ipynb").write_text("{")
     assert "partial" not in write_report(class_folder_tree).read_text("utf-8")
+
+
+def test_scores_of_folders_that_are_not_scored_any_more_go(tmp_path):
+    for name in ("test.json", "test.txt", "test_old.json", "test_old.png", "review.html", "mine.csv"):
+        (tmp_path / name).touch()
+    assemble.drop_scores(tmp_path, [Path("data/test")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "mine.csv",
+        "review.html",
+        "test.json",
+        "test.txt",
+    ]
 
 
 def test_the_index_escapes_names_and_leaves_empty_sections_out(tmp_path):

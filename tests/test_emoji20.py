@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_class_folders
 from PIL import Image
 
 from evaluate import ImageDecodeError, decode_image, natural_key
@@ -172,10 +173,12 @@ def test_nothing_is_overwritten_and_an_interrupted_build_starts_clean(pictures, 
         (["--seed", "1"], "need --out"),
         (["--limit", "0", "--out", "x"], "at least 1"),
         (["--out", "nowhere", "--image", "x.png"], "nowhere"),  # a sheet of no data set
+        (["--out", "built", "--image", "built/A/1.png"], "is an input"),
     ],
 )
 def test_what_cannot_be_built_or_shown_is_one_line(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write_class_folders(tmp_path / "built", {"A": "red", "B": "blue"}, n=2)
     assert main(["emoji20", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line

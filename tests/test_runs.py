@@ -187,6 +187,10 @@ def test_the_search_goes_on_until_the_best_rate_is_not_at_the_edge(trained, tmp_
     assert min(tried) < best < max(tried)
 
 
+def test_the_search_ends_where_rates_are_equally_good():
+    assert runs.search_rate(0.01, lambda rate: 0.5) in (0.005, 0.01, 0.02)
+
+
 # --- Questions -------------------------------------------------------------------------------------
 
 TRIALS = (

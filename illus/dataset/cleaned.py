@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate import class_folders, natural_key, on_one_line, shorten_list
+from illus.files.overrides import BY_DECISION
 from illus.parallel import progress, write_table
 
 REMOVED = "removed.csv"
@@ -166,7 +167,8 @@ def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path
     """A few lines for a terminal on what :func:`write_cleaned` wrote, which returned ``written``."""
     classes = written.class_name.nunique()
     lines = [f"{len(written):,} files in {classes} class folders of {out}"]
-    home = removed.path.str.split("/").str[0].map(lambda name: unicodedata.normalize("NFC", name))
+    paths = pd.concat([written.path, removed.path])
+    home = paths.str.split("/").str[0].map(lambda name: unicodedata.normalize("NFC", name))
     if lost := sorted(set(home) - set(written.class_name), key=natural_key):
         lines.append(f"nothing is left of {shorten_list(lost)}")
     numbers = _count_reasons(removed)
@@ -180,6 +182,7 @@ def format_cleaned(written: pd.DataFrame, removed: pd.DataFrame, out: str | Path
 def _count_reasons(removed: pd.DataFrame) -> str:
     """How many files were left out for what, in words; empty if none were."""
     kinds = {
+        "by decision": removed.reason.str.startswith(f"dropped{BY_DECISION}"),
         "unreadable": removed.reason.str.startswith(UNREADABLE),
         "photos": removed.reason.eq(PHOTO),
         "copies of a kept file": removed.counterpart.ne(""),

@@ -24,7 +24,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from evaluate import JUNK_NAMES, SYSTEM_FOLDERS, EvaluationError, class_folders, list_files
+from evaluate import JUNK_NAMES, EvaluationError, class_folders, is_system_folder, list_files
 from illus import work_folders
 from illus.hashing import digest
 
@@ -52,8 +52,7 @@ def fetch(url: str, folder: Path = work_folders.DOWNLOADED) -> None:
     if urllib.parse.urlsplit(url).scheme in URLLIB:
         archive = folder.with_name(f"{folder.name}.archive")
         download(url, archive)
-        unpack(archive, folder)
-        archive.unlink()
+        _unpack_download(archive, folder)
     else:
         copy_from_store(url, folder)
     folders = class_folders(folder)
@@ -126,6 +125,14 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> 
         raise ArchiveError(f"cannot unpack {archive.name}: {error}") from None
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
+
+
+def _unpack_download(archive: Path, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
+    """Unpack an archive, and delete it, also one that cannot be unpacked: it would be downloaded again."""
+    try:
+        unpack(archive, folder, max_bytes)
+    finally:
+        archive.unlink(missing_ok=True)
 
 
 def _unpack_zip(archive: Path, folder: Path, max_bytes: int) -> None:
@@ -215,7 +222,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _is_visible(path: Path) -> bool:
-    return path.name[0] != "." and path.name.casefold() not in JUNK_NAMES | SYSTEM_FOLDERS
+    return not is_system_folder(path.name) and path.name.casefold() not in JUNK_NAMES
 
 
 def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
@@ -227,8 +234,7 @@ def copy_from_store(url: str, folder: Path, max_bytes: int = MAX_UNPACKED_BYTES)
             archive = folder.with_name(f"{folder.name}.archive")
             archive.parent.mkdir(parents=True, exist_ok=True)
             store.get([root], [str(archive)])
-            unpack(archive, folder, max_bytes)
-            archive.unlink()
+            _unpack_download(archive, folder, max_bytes)
             return
         _copy_missing(store, root, copying, max_bytes)
     except ArchiveError:

@@ -14,7 +14,10 @@ def check_layout(folder: str | Path) -> None:
     A part has such a name and holds folders alone. One beside other folders may be a class, so that one is
     enough only where there is nothing else.
     """
-    inside = [path for path in Path(folder).iterdir() if path.is_dir() and not path.name.startswith(".")]
+    from evaluate import is_system_folder  # slow to load: help comes at once
+
+    folders = (path for path in Path(folder).iterdir() if path.is_dir())
+    inside = [path for path in folders if not is_system_folder(path.name)]
     parts = [path for path in inside if path.name.casefold().startswith(PARTS) and _holds_folders_alone(path)]
     if len(parts) > 1 or (parts and len(parts) == len(inside)):
         names = sorted(path.name for path in parts)
@@ -26,7 +29,7 @@ def check_layout(folder: str | Path) -> None:
 
 
 def _holds_folders_alone(folder: Path) -> bool:
-    from evaluate import JUNK_NAMES, is_system_folder  # slow to load: help comes at once
+    from evaluate import JUNK_NAMES, is_system_folder
 
     names = (path for path in folder.iterdir() if path.name.casefold() not in JUNK_NAMES)
     inside = [path for path in names if not is_system_folder(path.name)]

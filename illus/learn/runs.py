@@ -228,8 +228,9 @@ def search_rate(rate: float, scored: Callable[[float], float]) -> float:
             print(f"learning rate {rate}: {error}", flush=True)
             tried[rate] = -1.0
         best = max(tried, key=lambda rate: (tried[rate], -rate))
-        if not rates and best in (min(tried), max(tried)):
-            rates = [best / 2 if best == min(tried) else best * 2]
+        factor = {min(tried): 1 / 2, max(tried): 2}.get(best)
+        if not rates and factor and tried[best] > tried[best / factor]:
+            rates = [best * factor]
     return best
 
 

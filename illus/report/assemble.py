@@ -30,6 +30,7 @@ from illus.report.comparisons import confusion_matrix
 from illus.report.pages import Section, execute_notebook, render_notebooks, write_index
 
 REVIEW_PAGE = "review.html"
+SCORE_FILES = (".json", ".csv", ".png", ".txt")  # of a test folder
 RECORDED = "Recorded runs: the full profile, as committed."
 QUICK = "A check that every cell runs on this machine: fewer images and epochs, so weaker numbers than above."
 OWN = "Executed on this folder in the profile {}."
@@ -57,11 +58,20 @@ def score_folders(
     a class. evaluate.EvaluationError if a folder or the weights cannot be used.
     """
     scored = []
+    drop_scores(report, tests)
     for test in tests:
         result, rows, description = evaluate(test, weights)
         show_scores(report, result, rows, description, labels)
         scored.append((result, rows))
     return scored
+
+
+def drop_scores(report: Path, tests: Sequence[Path]) -> None:
+    """Delete the scores of other test folders from a report: earlier weights may have made them."""
+    names = {test.name for test in tests}
+    for path in [path for path in report.glob("[!.]*.json") if path.stem not in names]:
+        for ending in SCORE_FILES:
+            path.with_suffix(ending).unlink(missing_ok=True)
 
 
 def show_scores(
@@ -79,13 +89,13 @@ def show_scores(
     test, names = Path(result["test_folder"]), description.class_names
     text = f"{trained_on(description.training)}\n{format_result(result, rows, names)}\n"
     print(f"\n== {test}\n{text}", flush=True)
-    contents = {
-        ".json": json.dumps(result, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"),
-        ".csv": format_csv(rows),
-        ".png": matrix_image(rows, names, labels),
-        ".txt": text.encode("utf-8", "backslashreplace"),
-    }
-    for ending, content in contents.items():
+    contents = (
+        json.dumps(result, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"),
+        format_csv(rows),
+        matrix_image(rows, names, labels),
+        text.encode("utf-8", "backslashreplace"),
+    )
+    for ending, content in zip(SCORE_FILES, contents, strict=True):
         with atomic_write(report / f"{test.name}{ending}") as partial:
             partial.write_bytes(content)
 
@@ -105,10 +115,11 @@ def matrix_image(
 def run_notebooks(folder: Path) -> None:
     """Execute the notebooks on a data set; NotebookError if a cell failed.
 
-    One that ran to its end is left out until it, the code, the class folders, the test folders or a person's
-    decisions change. Cells on what was found on emoji20 stay only where that is executed in full.
+    One that ran to its end is left out until it, the code, the recorded tables, the weights, the class
+    folders, the test folders or a person's decisions change. Cells on what was found on emoji20 stay only where that is executed in full.
     """
-    sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py")]
+    sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py"), *work_folders.RESULTS.glob("*.csv")]
+    sources += filter(Path.exists, [work_folders.weights_path(folder)])
     for data in (folder, *work_folders.test_folders(folder)):
         sources += [data, *data.rglob("*")]  # a folder changes where a file is removed or renamed
     changed = max(map(_changed, sources))

@@ -6,6 +6,7 @@ notebook, readable from disk and without a network.
 
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -23,10 +24,11 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from evaluate import atomic_write
+from illus.hashing import ROOT
 
 TEMPLATES = Path(__file__).parent / "templates"
 FAILED = "failed"  # folder of notebooks of which a cell failed, beside those that are shown
-NOTEBOOK_LINK = re.compile(r'href="([\w-]+)\.ipynb(#[\w-]*)?"')
+LINK = re.compile(r'href="(?![a-z]+:|#)([^"#]+)(#[^"]*)?"')
 HEADING = re.compile(r"^(#{1,2}) +(.+?) *$", re.MULTILINE)
 
 
@@ -112,11 +114,21 @@ def render_notebook(
     exporter = HTMLExporter(template_file="notebook.html.j2", **places)
     shown = {"contents": contents, "note": note, "next_page": next_page, "index": index}
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}, **shown})
-    page = NOTEBOOK_LINK.sub(r'href="\1.html\2"', page)
+    page = LINK.sub(lambda match: _link_from(out.parent, match), page)
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as partial:
         partial.write_text(page, encoding="utf-8")
     return headings[0][1] if headings else path.stem
+
+
+def _link_from(folder: Path, match: re.Match[str]) -> str:
+    """A link of a notebook as its page in ``folder`` has it: to another page, or a file of the repository."""
+    target, anchor = Path(match[1]), match[2] or ""
+    if target.suffix == ".ipynb":
+        return f'href="{target.with_suffix(".html").as_posix()}{anchor}"'
+    if (ROOT / target).exists():
+        return f'href="{Path(os.path.relpath(ROOT / target, folder)).as_posix()}{anchor}"'
+    return match[0]
 
 
 def render_notebooks(
