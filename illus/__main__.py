@@ -36,7 +36,6 @@ def emoji20(options: argparse.Namespace) -> None:
     from illus.emoji20 import command
 
     if options.image:
-        check_folder(options.out)
         check_file(options.image, options.out)
         command.draw_sheet(options.out, options.image)
     else:
