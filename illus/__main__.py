@@ -237,7 +237,9 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
     to.add_argument("--limit", help="draw about N icons only; needs --out", **number)
     text = "leave drawings out, until the largest class is 34 times the smallest; needs --out"
     to.add_argument("--real-shares", action="store_true", help=text)
-    to.add_argument("--image", type=path_of, metavar="FILE", help="draw a sheet of the built data set and stop")
+    to.add_argument(
+        "--image", type=path_of, metavar="FILE", help="draw a sheet of the built data set and stop"
+    )
     text = "another seed gives another collection; needs --out (%(default)s)"
     to.add_argument("--seed", default=profiles.SEED, help=text, **number)
     to = add(data, f"download class folders into {work_folders.DOWNLOADED}", "https://…/images.zip")

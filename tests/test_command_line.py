@@ -245,8 +245,8 @@ def test_notebooks_run_again_when_an_image_or_a_decision_changes(class_folder_tr
 def test_a_page_needs_no_network_has_contents_and_hides_set_up(tmp_path):
     setup = new_code_cell("import secret_setup", metadata={"tags": ["hide-input"]})
     plain = new_code_cell("x = 1")
-    markdown = "# Title & more\n\n## 1. First part\n\n```\n## no heading\n```\n\n## 2. 둘째\n\n[n](b.ipynb#x) [d](README.md#y)"
-    text = new_markdown_cell(markdown)
+    markdown = "# Title & more\n\n## 1. First part\n\n```\n## no heading\n```\n\n## 2. 둘째\n\n"
+    text = new_markdown_cell(f"{markdown}[n](b.ipynb#x) [d](README.md#y)")
     paths = [
         write_notebook(tmp_path / f"{name}.ipynb", text, setup, plain, new_code_cell("<script>alert(1)"))
         for name in "ab"

@@ -229,7 +229,7 @@ def search_rate(rate: float, scored: Callable[[float], float]) -> float:
             tried[rate] = -1.0
         best = max(tried, key=lambda rate: (tried[rate], -rate))
         factor = {min(tried): 1 / 2, max(tried): 2}.get(best)
-        if not rates and factor and tried[best] > tried[best / factor]:
+        if not rates and factor and (tried[best] > tried[best / factor] or tried[best] < 0):
             rates = [best * factor]
     return best
 

@@ -116,7 +116,8 @@ def run_notebooks(folder: Path) -> None:
     """Execute the notebooks on a data set; NotebookError if a cell failed.
 
     One that ran to its end is left out until it, the code, the recorded tables, the weights, the class
-    folders, the test folders or a person's decisions change. Cells on what was found on emoji20 stay only where that is executed in full.
+    folders, the test folders or a person's decisions change. Cells on what was found on emoji20 stay only
+    where that is executed in full.
     """
     sources = [ROOT / "evaluate.py", *(ROOT / "illus").rglob("*.py"), *work_folders.RESULTS.glob("*.csv")]
     sources += filter(Path.exists, [work_folders.weights_path(folder)])
