@@ -48,6 +48,7 @@ DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own fi
     ),
     "emoji20": modules("illus/emoji20", "build contaminate photographs render sources"),
     "evaluate": ("evaluate.py", *modules("benchmarks/peers", "scoring_floor keras_directory")),
+    "fuzz": ("evaluate.py",),
     "growth": (*DUPLICATE_FINDER, *modules("benchmarks/peers", "image_groups illus_duplicates")),
     "interchange": ("illus/learn/interchange.py",),
     "labels": (*LEARNING, *modules("illus/learn", "heads labels"), *LABELS),
@@ -113,7 +114,8 @@ RECORDS = {
 
 def code_of_benchmark(name: str) -> str:
     """The hash of the code that decides what a benchmark measures."""
-    return code_of((*DECIDES[name], f"benchmarks/{name}.py")) if name in DECIDES else code_hash()
+    script = "tests/fuzz_evaluate.py" if name == "fuzz" else f"benchmarks/{name}.py"
+    return code_of((*DECIDES[name], script)) if name in DECIDES else code_hash()
 
 
 def write_record(table: pd.DataFrame, name: str) -> None:

@@ -237,7 +237,7 @@ def scoring() -> pd.DataFrame:
 def damaged() -> pd.DataFrame:
     """What happened to seeded damage."""
     names = {"files": "damaged", "slowest_s": "slowest, s", "memory_mb": "memory, MB"}
-    return read("fuzz").replace({"weights": "weights files"}).rename(columns=names)
+    return read("fuzz").drop(columns="code").replace({"weights": "weights files"}).rename(columns=names)
 
 
 def photo_harm() -> pd.DataFrame:
@@ -345,7 +345,8 @@ RECORDED = {  # which recorded table each of these shows; class scores and steps
     "near_curve": "duplicates_curve", "photo_scores": "photos", "photo_scores_short": "photos",
     "photo_parts": "photos_ablation", "photo_fifths": "photos", "photo_harm": "photo_harm",
     "photo_doses": "photo_harm_classes", "photo_answers": "photo_harm_answers", "leaks": "leaks",
-    "labels": "labels", "growth": "growth", "interchange": "interchange", "scoring": "evaluate"}  # fmt: skip
+    "labels": "labels", "growth": "growth", "interchange": "interchange", "scoring": "evaluate",
+    "damaged": "fuzz"}  # fmt: skip
 
 
 def values() -> dict[str, str]:
@@ -360,14 +361,16 @@ def values() -> dict[str, str]:
 
 
 def values_of_experiments() -> dict[str, str]:
-    """What networks have on new concepts; how validation ranks networks beside the test folders."""
+    """What networks have on new concepts, and from a teacher; how validation and test folders rank them."""
     trials, ranked = read("trials"), read("ranking")
     decided = read("candidates").set_index("part").drop(["another draw", "a third draw"])
     means = decided[["mild", "strong", "half of each"]].mean()
     shipped = (card()["training"]["val_steps"]["average"] + decided["half of each"].iloc[1:].sum()) / 3
     correlation = ranked.drop(columns=["run_id", "question", "code"]).corr("spearman").val_macro_f1
     new = trials[trials.question == "new concepts"]
+    taught = trials[trials.question == "distillation, 20 epochs"].groupby("answer").val_macro_f1.mean()
     return {
+        "gain of distillation": f"{taught.drop('base').item() - taught['base']:.3f}",
         "new concepts": " / ".join(f"{f1:.3f}" for f1 in new.val_macro_f1),
         "networks ranked": str(len(ranked)),
         "rule, two and two": f"{shipped:.3f}",

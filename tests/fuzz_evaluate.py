@@ -25,6 +25,7 @@ import pandas as pd
 from PIL import Image
 
 import evaluate
+from benchmarks.records import code_of_benchmark
 from illus.learn.export import save_classifier
 from illus.learn.heads import with_temperature
 from illus.learn.networks import average
@@ -208,7 +209,7 @@ def main(arguments=None):
             fuzz("weights", try_weights, options.weights, options.seed, options.seconds, folder, weights),
         ]
     if options.out:
-        write_table(pd.DataFrame(rows), options.out)
+        write_table(pd.DataFrame(rows).assign(code=code_of_benchmark("fuzz")), options.out)
     return rows
 
 
