@@ -281,12 +281,8 @@ def test_scores_of_folders_that_are_not_scored_any_more_go(tmp_path):
     for name in ("test.json", "test.txt", "test_old.json", "test_old.png", "review.html", "mine.csv"):
         (tmp_path / name).touch()
     assemble.drop_scores(tmp_path, [Path("data/test")])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "mine.csv",
-        "review.html",
-        "test.json",
-        "test.txt",
-    ]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"mine.csv", "review.html", "test.json", "test.txt"}
 
 
 def test_the_index_escapes_names_and_leaves_empty_sections_out(tmp_path):
