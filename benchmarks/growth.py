@@ -31,7 +31,7 @@ from illus.files.catalog import scan
 from illus.files.descriptors import Descriptors
 
 IMAGES, FILES = (10**4, 10**5, 10**6), 200_000
-MOST = 20_000  # pairs that are compared beside the planted copies
+MOST = 60_000  # pairs that are compared beside the planted copies: workers start once, whatever their number
 FILE_SIDE, COPY_SHIFT = 32, 6  # px; levels
 COLUMNS = ["what", "n", "search", "stage", "seconds", "pairs", "found", "kept", "peak_mb", "code"]
 Row = dict[str, object]

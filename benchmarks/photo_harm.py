@@ -52,7 +52,7 @@ import pandas as pd
 from benchmarks.records import write_record
 from evaluate import load_classifier, score
 from illus import work_folders
-from illus.copies.duplicates import stored_duplicates
+from illus.copies.duplicates import find_duplicates
 from illus.dataset.split import split, split_by_cluster
 from illus.emoji20.truth import load_truth
 from illus.files.catalog import scan
@@ -89,11 +89,12 @@ class Run:
 
 def load_data(work: Path) -> pd.DataFrame:
     """Drawings in two parts without a look-alike in both, and photographs, without copies; with ``fold``."""
-    catalog = scan(FOLDER, cache=work / "cache")
-    everything = split(catalog, stored_duplicates(catalog, FOLDER, work))
+    cache = work / "cache"
+    catalog = scan(FOLDER, cache=cache)
+    everything = split(catalog, find_duplicates(catalog, FOLDER, cache=cache))
     truth = load_truth(FOLDER).set_index("path")
     photo = everything.path.map(truth.kind) == "photo"
-    drawings = split_by_cluster(everything[~photo], FOLDER, {"validation": VALIDATION}, cache=work / "cache")
+    drawings = split_by_cluster(everything[~photo], FOLDER, {"validation": VALIDATION}, cache=cache)
     photos = everything[photo]
     folds = fold_of(photos.path.map(truth.source))
     return pd.concat([drawings.assign(fold=DRAWING), photos.assign(fold=folds)], ignore_index=True)

@@ -53,7 +53,7 @@ DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own fi
     "interchange": ("illus/learn/interchange.py",),
     "labels": (*LEARNING, *modules("illus/learn", "heads labels"), *LABELS),
     "leaks": (*DUPLICATE_FINDER, "illus/copies/leaks.py", "illus/emoji20/contaminate.py"),
-    "photo_harm": (*LEARNING, "illus/dataset/split.py"),
+    "photo_harm": (*LEARNING, *DUPLICATE_FINDER, "illus/dataset/split.py"),
     "photos": ("illus/files/photo_statistics.py", *PHOTO_FILTER, "benchmarks/photo_sets.py"),
     "photo_rounding": ("illus/files/photo_statistics.py", *PHOTO_FILTER),
     "photo_rounds": (

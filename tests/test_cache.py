@@ -245,11 +245,16 @@ def opened(monkeypatch):
 
 @pytest.fixture
 def compared(monkeypatch):
-    """Pairs of images that are compared."""
-    pairs = []
-    distance = compare.distance
-    monkeypatch.setattr(compare, "distance", lambda d, i, j, s: pairs.append((i, j)) or distance(d, i, j, s))
-    return pairs
+    """How many pairs of images each task compares."""
+    counts, in_parallel = [], compare.in_parallel
+
+    def counted(function, tasks, *args, **kwargs):
+        tasks = list(tasks)
+        counts.extend(len(pairs) for _, pairs in tasks)
+        return in_parallel(function, tasks, *args, **kwargs)
+
+    monkeypatch.setattr(compare, "in_parallel", counted)
+    return counts
 
 
 def collection(folder):
@@ -290,6 +295,7 @@ def test_added_files_are_decoded_alone_and_give_the_tables_of_a_fresh_run(tmp_pa
     folder, cache = collection(tmp_path / "images"), tmp_path / "cache"
     before = snapshot(folder)
     assert same(tables(folder, cache), tables(folder, None))
+    assert sum(compared) > 0
     assert snapshot(folder) == before
     assert {path.name.split("-")[0] for path in cache.iterdir()} == {"distances", "readings"}
     new = add_files(folder)

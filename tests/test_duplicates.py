@@ -9,7 +9,7 @@ from drawings import BROWN, clock, face, fish, house, plant, rescaled
 from PIL import Image, ImageOps
 
 from illus.copies import duplicates
-from illus.copies.duplicates import assign_copies, find_duplicates, resolve_duplicates, stored_duplicates
+from illus.copies.duplicates import assign_copies, find_duplicates, resolve_duplicates
 from illus.copies.settings import DuplicateSettings
 from illus.emoji20.truth import class_names, load_truth, planted_pairs, recall_by_transform, score_duplicates
 from illus.files.catalog import scan
@@ -131,25 +131,6 @@ def test_settings_decide_what_is_a_duplicate_and_what_a_variant(mixed):
         "A/same bytes.png",
         "A/same pixels.bmp",
     }
-
-
-def test_a_stored_table_is_read_for_the_same_files_only(mixed, tmp_path, monkeypatch):
-    folder, catalog, table = mixed
-    pd.testing.assert_frame_equal(stored_duplicates(catalog, folder, tmp_path), table)
-    calls = []
-    monkeypatch.setattr(
-        duplicates, "find_duplicates", lambda rows, *_, **__: calls.append(len(rows)) or table
-    )
-    again = stored_duplicates(catalog, folder, tmp_path)
-    assert not calls
-    pd.testing.assert_frame_equal(again, table, check_dtype=False, rtol=0, atol=1e-9)
-    changed = catalog.assign(sha256=["0" * 64, *catalog.sha256[1:]])
-    for rows in (changed, catalog, catalog[1:]):
-        stored_duplicates(rows, folder, tmp_path)
-    assert calls == [len(catalog), len(catalog), len(catalog) - 1]
-    (tmp_path / "duplicates.csv").unlink()
-    stored_duplicates(catalog[1:], folder, tmp_path)
-    assert len(calls) == 4
 
 
 # --- Which one is kept ----------------------------------------------------------------------------

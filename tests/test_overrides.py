@@ -10,7 +10,7 @@ from drawings import BROWN, clock, face, fish, house, plant
 
 from illus import pipeline
 from illus.__main__ import main
-from illus.copies.duplicates import find_duplicates, stored_duplicates
+from illus.copies.duplicates import find_duplicates
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.files.overrides import COLUMNS, read_overrides, relabel
@@ -239,16 +239,6 @@ def test_files_with_the_same_bytes_share_a_decision_and_one_of_the_majority_is_k
     overrides = decision and table((hashlib.sha256(data).hexdigest(), decision, ""))
     found = find_duplicates(scan(folder), folder, overrides=overrides)
     assert found.path[found.keep].tolist() == kept
-
-
-def test_a_stored_table_with_decisions_is_made_anew(drawn, tmp_path, capsys):
-    folder, catalog = drawn
-    plain = find_duplicates(catalog, folder)
-    apart = table(("A/clock.png", "not_copy_of", "A/clock.jpg"))
-    assert stored_duplicates(catalog, folder, tmp_path, apart).keep.sum() == plain.keep.sum() + 1
-    bytes_before = (tmp_path / "duplicates.csv").read_bytes()
-    assert stored_duplicates(catalog, folder, tmp_path).keep.sum() == plain.keep.sum()
-    assert (tmp_path / "duplicates.csv").read_bytes() != bytes_before
 
 
 # --- Photos and the split -------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from conftest import COLOURS, draw, files_below, no_photos, snapshot, write_clas
 from evaluate import read_description
 from illus import pipeline, profiles, work_folders
 from illus.__main__ import main
-from illus.copies.duplicates import stored_duplicates
 from illus.copies.leaks import scores_without
 from illus.dataset.resample import resample
 from illus.dataset.split import split, subsample_for_profile
@@ -333,7 +332,7 @@ def test_labels_writes_its_table_and_the_review_page_shows_it(quick_stages, tmp_
     assert "L2_2/1.png" not in page.read_text("utf-8")
 
 
-def test_after_an_interruption_old_duplicates_are_not_taken_for_new_ones(quick_stages, tmp_path, monkeypatch):
+def test_after_an_interruption_old_duplicates_are_not_taken_for_new_ones(quick_stages, monkeypatch):
     folder, _ = quick_stages
     assert pipeline.clean(folder).duplicates.path.tolist() == ["L2_2/0.png", "L2_2/copy.png"]
     shutil.copy(folder / "L2_10" / "1.png", folder / "L2_10" / "copy.png")
@@ -341,10 +340,10 @@ def test_after_an_interruption_old_duplicates_are_not_taken_for_new_ones(quick_s
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "find_duplicates", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(pipeline, "find_duplicates", stop)
         pipeline.clean(folder)
-    found = stored_duplicates(scan(folder), folder, tmp_path / "work" / "images")
+    found = pipeline.clean(folder).duplicates
     assert found.path.tolist() == ["L2_10/1.png", "L2_10/copy.png", "L2_2/0.png", "L2_2/copy.png"]
 
 

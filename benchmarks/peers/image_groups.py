@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from illus.copies.candidates import ROWS_AT_ONCE
-from illus.copies.compare import pair_distances
+from illus.copies.compare import PAIRS_PER_TASK, pair_distances
 from illus.copies.duplicates import candidate_pairs, resolve_duplicates
 from illus.copies.settings import DuplicateSettings
 from illus.files.descriptors import COLUMNS, Descriptors
@@ -84,9 +84,15 @@ def perturbed(real: np.ndarray, shifts: np.ndarray, rng: np.random.Generator) ->
 
 
 def sample_pairs(pairs: np.ndarray, n_images: int, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which pairs are planted copies, bool, and the places of others that are compared, drawn at random."""
+    """Which pairs are planted copies, bool, and the places of others, drawn at random, that are compared.
+
+    Drawn are runs of pairs that follow one another and so share images, as in the tasks of a search.
+    """
     copies = (pairs.sum(1) == n_images - 1) & (pairs[:, 0] < n_images // PLANTED)
-    return copies, np.random.default_rng(0).permutation(np.flatnonzero(~copies))[:most]
+    others = np.flatnonzero(~copies)
+    runs = np.array_split(others, len(others) // PAIRS_PER_TASK + 1)
+    drawn = np.sort(np.random.default_rng(0).permutation(len(runs))[: most // PAIRS_PER_TASK])
+    return copies, np.concatenate([runs[run] for run in drawn])
 
 
 def files_of(descriptors: Descriptors) -> pd.DataFrame:

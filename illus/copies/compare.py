@@ -4,7 +4,7 @@ In: descriptors. Out: a distance, small for duplicates and large for real differ
 """
 
 from collections.abc import Iterable, Iterator
-from copy import copy
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,19 +33,13 @@ BLUR = 0.7  # px, sd of the blur before two images are compared: about one step 
 UNSATURATED = (8, 247)  # levels between which brightness and contrast are fitted: others may be clipped
 MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
 MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
-PAIRS_PER_TASK = 100  # compared by a worker at a time: about a second, and less than 7 MB of descriptors
+PAIRS_PER_TASK = 100  # compared by a worker at a time: a fraction of a second, less than 7 MB of descriptors
+VIEWS = 64  # kept from one pair to the next, as neighbouring pairs share an image; about 1 MB each
 DISTANCES = Stage(
     "distances",
     ("illus/files/descriptors.py", "illus/copies/align.py", "illus/copies/compare.py"),
     (np.dtype(np.float64),),
 )
-
-
-class Seen(NamedTuple):
-    """An image as it is compared."""
-
-    smooth: np.ndarray  # float32, (side, side, 3)
-    edges: np.ndarray  # float32, (side, side): strongest gradient of the channels, in levels per pixel
 
 
 def plausible(
@@ -101,7 +95,9 @@ def _task(descriptors: Descriptors | np.ndarray, pairs: np.ndarray) -> tuple[np.
 
 
 def _distances(task: tuple[np.ndarray, np.ndarray], settings: DuplicateSettings) -> list[float]:
-    return [distance(task[0], i, j, settings) for i, j in task[1]]
+    descriptors, pairs = task
+    comparison = _Comparison(descriptors, settings)
+    return [comparison.distance(i, j) for i, j in pairs.tolist()]
 
 
 def distance(
@@ -116,22 +112,14 @@ def distance(
     one below ``settings.sure``, nor where the images are far apart at ``COARSE_SIDE`` already, and the second
     image is held fixed only where holding the first leaves it open.
     """
-    pair = descriptors[[i, j]]
-    content = (pair["box"][:, 2:] - pair["box"][:, :2]).max(1)
-    fill = np.log(content / pair["size"].max(1))
-    margin = settings.margin_penalty * abs(fill[0] - fill[1])
-    side = int(np.clip(content.min(), settings.smallest_side, THUMBNAIL_SIDE))
-    coarse = _Level(pair, min(COARSE_SIDE, side), COARSE_WINDOW, settings)
-    warp = coarse.align(NO_MOVE, COARSE_STEPS)
-    gap = coarse.gap(warp, settings.unlike)
-    if COARSE_LIMIT * settings.unlike < gap < FAR:  # of a thin strip nothing is left at that side
-        return gap + margin
-    fine = _Level(pair, side, settings.window, settings)
-    warp = fine.align(rescaled(warp, side / coarse.side), FINE_STEPS)
-    gap = fine.gap(warp, settings.sure)
-    if settings.sure < gap < COARSE_LIMIT * settings.unlike:
-        gap = min(gap, fine.swapped().gap(inverse(warp), settings.sure))
-    return gap + margin
+    return _Comparison(np.asarray(descriptors[[i, j]]), settings).distance(0, 1)
+
+
+class Seen(NamedTuple):
+    """An image as it is compared."""
+
+    smooth: np.ndarray  # float32, (side, side, 3)
+    edges: np.ndarray  # float32, (side, side): strongest gradient of the channels, in levels per pixel
 
 
 class Common(NamedTuple):
@@ -141,26 +129,62 @@ class Common(NamedTuple):
     fullest: float  # share of the window that knows most, 0 to 1
 
 
+class _View:
+    """An image at one side, with all that its comparisons with others share."""
+
+    def __init__(self, descriptor: np.void, side: int) -> None:
+        self.image = _resize(descriptor["thumbnail"], side)
+        self.known = _known(descriptor["box"], descriptor["size"], side)
+        self.gray = cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
+        self.seen = _see(self.image)
+
+    @cached_property
+    def aligner(self) -> Aligner:
+        return Aligner(self.gray, self.known)
+
+
+class _Comparison:
+    """Images of which pairs are compared, one after another."""
+
+    def __init__(self, descriptors: np.ndarray, settings: DuplicateSettings) -> None:
+        self.descriptors, self.settings = descriptors, settings
+        self.content = (descriptors["box"][:, 2:] - descriptors["box"][:, :2]).max(1)
+        self.fill = np.log(self.content / descriptors["size"].max(1))
+        self.view = lru_cache(VIEWS)(self._view)
+
+    def _view(self, row: int, side: int) -> _View:
+        return _View(self.descriptors[row], side)
+
+    def distance(self, i: int, j: int) -> float:
+        settings = self.settings
+        margin = settings.margin_penalty * abs(self.fill[i] - self.fill[j])
+        smaller = min(self.content[i], self.content[j])
+        side = int(np.clip(smaller, settings.smallest_side, THUMBNAIL_SIDE))
+        coarse_side = min(COARSE_SIDE, side)
+        coarse = _Level(self.view(i, coarse_side), self.view(j, coarse_side), COARSE_WINDOW, settings)
+        warp = coarse.align(NO_MOVE, COARSE_STEPS)
+        gap = coarse.gap(warp, settings.unlike)
+        if COARSE_LIMIT * settings.unlike < gap < FAR:  # of a thin strip nothing is left at that side
+            return gap + margin
+        fine = _Level(self.view(i, side), self.view(j, side), settings.window, settings)
+        warp = fine.align(rescaled(warp, side / coarse_side), FINE_STEPS)
+        gap = fine.gap(warp, settings.sure)
+        if settings.sure < gap < COARSE_LIMIT * settings.unlike:
+            swapped = _Level(fine.moving, fine.fixed, settings.window, settings)
+            gap = min(gap, swapped.gap(inverse(warp), settings.sure))
+        return gap + margin
+
+
 class _Level:
     """Two images at one side, and how different they are there."""
 
-    def __init__(self, pair: np.ndarray, side: int, window: int, settings: DuplicateSettings) -> None:
-        self.side, self.window, self.settings = side, window, settings
-        self.images = [_resize(image, side) for image in pair["thumbnail"]]
-        self.known = [_known(*place, side) for place in zip(pair["box"], pair["size"], strict=True)]
-        self.seen = [_see(image) for image in self.images]
-
-    def swapped(self) -> "_Level":
-        """The same with the other image fixed."""
-        other = copy(self)
-        for name in ("images", "known", "seen"):
-            setattr(other, name, getattr(self, name)[::-1])
-        return other
+    def __init__(self, fixed: _View, moving: _View, window: int, settings: DuplicateSettings) -> None:
+        self.fixed, self.moving, self.window, self.settings = fixed, moving, window, settings
+        self.side = len(fixed.gray)
 
     def align(self, warp: np.ndarray, steps: int) -> np.ndarray:
         """A better map of the second image upon the first; none if it is far too large to become small."""
-        fixed, moving = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in self.images)
-        warp = Aligner(fixed, self.known[0]).align(moving, warp, steps)
+        warp = self.fixed.aligner.align(self.moving.gray, warp, steps)
         return warp if self.is_small(warp, SLACK) else NO_MOVE
 
     def is_small(self, warp: np.ndarray, slack: float = 1.0) -> bool:
@@ -169,15 +193,16 @@ class _Level:
 
     def gap(self, warp: np.ndarray, enough: float) -> float:
         """The smallest difference, with and without the map and the fixed image's light, until ``enough``."""
-        known = self.common(self.known[0] * self.known[1])
-        moving, best = self.seen[1], self.difference(self.seen[1], known)
+        known = self.common(self.fixed.known * self.moving.known)
+        moving = self.moving.seen
+        best = self.difference(moving, known)
         if best > enough and warp is not NO_MOVE and self.is_small(warp):
             moved, moved_known = self.move(warp)
             gap = self.difference(moved, moved_known)
             if gap < best:
                 moving, known, best = moved, moved_known, gap
         if enough < best < self.settings.max_retry_distance:
-            for penalty, lit in _relit(self.seen[0].smooth, moving, known.mask, self.settings):
+            for penalty, lit in _relit(self.fixed.seen.smooth, moving, known.mask, self.settings):
                 if penalty < best:
                     best = min(best, self.difference(lit, known) + penalty)
         return best
@@ -189,16 +214,16 @@ class _Level:
         return Common(mask, cv2.minMaxLoc(known)[1] / self.window**2)
 
     def move(self, warp: np.ndarray) -> tuple[Seen, Common]:
-        moved = warped(self.images[1], warp, cv2.INTER_CUBIC).clip(0, 255)
-        known = warped(self.known[1], warp, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
-        return _see(moved), self.common(cv2.erode(self.known[0] * known, BESIDE))
+        moved = warped(self.moving.image, warp, cv2.INTER_CUBIC).clip(0, 255)
+        known = warped(self.moving.known, warp, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
+        return _see(moved), self.common(cv2.erode(self.fixed.known * known, BESIDE))
 
     def difference(self, moving: Seen, known: Common) -> float:
         """Largest mean difference over any window, colour counting half, divided by the drawing's detail.
 
         Where what is known is narrower than a window, the mean is over what the fullest window knows.
         """
-        fixed, window = self.seen[0], (self.window, self.window)
+        fixed, window = self.fixed.seen, (self.window, self.window)
         if not known.fullest:
             return FAR
         change = cv2.transform(fixed.smooth - moving.smooth, YCC)

@@ -15,9 +15,8 @@ from illus.copies.groups import connected_components, group_members
 from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.copies.which_is_kept import BETTER, COLUMNS, duplicates_table, take_apart
 from illus.files.descriptors import Descriptors, mirrored
-from illus.files.overrides import BY_DECISION, print_applied, relabel
+from illus.files.overrides import print_applied, relabel
 from illus.files.reading import kept_descriptors
-from illus.parallel import write_table
 
 LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
 
@@ -75,28 +74,6 @@ def find_duplicates(
     pairs = candidate_pairs(descriptors, settings)
     distances = pair_distances(descriptors, pairs, settings, cache)
     return resolve_duplicates(files, descriptors, pairs, distances, settings, overrides)
-
-
-def stored_duplicates(
-    catalog: pd.DataFrame, folder: str | Path, work: Path, overrides: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """The table of :func:`find_duplicates`, from an earlier run on the same files if there is one.
-
-    Otherwise ``catalog.csv`` and ``duplicates.csv`` are written to ``work``, an existing folder. A table that
-    a person's decisions have changed, or must change, is made anew.
-    """
-    known, stored = work / "catalog.csv", work / "duplicates.csv"
-    if known.exists() and stored.exists() and (overrides is None or overrides.empty):
-        before = pd.read_csv(known, usecols=["path", "sha256"], keep_default_na=False)
-        if before.equals(catalog[["path", "sha256"]].reset_index(drop=True)):
-            table = pd.read_csv(stored, keep_default_na=False)
-            if not table.reason.str.contains(BY_DECISION, regex=False).any():
-                return table
-    stored.unlink(missing_ok=True)
-    write_table(catalog, known)
-    duplicates = find_duplicates(catalog, folder, overrides=overrides, cache=work / "cache")
-    write_table(duplicates, stored)
-    return duplicates
 
 
 def distinct_images(

@@ -23,7 +23,7 @@ from PIL import ExifTags, Image
 
 from evaluate import decode_image, fit_image, natural_key, read_file
 from illus import work_folders
-from illus.copies.duplicates import stored_duplicates
+from illus.copies.duplicates import find_duplicates
 from illus.files.tables import read_table
 
 SEED = 2  # of the draw of images: of six draws the one with most colours
@@ -213,7 +213,8 @@ def main(paths: Sequence[str]) -> int:
     folder = work_folders.data_dir()
     work = work_folders.work_dir(folder)
     catalog = read_table(work / "catalog.csv")
-    duplicates, photos = stored_duplicates(catalog, folder, work), read_table(work / "photos.csv")
+    duplicates = find_duplicates(catalog, folder, cache=work / "cache")
+    photos = read_table(work / "photos.csv")
     data = read_table(work / "split_by_cluster.csv")
     card = json.loads(Path("weights/best.json").read_text(encoding="utf-8"))
     for path in paths:
