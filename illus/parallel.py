@@ -5,12 +5,14 @@ work over the cores of this machine or, within :func:`on_cluster`, over the work
 """
 
 import csv
+import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import LokyBackend, get_active_backend
@@ -56,8 +58,15 @@ def in_parallel(
         raise ValueError(
             f"{error}: choose a joblib backend that does (loky, threading, dask); Ray's does not"
         ) from error
-    results: Generator[Result] = work(delayed(function)(item, *args) for item in items)
+    call, here = delayed(_in_process), os.getpid()
+    results: Generator[Result] = work(call(here, function, item, *args) for item in items)
     return progress(results, label, count, unit)
+
+
+def _in_process(parent: int, function: Callable[..., Result], item: Item, *args: object) -> Result:
+    if os.getpid() != parent:  # each core has a worker, and OpenCV would start threads for all cores in each
+        cv2.setNumThreads(1)
+    return function(item, *args)
 
 
 @contextmanager

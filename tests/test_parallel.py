@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import joblib
 import pandas as pd
 import pytest
@@ -33,6 +34,17 @@ def test_workers_inherit_nothing_so_they_can_be_started_everywhere(monkeypatch):
     monkeypatch.setattr(os, "fork", None)
     assert knows_what_was_set(0)
     assert list(in_parallel(knows_what_was_set, range(4), "look", jobs=2, batch_size=1)) == [False] * 4
+
+
+def threads_of_opencv(_):
+    return cv2.getNumThreads()
+
+
+def test_opencv_has_one_thread_in_each_worker_and_all_of_them_here():
+    before = cv2.getNumThreads()
+    assert list(in_parallel(threads_of_opencv, range(4), "count", jobs=2, batch_size=1)) == [1] * 4
+    assert list(in_parallel(threads_of_opencv, range(4), "count", jobs=1)) == [before] * 4
+    assert cv2.getNumThreads() == before
 
 
 def test_a_backend_that_gives_no_generator_is_an_error():
