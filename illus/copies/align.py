@@ -110,6 +110,12 @@ def is_small(warp: np.ndarray, side: int, scale: float, shear: float, shift: flo
     )
 
 
+def farthest_move(warp: np.ndarray, side: int) -> float:
+    """How far a map moves any pixel of an image, or a little more; px."""
+    turned = np.abs(warp[:, :2] - NO_MOVE[:, :2]).sum(1) * side / 2
+    return float((turned + np.abs(warp[:, 2])).max())
+
+
 def rescaled(warp: np.ndarray, factor: float) -> np.ndarray:
     """The same map of images whose side is larger by a factor."""
     return warp * [1, 1, factor]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from illus.copies.align import NO_MOVE, Aligner, inverse, is_small, rescaled, warped
+from illus.copies.align import NO_MOVE, Aligner, farthest_move, inverse, is_small, rescaled, warped
 from illus.copies.candidates import ROWS_AT_ONCE
 from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.files.cache import Stage, cached
@@ -26,6 +26,7 @@ BESIDE = np.ones((3, 3), np.uint8)
 COARSE_SIDE, COARSE_WINDOW = 32, 3  # px, at which most pairs are told apart
 COARSE_STEPS, FINE_STEPS = 4, 1  # of the alignment at that side, and at the full one
 COARSE_LIMIT = 1.25  # times ``unlike``: of a thin outline the coarse comparison exaggerates
+STILL = 0.1  # px, by which a map has to move some pixel to be one
 SLACK = 1.5  # times the limits of an alignment, within which a coarse one is refined
 FAR = 255.0  # levels: the distance of two images that share nothing that can be compared
 
@@ -170,8 +171,8 @@ class _Comparison:
         warp = fine.align(rescaled(warp, side / coarse_side), FINE_STEPS)
         gap = fine.gap(warp, settings.sure)
         if settings.sure < gap < COARSE_LIMIT * settings.unlike:
-            swapped = _Level(fine.moving, fine.fixed, settings.window, settings)
-            gap = min(gap, swapped.gap(inverse(warp), settings.sure))
+            back = warp if warp is NO_MOVE else inverse(warp)
+            gap = min(gap, fine.swapped().gap(back, settings.sure))
         return gap + margin
 
 
@@ -182,10 +183,22 @@ class _Level:
         self.fixed, self.moving, self.window, self.settings = fixed, moving, window, settings
         self.side = len(fixed.gray)
 
+    @cached_property
+    def unmoved(self) -> tuple[float, Common]:
+        """The difference without any map, and where both images are known then."""
+        known = self.common(self.fixed.known * self.moving.known)
+        return self.difference(self.moving.seen, known), known
+
+    def swapped(self) -> "_Level":
+        """The same with the other image held fixed."""
+        other = _Level(self.moving, self.fixed, self.window, self.settings)
+        other.unmoved = self.unmoved
+        return other
+
     def align(self, warp: np.ndarray, steps: int) -> np.ndarray:
-        """A better map of the second image upon the first; none if it is far too large to become small."""
+        """A better map of the second image upon the first; none if it moves nothing, or far too much."""
         warp = self.fixed.aligner.align(self.moving.gray, warp, steps)
-        return warp if self.is_small(warp, SLACK) else NO_MOVE
+        return warp if self.is_small(warp, SLACK) and farthest_move(warp, self.side) > STILL else NO_MOVE
 
     def is_small(self, warp: np.ndarray, slack: float = 1.0) -> bool:
         limits = (self.settings.max_scale, self.settings.max_shear, self.settings.max_shift)
@@ -193,9 +206,7 @@ class _Level:
 
     def gap(self, warp: np.ndarray, enough: float) -> float:
         """The smallest difference, with and without the map and the fixed image's light, until ``enough``."""
-        known = self.common(self.fixed.known * self.moving.known)
-        moving = self.moving.seen
-        best = self.difference(moving, known)
+        moving, (best, known) = self.moving.seen, self.unmoved
         if best > enough and warp is not NO_MOVE and self.is_small(warp):
             moved, moved_known = self.move(warp)
             gap = self.difference(moved, moved_known)
