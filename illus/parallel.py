@@ -45,9 +45,9 @@ def in_parallel(
     ``function`` must be picklable, and ``args`` small, as every task holds them. ``items`` are taken as
     workers get free, so they can be made one after another; without a length they need ``total``. ``label``
     is shown before the progress bar, which counts ``unit``. ``jobs`` are worker processes, -1 for one per
-    core; none are started for at most two batches. ``batch_size`` items, enough for about a second, go to a
-    worker at a time. ValueError if ``joblib.parallel_config`` names a backend that returns nothing before
-    everything is done.
+    core; none are started for at most two batches. ``batch_size`` items, enough for a tenth of a second, go
+    to a worker at a time. ValueError if ``joblib.parallel_config`` names a backend that returns nothing
+    before everything is done.
     """
     count = len(items) if isinstance(items, Sized) else total
     starts_processes = isinstance(get_active_backend()[0], LokyBackend)

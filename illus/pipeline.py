@@ -79,8 +79,12 @@ def clean(folder: Path) -> Tables:
     made_from = [table.to_csv(index=False) for table in (catalog, overrides)]
     rooms = [Path(__file__).parent / room for room in ("files", "copies", "photos")]
     made_from.append(code_of(sorted(path for room in rooms for path in room.glob("*.py"))))
+    is_current = stamp.exists() and stamp.read_text() == _stamp(made_from, places)
+    if not is_current:
+        for place in places:
+            place.unlink(missing_ok=True)  # of the files as they were before
     write_table(catalog, work / "catalog.csv")
-    if not stamp.exists() or stamp.read_text() != _stamp(made_from, places):
+    if not is_current:
         duplicates = find_duplicates(catalog, folder, overrides=overrides, cache=cache)
         write_table(duplicates, places[0])
         photos = find_photos(catalog, folder, profiles.SEED, duplicates, overrides=overrides, cache=cache)

@@ -111,7 +111,7 @@ def is_small(warp: np.ndarray, side: int, scale: float, shear: float, shift: flo
 
 
 def farthest_move(warp: np.ndarray, side: int) -> float:
-    """How far a map moves any pixel of an image, or a little more; px."""
+    """The most by which a map moves a pixel along either axis, corners included; px."""
     turned = np.abs(warp[:, :2] - NO_MOVE[:, :2]).sum(1) * side / 2
     return float((turned + np.abs(warp[:, 2])).max())
 

@@ -26,7 +26,7 @@ BESIDE = np.ones((3, 3), np.uint8)
 COARSE_SIDE, COARSE_WINDOW = 32, 3  # px, at which most pairs are told apart
 COARSE_STEPS, FINE_STEPS = 4, 1  # of the alignment at that side, and at the full one
 COARSE_LIMIT = 1.25  # times ``unlike``: of a thin outline the coarse comparison exaggerates
-STILL = 0.1  # px, by which a map has to move some pixel to be one
+STILL = 0.1  # px along an axis, by which a map has to move some pixel to be one
 SLACK = 1.5  # times the limits of an alignment, within which a coarse one is refined
 FAR = 255.0  # levels: the distance of two images that share nothing that can be compared
 
@@ -34,8 +34,8 @@ BLUR = 0.7  # px, sd of the blur before two images are compared: about one step 
 UNSATURATED = (8, 247)  # levels between which brightness and contrast are fitted: others may be clipped
 MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
 MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
-PAIRS_PER_TASK = 100  # compared by a worker at a time: a fraction of a second, less than 7 MB of descriptors
-VIEWS = 64  # kept from one pair to the next, as neighbouring pairs share an image; about 1 MB each
+PAIRS_PER_TASK = 100  # compared by a worker at a time: a tenth of a second, less than 7 MB of descriptors
+VIEWS = 64  # kept from one pair to the next, as neighbouring pairs share an image; at most 0.6 MB each
 DISTANCES = Stage(
     "distances",
     ("illus/files/descriptors.py", "illus/copies/align.py", "illus/copies/compare.py"),
