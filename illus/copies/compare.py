@@ -35,7 +35,7 @@ UNSATURATED = (8, 247)  # levels between which brightness and contrast are fitte
 MIN_FITTED = 30  # levels of pixels, without which nothing is fitted
 MIN_CONTRAST = 5  # levels, sd below which the contrast is not fitted: its gain would be noise
 PAIRS_PER_TASK = 100  # compared by a worker at a time: a tenth of a second, less than 7 MB of descriptors
-VIEWS = 64  # kept from one pair to the next, as neighbouring pairs share an image; at most 0.6 MB each
+VIEWS = 8  # kept from one pair to the next, which mostly shares its first image; at most 0.6 MB each
 DISTANCES = Stage(
     "distances",
     ("illus/files/descriptors.py", "illus/copies/align.py", "illus/copies/compare.py"),
@@ -133,7 +133,7 @@ class Common(NamedTuple):
 class _View:
     """An image at one side, with all that its comparisons with others share."""
 
-    def __init__(self, descriptor: np.void, side: int) -> None:
+    def __init__(self, descriptor: np.ndarray, side: int) -> None:
         self.image = _resize(descriptor["thumbnail"], side)
         self.known = _known(descriptor["box"], descriptor["size"], side)
         self.gray = cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
@@ -148,13 +148,11 @@ class _Comparison:
     """Images of which pairs are compared, one after another."""
 
     def __init__(self, descriptors: np.ndarray, settings: DuplicateSettings) -> None:
-        self.descriptors, self.settings = descriptors, settings
+        self.settings = settings
         self.content = (descriptors["box"][:, 2:] - descriptors["box"][:, :2]).max(1)
         self.fill = np.log(self.content / descriptors["size"].max(1))
-        self.view = lru_cache(VIEWS)(self._view)
-
-    def _view(self, row: int, side: int) -> _View:
-        return _View(self.descriptors[row], side)
+        # no method: it would hold this object, and with it all images, until the next garbage collection
+        self.view = lru_cache(VIEWS)(lambda row, side: _View(descriptors[row], side))
 
     def distance(self, i: int, j: int) -> float:
         settings = self.settings
