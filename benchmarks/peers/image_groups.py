@@ -91,8 +91,8 @@ def sample_pairs(pairs: np.ndarray, n_images: int, most: int) -> tuple[np.ndarra
     copies = (pairs.sum(1) == n_images - 1) & (pairs[:, 0] < n_images // PLANTED)
     others = np.flatnonzero(~copies)
     runs = np.array_split(others, len(others) // PAIRS_PER_TASK + 1)
-    drawn = np.sort(np.random.default_rng(0).permutation(len(runs))[: most // PAIRS_PER_TASK])
-    return copies, np.concatenate([runs[run] for run in drawn])
+    drawn = np.sort(np.random.default_rng(0).permutation(len(runs))[: -(-most // PAIRS_PER_TASK)])
+    return copies, np.concatenate([runs[run] for run in drawn])[:most]
 
 
 def files_of(descriptors: Descriptors) -> pd.DataFrame:
