@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from drawings import DRAWINGS, house
 
-from illus.copies.align import NO_MOVE, Aligner, inverse, is_small, rescaled, warped
+from illus.copies.align import NO_MOVE, Aligner, farthest_move, inverse, is_small, rescaled, warped
 
 MAP = np.array([[1.03, 0.005, 1.5], [-0.006, 0.98, -2.0]])
 KNOWN = np.ones((96, 96), np.float32)
@@ -48,3 +48,9 @@ def test_the_inverse_leads_back_and_limits_are_kept():
     assert is_small(MAP, 96, 0.006, 0.03, 0.021)
     for limits in ((0.004, 0.03, 0.021), (0.006, 0.02, 0.021), (0.006, 0.03, 0.02)):
         assert not is_small(MAP, 96, *limits)
+
+
+def test_the_farthest_move_is_that_of_a_corner():
+    assert farthest_move(NO_MOVE, 96) == 0
+    assert farthest_move(np.array([[1, 0, 0.5], [0, 1, -2]]), 96) == 2
+    assert farthest_move(np.array([[1, 0.01, 0.5], [0.02, 1, 0]]), 100) == pytest.approx(1)
