@@ -6,7 +6,7 @@ from conftest import encoded
 from drawings import BROWN, DRAWINGS, brighter, clock, face, fish, house, padded, plant, rehued, rescaled
 from PIL import Image, ImageChops, ImageEnhance, ImageOps
 
-from illus.copies.compare import distance, plausible
+from illus.copies.compare import distance, pair_distances, plausible
 from illus.copies.settings import DEFAULTS
 from illus.files.descriptors import DESCRIPTOR, describe_image
 
@@ -26,6 +26,7 @@ DUPLICATES = {
 DIFFERENT = {
     "skin": (face(), face(BROWN)),
     "hue": (fish(), rehued(fish(), 0.12)),
+    "slight hue": (fish(), rehued(fish(), 0.03)),  # near enough that the other image is held fixed, too
     "wall": (house(), house(wall=(150, 190, 220))),
     "pot": (plant(), plant(pot=(60, 90, 190))),
     "colour as light": (plant(pot=(190, 90, 60)), plant(pot=(60, 140, 145))),
@@ -79,6 +80,24 @@ def test_a_real_difference_is_not_near(descriptors_of, one, other):
 def test_a_real_difference_is_far_even_after_lossy_copying(descriptors_of, kind, change):
     one, other = DIFFERENT[kind]
     assert distance(descriptors_of(one, DUPLICATES[change](other)), 0, 1) > 2 * DEFAULTS.near
+
+
+def test_what_pairs_share_does_not_change_their_distances(descriptors_of):
+    sizes = (1, 0.5, 0.3)  # pairs are compared at the smaller size of their two images
+    descriptors = descriptors_of(
+        *(encoded(rescaled(drawn(), size)) for size in sizes for drawn in (house, fish, plant))
+    )
+    pairs = np.array([(i, j) for i in range(9) for j in range(i + 1, 9)])
+    alone = [distance(descriptors, i, j) for i, j in pairs]
+    assert pair_distances(descriptors, pairs).tolist() == alone
+
+
+@pytest.mark.parametrize(("shift", "is_near"), [(0, True), (2, True), (12, False)])
+def test_a_small_shift_of_an_image_without_margins_is_undone(descriptors_of, shift, is_near):
+    tiles = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8))
+    wall = tiles.resize((180, 180), Image.Resampling.NEAREST)
+    crops = [encoded(wall.crop((left, left, left + 120, left + 120))) for left in (0, shift)]
+    assert (distance(descriptors_of(*crops), 0, 1) < DEFAULTS.near) == is_near
 
 
 def test_pairs_of_another_aspect_margin_or_colour_are_not_plausible(descriptors_of):
