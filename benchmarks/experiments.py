@@ -2,7 +2,7 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-grid, averages, cures, concepts, optimizers, rounds, longer rounds, unmixed, distillation, unequal, draws,
+grid, averages, cures, concepts, optimizers, rounds, longer rounds, recipe, distillation, unequal, draws,
 preprocessing, hands, rates, longer, candidates, nearest; all, in this order; hours on two CPU cores. Runs go
 through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not trained again. So two of
 these, each started with another name and held to one core, share the work: small networks hardly gain by a
@@ -223,7 +223,7 @@ TRIALS: Makers = {
     "optimizers": (plan.OPTIMIZER_RATES, lambda dataset: {}),
     "rounds": (plan.ROUNDS, own_and_equal),
     "longer rounds": (plan.LONG_ROUNDS, lambda dataset: {}),
-    "unmixed": ((plan.UNMIXED,), lambda dataset: {}),
+    "recipe": ((plan.UNMIXED, plan.SHALLOW), lambda dataset: {}),
     "distillation": (plan.LONGER_DISTILLATION, lambda dataset: {}),
     "unequal": (plan.UNEQUAL, unequal),
     "draws": (plan.DRAWS, draws),
