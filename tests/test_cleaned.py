@@ -41,7 +41,7 @@ def tables():
             ("C/drawn.png", "C", ""),
         ],
         columns=["path", "class_name", "error"],
-    )
+    ).assign(width=40, height=40, format="PNG", bytes=100)
     duplicates = pd.DataFrame(
         [
             ("A/best.png", True, "best of 3 copies", "B/outvoted.png"),

@@ -36,9 +36,10 @@ def find_duplicates(
     Variants show the same shapes with a real difference, for example another skin tone, or mirrored.
     Blank images show nothing; they are listed and kept, but compared with none.
 
-    Of a set of duplicates the file with most pixels is kept, then the least compressed (lossless formats
-    first, then most bytes), then the first path. Duplicates in different classes are a label conflict:
-    the class of more than half of them wins, and without a majority all are removed. Variants are kept.
+    Of a set of duplicates the file with most pixels is kept, then the least compressed (lossless formats,
+    as which WebP does not count, first, then most bytes), then the first path. Duplicates in different
+    classes are a label conflict: the class of more than half of them wins, and without a majority all are
+    removed. Variants are kept.
 
     Parameters
     ----------

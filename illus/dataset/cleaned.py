@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate import class_folders, natural_key, on_one_line, shorten_list
+from illus.copies.duplicates import best_first
 from illus.files.overrides import BY_DECISION
 from illus.parallel import progress, write_table
 
@@ -37,15 +38,17 @@ def keep_or_remove(
     ``class_name`` of the catalog is where a file shall go, which may be another class than that of its
     folder. ``dropped`` maps paths of files that are left out, whatever the tables of duplicates and
     photographs say, to the reason. Returns ``path`` and ``class_name`` of the kept, and ``path``, ``reason``
-    and ``counterpart`` (the copy that is kept, empty if there is none) of the others, in the order of the
-    catalog.
+    and ``counterpart`` (the best copy that is kept, empty if there is none) of the others, in the order of
+    the catalog.
     """
     keep = duplicates.keep.astype(bool)
-    of_set = duplicates[keep & (duplicates.copy_of != "")].drop_duplicates("copy_of")
-    first_kept = dict(zip(of_set.copy_of, of_set.path, strict=True))
+    order = pd.Index(best_first(catalog).path)
+    of_set = duplicates[keep & (duplicates.copy_of != "")].sort_values("path", key=order.get_indexer)
+    of_set = of_set.drop_duplicates("copy_of")  # of several that a person keeps, the best
+    best_kept = dict(zip(of_set.copy_of, of_set.path, strict=True))
     out = duplicates[~keep]
     reasons = dict(zip(out.path, out.reason, strict=True))
-    instead = {p: first_kept.get(best, "") for p, best in zip(out.path, out.copy_of, strict=True)}
+    instead = {p: best_kept.get(best, "") for p, best in zip(out.path, out.copy_of, strict=True)}
     reasons |= dict.fromkeys(photos.path[photos.is_photo.astype(bool)], PHOTO)
     broken = catalog[catalog.error != ""]
     reasons |= {p: UNREADABLE + error for p, error in zip(broken.path, broken.error, strict=True)}

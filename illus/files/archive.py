@@ -40,13 +40,14 @@ class ArchiveError(ValueError):
     """The archive could not be downloaded or must not be unpacked; the message says why."""
 
 
-def fetch(url: str, folder: Path = work_folders.DOWNLOADED) -> None:
-    """Bring class folders from a URL to ``folder``, and print what it holds.
+def fetch(url: str) -> None:
+    """Bring class folders from a URL to ``data/training``, and print what it holds.
 
     :class:`ArchiveError` if the URL cannot be read, the transfer broke off (call again to resume), or what
     came is no archive, damaged, locked, too large, without class folders, or holds a link or a path that
-    leads outside; FileExistsError if ``folder`` exists.
+    leads outside; FileExistsError if the folder exists.
     """
+    folder = work_folders.DOWNLOADED
     if folder.exists():
         raise FileExistsError(f"{folder} exists already; move it away to unpack again")
     if urllib.parse.urlsplit(url).scheme in URLLIB:

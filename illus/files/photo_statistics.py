@@ -1,7 +1,8 @@
 """Images -> six statistics in which photographs differ from illustrations, and blocks for the autoencoders.
 
-In: image files. Out: a table of statistics, and blocks. Each statistic is a plain fact about pixels at the
-image's own resolution; none is learned, and none has a level that says what is a photograph.
+In: image files. Out: a table of statistics, and blocks. Each statistic is a plain fact about pixels, of a
+larger image than ``MAX_SIDE`` when reduced to it; none is learned, and none has a level that says what is a
+photograph.
 """
 
 import zlib

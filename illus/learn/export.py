@@ -32,7 +32,7 @@ from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperatur
 from illus.learn.networks import average, multiply_adds, without_sizes
 from illus.learn.settings import Record, Scalar, summary
 
-OF_ONE_RUN = ("run_id", "question", "seed", "val_class_f1", "error")  # columns that say nothing of an average
+OF_ONE_RUN = ("run_id", "question", "seed", "val_class_f1")  # columns that say nothing of an average
 
 
 @dataclass(frozen=True)

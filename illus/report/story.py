@@ -53,10 +53,10 @@ WORDS = {  # a title of each panel, and the notes below it
 
 
 def choose(
-    catalog: pd.DataFrame, duplicates: pd.DataFrame, photos: pd.DataFrame, seed: int = SEED
+    catalog: pd.DataFrame, duplicates: pd.DataFrame, photos: pd.DataFrame
 ) -> tuple[list[str], list[list[str]]]:
     """Paths for the mosaic, classes in turn, and the sets of copies among them, the kept file first."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(SEED)
     photo = set(photos.path[photos.is_photo.astype(bool)])
     has_copies = duplicates.copy_of != ""
     copied = duplicates[has_copies & ~duplicates.conflict.astype(bool)]
@@ -69,8 +69,8 @@ def choose(
     single = readable[~readable.path.isin(set(duplicates.path[has_copies]))]
     chosen = [path for paths in sets for path in paths]
     alone = single.path[single.path.isin(photo)]
-    chosen += alone.sample(min(PHOTOS, len(alone)), random_state=seed).tolist()
-    drawings = single[~single.path.isin(photo)].sample(frac=1, random_state=seed)
+    chosen += alone.sample(min(PHOTOS, len(alone)), random_state=SEED).tolist()
+    drawings = single[~single.path.isin(photo)].sample(frac=1, random_state=SEED)
     in_turn = drawings.assign(turn=drawings.groupby("class_name").cumcount()).sort_values(
         "turn", kind="stable"
     )
