@@ -130,6 +130,8 @@ def predict(options: argparse.Namespace) -> None:
         return
     with atomic_write(options.csv) as partial:
         partial.write_bytes(format_csv(table.to_dict("records")))
+    if n_unreadable := int(table.error.ne("").sum()):
+        print(f"{n_unreadable} of {len(table)} files not readable: see the column error", file=sys.stderr)
 
 
 def load_pipeline() -> ModuleType:
@@ -188,6 +190,8 @@ def check_file(path: Path | None, *inputs: Path) -> None:
         raise ValueError(f"{path} is a folder: name a file")
     if not path.parent.is_dir():
         raise ValueError(f"no such folder: {path.parent}: make it, or name another file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{path} is not writable: name another file")
     for given in filter(Path.exists, inputs):
         inside = path.resolve().is_relative_to(given.resolve())
         if path.is_file() and (path.samefile(given) or (inside and could_be_image(path.resolve()))):
@@ -281,6 +285,18 @@ def _add_folder_commands(add: Callable[[Command, str, str], argparse.ArgumentPar
     to.add_argument("out", type=path_of, metavar="OUT", help="must not exist")
 
 
+def said_once(command: str) -> Callable[..., None]:
+    """What prints a warning on one line, without the line of code that it comes from; the same one once."""
+    said = set[str]()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            print(f"illus {command}: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    return show
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 on success, 2 on an error, after one line that says it (130 for Ctrl-C)."""
     for stream in (sys.stdout, sys.stderr):
@@ -288,9 +304,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     options = parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices, not a run's own warnings
-    warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads all the same
     try:
-        options.command(options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", module="PIL"
+            )  # about oddities of files that it reads all the same
+            warnings.showwarning = said_once(options.command.__name__)
+            options.command(options)
     except (ValueError, OSError, FloatingPointError) as error:
         from evaluate import on_one_line
 

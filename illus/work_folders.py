@@ -15,6 +15,7 @@ RESULTS = Path("results")
 ARCHIVE = RESULTS / "archive"  # rows of code that no longer exists
 SHIPPED_WEIGHTS = Path("weights/best.h5")
 TRAINING_NAMES = {"training", "train"}
+OVERRIDES = "overrides.csv"  # may be there before anything else, see illus.files.overrides
 
 
 def data_dir() -> Path:
@@ -87,8 +88,9 @@ def work_dir(folder: str | Path) -> Path:
     """Where stages write their tables for a folder of class folders: ``work/<dataset>``, which is created.
 
     The name is that of the folder, or of the one around it where it is called ``training``. A file
-    ``folder.txt`` keeps which folder a name belongs to; where two folders share a name, the later one gets
-    ``<dataset>-2``, and so on. ValueError if the folder is inside ``work/``, or ``work/`` inside the folder.
+    ``folder.txt`` keeps which folder a name belongs to; where two folders share a name, or something else is
+    there, the later one gets ``<dataset>-2``, and so on. ValueError if the folder is inside ``work/``, or
+    ``work/`` inside the folder.
     """
     root, folder = Path.cwd(), Path(folder).resolve()
     if folder.is_relative_to(root / "work"):
@@ -102,15 +104,16 @@ def work_dir(folder: str | Path) -> Path:
     while True:
         work = Path("work", name if number == 1 else f"{name}-{number}")
         owner = work / "folder.txt"
-        if not owner.exists():
+        if not work.exists() or (work.is_dir() and {path.name for path in work.iterdir()} <= {OVERRIDES}):
             work.mkdir(parents=True, exist_ok=True)
             owner.write_bytes(mark)
             for decisions in orphans:  # perhaps of this folder, before it was moved
                 print(f"{decisions} is of a folder that is gone; if it was this one, copy it to {work}")
-        if owner.read_bytes() == mark:
-            return work
-        if not _owner(owner).exists() and (decisions := work / "overrides.csv").exists():
-            orphans.append(decisions)
+        if owner.exists():
+            if owner.read_bytes() == mark:
+                return work
+            if not _owner(owner).exists() and (decisions := work / OVERRIDES).exists():
+                orphans.append(decisions)
         number += 1
 
 

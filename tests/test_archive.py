@@ -8,6 +8,7 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -242,9 +243,14 @@ def test_a_zip_with_the_separators_of_windows_is_unpacked(tmp_path):
     assert files_below(tmp_path / "out") == {"cat/1.png": b"1", "dog/1.png": b"2"}
 
 
+def test_an_archive_of_a_single_class_keeps_its_folder(tmp_path):
+    unpack(make_zip(tmp_path / "a.zip", {"A/1.png": b"1"}), tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"A/1.png": b"1"}
+
+
 def test_an_archive_without_images_leaves_nothing(tmp_path):
     path = make_zip(tmp_path / "a.zip", {"notes/a.txt": b"1", "more/b.txt": b"2"})
-    with pytest.raises(ArchiveError, match="no class folders in what was downloaded"):
+    with pytest.raises(ArchiveError, match="no class folders"):
         unpack(path, tmp_path / "out")
     assert set(files_below(tmp_path)) == {"a.zip"}
 
@@ -252,7 +258,9 @@ def test_an_archive_without_images_leaves_nothing(tmp_path):
 def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "damaged.zip").write_bytes(b"PK\x05\x06")
-    assert main(["data", (tmp_path / "damaged.zip").as_uri()]) == 2
+    for name in ((tmp_path / "damaged.zip").as_uri(), "damaged.zip"):
+        assert main(["data", name]) == 2
+        assert "neither a ZIP nor a TAR archive" in capsys.readouterr().err
     assert list((tmp_path / "data").iterdir()) == []
     capsys.readouterr()
     path = make_zip(tmp_path / "a.zip", {"t/L2_2/a.png": b"1", "t/L2_10/b.png": b"2", "t/L2_10/c.png": b"3"})
@@ -350,6 +358,24 @@ def test_what_a_store_must_not_bring_is_an_error(bucket, tmp_path):
     with pytest.raises(ArchiveError, match="cannot copy fly://"):
         copy_from_store("fly://bucket/training", tmp_path / "data" / "out")
     assert not (tmp_path / "data").exists()
+
+
+def test_empty_files_that_stand_for_folders_in_a_store_are_left_out(tmp_path, monkeypatch):
+    """As the console of S3 makes them."""
+
+    class Store:
+        isfile = staticmethod(lambda path: False)
+
+        def find(self, root, detail):
+            return {name: {"size": len(name) % 2} for name in ("r/A/", "r/A/1.png")}
+
+        def get(self, paths, targets):
+            for target in targets:
+                Path(target).write_bytes(b"1")
+
+    monkeypatch.setattr(archive, "_open_store", lambda url: (Store(), "r"))
+    copy_from_store("s3://r", tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"A/1.png": b"1"}
 
 
 @pytest.mark.parametrize("package", ["fsspec", "fsspec.core"])

@@ -118,6 +118,13 @@ def test_of_groups_that_are_all_too_large_the_seed_decides_which_is_drawn():
     assert {tuple(one.unique()) for one in drawn} == {("a",), ("b",), ("c",)}  # the smallest ones
 
 
+def test_a_group_counts_for_the_class_of_most_of_its_members():
+    """A group of three of a, which has no other, and one of b, of which there are nine more."""
+    classes, groups = pd.Series(list("aaab" + 9 * "b")), pd.Series([0] * 4 + [*range(1, 10)])
+    for seed in range(20):
+        assert not draw_groups(classes, groups, 0.5, np.random.default_rng(seed))[:4].any()
+
+
 def test_photographs_do_not_decide_where_drawings_go_unless_a_part_would_be_empty():
     catalog = make_catalog({"a": 60, "b": 60, "c": 6})
     plain = split(catalog).set_index("path").split
@@ -257,3 +264,5 @@ def test_with_the_validation_part_in_training_classes_are_shown_as_often_an_imag
     after = joined.groupby("class_name").copies.mean()
     np.testing.assert_allclose(after, before, atol=0.02)
     assert (joined.path == balanced.path).all()
+    moved = balanced.assign(split=dataset.split.mask(dataset.class_name == "L2_10", "validation"), copies=1)
+    assert (join_validation(moved).copies == 1).all(), "of a class that was in validation alone"

@@ -8,6 +8,9 @@ import pytest
 
 from illus.copies import candidates
 from illus.copies.candidates import MAX_RADIUS, Neighbours, hash_pairs, near_hashes
+from illus.copies.duplicates import candidate_pairs
+from illus.copies.leaks import cross_pairs
+from illus.files.descriptors import DESCRIPTOR
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +111,17 @@ def test_a_place_that_faiss_leaves_empty_is_no_neighbour(monkeypatch):
     found = np.array([[0, 1], [1, -1], [2, -1]])
     monkeypatch.setattr(candidates, "_search", lambda *arguments: lambda asked, count: found)
     assert Neighbours(np.eye(3, dtype=np.float32)).pairs(1).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("field", ["whole", "content"])
+def test_pairs_are_proposed_by_either_hash_and_by_colour_within_a_folder_and_between_two(field):
+    """The last of ten images has a hash of the first, and all others have more alike colours."""
+    rng, images = np.random.default_rng(0), np.zeros(10, DESCRIPTOR)
+    images["size"], images["box"] = 96, (0, 0, 96, 96)
+    images["colours"] = np.arange(10)[:, None, None, None]
+    for name in ("whole", "content"):
+        images[name] = rng.integers(0, 2**63, 10, np.uint64)
+    images[field][9] = images[field][0]
+    pairs = candidate_pairs(images).tolist()
+    assert [[0, other] in pairs for other in (1, 8, 9)] == [True, False, True]
+    assert cross_pairs(images[1:], images[:1]).tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [8, 0]]

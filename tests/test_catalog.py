@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, draw, encoded, write_class_folders, write_files
 from joblib import parallel_config
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 import evaluate
 from illus.copies.duplicates import find_duplicates
@@ -53,18 +53,21 @@ def large(side=(1999, 1301), angle=0):
     return image.rotate(angle, expand=True)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_a_large_image_is_measured_at_a_reduced_scale_and_known_in_full(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "orientation"), [("JPEG", 5), ("JPEG", 6), ("JPEG", 7), ("JPEG", 8), ("PNG", 6)]
+)
+def test_a_large_image_is_measured_at_a_reduced_scale_and_known_in_full(tmp_path, kind, orientation):
     (tmp_path / "a").mkdir()
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
+    exif[0x0112] = orientation  # on its side, in each way
     large().save(tmp_path / "a" / "1", kind, quality=90, exif=exif)
     (row,) = scan(tmp_path).to_dict("records")
     assert (row["width"], row["height"]) == (1301, 1999)
     image = decode((tmp_path / "a" / "1").read_bytes())
     assert LEAST_SIDE <= min(image.rgb.shape[:2]) < 2 * LEAST_SIDE
     assert (image.width, image.height) == (1301, 1999)
-    expected = np.asarray(large(angle=-90).resize(image.rgb.shape[1::-1], Image.Resampling.BOX), float)
+    upright = ImageOps.exif_transpose(Image.open(tmp_path / "a" / "1"))
+    expected = np.asarray(upright.resize(image.rgb.shape[1::-1], Image.Resampling.BOX), float)
     assert np.abs(image.rgb - expected).mean() < 2
 
 
@@ -143,6 +146,12 @@ def test_white_glyphs_on_transparency_are_blank_and_not_alike(tmp_path):
     for field in ("pixels", "content"):
         assert len(np.unique(described[field][white])) == 4
     assert described["thumbnail"][white].std() > 20
+
+
+def test_a_small_drawing_beside_the_coarse_grid_is_not_blank():
+    image = Image.new("RGB", (40, 40), "white")
+    ImageDraw.Draw(image).rectangle((3, 3, 12, 12), fill="black")
+    assert not decode(encoded(image)).blank
 
 
 @pytest.mark.parametrize("size", [(1, 300), (200, 1), (1000, 4), (33_000, 3)])

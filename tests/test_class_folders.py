@@ -95,7 +95,7 @@ def test_a_folder_without_anything_like_an_image_is_no_class_and_is_named(class_
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("a.png", b"damaged"),
+        ("a.PNG", b"damaged"),
         ("a.heic", b"of a kind that is not read"),
         *(
             ("no ending", encoded(draw("red"), kind))

@@ -75,8 +75,10 @@ def test_every_file_is_kept_or_has_a_reason_and_its_kept_copy(tables):
 
 
 def test_a_dropped_file_has_its_own_reason_and_is_no_counterpart(tables):
-    removed = keep_or_remove(*tables, dropped={"A/best.png": "dropped by decision"})[1].set_index("path")
-    assert removed.reason["A/best.png"] == "dropped by decision"
+    """Also a photo and a file that cannot be read."""
+    dropped = dict.fromkeys(["A/best.png", "A/photo.jpg", "A/bad.png"], "dropped by decision")
+    removed = keep_or_remove(*tables, dropped=dropped)[1].set_index("path")
+    assert removed.reason[list(dropped)].tolist() == list(dropped.values())
     assert removed.counterpart["A/copy.jpg"] == ""
 
 
@@ -96,6 +98,7 @@ def test_files_keep_their_names_and_places_and_the_data_stay_as_they_are(tmp_pat
         "removed.csv": b"path,reason,counterpart\nB/2.png,photo,\n",
         **{copy: path.encode() for copy, path in zip(written["copy"], paths, strict=True)},
     }
+    assert "nothing is left" not in format_cleaned(written, removed, tmp_path / "out")
     assert snapshot(data) == before
     assert [p.name for p in sorted(tmp_path.iterdir())] == ["data", "out"]
     assert oct((tmp_path / "out").stat().st_mode) == oct(data.stat().st_mode)
@@ -130,13 +133,16 @@ def test_a_relabelled_file_goes_to_its_new_class_under_a_name_that_is_free(tmp_p
         ("data/out", "lies inside the data"),
         ("data/A/deep/../out", "lies inside the data"),
         ("link/out", "lies inside the data"),
+        ("work/out", "lies inside work/"),
         ("nowhere/out", "no such folder"),
         ("file/out", "no such folder"),
     ],
 )
-def test_a_place_that_exists_or_lies_inside_the_data_is_refused(tmp_path, out, message):
+def test_a_place_that_exists_or_lies_inside_the_data_is_refused(tmp_path, out, message, monkeypatch):
     """Also if the data are seen through a link; a neighbour whose name begins like theirs is allowed."""
+    monkeypatch.chdir(tmp_path)
     data = write(tmp_path / "data", "A/deep/1.png")
+    (tmp_path / "work").mkdir()
     (tmp_path / "file").write_text("a file")
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     (tmp_path / "link").symlink_to(data / "A")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def empty_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", "")
     return tmp_path
+
+
+def test_a_warning_is_one_line_and_said_once(empty_place, monkeypatch, capsys):
+    def warn(*_):
+        for _ in range(2):
+            warnings.warn("two\nlines", stacklevel=1)
+
+    monkeypatch.setattr(assemble, "write_report", warn)
+    write_class_folders(empty_place / "images", n=1)
+    assert main(["report", "images"]) == 0
+    assert capsys.readouterr().err == "illus report: warning: two lines\n"
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,13 @@ def test_a_real_difference_is_far_even_after_lossy_copying(descriptors_of, kind,
     assert distance(descriptors_of(one, DUPLICATES[change](other)), 0, 1) > 2 * DEFAULTS.near
 
 
+def test_the_more_light_there_is_to_undo_the_further_are_two_images(descriptors_of):
+    descriptors = descriptors_of(house(), *(brighter(house(), light) for light in (1, 0.97, 0.94, 0.9)))
+    gaps = [distance(descriptors, 0, other) for other in range(1, 5)]
+    assert gaps[0] == pytest.approx(0)
+    assert np.diff(gaps).min() > 1
+
+
 def test_what_pairs_share_does_not_change_their_distances(descriptors_of):
     sizes = (1, 0.5, 0.3)  # pairs are compared at the smaller size of their two images
     descriptors = descriptors_of(

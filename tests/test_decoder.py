@@ -311,3 +311,12 @@ def test_fit(fit, corner, left):
     assert abs(averaged.astype(int) - 127).max() < 3, "what is seen does not depend on where pixels are taken"
     for shape in ((1, 1), (1, 5000), (5000, 1)):
         assert (fit_image(np.zeros((*shape, 3), np.uint8), 48, fit) == 0).any()
+
+
+def test_the_middle_of_a_high_image_is_kept_and_margins_are_equal():
+    image = np.zeros((90, 30, 3), np.uint8)
+    image[30:60] = RED
+    assert (fit_image(image, 24, "crop") == RED).all()
+    assert (fit_image(np.zeros((30, 91, 3), np.uint8), 24, "pad")[:, 0, 0] == 0).sum() == 8, "7.9, rounded"
+    step = np.repeat(np.uint8([0, 255]), 2)[None, :, None].repeat(4, 0).repeat(3, 2)
+    assert len(np.unique(fit_image(step, 16, "stretch"))) > 3, "between two pixels are levels between theirs"

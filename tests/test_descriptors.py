@@ -72,6 +72,15 @@ def test_specks_beside_a_drawing_are_not_content():
     np.testing.assert_allclose(content_box(rgb, WHITE), (4, 4, 90, 80), atol=1)
 
 
+@pytest.mark.parametrize(
+    ("level", "faint", "is_content"), [(195, 230, True), (195, 240, False), (0, 205, True), (0, 228, False)]
+)
+def test_a_faint_part_is_content_by_the_contrast_of_the_drawing(level, faint, is_content):
+    rgb = white_with((60, 40, 110, 90), level)
+    rgb[40:90, 10:40] = faint
+    assert (content_box(rgb, WHITE)[0] < 15) == is_content
+
+
 def test_a_long_strip_takes_no_more_memory_than_a_large_square():
     strip = np.zeros((2, 400_000, 3), np.uint8)  # its square would be 480 GB
     thumbnail = square(strip, WHITE)
@@ -103,6 +112,9 @@ def test_a_descriptor_has_the_size_and_ignores_the_margin(tmp_path):
     assert descriptors["pixels"][0] != descriptors["pixels"][1]
     assert descriptors["colours"][0, 4, 4].tolist() == [200, 0, 0]
     assert descriptors["colours"][0, 0, 0].tolist() == [255, 255, 255]
+    Image.fromarray(white_with((0, 10, 60, 95), 0)).save(name)
+    box = describe_image(name)["box"]
+    np.testing.assert_allclose(box, [0, 10, 60, 95], atol=1, err_msg="most of the border is the background")
 
 
 # --- Shapes ---------------------------------------------------------------------------------------
@@ -111,6 +123,13 @@ def test_a_descriptor_has_the_size_and_ignores_the_margin(tmp_path):
 def test_a_flat_image_has_no_shape():
     assert not shape_of(np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), 99, np.uint8)).any()
     assert np.linalg.norm(shape_of(thumbnail(face()))) == pytest.approx(1, abs=1e-5)
+
+
+def test_cells_of_a_block_keep_their_proportion():
+    rgb = np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), 255, np.uint8)
+    rgb[3:9, 3:9], rgb[3:9, 15:21] = 55, 205  # in the first two cells, with a quarter of the contrast
+    strong, weak = np.linalg.norm(shape_of(rgb).reshape(64, 8)[:2], axis=1)
+    assert strong / weak == pytest.approx(4, rel=0.1)
 
 
 @pytest.mark.parametrize("draw_one", DRAWINGS.values(), ids=DRAWINGS)

@@ -1,5 +1,7 @@
 """Duplicates and variants of drawings whose duplicates are known, from files to the table."""
 
+from itertools import combinations
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -72,6 +74,7 @@ def test_the_table_lists_files_with_duplicates_or_variants_by_path(mixed):
     ]
     assert set(table.reason[table.relation == "variant"]) == {"only copy; its variants are in the group"}
     assert not table.conflict.any()
+    assert table.set_index("path").reason["A/house.png"] == "best of 2 copies"
     gaps = table.set_index("path").distance
     assert 0 < gaps["A/house.jpg"] == gaps["A/house.png"] < DuplicateSettings().near
     assert not gaps.drop(["A/house.jpg", "A/house.png"]).any()
@@ -150,6 +153,10 @@ KEPT = {
         {"A/1.jpg": encoded(house(), "JPEG", quality=95), "A/2.png": house()},
         {"A/1.jpg": "lossy, unlike A/2.png", "A/2.png": True},
     ),
+    "lossless, as a TIFF and not a WebP are": (
+        {"A/1.tif": encoded(house(), "TIFF"), "A/2.webp": encoded(house(), "WEBP", quality=95)},
+        {"A/1.tif": True, "A/2.webp": "lossy, unlike A/1.tif"},
+    ),
     "the first path": (
         {"A/b.png": clock(), "A/z.png": clock()},
         {"A/b.png": True, "A/z.png": "same as A/b.png, later path"},
@@ -213,6 +220,15 @@ def test_a_chain_is_cut_where_its_ends_are_unlike(monkeypatch, ends, best, to_be
     assert found[1].tolist() == to_best
     backwards = assign_copies(descriptors, pairs[::-1], distances[::-1], settings)
     np.testing.assert_array_equal(found, backwards)
+
+
+def test_a_file_that_is_taken_apart_from_a_set_keeps_no_other_out_of_it():
+    """Of four copies the second and the third are none of each other, nor the third and the fourth."""
+    pairs = list(combinations(range(4), 2))
+    distances = np.array([np.inf if pair in ((1, 2), (2, 3)) else 1.0 for pair in pairs])
+    settings = DuplicateSettings(near=6.0, unlike=12.0)
+    best, _ = assign_copies(np.zeros(4, DESCRIPTOR), np.array(pairs), distances, settings)
+    assert best.tolist() == [0, 0, 2, 0]
 
 
 def test_a_chain_is_one_group_and_what_was_cut_off_is_no_duplicate(monkeypatch):

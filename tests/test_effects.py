@@ -20,7 +20,8 @@ def test_changes_against_a_control_by_hand():
 
 
 def test_candidates_that_agree_by_chance_get_no_narrow_interval():
-    steady = against_control({"none": [0.1, 0.5, 0.9], "a": [0.5, 0.51, 0.49]}, "none")
+    steady = against_control({"none": [0.0, 0.4, 1.1], "a": [0.5, 0.51, 0.49]}, "none")
+    assert steady.change["a"] == pytest.approx(0), "it is that of the means"
     assert steady.high["a"] - steady.low["a"] > 0.5
 
 

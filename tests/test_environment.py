@@ -1,4 +1,4 @@
-"""The locked environment and the image that installs it."""
+"""The locked environment."""
 
 import importlib
 import re

@@ -59,6 +59,8 @@ def test_scores_with_known_mistakes(class_folder_tree, colour_weights):
     true, predicted = zip(*((r["class_name"], r["predicted"]) for r in rows), strict=True)
     assert result["macro_f1"] == pytest.approx(f1_score(true, predicted, average="macro"))
     assert result["micro_f1"] == pytest.approx(f1_score(true, predicted, average="micro"))
+    found = {n: (c["precision"], c["recall"], c["support"]) for n, c in result["per_class"].items()}
+    assert found == {"L2_2": (0.6, 1, 6), "L2_10": (1, 0.5, 6), "L2_33": (1, pytest.approx(5 / 6), 6)}
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,6 @@ LINES = {
         lambda axes: seed_points(axes, SEEDS, "f1"),
         [[(0.2, 0), (0.4, 0), (0.5, 1), (0.9, 1)], [(0.3, 0), (0.7, 1)]],
     ),
-    "a step for each threshold": (
-        lambda axes: roc_curves(axes, np.array([False, True, False, True]), {"a": np.arange(4)}),
-        [[(0, 0), (0, 0.5), (0.5, 0.5), (0.5, 1), (1, 1)]],
-    ),
     "a stage for each class in its row": (
         lambda axes: class_stages(axes, STAGES),
         [[(50, 0), (9, 1)], [(40, 0), (8, 1)]],
@@ -110,6 +106,19 @@ def test_histograms_show_every_value_and_the_limit(axes, draw, shown, limit):
     assert list(axes.lines[0].get_xdata()) == [limit, limit]
 
 
+def test_kinds_of_pairs_stand_on_one_another(axes):
+    kinds = {"a": np.array([True, True, False]), "b": np.array([False, False, True])}
+    pair_distances(axes, np.full(3, 1.5), kinds, near=6)
+    (upper,) = [bar for bar in axes.patches if bar.get_height() == 1]
+    assert (upper.get_x(), upper.get_y()) == (1, 2)
+
+
+def test_a_roc_curve_has_a_step_for_each_threshold_and_its_area_in_its_label(axes):
+    roc_curves(axes, np.array([False, True, False, True]), {"a": np.arange(4), "b": -np.arange(4)})
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0], [0, 0.5], [0.5, 0.5], [0.5, 1], [1, 1]]
+    assert texts(axes.get_legend().get_texts()) == ["a (0.7500)", "b (0.2500)"]
+
+
 def test_what_is_shown_more_than_once_is_on_top_of_what_is_shown_once(axes):
     shown_images(axes, pd.Series({"x": 8, "y": 2}), pd.Series({"y": 5, "x": 6}))
     assert [bar.get_width() for bar in axes.patches] == [6, 2, 0, 3]
@@ -141,19 +150,21 @@ def test_an_architecture_is_as_high_as_its_maps_and_as_wide_as_it_has_channels(a
     assert boxes[0].get_width() < boxes[1].get_width() < boxes[2].get_width()
 
 
-def test_f1_bars_have_intervals(axes):
+def test_f1_bars_have_intervals_and_the_images_of_their_class(axes):
     f1, low, high = (pd.Series({"L2_10": v, "L2_2": v / 2}) for v in (0.8, 0.7, 0.9))
     class_f1_bars(axes, f1, low, high, pd.Series({"L2_10": 1500, "L2_2": 7}))
+    assert texts(axes.get_yticklabels()) == ["L2_10 (1,500)", "L2_2 (7)"]
     assert [bar.get_width() for bar in axes.patches] == [0.8, 0.4]
     (bars,) = axes.collections
     np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], [[0.7, 0.9], [0.35, 0.45]])
 
 
-def test_a_row_of_the_confusion_matrix_is_a_true_class(axes):
-    pairs = [("L2_2", "L2_2"), ("L2_2", "L2_10"), ("L2_10", "L2_10")]
-    rows = [{"class_name": true, "predicted": predicted} for true, predicted in pairs]
-    confusion_matrix(axes, rows, ["L2_2", "L2_10"])
-    assert texts(axes.texts) == ["0.50", "0.50", "0.00", "1.00"]
+def test_a_row_of_the_confusion_matrix_is_a_true_class_and_zeros_are_not_shown(axes):
+    """Of two that are there or predicted; a third is neither."""
+    rows = [{"class_name": "a", "predicted": predicted} for predicted in "ab"]
+    confusion_matrix(axes, rows, ["a", "b", "c"])
+    assert texts(axes.texts) == ["0.50", "0.50", "0.00", "0.00"]
+    assert [text.get_visible() for text in axes.texts] == [True, True, False, False]
 
 
 DOLLARS = ["$_$", "a$b$", r"\$"]

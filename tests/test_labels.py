@@ -74,6 +74,12 @@ def test_folds_hold_whole_groups_and_a_third_of_each_class():
     assert (folds != draw_folds(rows, 3, seed=1)).any()
 
 
+def test_the_classes_of_a_fold_are_balanced(tmp_path):
+    for fold in labels.make_folds(checkable(rows_of({"a": 90, "b": 30}), 10), SMALL, tmp_path):
+        copies = fold.rows[fold.rows.split == "train"].groupby("class_name").copies.mean()
+        assert copies.tolist() == pytest.approx([1, 3**0.5], abs=0.05)
+
+
 def test_what_networks_of_other_code_have_judged_is_not_used(tmp_path, monkeypatch):
     rows = checkable(rows_of({"a": 12, "b": 12}), 10)
     folders = []
@@ -93,9 +99,9 @@ def test_the_test_part_is_left_out_and_every_image_counts_once():
     assert set(rows.copies) == {1}
 
 
-def test_a_class_of_three_images_is_left_out_and_named():
+def test_a_class_of_three_images_is_left_out_and_named_and_one_of_just_enough_is_not():
     with pytest.warns(UserWarning, match=r"fewer than 10 different images: b \(3\)$"):
-        rows = checkable(rows_of({"a": 12, "b": 3, "c": 15}), 10)
+        rows = checkable(rows_of({"a": 10, "b": 3, "c": 15}), 10)
     assert rows.groupby("class_name").class_id.first().to_dict() == {"a": 0, "c": 1}
 
 

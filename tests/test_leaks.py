@@ -13,9 +13,11 @@ from illus.copies.leaks import (
     LeakSettings,
     compared_pairs,
     describe_folder,
+    detail,
     find_leaks,
     format_leaks,
     format_scores_without,
+    is_copy,
     scores_without,
 )
 
@@ -89,12 +91,14 @@ def test_every_leaked_file_has_one_row_with_the_most_alike_file_then_one_of_its_
         "A/compressed.jpg": encoded(house(), "JPEG", quality=30),
         "A/same pixels.bmp": encoded(house(), "BMP"),
         "C/house.png": house(),
-        "C/plant.png": plant(),
+        "B/less alike.jpg": encoded(plant(), "JPEG", quality=30),
+        "C/more alike.jpg": encoded(plant(), "JPEG", quality=90),
     }
-    leaks = leaks_of({"A/1.png": house(), "B/2.png": house(), "C/3.png": house()}, training)
-    assert leaks.copy_class.tolist() == ["A", "A", "C"]
-    assert leaks.copy_of.tolist() == ["A/same pixels.bmp", "A/same pixels.bmp", "C/house.png"]
-    assert leaks.relation.tolist() == ["exact"] * 3
+    test = {"A/1.png": house(), "B/2.png": house(), "B/3.png": plant(), "C/4.png": house()}
+    leaks = leaks_of(test, training)
+    assert leaks.copy_class.tolist() == ["A", "A", "C", "C"]
+    assert leaks.copy_of.tolist() == [*["A/same pixels.bmp"] * 2, "C/more alike.jpg", "C/house.png"]
+    assert leaks.relation.tolist() == ["exact", "exact", "near", "exact"]
 
 
 def test_plain_images_must_be_more_alike(leaks_of, tmp_path):
@@ -111,10 +115,22 @@ def test_plain_images_must_be_more_alike(leaks_of, tmp_path):
     assert len(find_leaks(tmp_path / "training", tmp_path / "test", LeakSettings(plain=1))) == 3
 
 
-def test_blank_images_are_no_copies(leaks_of):
+def test_the_plainer_image_of_a_pair_decides_and_never_allows_more(tmp_path):
+    """The artefacts of a compressed copy are detail, too."""
+    files = {"training": disc((200, 0, 0)), "test": encoded(disc((200, 0, 0)), "JPEG", quality=40)}
+    images = [describe_folder(write_files(tmp_path / name, {"A/1": file})) for name, file in files.items()]
+    levels = {detail(one.descriptors["thumbnail"][0]) for one in images}
+    assert len(levels) == 2
+    for pair in (images, images[::-1]):
+        assert compared_pairs(*pair).detail.tolist() == [min(levels)]
+    pairs = pd.DataFrame({"distance": [6.9, 7.0, 3.4, 3.6], "detail": [5000, 5000, 350, 350]})
+    assert is_copy(pairs, LeakSettings(near=7.0, plain=700.0)).tolist() == [True, False, True, False]
+
+
+def test_blank_images_are_copies_by_their_bytes_alone(leaks_of):
     blank = {side: Image.new("RGBA", (side, side), (0, 0, 0, 0)) for side in (60, 80)}
-    test = {"A/1.png": blank[60], "A/2.png": blank[80], "A/3.png": plant()}
-    assert leaks_of(test, {"A/1.png": blank[60], "A/2.png": plant()}).index.tolist() == ["A/3.png"]
+    test = {"A/1.png": blank[60], "A/2.png": blank[80], "A/3.bmp": encoded(blank[60], "BMP")}
+    assert leaks_of(test, {"A/1.png": blank[60], "A/2.png": plant()}).index.tolist() == ["A/1.png"]
 
 
 @pytest.mark.parametrize("empty", ["training", "test"])

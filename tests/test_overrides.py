@@ -1,6 +1,7 @@
 """What a person decided: read and checked, and held by every stage, for drawn files."""
 
 import hashlib
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from drawings import BROWN, clock, face, fish, house, plant
 from illus import pipeline
 from illus.__main__ import main
 from illus.copies.duplicates import find_duplicates
+from illus.dataset.cleaned import keep_or_remove
 from illus.dataset.split import split
 from illus.files.catalog import scan
 from illus.files.overrides import COLUMNS, read_overrides, relabel
@@ -70,10 +72,12 @@ def test_rows_are_read_as_text_in_their_order(tmp_path):
     path = save(
         tmp_path / "o.csv",
         f"{A.upper()},keep,,007.png,{DAY}",
+        ",,,,",
         "",
         f'{B},label,"1, 2",x.png,',
         f"{B},drop,,x.png,",
         f"{C},not_copy_of,{A},,",
+        f"{D},label,{unicodedata.normalize('NFD', '표정')},,",
     )
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))  # as Excel saves it
     assert read_overrides(path).to_numpy().tolist() == [
@@ -81,6 +85,7 @@ def test_rows_are_read_as_text_in_their_order(tmp_path):
         [B, "label", "1, 2", "x.png", ""],
         [B, "drop", "", "x.png", ""],
         [C, "not_copy_of", A, "", ""],
+        [D, "label", "표정", "", ""],
     ]
 
 
@@ -151,10 +156,13 @@ def test_without_decisions_the_tables_are_what_they_were(drawn, capsys):
         pd.testing.assert_frame_equal(
             split(catalog, before, None, halves, 0, none), split(catalog, before, None, halves)
         )
-    strangers = table((A, "keep", ""), (B, "drop", ""), (C, "not_copy_of", D))
+    strangers = table(
+        (A, "keep", ""), (B, "drop", ""), (C, "not_copy_of", D), ("A/fish.png", "not_copy_of", D)
+    )
     pd.testing.assert_frame_equal(find_duplicates(catalog, folder, overrides=strangers), before)
     said = capsys.readouterr().out
     assert all(name[:12] in said for name in (A, B, C)), "decisions about no file here are named"
+    assert "applied: 0; of no readable file here: 4" in said, "also of a pair of which one is gone"
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -229,6 +237,13 @@ def test_of_copies_those_are_kept_that_a_person_decided_on(drawn, copies, decisi
     if copies is FISHES:
         settled = any(decision in ("label", "drop") for _, decision, _ in decisions)
         assert found.conflict.tolist() == [not settled] * 2
+
+
+def test_the_counterpart_is_the_kept_file_that_the_reason_names(drawn):
+    found = find(drawn, KEEP_JPG, ("A/clock.png", "keep", "")).reset_index()
+    removed = keep_or_remove(drawn[1], found, pd.DataFrame({"path": [], "is_photo": []}))[1].set_index("path")
+    row = removed.loc["A/clock.bmp"]
+    assert row.reason.startswith(f"copy of {row.counterpart},")
 
 
 @pytest.mark.parametrize(("decision", "kept"), [(None, ["B/1.png"]), ("keep", ["B/1.png"]), ("drop", [])])

@@ -151,6 +151,12 @@ def test_every_seed_is_a_dot_above_its_class(axes):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a10", "a2 cats"]
 
 
+def test_a_line_is_at_the_mean_of_the_classes_of_a_kind(axes):
+    changes = pd.DataFrame({"class_name": list("abcd"), "has_photos": [True] * 3 + [False]})
+    class_changes(axes, changes.assign(change=[-0.5, -0.1, 0.0, 0.1]))
+    assert [line.get_label() for line in axes.collections] == ["mean -0.200", "mean +0.100"]
+
+
 def test_each_dose_curve_is_of_its_own_class_and_begins_without_photographs(axes):
     control = pd.DataFrame({"class_name": ["a10", "a2"], "f1": [0.4, 0.7]})
     dose_curve(axes, f1_by_dose(CLASSES), control)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from illus.files.decoded import decode
 from illus.files.photo_statistics import (
+    APPEARANCE,
     BLOCK,
     BLOCK_STEP,
     BLOCKS,
@@ -21,6 +22,7 @@ from illus.files.photo_statistics import (
     foreground,
     image_statistics,
     incoherence,
+    measure_appearance,
     otsu_residual,
     photo_statistics,
     shrink,
@@ -76,6 +78,9 @@ def test_fewer_than_three_patches_with_contrast_are_no_contrast():
     assert otsu_residual(gray_blocks(ramp, ramp, flat, flat)) == NO_CONTRAST
     assert otsu_residual(gray_blocks(ramp, ramp, ramp, flat)) == pytest.approx(1023 / 4095, rel=1e-4)
     assert otsu_residual(np.zeros((7, 300), np.float32)) == NO_CONTRAST
+    for step, residual in ((3, NO_CONTRAST), (5, 0)):  # of the variances 2.25 and 6.25
+        halves = np.repeat([100, 100 + step], 32)
+        assert otsu_residual(gray_blocks(halves, halves, halves)) == pytest.approx(residual, abs=1e-5)
 
 
 # --- Incoherence ----------------------------------------------------------------------------------
@@ -172,6 +177,25 @@ def test_the_smallest_and_narrowest_images_can_be_measured(size):
     assert found == pytest.approx(image_statistics(plain(90)), abs=1e-6)
     speckled = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     assert np.isfinite(list(image_statistics(speckled).values())).all()
+
+
+def looks(levels):
+    """What is measured for the eye, by name, of levels that can be broadcast to colours."""
+    rgb = np.broadcast_to(levels, (*levels.shape[:2], 3)).astype(np.uint8)
+    measures = measure_appearance(decode(encoded(Image.fromarray(rgb))))["measures"]
+    return dict(zip(APPEARANCE, measures, strict=True))
+
+
+def test_what_an_image_looks_like():
+    found = looks(plain((200, 100, 100)))
+    expected = {"brightness": 130 / 255, "saturation": 0.5, "colours": 1, "flat": 1, "noise": 0}
+    assert found == pytest.approx(expected, abs=0.005)
+    ramp = np.tile(np.arange(0, 240, 4)[:, None], (60, 1, 1))
+    assert looks(ramp)["flat"] < 0.1, "four levels a pixel"
+    assert looks(ramp // 4)["flat"] == 1, "one level a pixel"
+    board = 255 * (np.indices((96, 384)).sum(0) % 2)[..., None]
+    assert looks(board)["noise"] == 0, "at a quarter of its size nothing is left of it"
+    assert looks(board[:, :96])["noise"] > 5
 
 
 # --- Blocks ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, draw, files_below, no_photos, snapshot, write_class_folders, write_files
 
-from evaluate import read_description
+from evaluate import Description, read_description
 from illus import pipeline, profiles, work_folders
 from illus.__main__ import main
 from illus.copies.leaks import scores_without
@@ -19,7 +19,9 @@ from illus.dataset.split import split, subsample_for_profile
 from illus.dataset.table import write_dataset, write_photos
 from illus.files.catalog import scan
 from illus.files.tables import read_table
-from illus.learn.settings import data_hash
+from illus.learn.export import ExportOptions
+from illus.learn.plan import CHOSEN, RECIPE
+from illus.learn.settings import Config, data_hash
 from illus.parallel import write_table
 
 
@@ -87,6 +89,41 @@ def test_bad_settings_are_an_error_in_one_line(tmp_path, monkeypatch, capsys, va
     assert snapshot(tmp_path / "work") == before
 
 
+def test_what_is_held_out_and_exported_by_a_run_and_by_the_recipe(tmp_path, monkeypatch):
+    held, exported, folder = [], [], write_class_folders(tmp_path / "data" / "training", n=2)
+
+    def export(members, *_, on_all=False):
+        exported.append((members, _[-1], on_all))
+
+    monkeypatch.setattr(pipeline, "prepare", lambda folder, held_out: held.append(held_out))
+    monkeypatch.setattr(pipeline, "experiment_data", lambda folder, anew: held.append(anew))
+    monkeypatch.setattr(pipeline, "folders_to_score", lambda *_: [])
+    monkeypatch.setattr(pipeline, "export", export)
+    pipeline.run(folder)
+    write_class_folders(tmp_path / "data" / "test", n=1)
+    pipeline.run(folder)
+    pipeline.run_weights(folder)
+    assert held == [pipeline.HELD_OUT_SHARE, 0.0, True], "a part is held out if there is no test folder"
+    small = ((CHOSEN,), ExportOptions(mirror=True), False)
+    assert exported == [small, small, (RECIPE, ExportOptions(temperature=True), True)]
+
+
+def test_weights_that_are_there_are_scored_leaks_told_and_older_scores_deleted(tmp_path, monkeypatch):
+    folder = write_class_folders(tmp_path / "data" / "training", n=1)
+    test = write_class_folders(tmp_path / "data" / "test", n=1)
+    said, old = [], pipeline.report_dir(folder) / "test_old.json"
+    old.touch()
+    for name, value in (("run_id", "id"), ("data_hash", ""), ("installed_runs", ["id"]),
+                        ("read_description", Description(["a"], 8, "pad")),
+                        ("score_all", {"test": ("result", "rows")})):  # fmt: skip
+        monkeypatch.setattr(pipeline, name, lambda *_, value=value: value)
+    for name in ("show_scores", "tell_leaks"):
+        monkeypatch.setattr(pipeline, name, lambda *_, name=name: said.append(name))
+    pipeline.export((Config(),), tmp_path / "w.h5", pd.DataFrame(), folder, [test])
+    assert said == ["show_scores", "tell_leaks"]
+    assert not old.exists()
+
+
 def test_a_profile_limits_each_class_and_keeps_every_test_image(tmp_path, monkeypatch):
     folder = write_class_folders(tmp_path / "p", n=20)
     dataset = split(scan(folder), fractions={"train": 0.7, "validation": 0.15, "test": 0.15})
@@ -107,6 +144,14 @@ def test_each_data_set_has_a_work_folder_of_its_own(tmp_path):
     assert work_folders.work_dir("data/emoji20/training").as_posix() == "work/emoji20"
     assert work_folders.work_dir("/x/y/train/").as_posix() == "work/y"
     assert (tmp_path / "work" / "y").is_dir()
+
+
+def test_what_is_in_work_already_is_left_alone_but_decisions_are_taken_up(tmp_path):
+    there = dict.fromkeys(("images/test/mine.txt", "pictures/overrides.csv", "icons"), b"x")
+    write_files(tmp_path / "work", there)
+    assert work_folders.work_dir("images") == Path("work/images-2")
+    assert work_folders.work_dir("pictures") == Path("work/pictures")
+    assert work_folders.work_dir("icons") == Path("work/icons-2")
 
 
 def test_decisions_on_a_folder_that_was_moved_are_pointed_out(tmp_path, capsys):
@@ -207,7 +252,10 @@ def test_scores_are_told_with_and_without_leaked_files(tmp_path, capsys, in_thre
 def test_what_cannot_be_scored_is_told_before_any_training(spoil, message, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: pytest.fail("the stages began"))
     folder = write_class_folders(tmp_path / "data" / "training", n=2)
-    spoil(write_class_folders(tmp_path / "data" / "test", n=1))
+    test = write_class_folders(tmp_path / "data" / "test", n=2)
+    (test / "L2_2" / "0.png").write_text("text")
+    pipeline.check_tests(folder)  # one file that is damaged can be told with the scores
+    spoil(test)
     (tmp_path / "data" / "test_logs").mkdir()
     monkeypatch.setenv("PROFILE", "quick")
     assert main(["run", str(folder), "--recipe"]) == 2
@@ -240,6 +288,17 @@ def test_the_folder_above_the_parts_is_refused_and_nothing_done(command, tmp_pat
     (tmp_path / "alone" / "__MACOSX").mkdir()
     with pytest.raises(ValueError, match="look like parts"):
         scan("alone")
+    for part in ("Test", "Train"):
+        write_class_folders(tmp_path / "beside" / part, n=1)
+    write_files(tmp_path / "beside", {"notes/1.png": draw("red")})
+    with pytest.raises(ValueError, match=r"Test, Train, look like parts .*Train$"):
+        scan("beside")
+    write_files(tmp_path / "beside", {"Test/labels.csv": b"", "Train/A/sub/1.png": draw("red")})
+    with pytest.raises(ValueError, match=r"Test, Train, look like parts"):
+        scan("beside")
+    write_class_folders(tmp_path / "one" / "outer", n=1)
+    with pytest.raises(ValueError, match=r"outer, holds folders and no images.*one/outer$"):
+        scan("one")
     (classes / "train" / "steam").mkdir()
     write_files(classes, {"test set/deep/1.png": draw("green")})
     assert len(scan(classes)) == 3, "classes may be called so, have sub-folders, and one of them nothing else"
@@ -261,7 +320,7 @@ def quick_stages(tmp_path, monkeypatch):
     return folder, calls
 
 
-def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_path, capsys):
+def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_path, monkeypatch, capsys):
     folder, calls = quick_stages
     before = snapshot(folder)
     (tmp_path / "taken").mkdir()
@@ -286,6 +345,9 @@ def test_clean_and_review_read_the_tables_of_the_run_before(quick_stages, tmp_pa
     pd.read_csv(tmp_path / "work/images/photos.csv").head(3).to_csv(tmp_path / "work/images/photos.csv")
     main(["review", str(folder)])
     assert len(calls) == 3, "a table that something else has written is made again"
+    monkeypatch.setattr(pipeline, "code_of", lambda paths: "another")
+    main(["review", str(folder)])
+    assert len(calls) == 4, "as one that other code has made"
 
 
 def test_a_look_at_a_part_is_not_taken_for_the_stage_of_the_whole_folder(quick_stages):
@@ -358,6 +420,13 @@ def test_a_table_with_fewer_files_or_a_held_out_part_is_not_taken_for_all(quick_
     pipeline.prepare(folder, held_out=0.2)
     assert "test" in set(read_table(table).split)
     assert data_hash(pipeline.experiment_data(folder)) == data_hash(whole)
+
+
+def test_nothing_is_held_out_of_experiments_where_there_are_test_folders(quick_stages, tmp_path):
+    folder = write_class_folders(tmp_path / "data" / "training", n=24)
+    assert set(pipeline.experiment_data(folder).split) == {"train", "validation", "test"}
+    write_class_folders(tmp_path / "data" / "test", n=1)
+    assert set(pipeline.experiment_data(folder, anew=True).split) == {"train", "validation"}
 
 
 def test_what_a_notebook_balances_reaches_training(quick_stages):

@@ -97,8 +97,41 @@ def test_every_section_lists_its_own_the_surest_first(tables, tmp_path):
     assert cards(data, "labels")[0]["choices"] == ["A", "B"]
     (broken,) = cards(data, "unreadable")
     assert (broken["paths"], broken["members"][0]["reason"]) == ([["B/broken.png"]], "not a PNG image")
+    kept = {card["section"]: card["members"][0]["keep"] for card in data["cards"]}
+    assert [kept[section] for section in ("photos", "labels", "unreadable")] == [False, True, False]
+    n_bytes = (tmp_path / "images" / "A/2.png").stat().st_size
+    (picture,) = [picture for picture in data["pictures"] if picture["paths"] == ["A/2.png"]]
+    assert picture["facts"] == f"40 × 40 PNG, {n_bytes / 1000:.1f} KB"
     facts = [data[name] for name in ("name", "target", "classes")]
     assert facts == ["images", "work/images/overrides.csv", ["A", "B"]]
+
+
+SETS = [
+    ("A/0.png", False, "outvoted", "near", 5.0, True, "A/0.png"),
+    ("B/1.png", True, "kept", "near", 5.0, True, "A/0.png"),
+    ("B/2.png", False, "copy", "near", 3.0, True, "A/0.png"),
+    ("A/1.png", False, "undecided", "near", 1.0, True, "A/1.png"),
+    ("B/3.png", False, "undecided", "near", 1.0, True, "A/1.png"),
+    ("A/2.png", True, "kept", "exact", 0.0, False, "A/2.png"),
+    ("A/3.png", False, "copy", "exact", 0.0, False, "A/2.png"),
+]
+
+
+def test_a_card_of_copies_says_what_kind_they_are_and_with_which_the_others_are_compared(tables, tmp_path):
+    """Of a conflict the class of most comes first, and clear majorities before sets without one."""
+    catalog, _, photos, labels = tables
+    sets = pd.DataFrame(SETS, columns=COPIES)
+    equal = sets[:2].assign(path=["A/0.png", "B/same bytes.png"], distance=0.0, conflict=False)
+    _, data, _ = read(write((catalog, sets, photos[:0], labels), tmp_path))
+    majority, undecided = cards(data, "conflicts")
+    assert [majority[name] for name in ("kind", "title", "choices")] == ["majority", "B: 2, A: 1", ["B", "A"]]
+    assert [member["keep"] for member in majority["members"]] == [True, False, False]
+    assert majority["paths"][majority["reference"]][0] == "A/0.png", "the best, though it is not kept"
+    assert undecided["kind"] == "undecided"
+    (pixels,) = cards(data, "copies")
+    (same,) = cards(read(write((catalog, equal, photos[:0], labels), tmp_path))[1], "copies")
+    found = [(card["kind"], card["title"], len(card["members"])) for card in (pixels, same)]
+    assert found == [("same pixels", "2 copies", 2), ("same bytes", "2 copies", 1)]
 
 
 def test_copies_of_suspected_photos_are_decided_about_as_photos(tables, tmp_path):

@@ -148,10 +148,12 @@ SMALL = plan.Grid(
 
 def test_every_cell_is_run_at_its_best_rate_and_the_best_cell_at_others_too(trained, tmp_path):
     """The best rate is 0.03; of 0.005, its double and so on, 0.04 is nearest, and 0.08 is tried too."""
-    runs.run(DATASET, "", replace(TINY, block="plain"), "not of the grid", tmp_path)
+    cell = replace(SMALL.base, augmentation="none", block="plain", epochs=2, seed=3)
+    for changes in ({"epochs": 3}, {"augmentation": "mild"}, {"block": "squeeze-excite"}):
+        runs.run(DATASET, "", replace(cell, **changes), "grid", tmp_path)
     table = runs.run_grid(SMALL, DATASET, "", tmp_path)
     of_search, of_tuned, of_best_cell = 5, 2 * 2, 2 * 2
-    assert len(table) == len(trained) - 1 == 4 * (of_search - 1 + of_tuned) + of_best_cell
+    assert len(table) == len(trained) - 3 == 4 * (of_search - 1 + of_tuned) + of_best_cell
     tuned = table[table.tuned == 1]
     assert set(tuned.learning_rate) == {0.04}
     assert len(tuned.drop_duplicates(["block", "augmentation", "budget", "seed"])) == len(tuned) == 2**4
@@ -166,6 +168,24 @@ def test_every_cell_is_run_at_its_best_rate_and_the_best_cell_at_others_too(trai
     n = len(trained)
     assert len(runs.run_grid(SMALL, DATASET, "", tmp_path)) == len(table)
     assert len(trained) == n, "it was done before"
+
+
+def test_the_best_rate_is_that_of_the_search_and_not_of_other_seeds_or_budgets():
+    rows = pd.DataFrame({"budget": [2, 2, 2, 2, 5, 5], "seed": [0, 0, 1, 1, 0, 0]})
+    rows = rows.assign(block="plain", augmentation="none", learning_rate=[0.01, 0.02] * 3)
+    rows["val_macro_f1"] = [0.6, 0.5, 0.1, 0.9, 0.1, 0.9]
+    assert runs.is_tuned(rows).tolist() == [1, 0] * 3
+
+
+def test_the_cell_that_is_best_at_the_longest_budget_is_tried_at_other_rates(trained, tmp_path, monkeypatch):
+    def train(dataset, folder, config, question, work):
+        record = pretend(dataset, folder, config, question, work)
+        bonus = 0.02 * ((config.block, config.epochs) in (("plain", 2), ("residual", 5)))
+        return replace(record, val_macro_f1=record.val_macro_f1 - 0.05 + bonus)
+
+    monkeypatch.setattr(runs, "train", train)
+    table = runs.run_grid(replace(SMALL, augmentations=("none",)), DATASET, "", tmp_path)
+    assert set(table.block[(table.tuned == 0) & (table.budget == 5)]) == {"residual"}
 
 
 def test_a_grid_that_is_not_tuned_has_one_rate(trained, tmp_path):

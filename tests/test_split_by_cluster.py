@@ -6,6 +6,7 @@ import pytest
 from conftest import write_class_folders, write_files
 from drawings import clock, face, fish, house
 
+from illus.dataset import split as splitting
 from illus.dataset.resample import resample
 from illus.dataset.split import cluster_by_shape, split, split_by_cluster
 from illus.files.catalog import scan
@@ -62,6 +63,17 @@ def test_different_shapes_and_classes_are_different_groups_and_linked_images_one
     assert lone.tolist() == [0, 1, 1], "a class of one image is a group"
     small = cluster_by_shape(np.repeat(np.eye(6, dtype=np.float32), 2, 0), np.zeros(12, int), apart[:12], 3)
     assert small.tolist() == np.repeat(range(6), 2).tolist(), "a small class is clustered more finely"
+    chain = np.float32([*range(15), 15.5])[:, None]
+    halves = cluster_by_shape(chain, np.zeros(16, int), apart[:16])
+    assert np.bincount(halves).min() > 4, "a chain is halved, and not cut at its widest gap"
+
+
+def test_each_part_gets_its_share_of_all_images_and_not_of_those_that_are_left(
+    dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(splitting, "cluster_by_shape", lambda shapes, labels, groups, least: groups)
+    separated = split_by_cluster(dataset, tmp_path, {"test": 0.5, "validation": 0.25})
+    assert separated.split.value_counts().to_dict() == {"test": 16, "train": 8, "validation": 8}
 
 
 @pytest.mark.parametrize("n", [3, 14, 15])

@@ -28,3 +28,7 @@ def test_each_stage_lacks_what_its_cure_removes_and_all_have_one_validation_part
         assert rows.path[rows.split == "validation"].tolist() == ["b/2"]
         assert rows.columns.tolist() == dataset.columns.tolist()
         assert (rows.copies == 1).all() or name == "balanced"
+    held = dataset.assign(split=dataset.split.mask(dataset.path == "a/1", "test"))
+    for rows in stages_of_cleaning(catalog, duplicates, photos, held).values():
+        assert rows.path[rows.split == "test"].tolist() == ["a/1"]
+        assert "a/1copy" not in set(rows.path), "it would show an image of the part test in training"

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import COLOURS, write_class_folders
+from matplotlib.figure import Figure
 from PIL import Image
 
 from illus.files.catalog import scan
@@ -42,3 +43,13 @@ def test_the_picture_is_drawn(tables, tmp_path, language):
     figure.savefig(tmp_path / "story.png", dpi=30)
     assert np.asarray(Image.open(tmp_path / "story.png").convert("L")).std() > 10
     assert numbers == {"files": 60, "copies": len(COLOURS), "photos": len(COLOURS), "macro_f1": 0.5}
+
+
+def test_the_picture_shows_as_many_images_in_training_as_there_are(tmp_path, monkeypatch):
+    data = pd.DataFrame({"class_name": list("aaab"), "split": "train", "copies": [1, 1, 1, 3]})
+    scores = {"per_class": {"a": {"f1": 0.5}, "b": {"f1": 1.0}}}
+    monkeypatch.setattr(story, "examples", lambda *_: None)
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    story.charts(figure, left, right, data.assign(error=""), data, {"scores": {"test": scores}}, tmp_path)
+    assert [bar.get_width() for bar in left.patches] == [3, 1, 2, 2], "collected, then as often as drawn"

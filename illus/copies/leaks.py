@@ -76,7 +76,7 @@ def describe_folder(
 def leaks_between(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:
     """The test files that are copies of training files, a row each, in natural order.
 
-    Exact copies have the same decoded pixels, unless nothing is to be seen in them; near copies have a
+    Exact copies have the same decoded pixels, or bytes if nothing is to be seen in them; near copies have a
     distance (:func:`illus.copies.compare.distance`) below ``settings.near``. But the plainer two drawings
     are, the more alike they can be by chance: where one has less than ``settings.plain`` bytes of
     :func:`detail`, the allowed distance shrinks in proportion.
@@ -106,12 +106,14 @@ def resolve_leaks(
 
 
 def _equal(training: Images, test: Images) -> pd.DataFrame:
-    """Pairs of images of the same pixels, where there is something to see in them."""
-    seen = [np.flatnonzero(~images.descriptors["blank"]) for images in (training, test)]
-    pixels = (training.descriptors["pixels"][seen[0]], test.descriptors["pixels"][seen[1]])
-    _, *places = np.intersect1d(*pixels, return_indices=True)
-    first, second = (rows[place] for rows, place in zip(seen, places, strict=True))
-    return pd.DataFrame({"training": first, "test": second, "distance": 0.0, "relation": "exact"})
+    """Pairs of images of the same pixels, or, where nothing is to be seen in them, of the same bytes."""
+    tables = []
+    for name, images in (("training", training), ("test", test)):
+        blank, sha256 = images.descriptors["blank"], images.files.drop_duplicates("image").sha256
+        same = pd.Series(images.descriptors["pixels"]).where(~blank, sha256.to_numpy())
+        tables.append(pd.DataFrame({name: range(len(same)), "same": same}))
+    pairs = tables[0].merge(tables[1], on="same").drop(columns="same")
+    return pairs.assign(distance=0.0, relation="exact")
 
 
 def compared_pairs(training: Images, test: Images, settings: LeakSettings = DEFAULTS) -> pd.DataFrame:

@@ -66,8 +66,8 @@ def keep_or_remove(
 def check_out(folder: str | Path, out: str | Path) -> None:
     """Refuse a place for a cleaned folder; call it before the stages, which take long.
 
-    ValueError if ``out`` exists, or lies inside ``folder`` (links resolved), or its parent does not exist, or
-    the names of the classes cannot be beside one another there.
+    ValueError if ``out`` exists, or lies inside ``folder`` (links resolved) or ``work/``, or its parent does
+    not exist or is not writable, or the names of the classes cannot be beside one another there.
     """
     out = Path(out)
     if os.path.lexists(out):
@@ -75,6 +75,10 @@ def check_out(folder: str | Path, out: str | Path) -> None:
     if not out.parent.is_dir():
         raise ValueError(f"no such folder: {out.parent}")
     parent = out.parent.resolve()
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"{out.parent} is not writable: name another place")
+    if parent.is_relative_to(Path("work").resolve()):
+        raise ValueError(f"{out} lies inside work/, where the stages write: name a folder outside it")
     if any(outer.samefile(folder) for outer in (parent, *parent.parents)):
         raise ValueError(f"{out} lies inside the data, {folder}: name a folder outside it")
     _check_names(class_folders(folder), out)

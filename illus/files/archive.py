@@ -24,7 +24,14 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from evaluate import JUNK_NAMES, EvaluationError, class_folders, is_system_folder, list_files
+from evaluate import (
+    JUNK_NAMES,
+    EvaluationError,
+    class_folders,
+    could_be_image,
+    is_system_folder,
+    list_files,
+)
 from illus import work_folders
 from illus.hashing import digest
 
@@ -48,6 +55,8 @@ def fetch(url: str) -> None:
     leads outside; FileExistsError if the folder exists.
     """
     folder = work_folders.DOWNLOADED
+    if len(urllib.parse.urlsplit(url).scheme) < 2:  # a path; that of Windows begins with a letter
+        url = Path(url).resolve().as_uri()
     if folder.exists():
         raise FileExistsError(f"{folder} exists already; move it away to unpack again")
     if urllib.parse.urlsplit(url).scheme in URLLIB:
@@ -199,11 +208,12 @@ def _move(unpacked: Path, folder: Path) -> None:
 
 
 def _class_folder_root(folder: Path) -> Path:
-    """The topmost folder whose sub-folders contain files; a lone folder of folders is an outer one."""
+    """The topmost folder whose sub-folders contain images; a lone folder of folders is an outer one."""
     inside = _folders_with_files(folder)
     if len(inside) == 1 and _folders_with_files(inside[0]):
         return _class_folder_root(inside[0])
-    if any(path.is_file() for sub in inside for path in filter(_is_visible, sub.iterdir())):
+    files = (path for sub in inside for path in filter(_is_visible, sub.iterdir()) if path.is_file())
+    if any(map(could_be_image, files)):
         return folder
     names = ", ".join(sorted(path.name for path in inside)) or "none"
     raise ArchiveError(

@@ -22,8 +22,9 @@ from pathlib import Path
 import pandas as pd
 
 from evaluate import natural_key, on_one_line, shorten_list
+from illus import work_folders
 
-NAME = "overrides.csv"
+NAME = work_folders.OVERRIDES
 COLUMNS = ["sha256", "decision", "value", "path", "date"]
 DECISIONS = ("keep", "drop", "label", "not_copy_of")
 BY_DECISION = " by decision"  # in every reason that tells one
@@ -62,8 +63,8 @@ def _checked_rows(lines: Iterator[str], path: Path) -> Iterator[list[str]]:
     """Rows of an open overrides.csv below its first line, SHA-256 in small letters, names in NFC."""
     reader = csv.reader(lines, strict=True)
     if next(reader, None) != COLUMNS:
-        raise ValueError(f"{path}, line 1: the columns must be {','.join(COLUMNS)}")
-    for row in filter(None, reader):
+        raise ValueError(f"{path}, line 1: the columns must be {','.join(COLUMNS)}, with commas between them")
+    for row in filter(any, reader):  # without rows whose cells were cleared
         if len(row) == len(COLUMNS):
             row[0], row[1] = row[0].strip().lower(), row[1].strip()
             row[2] = unicodedata.normalize("NFC", row[2].strip().lower() if row[1] != "label" else row[2])
