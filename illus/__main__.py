@@ -289,10 +289,12 @@ def said_once(command: str) -> Callable[..., None]:
     """What prints a warning on one line, without the line of code that it comes from; the same one once."""
     said = set[str]()
 
-    def show(message: Warning | str, *_: object, **__: object) -> None:
+    def show(message: Warning | str, *_: object) -> None:
+        from evaluate import on_one_line
+
         if str(message) not in said:
             said.add(str(message))
-            print(f"illus {command}: warning: {' '.join(str(message).split())}", file=sys.stderr)
+            print(f"illus {command}: warning: {on_one_line(message)}", file=sys.stderr)
 
     return show
 

@@ -104,7 +104,7 @@ def work_dir(folder: str | Path) -> Path:
     while True:
         work = Path("work", name if number == 1 else f"{name}-{number}")
         owner = work / "folder.txt"
-        if not work.exists() or (work.is_dir() and {path.name for path in work.iterdir()} <= {OVERRIDES}):
+        if not work.exists() or (work.is_dir() and not any(map(_is_of_somebody, work.iterdir()))):
             work.mkdir(parents=True, exist_ok=True)
             owner.write_bytes(mark)
             for decisions in orphans:  # perhaps of this folder, before it was moved
@@ -115,6 +115,13 @@ def work_dir(folder: str | Path) -> Path:
             if not _owner(owner).exists() and (decisions := work / OVERRIDES).exists():
                 orphans.append(decisions)
         number += 1
+
+
+def _is_of_somebody(path: Path) -> bool:
+    """Whether a file or folder in a work folder shows that it is in use, or no work folder."""
+    from evaluate import JUNK_NAMES  # slow to load: help comes at once
+
+    return path.name != OVERRIDES and path.name.casefold() not in JUNK_NAMES
 
 
 def _owner(mark: Path) -> Path:

@@ -96,7 +96,7 @@ def test_a_warning_is_one_line_and_said_once(empty_place, monkeypatch, capsys):
     monkeypatch.setattr(assemble, "write_report", warn)
     write_class_folders(empty_place / "images", n=1)
     assert main(["report", "images"]) == 0
-    assert capsys.readouterr().err == "illus report: warning: two lines\n"
+    assert capsys.readouterr().err == "illus report: warning: two\\nlines\n"
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,8 @@ def test_each_data_set_has_a_work_folder_of_its_own(tmp_path):
 
 
 def test_what_is_in_work_already_is_left_alone_but_decisions_are_taken_up(tmp_path):
-    there = dict.fromkeys(("images/test/mine.txt", "pictures/overrides.csv", "icons"), b"x")
+    names = ("images/test/mine.txt", "pictures/overrides.csv", "pictures/.DS_Store", "icons")
+    there = dict.fromkeys(names, b"x")
     write_files(tmp_path / "work", there)
     assert work_folders.work_dir("images") == Path("work/images-2")
     assert work_folders.work_dir("pictures") == Path("work/pictures")
