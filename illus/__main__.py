@@ -308,9 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices, not a run's own warnings
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", module="PIL"
-            )  # about oddities of files that it reads all the same
+            warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that it reads
             warnings.showwarning = said_once(options.command.__name__)
             options.command(options)
     except (ValueError, OSError, FloatingPointError) as error:
