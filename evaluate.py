@@ -74,7 +74,7 @@ BLOCKS = ("plain", "residual", "squeeze-excite")
 CHANNELS = ("rgb", "gray", "edges", "rgb+edges")
 NORMALISATIONS = ("scale", "ink", "channel")
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-MOST_SEEN = 6  # channels
+MOST_SEEN = 4  # channels
 OF_AVERAGES = ("members", "mirror")  # settings that no single network has
 SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32) / 8
 
@@ -1006,16 +1006,27 @@ def is_special(path: PathLike) -> bool:
     return path.exists() and (of_shell or not (path.is_file() or path.is_dir()))
 
 
-def check_outputs(outputs: Sequence[str], test_folder: str, weights: str) -> None:
-    """Refuse to write one file twice, or onto the weights or a file of the test folder."""
+def check_outputs(outputs: Iterable[PathLike], *inputs: PathLike) -> None:
+    """Refuse, before the work, outputs that cannot be written, are one file, or would replace an input.
+
+    Inputs are files, and folders with all in their sub-folders and the images beside these.
+    """
     files = [Path(path) for path in outputs if not is_special(path)]
     if len({path.resolve() for path in files}) < len(files):
         raise EvaluationError("two outputs are one file")
-    old = [path for path in files if path.exists()]
-    inputs = [Path(weights), *list_files(test_folder)] if old else []
-    for path in old:
-        if any(given.exists() and path.samefile(given) for given in inputs):
-            raise EvaluationError(f"{path} is an input, which would be lost: choose another name")
+    for path in files:
+        if path.is_dir():
+            raise EvaluationError(f"{path} is a folder: name a file")
+        if not path.parent.is_dir():
+            raise EvaluationError(f"no such folder: {path.parent}: make it, or name another file")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise EvaluationError(f"{path} is not writable: name another file")
+        if path.exists():
+            for given in (Path(name).resolve() for name in inputs if Path(name).exists()):
+                target, folders = path.resolve(), path.resolve().parents
+                inside = given in folders[1:] or (given in folders and could_be_image(target))
+                if inside or target.samefile(given):
+                    raise EvaluationError(f"{path} is an input, which would be lost: name another file")
 
 
 # --- Command line --------------------------------------------------------------------------------
@@ -1027,17 +1038,34 @@ class Parser(argparse.ArgumentParser):
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python evaluate.py", description="Score a classifier on a folder of class folders.")
     parser.add_argument("test_folder", help="folder with one sub-folder per class")
-    parser.add_argument("weights", help="HDF5 file that notebook 04 exports")
+    parser.add_argument("weights", help="HDF5 file that this project exported")
     parser.add_argument("--json", metavar="FILE", help="write the scores")
     parser.add_argument("--csv", metavar="FILE", help="write the prediction for every file")
     parser.add_argument("--figure", metavar="FILE", help="draw the confusion matrix (PNG, PDF, SVG)")
     parser.add_argument("--batch-size", metavar="N", type=int, default=BATCH_SIZE, help="images per step")
     options = parser.parse_args(arguments)
+    if not all((options.test_folder, options.weights)):
+        parser.error("an empty name, as of a variable that is not set")
     if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
         parser.error(f"--batch-size must be from 1 to {MAX_BATCH_SIZE}")
     if options.figure and Path(options.figure).suffix.lower() not in FIGURE_ENDINGS:
         parser.error(f"--figure must end in one of {', '.join(FIGURE_ENDINGS)}")
     return options
+
+
+def write_outputs(
+    options: argparse.Namespace, result: Result, rows: list[Row], class_names: Sequence[str]
+) -> None:
+    """Write the files that the command line asks for."""
+    scores = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    for path, content in (
+        (options.json, lambda: scores.encode("utf-8", "backslashreplace")),
+        (options.csv, lambda: format_csv(rows)),
+        (options.figure, lambda: format_figure(rows, class_names, options.figure)),
+    ):
+        if path:
+            with atomic_write(path) as partial:
+                partial.write_bytes(content())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -1047,20 +1075,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names that the terminal cannot show
     try:
-        outputs = [path for path in (options.json, options.csv, options.figure) if path]
+        outputs = [path for path in (options.json, options.csv, options.figure) if path is not None]
         check_outputs(outputs, options.test_folder, options.weights)
         result, rows, description = evaluate(options.test_folder, options.weights, options.batch_size)
-        print(trained_on(description.training))
-        print(format_result(result, rows, description.class_names), flush=True)
-        scores = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
-        for path, content in (
-            (options.json, lambda: scores.encode("utf-8", "backslashreplace")),
-            (options.csv, lambda: format_csv(rows)),
-            (options.figure, lambda: format_figure(rows, description.class_names, options.figure)),
-        ):
-            if path:
-                with atomic_write(path) as partial:
-                    partial.write_bytes(content())
+        try:
+            print(trained_on(description.training))
+            print(format_result(result, rows, description.class_names), flush=True)
+        finally:  # also where what reads the scores has stopped reading
+            write_outputs(options, result, rows, description.class_names)
         return 0
     except (EvaluationError, OSError) as error:
         code, line = 2, f"evaluate.py: error: {on_one_line(error)}"

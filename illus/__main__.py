@@ -36,7 +36,7 @@ def emoji20(options: argparse.Namespace) -> None:
     from illus.emoji20 import command
 
     if options.image:
-        check_file(options.image, options.out)
+        check_output(options.image, options.out)
         command.draw_sheet(options.out, options.image)
     else:
         command.build_data_set(options.out, options.seed, options.limit, options.real_shares)
@@ -86,7 +86,7 @@ def leaks(options: argparse.Namespace) -> None:
     """Which test images are copies of training images."""
     check_folder(options.training)
     check_folder(options.test)
-    check_file(options.csv, options.training, options.test)
+    check_output(options.csv, options.training, options.test)
     from illus.copies.leaks import find_leaks, format_leaks
     from illus.parallel import write_table
 
@@ -119,7 +119,7 @@ def clean(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Classes of images without a class."""
-    check_file(options.csv, options.folder, options.weights)
+    check_output(options.csv, options.folder, options.weights)
     from evaluate import atomic_write, format_csv
     from illus.learn.predict import format_predictions
     from illus.learn.predict import predict as predict_folder
@@ -144,7 +144,7 @@ def load_pipeline() -> ModuleType:
 
 def export(options: argparse.Namespace) -> None:
     """Weights in the format of another program."""
-    check_file(options.out, options.weights)
+    check_output(options.out, options.weights)
     from evaluate import import_keras
 
     import_keras()
@@ -180,22 +180,11 @@ def check_folder(folder: Path, cure: str = "name a folder that has a sub-folder 
     check_layout(folder)
 
 
-def check_file(path: Path | None, *inputs: Path) -> None:
+def check_output(path: Path | None, *inputs: Path) -> None:
     """ValueError, before the work, if this file could not be written, or is one of the inputs."""
-    if not path:
-        return
-    from evaluate import could_be_image
+    from evaluate import check_outputs
 
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file")
-    if not path.parent.is_dir():
-        raise ValueError(f"no such folder: {path.parent}: make it, or name another file")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ValueError(f"{path} is not writable: name another file")
-    for given in filter(Path.exists, inputs):
-        inside = path.resolve().is_relative_to(given.resolve())
-        if path.is_file() and (path.samefile(given) or (inside and could_be_image(path.resolve()))):
-            raise ValueError(f"{path} is an input, which would be lost: name another file")
+    check_outputs([path] if path else [], *inputs)
 
 
 # --- Arguments ------------------------------------------------------------------------------------

@@ -136,8 +136,11 @@ def test_figure_is_drawn(run, class_folder_tree, colour_weights, tmp_path):
     assert (tmp_path / "f.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_an_unwritable_output_is_one_line_after_the_scores(run, class_folder_tree, colour_weights, tmp_path):
-    code, out, err = run(class_folder_tree, colour_weights, "--json", tmp_path / "nowhere" / "s.json")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_an_output_for_which_there_is_no_room_is_one_line_after_the_scores(
+    run, class_folder_tree, colour_weights
+):
+    code, out, err = run(class_folder_tree, colour_weights, "--json", "/dev/full")
     assert (code, err.count("error:")) == (2, 1)
     assert "macro F1  1.0000" in out
 
@@ -196,7 +199,7 @@ def test_a_file_in_shared_memory_is_replaced_and_not_written_on():
         assert Path(folder, "out.json").read_text() == "second"
 
 
-def test_an_output_that_is_an_input_or_given_twice_is_refused(
+def test_an_output_that_cannot_be_written_is_an_input_or_given_twice_is_refused(
     run, class_folder_tree, colour_weights, tmp_path
 ):
     weights, image = shutil.copy(colour_weights, tmp_path / "w.h5"), class_folder_tree / "L2_2" / "0.png"
@@ -207,11 +210,20 @@ def test_an_output_that_is_an_input_or_given_twice_is_refused(
         (("--csv", tmp_path / "link.csv"), "is an input"),
         (("--json", weights), "is an input"),
         (("--json", tmp_path / "x", "--csv", tmp_path / "x"), "are one file"),
+        (("--json", tmp_path / "missing" / "x.json"), "no such folder"),
+        (("--csv", class_folder_tree), "is a folder"),
+        (("--csv", ""), "is a folder"),
     ):
         code, out, err = run(class_folder_tree, weights, *options)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert message in err
     assert (Path(weights).read_bytes(), image.read_bytes()) == before
+
+
+def test_an_output_beside_the_class_folders_is_replaced(run, class_folder_tree, colour_weights):
+    for _ in range(2):
+        code, _, err = run(class_folder_tree, colour_weights, "--csv", class_folder_tree / "scores.csv")
+        assert (code, err) == (0, "")
 
 
 def test_a_terminated_process_leaves_no_partial_file(tmp_path):
@@ -276,11 +288,14 @@ def test_files_are_read_ahead_in_order_and_only_as_far_as_the_window(monkeypatch
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
-def test_scores_that_cannot_be_printed_are_an_error(class_folder_tree, colour_weights):
-    command = [sys.executable, SCRIPT, class_folder_tree, colour_weights]
+def test_scores_that_cannot_be_printed_are_an_error_and_written_all_the_same(
+    class_folder_tree, colour_weights, tmp_path
+):
+    command = [sys.executable, SCRIPT, class_folder_tree, colour_weights, "--json", tmp_path / "scores.json"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr.count("\n"), "No space" in done.stderr) == (2, 1, True)
+    assert json.loads((tmp_path / "scores.json").read_text())["macro_f1"] == 1
 
 
 # --- Bad input --------------------------------------------------------------------------------------
@@ -324,6 +339,8 @@ for folder, weights, _ in {BAD_INPUT}:
         ["a", "b", "--batch-size", "0"],
         ["a", "b", "--batch-size", "999999999"],
         ["a", "b", "--what"],
+        ["", "b"],
+        ["a", ""],
         ["a", "b", "--figure", "matrix.docx"],
     ],
 )
