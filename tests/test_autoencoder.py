@@ -28,9 +28,6 @@ def lessons(blocks):
         return [train(rows, seed) for seed in (3, 3, 4)]
 
 
-# --- Blocks ---------------------------------------------------------------------------------------
-
-
 def test_neither_colour_nor_contrast_counts(blocks):
     rows = normalise(blocks[:2])
     assert rows.shape == (128, 192)
@@ -62,9 +59,6 @@ def test_blocks_are_drawn_from_all_images_and_at_most_so_many(blocks, monkeypatc
     assert (draw_blocks(blocks, 2) != some).any()
 
 
-# --- Training -------------------------------------------------------------------------------------
-
-
 def test_one_seed_gives_one_model_and_another_gives_another(lessons):
     (one, losses), (again, same), (other, others) = lessons
     assert losses[-1] < 0.6 * losses[0] < 1
@@ -80,9 +74,6 @@ def test_small_collections_are_not_learned_by_heart(monkeypatch, n, passes):
     monkeypatch.setattr(autoencoder, "STEPS", 100)
     monkeypatch.setattr(autoencoder, "WIDTHS", (4, 4))
     assert len(train(np.zeros((n, 16), np.float32))[1]) == passes
-
-
-# --- Gains ----------------------------------------------------------------------------------------
 
 
 def test_the_share_that_is_unexplained_is_between_all_and_rounding():

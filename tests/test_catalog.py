@@ -42,9 +42,6 @@ def test_every_file_has_a_row_with_its_facts(class_folder_tree):
     assert bad.sha256 == hashlib.sha256(b"no image").hexdigest()
 
 
-# --- One decode, at a reduced scale --------------------------------------------------------------
-
-
 def large(side=(1999, 1301), angle=0):
     image = Image.new("RGB", side, "white")
     pen = ImageDraw.Draw(image)
@@ -93,9 +90,6 @@ def test_small_images_are_decoded_in_full():
         assert image.pixels == full
 
 
-# --- What says nothing about the content ---------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("function", "error", "told"),
     [
@@ -118,9 +112,6 @@ def test_a_passing_state_of_the_machine_is_not_kept_as_damage(tmp_path, monkeypa
             assert row.error.startswith(told)
             assert row.width == 0
         pd.testing.assert_frame_equal(scan(folder, cache=tmp_path / "cache"), before)
-
-
-# --- What the white ground erases -----------------------------------------------------------------
 
 
 def glyph(number, colour):

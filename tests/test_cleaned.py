@@ -57,9 +57,6 @@ def tables():
     return catalog, duplicates, photos
 
 
-# --- What is kept ---------------------------------------------------------------------------------
-
-
 def test_every_file_is_kept_or_has_a_reason_and_its_kept_copy(tables):
     kept, removed = keep_or_remove(*tables)
     assert kept.to_numpy().tolist() == [["A/best.png", "A"], ["B/alone.png", "B"], ["C/drawn.png", "C"]]
@@ -80,9 +77,6 @@ def test_a_dropped_file_has_its_own_reason_and_is_no_counterpart(tables):
     removed = keep_or_remove(*tables, dropped=dropped)[1].set_index("path")
     assert removed.reason[list(dropped)].tolist() == list(dropped.values())
     assert removed.counterpart["A/copy.jpg"] == ""
-
-
-# --- Where it goes --------------------------------------------------------------------------------
 
 
 def test_files_keep_their_names_and_places_and_the_data_stay_as_they_are(tmp_path):
@@ -119,9 +113,6 @@ def test_a_relabelled_file_goes_to_its_new_class_under_a_name_that_is_free(tmp_p
     assert written["copy"].tolist() == [expected, taken]
     found = files_below(tmp_path / "out")
     assert (found[expected], found[taken]) == (b"A/1.png", taken.encode())
-
-
-# --- What is refused ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -210,9 +201,6 @@ def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch, error):
     assert signal.getsignal(signal.SIGTERM) is handler
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
     assert snapshot(data) == before
-
-
-# --- What is said ---------------------------------------------------------------------------------
 
 
 def test_the_summary_counts_reasons_lost_classes_and_what_keras_cannot_read(tables, tmp_path):

@@ -27,9 +27,6 @@ def blobs():
     return points, np.repeat([1, 0, -1], [200, 400, 5])
 
 
-# --- Points ---------------------------------------------------------------------------------------
-
-
 def test_a_gain_reaches_zero_if_it_cannot_be_told_from_it():
     """Of 100 blocks with a spread of 1 the mean has a standard error of 0.1, and 2.33 of these are 1 %."""
     spread = np.tile([-1.0, 1.0], 50)
@@ -42,9 +39,6 @@ def test_a_gain_reaches_zero_if_it_cannot_be_told_from_it():
 @pytest.mark.parametrize("shape", [(1, 5), (40, 5)])
 def test_nothing_differs_and_all_points_are_zero(shape):
     np.testing.assert_array_equal(embed(np.full(shape, 3.0)), np.zeros((shape[0], 2)))
-
-
-# --- DBSCAN ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("most", "count"), [(1000, 605), (250, 250)])
@@ -85,9 +79,6 @@ def test_a_k_distance_counts_the_point_itself():
     assert k_distances(points, 1).tolist() == [0, 0, 0, 0]
     assert k_distances(points, 2).tolist() == [1, 1, 2, 4]
     assert k_distances(points, 9).tolist() == [4, 6, 7, 7]
-
-
-# --- Names ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

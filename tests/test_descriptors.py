@@ -40,9 +40,6 @@ def white_with(box, level, size=(120, 100)):
     return rgb
 
 
-# --- One image ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("k", "value"),
     [(1, 0xA36503361DE169F5), (2, 0xA2AD14E13B3629DE), (3, 0xA16F0423750E6FBC), (4, 0xA37104339D3C2CDF)],
@@ -117,9 +114,6 @@ def test_a_descriptor_has_the_size_and_ignores_the_margin(tmp_path):
     np.testing.assert_allclose(box, [0, 10, 60, 95], atol=1, err_msg="most of the border is the background")
 
 
-# --- Shapes ---------------------------------------------------------------------------------------
-
-
 def test_a_flat_image_has_no_shape():
     assert not shape_of(np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), 99, np.uint8)).any()
     assert np.linalg.norm(shape_of(thumbnail(face()))) == pytest.approx(1, abs=1e-5)
@@ -139,9 +133,6 @@ def test_a_mirrored_shape_is_the_shape_of_the_mirrored_image(draw_one):
     assert mirrored(shape)[0] @ turned > 0.95
     np.testing.assert_array_equal(mirrored(mirrored(shape)), shape)
     assert draw_one is not DRAWINGS["fish"] or mirrored(shape)[0] @ shape[0] < 0.9, "it looks left"
-
-
-# --- Thumbnails on disk ---------------------------------------------------------------------------
 
 
 def test_rows_come_back_in_any_order_with_their_thumbnails(tmp_path):

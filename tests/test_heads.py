@@ -56,9 +56,6 @@ def test_members_of_an_average_get_one_temperature_fitted_to_their_mean():
     assert fitted.nll_after <= fitted.nll_before
 
 
-# --- Likelihood and calibration error, with answers known by hand ---------------------------------
-
-
 def test_likelihood_is_of_the_true_class():
     probabilities = np.array([[0.5, 0.5], [0.2, 0.8]], np.float32)
     assert negative_log_likelihood(probabilities, np.array([0, 1])) == pytest.approx(-np.log(0.4) / 2)

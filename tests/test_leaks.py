@@ -50,9 +50,6 @@ def disc(colour):
     return image.resize((120, 120), Image.Resampling.BOX)
 
 
-# --- What is a leak -------------------------------------------------------------------------------
-
-
 LEAKED = {  # test file: what it shows, the training file that it copies, and how; in natural order
     "A/2 same pixels.bmp": (encoded(fish(), "BMP"), "A/fish.png", "exact"),
     "A/10 same bytes.png": (plant(), "A/plant.png", "exact"),
@@ -141,8 +138,6 @@ def test_a_folder_without_readable_images_has_no_leaks(tmp_path, empty):
     assert leaks.empty
     assert leaks.columns.tolist() == COLUMNS
 
-
-# --- Scores without leaks -------------------------------------------------------------------------
 
 ROWS = [
     {"path": "A/1.png", "class_name": "A", "predicted": "A"},

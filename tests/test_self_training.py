@@ -21,9 +21,6 @@ def test_each_kind_is_halved_however_rare():
     assert {abs(2 * halves(odd, 0)[odd == kind].sum() - (odd == kind).sum()) for kind in (-1, 0, 1)} == {1}
 
 
-# --- Judging --------------------------------------------------------------------------------------
-
-
 def test_each_half_is_judged_by_the_model_of_the_other_half(monkeypatch):
     judged = []
 
@@ -83,9 +80,6 @@ def test_one_seed_gives_the_same_odds_and_units_do_not_matter(two_kinds):
     np.testing.assert_allclose(cross_judge(other_units, label, 0.1, 3), odds, atol=1e-2)
 
 
-# --- The border -----------------------------------------------------------------------------------
-
-
 def test_medians_of_the_two_kinds_are_at_minus_one_and_one():
     values = np.array([10.0, 20, 90, 70, 80, 500, 50])
     label = np.array([0, 0, 0, 1, 1, 1, -1])
@@ -124,9 +118,6 @@ def test_scores_far_away_do_not_matter():
     scores = blobs(-1, 0.6)
     place = emptiest_place(scores, 0.15)
     assert emptiest_place(np.concatenate([scores, [-500.0, 80.0]]), 0.15) == place
-
-
-# --- Rounds ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
