@@ -272,8 +272,6 @@ def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, m
     assert files_below(tmp_path / "data" / "training") == files
 
 
-# --- Stores that fsspec knows ---------------------------------------------------------------------
-
 STORED = {"L2_2/a.png": b"1", "L2_2/b.png": b"22", "L2_10/한글 이름.png": b"333"}
 
 

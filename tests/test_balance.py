@@ -167,9 +167,6 @@ def test_the_only_image_left_of_a_class_is_for_training():
         assert (dataset.split == "validation").sum() == 4
 
 
-# --- Resampling -----------------------------------------------------------------------------------
-
-
 def make_dataset(sizes, validation=5):
     """Classes of the given sizes in training, and ``validation`` further images of each for validation."""
     catalog = make_catalog({name: size + validation for name, size in sizes.items()})
@@ -225,9 +222,6 @@ def test_the_seed_draws_which_images_are_left_out(strategy):
     drawn = [resample(dataset, strategy, seed).copies.tolist() for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
-
-
-# --- dataset.csv ------------------------------------------------------------------------------------
 
 
 def test_removing_images_keeps_parts_and_copies_of_the_rest(tmp_path):

@@ -130,9 +130,6 @@ def test_the_second_contamination_knows_its_copies(tmp_path, monkeypatch):
     assert len(found) == 19 + 18
 
 
-# --- The photo filter's sets and choices ----------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def pool():
     """900 drawings and 100 photos of ten sources of emoji20, three mixtures, and real photos."""

@@ -217,9 +217,6 @@ def test_what_was_computed_before_a_failure_is_kept(tmp_path, monkeypatch):
     assert tables[0].tolist() == list(range(40))
 
 
-# --- The stages -----------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def decoded(monkeypatch):
     """Number of images whose pixels are decoded."""

@@ -114,9 +114,6 @@ def test_exif_orientation_is_applied(orientation, corner, format):
     assert dark == [corner]
 
 
-# --- Transparency -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("depth", "colour", "row", "key", "seen"),
     [
@@ -167,8 +164,6 @@ def test_the_first_visible_frame_of_an_animation_counts_and_the_first_page(forma
     assert shown[8, 8].tolist() == list(WHITE if format == "TIFF" else RED)
     assert decode_image(encoded(clear, format))[8, 8].tolist() == list(WHITE)
 
-
-# --- What cannot be read, and faults that change no pixel ---------------------------------------------
 
 STRIPS, FILE = "hold more than it can have", "not a PNG, JPEG"
 
@@ -277,9 +272,6 @@ def test_lack_of_memory_and_a_vanished_file_are_said(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "load", fail)
     with pytest.raises(ImageDecodeError, match="not enough memory"):
         decode_image(encoded(draw(RED)))
-
-
-# --- Size -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("least_side", "side"), [(None, 400), (201, 400), (200, 200), (100, 100), (30, 50)])

@@ -55,9 +55,6 @@ def mixed(tmp_path_factory):
         return folder, catalog, find_duplicates(catalog, folder)
 
 
-# --- From files to the table ----------------------------------------------------------------------
-
-
 def test_the_table_lists_files_with_duplicates_or_variants_by_path(mixed):
     table = mixed[2]
     assert list(table.columns) == duplicates.COLUMNS
@@ -136,9 +133,6 @@ def test_settings_decide_what_is_a_duplicate_and_what_a_variant(mixed):
     }
 
 
-# --- Which one is kept ----------------------------------------------------------------------------
-
-
 LARGE, SMALL = rescaled(clock(), 1.5), rescaled(clock(), 0.5)
 KEPT = {
     "most pixels": (
@@ -195,9 +189,6 @@ def test_of_copies_the_best_of_the_majority_is_kept(table_of, files, expected):
     assert "B/large.png" not in files or set(copies.copy_of) == {"B/large.png"}, "the best, even if removed"
 
 
-# --- Chains ---------------------------------------------------------------------------------------
-
-
 LINKS = {(0, 1): 1.0, (1, 2): 2.0, (2, 3): 3.0, (3, 4): 0.0}
 
 
@@ -246,9 +237,6 @@ def test_a_chain_is_one_group_and_what_was_cut_off_is_no_duplicate(monkeypatch):
     assert table.relation.tolist() == ["near", "near", "near", "variant"]
     assert table.copy_of.tolist() == ["a", "a", "a", ""]
     assert table.distance.tolist() == [7, 1, 7, 0]
-
-
-# --- Against the truth ----------------------------------------------------------------------------
 
 
 @pytest.fixture

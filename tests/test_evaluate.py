@@ -265,9 +265,6 @@ def test_a_backend_that_is_not_there_is_one_line_and_code_2(class_folder_tree, c
     assert "KERAS_BACKEND" in err
 
 
-# --- What runs beside what --------------------------------------------------------------------------
-
-
 def test_files_are_read_ahead_in_order_and_only_as_far_as_the_window(monkeypatch):
     taken = []
 
@@ -297,8 +294,6 @@ def test_scores_that_cannot_be_printed_are_an_error_and_written_all_the_same(
     assert (done.returncode, done.stderr.count("\n"), "No space" in done.stderr) == (2, 1, True)
     assert json.loads((tmp_path / "scores.json").read_text())["macro_f1"] == 1
 
-
-# --- Bad input --------------------------------------------------------------------------------------
 
 BAD_INPUT = [
     ("nowhere", "good.h5", "no such folder"),

@@ -51,8 +51,6 @@ def sheet_of(axes):
     return np.asarray(axes.images[-1].get_array())
 
 
-# --- Charts ---------------------------------------------------------------------------------------
-
 CURVE = pd.DataFrame({"recall": [0.2, 0.9], "precision": [1.0, 0.5]})
 SEEDS = pd.DataFrame({"name": ["b", "b", "a", "a"], "f1": [0.2, 0.4, 0.5, 0.9]})
 STAGES = pd.DataFrame({"raw": [50, 9], "kept": [40, 8]}, ["L2_10", "L2_2"])
@@ -188,9 +186,6 @@ ROWS = [{"class_name": name, "predicted": name} for name in DOLLARS]
 def test_a_class_between_dollar_signs_is_no_formula(axes, draw):
     draw(axes)
     axes.figure.draw_without_rendering()
-
-
-# --- Sheets ---------------------------------------------------------------------------------------
 
 
 def test_gallery_has_a_row_of_its_own_colour_for_every_class(axes, class_folder_tree):

@@ -65,9 +65,6 @@ def save(path, *rows):
     return path
 
 
-# --- The file -------------------------------------------------------------------------------------
-
-
 def test_rows_are_read_as_text_in_their_order(tmp_path):
     path = save(
         tmp_path / "o.csv",
@@ -143,9 +140,6 @@ def test_another_file_is_refused(tmp_path, content, message):
     (tmp_path / "o.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_overrides(tmp_path / "o.csv")
-
-
-# --- Duplicates -----------------------------------------------------------------------------------
 
 
 def test_without_decisions_the_tables_are_what_they_were(drawn, capsys):
@@ -256,9 +250,6 @@ def test_files_with_the_same_bytes_share_a_decision_and_one_of_the_majority_is_k
     assert found.path[found.keep].tolist() == kept
 
 
-# --- Photos and the split -------------------------------------------------------------------------
-
-
 def test_the_photo_filter_spares_what_is_kept(drawn, monkeypatch, capsys):
     folder, catalog = drawn
     monkeypatch.setattr(photos, "kept_statistics", lambda files, *_: (len(files), None))
@@ -310,9 +301,6 @@ def test_a_label_that_is_no_class_is_an_error_only_for_a_file_that_is_there(draw
     with pytest.raises(ValueError, match=r"label 'L2_99' of \w+ is not a class here; the classes are A, B"):
         relabel(catalog, table(("A/fish.png", "label", "L2_99")))
     pd.testing.assert_frame_equal(relabel(catalog, table((A, "label", "L2_99"))), catalog)
-
-
-# --- The pipeline ---------------------------------------------------------------------------------
 
 
 def test_decisions_outlive_renaming_and_moving_and_go_with_the_file(tmp_path, monkeypatch):

@@ -57,9 +57,6 @@ def noise(side=96, spread=20):
     return np.random.default_rng(0).normal(128, spread, (side, side)).clip(0, 255).astype(np.float32)
 
 
-# --- Otsu residual --------------------------------------------------------------------------------
-
-
 def test_the_best_of_all_thresholds_counts_in_the_median_of_whole_patches():
     blocks = np.vstack([noise(24).reshape(9, 64), np.repeat([0, 200], 32), np.repeat([30, 130], [60, 4])])
     gray = gray_blocks(*blocks)
@@ -83,9 +80,6 @@ def test_fewer_than_three_patches_with_contrast_are_no_contrast():
         assert otsu_residual(gray_blocks(halves, halves, halves)) == pytest.approx(residual, abs=1e-5)
 
 
-# --- Incoherence ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("period", [2, 6, 16])
 def test_straight_edges_and_flat_areas_are_coherent(period):
     stripes = np.tile(np.float32(200 * (np.arange(96) % period < period / 2)), (96, 1))
@@ -100,9 +94,6 @@ def test_noise_is_incoherent_faint_noise_less_and_an_edge_makes_it_less_so():
     assert 0.05 < incoherence(noise(spread=0.5)) < 0.5 * alone
     gray[:, 48:] += 2000
     assert alone - 0.1 < incoherence(gray) < alone - 0.02
-
-
-# --- Foreground and colours -----------------------------------------------------------------------
 
 
 def test_the_foreground_is_more_than_two_pixels_away_from_the_background():
@@ -198,9 +189,6 @@ def test_what_an_image_looks_like():
     assert looks(board[:, :96])["noise"] > 5
 
 
-# --- Blocks ---------------------------------------------------------------------------------------
-
-
 def striped(height, width):
     """The row and the column of each pixel in two channels, and stripes in the third."""
     rows, columns = np.indices((height, width))
@@ -265,9 +253,6 @@ def test_small_images_are_reflected(size):
     found = {block.tobytes() for block in blocks}
     assert found <= expected
     assert len(found) == min(BLOCKS, len(expected))
-
-
-# --- Files ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

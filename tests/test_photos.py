@@ -64,9 +64,6 @@ def found(images):
         return find_photos(some(catalog, 90, 10), folder)
 
 
-# --- From files to the table ----------------------------------------------------------------------
-
-
 def test_the_noisy_images_are_found_among_the_drawings(found):
     assert found.path[found.is_photo].tolist() == sorted(found.path[found.path.str.contains("noisy")])
     assert found.is_photo.sum() == 11
@@ -97,9 +94,6 @@ def test_one_seed_gives_the_same_table_in_any_order(images):
     pd.testing.assert_frame_equal(table, again, check_exact=False, rtol=0, atol=2e-4)
     assert table.attrs["verdict"] == again.attrs["verdict"] == "12 of 72 images are photographs"
     assert table.path[table.is_photo].str.contains("noisy").all()
-
-
-# --- Sets in which nothing is removed -------------------------------------------------------------
 
 
 def assert_left(table, rows, verdict):
@@ -163,9 +157,6 @@ def test_an_empty_catalog_gives_an_empty_table(tmp_path):
         assert table.attrs["verdict"] == "no readable image"
 
 
-# --- Copies ---------------------------------------------------------------------------------------
-
-
 CATALOG = pd.DataFrame({"path": list("dbcaef"), "sha256": list("213145"), "error": [""] * 5 + ["broken"]})
 COPIES = pd.DataFrame({"path": list("abcde"), "copy_of": ["d", "d", "", "d", "e"]})
 
@@ -200,9 +191,6 @@ def test_copies_are_judged_once_by_their_best(monkeypatch, duplicates, measured,
     assert table.score.tolist() == scores
     assert table.is_photo.tolist() == is_photo
     assert table.attrs["verdict"] == "x"
-
-
-# --- From gains to scores -------------------------------------------------------------------------
 
 
 def collection(illustrations, photos):

@@ -138,8 +138,6 @@ def test_the_networks_of_an_average_have_weights_and_the_profile_limits(trained,
     assert [config.epochs for config in trained] == [6, 3, 6]
 
 
-# --- The grid --------------------------------------------------------------------------------------
-
 SMALL = plan.Grid(
     replace(TINY, learning_rate=0.01), blocks=("plain", "residual"), augmentations=("none", "strong"),
     budgets=(2, 5), seeds=(3, 4),
@@ -211,8 +209,6 @@ def test_the_search_ends_where_rates_are_equally_good():
     assert runs.search_rate(0.01, lambda rate: 0.5) in (0.005, 0.01, 0.02)
 
 
-# --- Questions -------------------------------------------------------------------------------------
-
 TRIALS = (
     plan.Trial("base", "base", TINY, seeds=(0, 1)),
     plan.Trial("rate", "too high", replace(TINY, learning_rate=0.5), seeds=(0,)),
@@ -240,9 +236,6 @@ def test_every_trial_has_a_row_for_each_seed_and_students_their_teachers(trained
     assert shown.question.tolist() == [*table.question, "another question"], (
         "one run may answer two questions"
     )
-
-
-# --- Plans -----------------------------------------------------------------------------------------
 
 
 def test_no_answer_is_the_same_training_as_another():

@@ -266,9 +266,6 @@ def test_large_maps_are_predicted_in_small_batches(colour_weights, class_folder_
     assert (sorted(calls), result["macro_f1"]) == ([(3, 5), (5, 5), (5, 5), (5, 5)], 1)
 
 
-# --- The process that reads HDF5 ------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "instead",
     ["re.match('(a+)+$', 'a' * 40 + 'b')", "time.sleep(60)", "os.abort()"],
