@@ -3,6 +3,8 @@
 import io
 import multiprocessing
 import os
+import subprocess
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "START_METHOD" in os.environ:  # make test-extras: how processes start on macOS and Windows
@@ -18,6 +20,7 @@ import pytest
 from PIL import Image, ImageDraw
 from threadpoolctl import threadpool_limits
 
+from illus.hashing import ROOT
 from illus.learn.settings import Config
 
 COLOURS = {"L2_2": (220, 30, 30), "L2_10": (30, 200, 30), "L2_33": (30, 30, 220)}  # in class order
@@ -78,6 +81,12 @@ def snapshot(folder):
     return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
 
 
+def run_python(*arguments, **settings):
+    """A process of this Python that has ended, by default in the root of the repository."""
+    settings = {"cwd": ROOT, "capture_output": True, "text": True} | settings
+    return subprocess.run([sys.executable, *arguments], **settings)
+
+
 def no_photos(catalog, *_, **__):
     """The table of photos where there are none; to look for them trains a network."""
     files = catalog[catalog.error == ""]
@@ -89,6 +98,14 @@ def in_threads():
     """Processes are slow for a dozen images, and nested threads on a busy machine."""
     with joblib.parallel_config(backend="threading"), threadpool_limits(1):
         yield
+
+
+@pytest.fixture
+def empty_place(tmp_path, monkeypatch):
+    """An empty current folder, with no data set named."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", "")
+    return tmp_path
 
 
 @pytest.fixture

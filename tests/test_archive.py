@@ -255,8 +255,7 @@ def test_a_zip_with_the_separators_of_windows_is_unpacked(tmp_path):
     assert files_below(tmp_path / "out") == {"cat/1.png": b"1", "dog/1.png": b"2"}
 
 
-def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_the_command_downloads_and_unpacks_once_and_never_overwrites(tmp_path, empty_place, capsys):
     (tmp_path / "damaged.zip").write_bytes(b"PK\x05\x06")
     for name in ((tmp_path / "damaged.zip").as_uri(), "damaged.zip"):
         assert main(["data", name]) == 2
@@ -374,8 +373,7 @@ def test_empty_files_that_stand_for_folders_in_a_store_are_left_out(tmp_path, mo
 
 
 @pytest.mark.parametrize("package", ["fsspec", "fsspec.core"])
-def test_a_store_without_its_package_is_one_line(tmp_path, monkeypatch, capsys, package):
-    monkeypatch.chdir(tmp_path)
+def test_a_store_without_its_package_is_one_line(tmp_path, monkeypatch, empty_place, capsys, package):
     monkeypatch.setitem(sys.modules, package, None)
     assert main(["data", "s3://bucket/training"]) == 2
     (line,) = capsys.readouterr().err.splitlines()

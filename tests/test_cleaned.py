@@ -129,9 +129,8 @@ def test_a_relabelled_file_goes_to_its_new_class_under_a_name_that_is_free(tmp_p
         ("file/out", "no such folder"),
     ],
 )
-def test_a_place_that_exists_or_lies_inside_the_data_is_refused(tmp_path, out, message, monkeypatch):
+def test_a_place_that_exists_or_lies_inside_the_data_is_refused(tmp_path, out, message, empty_place):
     """Also if the data are seen through a link; a neighbour whose name begins like theirs is allowed."""
-    monkeypatch.chdir(tmp_path)
     data = write(tmp_path / "data", "A/deep/1.png")
     (tmp_path / "work").mkdir()
     (tmp_path / "file").write_text("a file")

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import subprocess
 import sys
 import time
 import warnings
@@ -12,21 +11,23 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import snapshot, write_class_folders
+from conftest import run_python, snapshot, write_class_folders
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import illus
 from illus import work_folders
 from illus.__main__ import main
+from illus.hashing import ROOT
 from illus.report import assemble
 from illus.report.assemble import run_notebooks, write_report
 from illus.report.pages import NotebookError, Section, execute_notebook, render_notebooks, write_index
 
-ROOT = Path(__file__).parent.parent
 COMMANDS = ["emoji20", "data", "run", "report", "leaks", "labels", "review", "clean", "predict", "export"]
 NEED_FOLDER = ("run", "labels", "review", "report")
 HEAVY = ("numpy", "pandas", "keras", "cv2", "matplotlib", "sklearn", "evaluate")
+
+pytestmark = pytest.mark.usefixtures("empty_place")
 
 
 def test_help_comes_at_once_and_public_names_are_imported_when_they_are_asked_for():
@@ -40,7 +41,7 @@ assert not [m for m in {HEAVY} if m in sys.modules]
 assert illus.scan.__module__ == "illus.files.catalog"
 assert not {{"keras", "tensorflow"}} & set(sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = run_python("-c", code)
     assert done.returncode == 0, done.stderr
     assert set(illus.__all__) <= set(dir(illus))
     assert all(callable(getattr(illus, name)) for name in illus.__all__)
@@ -78,14 +79,6 @@ def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch):
     assert main(["report", "x"]) == 0
     assert written[0].getvalue().strip() == b"report: \\ud45c\\uc815"
     assert b"\\uc5c6\\uc74c" in written[1].getvalue()
-
-
-@pytest.fixture(autouse=True)
-def empty_place(tmp_path, monkeypatch):
-    """An empty current folder, with no data set named."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATA_DIR", "")
-    return tmp_path
 
 
 def test_a_warning_is_one_line_and_said_once(empty_place, monkeypatch, capsys):

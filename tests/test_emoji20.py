@@ -176,8 +176,7 @@ def test_nothing_is_overwritten_and_an_interrupted_build_starts_clean(pictures, 
         (["--out", "built", "--image", "built/A/1.png"], "is an input"),
     ],
 )
-def test_what_cannot_be_built_or_shown_is_one_line(arguments, message, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_what_cannot_be_built_or_shown_is_one_line(arguments, message, capsys, tmp_path, empty_place):
     write_class_folders(tmp_path / "built", {"A": "red", "B": "blue"}, n=2)
     assert main(["emoji20", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()

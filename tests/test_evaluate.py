@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import COLOURS, draw, save_colour_network, write_class_folders, write_files
+from conftest import COLOURS, draw, run_python, save_colour_network, write_class_folders, write_files
 from sklearn.metrics import f1_score
 
 import evaluate
@@ -246,8 +246,7 @@ def test_a_terminated_process_leaves_no_partial_file(tmp_path):
 
 
 def scored_with(environment, folder, weights):
-    command, environment = [sys.executable, SCRIPT, folder, weights], os.environ | environment
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = run_python(SCRIPT, folder, weights, env=os.environ | environment)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -317,9 +316,7 @@ import evaluate, sys
 for folder, weights, _ in {BAD_INPUT}:
     print(evaluate.main([folder, weights]), 'keras' in sys.modules)
 """
-    environment = os.environ | {"PYTHONPATH": str(SCRIPT.parent)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = run_python("-c", code, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(SCRIPT.parent)})
     said = ["2 False"] * 5 + ["2 True"]  # what the images are shows when they are read
     assert done.stdout.splitlines() == said
     for line, (*_, message) in zip(done.stderr.splitlines(), BAD_INPUT, strict=True):
@@ -351,7 +348,7 @@ def test_copied_away_with_only_the_weights_it_still_works(class_folder_tree, col
     shutil.copy(SCRIPT, away)
     shutil.copy(colour_weights, away / "best.h5")
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    command = [sys.executable, "evaluate.py", class_folder_tree, "best.h5", "--json", "s.json"]
-    done = subprocess.run(command, cwd=away, env=environment, capture_output=True, text=True)
+    command = ["evaluate.py", class_folder_tree, "best.h5", "--json", "s.json"]
+    done = run_python(*command, cwd=away, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((away / "s.json").read_text())["macro_f1"] == 1

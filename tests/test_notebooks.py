@@ -109,8 +109,7 @@ def test_results_are_in_english_and_korean(notebook):
         ("own", "full", False),
     ],
 )
-def test_results_of_emoji20_are_left_out_elsewhere(data, profile, stays, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_results_of_emoji20_are_left_out_elsewhere(data, profile, stays, tmp_path, monkeypatch, empty_place):
     monkeypatch.setenv("PROFILE", profile)
     folder = write_class_folders(Path(data), n=1)
     result = new_markdown_cell("**Result.**", metadata={"tags": [OF_EMOJI20]})

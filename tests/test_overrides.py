@@ -303,9 +303,8 @@ def test_a_label_that_is_no_class_is_an_error_only_for_a_file_that_is_there(draw
     pd.testing.assert_frame_equal(relabel(catalog, table((A, "label", "L2_99"))), catalog)
 
 
-def test_decisions_outlive_renaming_and_moving_and_go_with_the_file(tmp_path, monkeypatch):
+def test_decisions_outlive_renaming_and_moving_and_go_with_the_file(tmp_path, monkeypatch, empty_place):
     """Prepare; decide; rename the folder, the files, and move one; prepare; delete the decisions; prepare."""
-    monkeypatch.chdir(tmp_path)
     folder, work = write_class_folders(tmp_path / "images", n=24), tmp_path / "work" / "images"
     monkeypatch.setattr(pipeline, "find_photos", no_photos)
     pipeline.prepare(folder)
@@ -332,8 +331,7 @@ def test_decisions_outlive_renaming_and_moving_and_go_with_the_file(tmp_path, mo
     assert {path.name: path.read_bytes() for path in work.glob("*.csv")} == tables
 
 
-def test_malformed_decisions_stop_the_pipeline_in_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_malformed_decisions_stop_the_pipeline_in_one_line(tmp_path, monkeypatch, empty_place, capsys):
     monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "images", n=2)))
     (tmp_path / "work/images").mkdir(parents=True)
     save(tmp_path / "work/images/overrides.csv", "x,keep,,,")

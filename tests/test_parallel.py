@@ -1,14 +1,13 @@
 """Parallel work in order, and files that are written completely or not at all."""
 
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import joblib
 import pandas as pd
 import pytest
+from conftest import run_python
 
 from evaluate import EvaluationError, atomic_write
 from illus import parallel
@@ -69,8 +68,7 @@ def test_two_processes_that_write_one_file_do_not_disturb_each_other(tmp_path):
     )
     with atomic_write(path) as partial:
         partial.write_text("first")
-        command = [sys.executable, "-c", f"{code}write_text('second')", str(path)]
-        subprocess.run(command, cwd=Path(__file__).parent.parent, check=True)
+        run_python("-c", f"{code}write_text('second')", path, check=True)
         assert path.read_text() == "second"
     assert path.read_text() == "first"
     assert names_in(tmp_path) == ["array.npy"]

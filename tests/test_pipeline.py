@@ -24,12 +24,7 @@ from illus.learn.plan import CHOSEN, RECIPE
 from illus.learn.settings import Config, data_hash
 from illus.parallel import write_table
 
-
-@pytest.fixture(autouse=True)
-def empty_place(tmp_path, monkeypatch):
-    """An empty current folder, with no data set named."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATA_DIR", "")
+pytestmark = pytest.mark.usefixtures("empty_place")
 
 
 def drop(work, path):

@@ -25,9 +25,8 @@ pytestmark = pytest.mark.usefixtures("in_threads")
 
 
 @pytest.fixture
-def tables(tmp_path, monkeypatch):
+def tables(tmp_path, empty_place):
     """Catalog and tables of a folder in which every section has something."""
-    monkeypatch.chdir(tmp_path)
     names = ["A/0.png", "A/1.png", "A/2.png", "A/3.png", f"A/{HOSTILE}"]
     names += [f"B/{i}.png" for i in (1, 2, 3, 4)] + ["B/same bytes.png", "B/broken.png"]
     files = {name: encoded(draw("red", 0 if "same" in name else i)) for i, name in enumerate(names)}

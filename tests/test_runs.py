@@ -87,8 +87,7 @@ def test_the_tables_show_the_store_and_keep_rows_of_runs_elsewhere(trained, tmp_
     assert (tmp_path / "experiments.csv").read_bytes() == before
 
 
-def test_runs_of_an_own_folder_are_shown_in_its_work_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_runs_of_an_own_folder_are_shown_in_its_work_folder(tmp_path, monkeypatch, empty_place):
     own, emoji20 = work_folders.work_dir("images"), work_folders.work_dir(work_folders.EMOJI20 / "training")
     for profile, expected in {"quick": emoji20, "full": work_folders.RESULTS}.items():
         monkeypatch.setenv("PROFILE", profile)

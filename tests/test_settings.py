@@ -1,19 +1,17 @@
 """Settings that are checked, ids of runs, and the hash of the code that decides their results."""
 
 import re
-import subprocess
-import sys
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 
 import pytest
+from conftest import run_python
 
+from illus.hashing import ROOT
 from illus.learn import settings
 from illus.learn.augmentation import AUGMENTATIONS
 from illus.learn.optimizers import OPTIMIZERS
 from illus.learn.settings import Config, code_hash, run_id
 
-ROOT = Path(__file__).parent.parent
 OTHER = {  # a value of each setting that is not its default
     "block": "plain", "width": 3, "blocks": (3,), "stem_stride": 2, "dropout": 0.77, "input_size": 64,
     "fit": "crop", "channels": "gray", "normalisation": "ink", "augmentation": "strong", "mixing": "either",
@@ -78,4 +76,4 @@ def test_the_code_hash_follows_the_modules_that_decide(tmp_path, monkeypatch):
 
 def test_settings_and_plan_import_no_keras():
     code = "import sys, illus.learn.plan; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert run_python("-c", code).returncode == 0

@@ -65,9 +65,10 @@ def test_korean_class_names(tmp_path, form):
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_a_run_on_very_few_images_ends_in_a_model_or_one_sentence(tmp_path, monkeypatch, capsys, n):
+def test_a_run_on_very_few_images_ends_in_a_model_or_one_sentence(
+    tmp_path, monkeypatch, empty_place, capsys, n
+):
     folder = write_class_folders(tmp_path / "images", n=n)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(folder))
     monkeypatch.setattr(profiles, "profile", lambda: profiles.Profile("tiny", 5, 1, 1, (0,)))
     with warnings.catch_warnings():

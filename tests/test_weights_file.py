@@ -3,14 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from conftest import COLOURS, build
+from conftest import COLOURS, build, run_python
 
 import evaluate
 from evaluate import BLOCKS, CHANNELS, NORMALISATIONS, EvaluationError, inspect_weights, load_classifier
@@ -161,8 +159,7 @@ def test_files_that_no_export_could_be_are_refused_in_one_line_fast_and_in_littl
                 said.append(str(error))
         print(json.dumps([slowest, used() - before, said]))
     """
-    command = [sys.executable, "-c", script, *files]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    done = run_python("-c", script, *files)
     assert done.returncode == 0, done.stderr
     slowest, megabytes, said = json.loads(done.stdout)
     for path, line, (_, message) in zip(files, said, HOSTILE.values(), strict=True):

@@ -26,8 +26,7 @@ HALVES = {"train": 0.5, "validation": 0.5}
 
 
 @pytest.fixture
-def browser(tmp_path, in_threads, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def browser(tmp_path, in_threads, empty_place):
     (tmp_path / "downloads").mkdir()
     with Browser(tmp_path / "downloads") as one:
         yield one

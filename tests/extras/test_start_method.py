@@ -32,8 +32,7 @@ def start_method(monkeypatch):
     return used
 
 
-def test_a_folder_is_cleaned_by_workers(tmp_path, monkeypatch, start_method):
-    monkeypatch.chdir(tmp_path)
+def test_a_folder_is_cleaned_by_workers(tmp_path, empty_place, start_method):
     folder = write_class_folders(tmp_path / "images", n=FILES)
     for i in range(3):
         shutil.copyfile(folder / f"L2_2/{i}.png", folder / f"L2_2/z{i}.png")
