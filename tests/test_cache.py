@@ -16,7 +16,7 @@ import evaluate
 from illus import hashing
 from illus.copies import compare
 from illus.copies.duplicates import find_duplicates
-from illus.copies.settings import DuplicateSettings
+from illus.copies.settings import DEFAULTS, DuplicateSettings
 from illus.dataset.split import split, split_by_cluster
 from illus.files import cache, reading
 from illus.files import decoded as decoding
@@ -26,6 +26,7 @@ from illus.files.reading import kept_appearance, kept_statistics
 from illus.hashing import code_of
 
 PLAIN = Stage("plain", ("illus/profiles.py",), (np.dtype(np.int64), np.dtype((np.uint8, (2, 3)))))
+STRICT = DuplicateSettings(near=5.0, unlike=9.0)
 KEYS = [bytes([number]) * 32 for number in range(40)]
 
 
@@ -122,26 +123,28 @@ def test_the_hash_of_a_name_follows_what_it_reaches_in_its_file_and_nothing_else
     assert (code_of([f"{module}:B"]) != before) == decides
 
 
-def corrupted(data, kind):
-    changed = bytearray(data)
-    if kind == "flipped":
-        rng = np.random.default_rng(0)
-        for place in rng.integers(100, len(data), 200):
-            changed[place] ^= 1 << int(rng.integers(8))
-    return {
-        "empty": b"",
-        "text": b"not a database at all" * 400,
-        "cut": bytes(changed[: len(data) // 2]),
-        "header only": bytes(changed[:100]),
-        "flipped": bytes(changed),
-    }[kind]
+def with_flipped_bits(data):
+    changed, rng = bytearray(data), np.random.default_rng(0)
+    for place in rng.integers(100, len(data), 200):
+        changed[place] ^= 1 << int(rng.integers(8))
+    return bytes(changed)
 
 
-@pytest.mark.parametrize("kind", ["empty", "text", "cut", "header only", "flipped"])
-def test_a_damaged_cache_changes_no_answer_and_is_mended(tmp_path, kind):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"not a database at all" * 400,
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:100],
+        with_flipped_bits,
+    ],
+    ids=["empty", "text", "cut", "header only", "flipped"],
+)
+def test_a_damaged_cache_changes_no_answer_and_is_mended(tmp_path, damage):
     squares_of(tmp_path)
     path = stored(tmp_path)
-    path.write_bytes(corrupted(path.read_bytes(), kind))
+    path.write_bytes(damage(path.read_bytes()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         (asked,) = squares_of(tmp_path)
@@ -206,15 +209,11 @@ def test_what_was_computed_before_a_failure_is_kept(tmp_path, monkeypatch):
         for number in new:
             if number == 25:
                 raise RuntimeError("disk full")
-            yield number, np.zeros((2, 3))
+            yield number**2, np.full((2, 3), number)
 
     with pytest.raises(RuntimeError, match="disk full"):
         cached(tmp_path, PLAIN, KEYS, [np.zeros(40, field) for field in PLAIN.fields], failing)
-    asked = []
-    tables = [np.zeros(40, field) for field in PLAIN.fields]
-    cached(tmp_path, PLAIN, KEYS, tables, lambda new: asked.extend(new) or ((i, 0) for i in new))
-    assert asked == list(range(20, 40))
-    assert tables[0].tolist() == list(range(40))
+    assert squares_of(tmp_path) == [list(range(20, 40))]
 
 
 @pytest.fixture
@@ -318,11 +317,13 @@ def test_every_file_is_opened_once_for_all_stages(tmp_path, opened, decoded):
     assert sorted(opened) == sorted(path for path in folder.rglob("*") if not path.is_dir())
     assert len(decoded) == len(readable)
     opened.clear(), decoded.clear()
-    duplicates = find_duplicates(catalog, folder, cache=cache)
+    duplicates, strict = (find_duplicates(catalog, folder, s, cache=cache) for s in (DEFAULTS, STRICT))
     kept_statistics(readable, folder, cache)
     kept_appearance(readable, folder, cache)
     split_by_cluster(split(catalog, duplicates), folder, cache=cache)
-    assert (opened, decoded) == ([], [])
+    assert (opened, decoded) == ([], []), "also with another threshold, which decides and measures nothing"
+    pd.testing.assert_frame_equal(strict, find_duplicates(catalog, folder, STRICT))
+    opened.clear(), decoded.clear()
     scan(folder, cache=cache)
     assert (len(opened), decoded) == (len(catalog), [])
 
@@ -337,21 +338,6 @@ def test_a_file_that_changes_after_the_scan_is_not_kept_as_what_it_was(tmp_path)
     changed.write_bytes(before)
     again = find_duplicates(scan(folder, cache=tmp_path / "cache"), folder, cache=tmp_path / "cache")
     pd.testing.assert_frame_equal(again, find_duplicates(catalog, folder))
-    assert len(rows_of(tmp_path / "cache", "readings")) == 9
-
-
-def rows_of(folder: Path, stage: str):
-    (path,) = folder.glob(f"{stage}-*.sqlite")
+    (path,) = (tmp_path / "cache").glob("readings-*.sqlite")
     with sqlite3.connect(path) as database:
-        return database.execute("SELECT key FROM kept").fetchall()
-
-
-def test_a_threshold_decides_and_measures_nothing_again(tmp_path, decoded):
-    folder = collection(tmp_path / "images")
-    catalog = scan(folder, cache=tmp_path / "cache")
-    find_duplicates(catalog, folder, cache=tmp_path / "cache")
-    decoded.clear()
-    settings = DuplicateSettings(near=5.0, unlike=9.0)
-    strict = find_duplicates(catalog, folder, settings, cache=tmp_path / "cache")
-    assert decoded == []
-    pd.testing.assert_frame_equal(strict, find_duplicates(catalog, folder, settings))
+        assert len(database.execute("SELECT key FROM kept").fetchall()) == 9
