@@ -10,7 +10,6 @@ from conftest import encoded, no_photos, write_class_folders, write_files
 from drawings import BROWN, clock, face, fish, house, plant
 
 from illus import pipeline
-from illus.__main__ import main
 from illus.copies.duplicates import find_duplicates
 from illus.dataset.cleaned import keep_or_remove
 from illus.dataset.split import split
@@ -186,12 +185,12 @@ def test_three_can_be_taken_apart_from_each_other(drawn):
 
 def test_the_best_of_equal_pixels_keeps_the_others(tmp_path):
     """Of four files with the same pixels one is no copy; the other three still are copies."""
-    names = ["A/1.png", "A/2.bmp", "A/3.webp", "A/4.gif"]
     drawing = clock().convert("P").convert("RGB")
-    files = [encoded(drawing, "PNG"), encoded(drawing, "BMP"), encoded(drawing, "WEBP", lossless=True)]
-    files.append(encoded(drawing, "PNG", compress_level=1))
-    folder = write_files(tmp_path / "images", dict(zip(names, files, strict=True)))
-    ids = [hashlib.sha256(data).hexdigest() for data in files]
+    files = {"A/1.png": encoded(drawing), "A/2.bmp": encoded(drawing, "BMP")}
+    files["A/3.webp"] = encoded(drawing, "WEBP", lossless=True)
+    files["A/4.gif"] = encoded(drawing, compress_level=1)
+    folder = write_files(tmp_path / "images", files)
+    ids = [hashlib.sha256(data).hexdigest() for data in files.values()]
     found = find_duplicates(scan(folder), folder, overrides=table((ids[1], "not_copy_of", ids[0])))
     assert found.keep.sum() == 2
     (alone,) = found.path[found.copy_of == ""]
@@ -329,13 +328,3 @@ def test_decisions_outlive_renaming_and_moving_and_go_with_the_file(tmp_path, mo
     (work / "overrides.csv").unlink()
     pipeline.prepare(folder)
     assert {path.name: path.read_bytes() for path in work.glob("*.csv")} == tables
-
-
-def test_malformed_decisions_stop_the_pipeline_in_one_line(tmp_path, monkeypatch, empty_place, capsys):
-    monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "images", n=2)))
-    (tmp_path / "work/images").mkdir(parents=True)
-    save(tmp_path / "work/images/overrides.csv", "x,keep,,,")
-    assert main(["run", "--no-notebooks"]) == 2
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "rror" in line]
-    assert "overrides.csv, line 2: sha256 is 'x'" in line
-    assert not (tmp_path / "work/images/catalog.csv").exists()

@@ -66,12 +66,15 @@ def test_own_class_folders_are_cleaned_trained_on_and_scored(tmp_path, monkeypat
         ("PROFILE", "fast", "choose one of quick, full"),
         ("DATA_DIR", "work/images", "is inside work/"),
         ("work", "a file where a folder is wanted", "work"),
+        ("decisions", "sha256,decision,value,path,date\nx,keep,,,\n", "overrides.csv, line 2: sha256 is 'x'"),
     ],
 )
 def test_bad_settings_are_an_error_in_one_line(tmp_path, monkeypatch, capsys, variable, value, message):
     monkeypatch.setenv("DATA_DIR", str(write_class_folders(tmp_path / "images", n=12)))
     if variable == "work":
         (tmp_path / "work").write_text(value)
+    elif variable == "decisions":
+        (work_folders.work_dir("images") / "overrides.csv").write_text(value)
     else:
         write_class_folders(tmp_path / "work" / "images", n=12)
         monkeypatch.setenv(variable, value)
