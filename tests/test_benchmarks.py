@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import draw
+from conftest import draw, encoded, files_below, write_files
 from PIL import Image
 
 from benchmarks import duplicates, experiments, photos, second_contamination, tables
@@ -37,10 +37,8 @@ def test_memory_and_processor_time_of_children_count():
 
 
 def test_groups_of_perturbed_images_have_the_planted_copies(tmp_path):
-    paths = [tmp_path / f"{number}.png" for number in range(4)]
-    for number, path in enumerate(paths):
-        draw((40 * number, 200 - 40 * number, 90), number).save(path)
-    real = describe_images(paths)
+    files = {f"{number}.png": draw((40 * number, 200 - 40 * number, 90), number) for number in range(4)}
+    real = describe_images(sorted(write_files(tmp_path, files).iterdir()))
     np.save(tmp_path / "columns.npy", real.columns)
     real["thumbnail"].tofile(tmp_path / "thumbnails")
     measure_program("image_groups", tmp_path, 40, 100_000, 10, tmp_path / "out.json")
@@ -97,9 +95,8 @@ def test_files_and_pairs_are_judged_by_hand(groups, expected):
 def test_every_tool_gets_what_is_seen_on_white(tmp_path):
     drawing = draw((200, 40, 40)).convert("RGBA")
     drawing.putalpha(drawing.convert("L").point(lambda level: 255 if level < 200 else 0))
-    (tmp_path / "images").mkdir()
-    drawing.save(tmp_path / "images" / "clear.png")
-    draw((40, 40, 200)).save(tmp_path / "images" / "opaque.jpg")
+    files = {"clear.png": drawing, "opaque.jpg": encoded(draw((40, 40, 200)), "JPEG")}
+    write_files(tmp_path / "images", files)
     truth = pd.DataFrame(
         {"path": ["clear.png", "opaque.jpg", "gone.png"], "kind": ["original"] * 2 + ["broken"]}
     )
@@ -116,17 +113,13 @@ def test_the_second_contamination_knows_its_copies(tmp_path, monkeypatch):
     monkeypatch.setattr(second_contamination, "COPIES", 2)
     truth = pd.DataFrame({"path": [f"A/{i}.png" for i in range(20)], "kind": ["original"] * 19 + ["photo"]})
     truth = truth.assign(source="", transform="", drawing=[f"d{i}" for i in range(20)], concept="")
-    (tmp_path / "A").mkdir()
-    for i in range(20):
-        draw((10 * i, 90, 90), i).save(tmp_path / "A" / f"{i}.png")
+    write_files(tmp_path, {f"A/{i}.png": draw((10 * i, 90, 90), i) for i in range(20)})
     found = load_truth(second_contamination.build(tmp_path, truth, tmp_path / "second"))
     planted = found[found.kind == "duplicate"]
     assert planted.groupby("transform").size().to_dict() == dict.fromkeys(second_contamination.TRANSFORMS, 2)
     assert set(planted.drawing) <= set(truth.drawing[:19])
     assert planted.source.is_unique
-    listed = {path.relative_to(tmp_path / "second/training").as_posix()
-              for path in (tmp_path / "second/training").rglob("*.*")}  # fmt: skip
-    assert listed == set(found.path)
+    assert set(files_below(tmp_path / "second/training")) == set(found.path)
     assert len(found) == 19 + 18
 
 

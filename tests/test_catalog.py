@@ -14,8 +14,6 @@ from illus.copies.duplicates import find_duplicates
 from illus.files.catalog import COLUMNS, scan
 from illus.files.decoded import LEAST_SIDE, decode
 from illus.files.reading import kept_descriptors
-from illus.files.tables import read_table
-from illus.parallel import write_table
 
 
 def test_every_file_has_a_row_with_its_facts(class_folder_tree):
@@ -54,13 +52,12 @@ def large(side=(1999, 1301), angle=0):
     ("kind", "orientation"), [("JPEG", 5), ("JPEG", 6), ("JPEG", 7), ("JPEG", 8), ("PNG", 6)]
 )
 def test_a_large_image_is_measured_at_a_reduced_scale_and_known_in_full(tmp_path, kind, orientation):
-    (tmp_path / "a").mkdir()
     exif = Image.Exif()
     exif[0x0112] = orientation  # on its side, in each way
-    large().save(tmp_path / "a" / "1", kind, quality=90, exif=exif)
-    (row,) = scan(tmp_path).to_dict("records")
+    data = encoded(large(), kind, quality=90, exif=exif)
+    (row,) = scan(write_files(tmp_path, {"a/1": data})).to_dict("records")
     assert (row["width"], row["height"]) == (1301, 1999)
-    image = decode((tmp_path / "a" / "1").read_bytes())
+    image = decode(data)
     assert LEAST_SIDE <= min(image.rgb.shape[:2]) < 2 * LEAST_SIDE
     assert (image.width, image.height) == (1301, 1999)
     upright = ImageOps.exif_transpose(Image.open(tmp_path / "a" / "1"))
@@ -69,13 +66,9 @@ def test_a_large_image_is_measured_at_a_reduced_scale_and_known_in_full(tmp_path
 
 
 def test_copies_are_found_at_any_scale_of_decoding(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    large().save(tmp_path / "a" / "1.jpg", quality=92)
-    large().save(tmp_path / "a" / "2.png")
-    large().save(tmp_path / "a" / "3.bmp")
-    large().resize((500, 325)).save(tmp_path / "b" / "4.png")
-    large(angle=40).save(tmp_path / "b" / "5.jpg", quality=92)
+    jpeg, turned = (encoded(large(angle=angle), "JPEG", quality=92) for angle in (0, 40))
+    files = {"a/1.jpg": jpeg, "a/2.png": large(), "a/3.bmp": encoded(large(), "BMP")}
+    write_files(tmp_path, files | {"b/4.png": large().resize((500, 325)), "b/5.jpg": turned})
     found = find_duplicates(scan(tmp_path), tmp_path).set_index("path")
     assert list(found.index[found.copy_of != ""]) == ["a/1.jpg", "a/2.png", "a/3.bmp", "b/4.png"]
     assert found.relation[["a/2.png", "a/3.bmp"]].tolist() == ["exact", "exact"]
@@ -123,13 +116,11 @@ def glyph(number, colour):
 
 
 def test_white_glyphs_on_transparency_are_blank_and_not_alike(tmp_path):
-    (tmp_path / "a").mkdir()
-    for number in range(4):
-        glyph(number, (255, 255, 255, 255)).save(tmp_path / "a" / f"white {number}.png")
-        glyph(number, (30, 30, 60, 255)).save(tmp_path / "a" / f"dark {number}.png")
-    Image.new("RGB", (96, 96), "white").save(tmp_path / "a" / "nothing.png")
-    Image.new("RGBA", (96, 96), (9, 9, 9, 0)).save(tmp_path / "a" / "transparent.png")
-    catalog = scan(tmp_path)
+    colours = {"white": (255, 255, 255, 255), "dark": (30, 30, 60, 255)}
+    files = {f"a/{name} {n}.png": glyph(n, colour) for name, colour in colours.items() for n in range(4)}
+    files["a/nothing.png"] = Image.new("RGB", (96, 96), "white")
+    files["a/transparent.png"] = Image.new("RGBA", (96, 96), (9, 9, 9, 0))
+    catalog = scan(write_files(tmp_path, files))
     described = kept_descriptors(catalog, tmp_path)
     blank = dict(zip(catalog.path, described["blank"], strict=True))
     assert {path for path, is_blank in blank.items() if not is_blank} == {f"a/dark {n}.png" for n in range(4)}
@@ -151,11 +142,3 @@ def test_a_thin_strip_is_measured(size, tmp_path):
     Image.new("RGB", size, "gray").save(folder / "L2_2" / "strip.png")
     found = scan(folder, cache=tmp_path / "cache").set_index("path").loc["L2_2/strip.png"]
     assert (found.width, found.height, found.error) == (*size, "")
-
-
-def test_names_with_a_carriage_return_come_back_from_a_table(tmp_path):
-    table = pd.DataFrame({"path": ["a/1.png", "a/2.png\r", 'b/"3",\r\n.png'], "copies": [1, 2, 3]})
-    write_table(table, tmp_path / "t.csv")
-    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)
-    write_table(table[:1], tmp_path / "t.csv")
-    assert (tmp_path / "t.csv").read_text() == "path,copies\na/1.png,1\n"

@@ -73,19 +73,16 @@ def test_a_file_is_no_folder_and_folders_without_images_are_named_where_there_is
 def test_folders_of_systems_are_neither_classes_nor_parts_of_one(class_folder_tree):
     (class_folder_tree / "readme.txt").write_text("not a class")
     for name in (*evaluate.SYSTEM_FOLDERS, "@eaDir", "$RECYCLE.BIN", "System Volume Information", ".x"):
-        for place in (class_folder_tree / name, class_folder_tree / "L2_2" / name / "0.png"):
-            place.mkdir(parents=True, exist_ok=True)
-            draw("red").save(place / "thumb.jpg")
+        files = (f"{name}/thumb.jpg", f"L2_2/{name}/0.png/thumb.jpg")
+        write_files(class_folder_tree, dict.fromkeys(files, draw("red")))
     assert sort_folders(class_folder_tree) == (class_folders(class_folder_tree), [])
     assert list(class_folders(class_folder_tree)) == ["L2_2", "L2_10", "L2_33"]
     assert len(list_files(class_folder_tree / "L2_2")) == 6
 
 
 def test_a_folder_without_anything_like_an_image_is_no_class_and_is_named(class_folder_tree):
-    for name, file in (("empty", None), ("junk", ".DS_Store"), ("notes", "readme.txt")):
-        (class_folder_tree / name).mkdir()
-        if file:
-            (class_folder_tree / name / file).write_bytes(b"BM notes")
+    (class_folder_tree / "empty").mkdir()
+    write_files(class_folder_tree, dict.fromkeys(("junk/.DS_Store", "notes/readme.txt"), b"BM notes"))
     classes, others = sort_folders(class_folder_tree)
     assert (list(classes), others) == (["L2_2", "L2_10", "L2_33"], ["empty", "junk", "notes"])
     with pytest.warns(UserWarning, match="empty, junk, notes"):

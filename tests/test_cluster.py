@@ -6,6 +6,7 @@ import signal
 import joblib
 import numpy as np
 import pytest
+from conftest import write_files
 from drawings import BROWN, clock, face, fish, house, plant
 
 from evaluate import EvaluationError
@@ -35,9 +36,8 @@ def folder(tmp_path_factory):
     drawings = {"face": face(), "brown": face(BROWN), "fish": fish(), "house": house(), "plant": plant()}
     drawings |= {f"clock {hour}": clock(hour) for hour in (2, 6, 9)}
     for number, (name, image) in enumerate(drawings.items()):
-        (root / "AB"[number % 2]).mkdir(parents=True, exist_ok=True)
-        for side in (120, 110, 100, 90, 80, 70):
-            image.resize((side, side)).save(root / "AB"[number % 2] / f"{name} {side}.png")
+        sides = {side: f"{'AB'[number % 2]}/{name} {side}.png" for side in (120, 110, 100, 90, 80, 70)}
+        write_files(root, {path: image.resize((side, side)) for side, path in sides.items()})
     return root
 
 

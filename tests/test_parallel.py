@@ -88,8 +88,10 @@ def test_a_table_is_written_without_its_index_with_unix_line_ends(tmp_path):
     assert (tmp_path / "t.csv").read_bytes() == 'path,keep\n가.png,True\n"b,c.png",False\n'.encode()
 
 
-def test_a_table_comes_back_as_it_was_written(tmp_path):
+@pytest.mark.parametrize("name", ["a/2.png", "a/2.png\r", 'b/"3",\r\n.png'])
+def test_a_table_comes_back_as_it_was_written(tmp_path, name):
     rows = [("12345e678901", "007", "1e5", 0.1 + 0.2, 3, True), ("000000000012", "NA", "", -1.5, 0, False)]
     table = pd.DataFrame(rows, columns=["run_id", "class_name", "code", "score", "class_id", "keep"])
+    table = table.assign(path=["a/1.png", name])
     write_table(table, tmp_path / "table.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table)

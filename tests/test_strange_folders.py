@@ -67,17 +67,14 @@ def test_names_cannot_break_the_lines_of_the_report(strange, colour_weights, cap
     out, _ = capfd.readouterr()
     assert "\x1b" not in out
     assert r"'L2_2/a\x1b[2Jb\nmacro F1 1.png'" in out
-    (strange / "L2\n_9\x1b[2J").mkdir()
-    (strange / "L2\n_9\x1b[2J" / "1.png").touch()
+    write_files(strange, {"L2\n_9\x1b[2J/1.png": b""})
     assert evaluate.main([str(strange), str(colour_weights)]) == 2
     out, err = capfd.readouterr()
     assert (out, err.count("\n"), "\x1b" in err) == ("", 1, False)
 
 
 def test_a_long_list_of_unknown_folders_is_cut_short(colour_weights, tmp_path, capfd):
-    for number in range(200):
-        (tmp_path / f"L2_{number}").mkdir()
-        (tmp_path / f"L2_{number}" / "1.png").touch()
+    write_files(tmp_path, {f"L2_{number}/1.png": b"" for number in range(200)})
     assert evaluate.main([str(tmp_path), str(colour_weights)]) == 2
     err = capfd.readouterr().err
     assert "and 167 more, which it does not know" in err
@@ -121,7 +118,7 @@ def test_batches_workers_and_order_change_no_answer(
 @pytest.mark.parametrize("seconds", [0, 0.5, 2])
 def test_control_c_is_one_line_and_code_130_at_any_time(colour_weights, tmp_path, seconds):
     folder = write_class_folders(tmp_path / "test", n=2)
-    (folder / "L2_2" / "large.png").write_bytes(encoded(Image.new("RGB", (7_000, 7_000), RED)))
+    write_files(folder, {"L2_2/large.png": Image.new("RGB", (7_000, 7_000), RED)})
     for number in range(40):
         os.link(folder / "L2_2" / "large.png", folder / "L2_2" / f"large {number}.png")
     command = [sys.executable, SCRIPT, folder, colour_weights, "--json", tmp_path / "scores.json"]
