@@ -31,6 +31,11 @@ def finished(tmp_path_factory):
     return records, dataset, folder, work
 
 
+def predicted(*files):
+    """What the networks of weights files say of ``IMAGES``."""
+    return [load_classifier(path)[0].predict_on_batch(IMAGES) for path in files]
+
+
 def test_the_exported_network_is_the_mean_of_the_runs_and_its_description_says_so(finished, tmp_path):
     records, dataset, folder, work = finished
     weights = tmp_path / "new" / "best.h5"
@@ -44,8 +49,7 @@ def test_the_exported_network_is_the_mean_of_the_runs_and_its_description_says_s
     assert facts["multiply_adds"] == 2 * records[0].multiply_adds
     assert facts["seconds"] == pytest.approx(sum(r.seconds for r in records), abs=0.1)
     assert 0 <= facts["val_macro_f1"] <= 1
-    models = [load_classifier(path)[0] for path in (weights, *(r.weights for r in records))]
-    mean, *each = [model.predict_on_batch(IMAGES) for model in models]
+    mean, *each = predicted(weights, *(r.weights for r in records))
     np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
 
 
@@ -62,9 +66,7 @@ def test_networks_that_saw_the_validation_part_are_judged_by_others(finished, tm
         assert facts[fact] == of_judges[fact]
     assert facts["run_ids"] == [record.run_id for record in records] == installed_runs(weights, options)
     assert facts["judges"] == [judge.run_id for judge in judges]
-    shipped, *each = [
-        load_classifier(p)[0].predict_on_batch(IMAGES) for p in (weights, *(r.weights for r in records))
-    ]
+    shipped, *each = predicted(weights, *(r.weights for r in records))
     softened = [p ** (1 / facts["calibration"]["temperature"]) for p in each]
     expected = np.mean([p / p.sum(1, keepdims=True) for p in softened], axis=0)
     np.testing.assert_allclose(shipped, expected, atol=1e-5)
@@ -112,11 +114,9 @@ def test_unlike_networks_of_one_input_size_have_an_average(finished, tmp_path):
     unlike = replace(records[1], config=other, weights=tmp_path / "plain.h5")
     facts = install([records[0], unlike], dataset, folder, work, tmp_path / "best.h5").training
     assert (facts["block"], facts["width"], facts["input_size"]) == (["residual", "plain"], [4, 6], 16)
-    first = load_classifier(records[0].weights)[0]
-    assert facts["multiply_adds"] == multiply_adds(first) + multiply_adds(model)
-    mean = (first.predict_on_batch(IMAGES) + model.predict_on_batch(IMAGES)) / 2
-    found = load_classifier(tmp_path / "best.h5")[0].predict_on_batch(IMAGES)
-    np.testing.assert_allclose(found, mean, atol=1e-6)
+    assert facts["multiply_adds"] == records[0].multiply_adds + multiply_adds(model)
+    found, first = predicted(tmp_path / "best.h5", records[0].weights)
+    np.testing.assert_allclose(found, (first + model.predict_on_batch(IMAGES)) / 2, atol=1e-6)
 
 
 def test_networks_that_do_not_fit_together_have_no_average(finished, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ pytestmark = [
     pytest.mark.extras,
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium or Chrome is installed"),
 ]
+PAGE, SAVED = Path("review.html"), Path("downloads/overrides.csv")
 HALVES = {"train": 0.5, "validation": 0.5}
 
 
@@ -55,13 +57,13 @@ def folder(tmp_path):
     return write_files(tmp_path / "images", files)
 
 
-def run_stages(folder, page, overrides=None):
+def run_stages(folder, overrides=None):
     """The tables, and the page that is written from them."""
     catalog = scan(folder)
     duplicates = find_duplicates(catalog, folder, overrides=overrides)
     photos = photos_of(catalog, "B/house.png")
     labels = pd.DataFrame({"path": ["B/face.png"], "class_name": "B", "suggested": "A", "score": 0.9})
-    write_review(catalog, duplicates, photos, folder, page, labels, overrides)
+    write_review(catalog, duplicates, photos, folder, PAGE, labels, overrides)
     return catalog, duplicates.set_index("path"), split(catalog, duplicates, None, HALVES, 0, overrides)
 
 
@@ -81,11 +83,10 @@ def progress(browser):
     return browser.run("document.getElementById('progress').textContent")
 
 
-def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser, tmp_path):
-    page = tmp_path / "review.html"
-    catalog, before, _ = run_stages(folder, page)
+def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser):
+    catalog, before, _ = run_stages(folder)
     assert before.index[before.keep].tolist() == ["A/clock.png", "A/plant.bmp"]
-    browser.open(page)
+    browser.open(PAGE)
     assert progress(browser) == "6 open of 6"
     browser.press("ArrowRight", "k")  # the plant that would be removed
     browser.press("ArrowDown", "n")  # the clocks are no copies
@@ -100,7 +101,7 @@ def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser, tmp_
     browser.press("d", "u")
     assert progress(browser) == "1 open of 6"
     browser.run("document.getElementById('save').click()")
-    overrides = read_overrides(wait_for(tmp_path / "downloads" / "overrides.csv"))
+    overrides = read_overrides(wait_for(SAVED))
     paths = catalog.set_index("sha256").path
     told = [
         (paths[row.sha256], row.decision, paths.get(row.value, row.value)) for row in overrides.itertuples()
@@ -112,52 +113,50 @@ def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser, tmp_
         ("B/house.png", "keep", ""),
         ("B/face.png", "label", "A"),
     ]
-    _, after, dataset = run_stages(folder, page, overrides)
+    _, after, dataset = run_stages(folder, overrides)
     assert after.index[after.keep].tolist() == ["A/clock.jpg", "A/clock.png", "A/plant.png", "B/fish.bmp"]
     assert dataset.set_index("path").class_name["B/face.png"] == "A"
     assert not browser.problems()
 
-    browser.open(page)  # with the decisions of before
+    browser.open(PAGE)  # with the decisions of before
     tab(browser, "earlier")
     assert browser.run("document.querySelectorAll('.card').length") == 1  # the clocks are in no set any more
     browser.press("u")
-    (tmp_path / "downloads" / "overrides.csv").unlink()
+    SAVED.unlink()
     browser.press("s")
-    left = read_overrides(wait_for(tmp_path / "downloads" / "overrides.csv"))
+    left = read_overrides(wait_for(SAVED))
     assert left.decision.tolist() == ["keep", "label", "keep", "label"]
 
 
-def test_unsaved_decisions_survive_a_reload_and_saved_ones_do_not_come_back(folder, browser, tmp_path):
-    page = tmp_path / "review.html"
-    run_stages(folder, page)
-    browser.open(page)
+def test_unsaved_decisions_survive_a_reload_and_saved_ones_do_not_come_back(folder, browser):
+    run_stages(folder)
+    browser.open(PAGE)
     browser.press(" ")
     assert progress(browser) == "5 open of 6"
-    browser.open(page)
+    browser.open(PAGE)
     assert progress(browser) == "5 open of 6"
     assert browser.run("document.getElementById('save').textContent") == "Save *"
     (folder / "A" / "clock.png").rename(folder / "A" / "renamed.png")
-    run_stages(folder, page)  # another page
-    browser.open(page)
+    run_stages(folder)  # another page
+    browser.open(PAGE)
     assert progress(browser) == "5 open of 6"
     browser.press("s")
-    wait_for(tmp_path / "downloads" / "overrides.csv")
-    browser.open(page)
+    wait_for(SAVED)
+    browser.open(PAGE)
     assert progress(browser) == "5 open of 6"
     (folder / "A" / "renamed.png").rename(folder / "A" / "clock.png")
-    run_stages(folder, page)  # without the saved file: what was saved is left out
-    browser.open(page)
+    run_stages(folder)  # without the saved file: what was saved is left out
+    browser.open(PAGE)
     assert progress(browser) == "6 open of 6"
 
 
-def test_without_local_storage_everything_but_remembering_works(folder, browser, tmp_path):
-    page = tmp_path / "review.html"
-    run_stages(folder, page)
+def test_without_local_storage_everything_but_remembering_works(folder, browser):
+    run_stages(folder)
     forbid = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('forbidden'); }})"
     browser.send("Page.addScriptToEvaluateOnNewDocument", source=forbid)
-    browser.open(page)
+    browser.open(PAGE)
     browser.press(" ", "s")
-    assert len(read_overrides(wait_for(tmp_path / "downloads" / "overrides.csv"))) == 1
+    assert len(read_overrides(wait_for(SAVED))) == 1
     assert not browser.problems()
 
 
@@ -194,16 +193,15 @@ def test_names_do_not_run_and_come_back_as_they_are(browser, tmp_path):
     old = pd.DataFrame(
         [("f" * 64, "label", strange, "</script><script>alert(5)</script>", strange)], columns=COLUMNS
     )
-    page = tmp_path / "review.html"
-    write_review(catalog, duplicates, photos_of(catalog, *sets[0]), tmp_path / "images", page, labels, old)
-    browser.open(page)
+    write_review(catalog, duplicates, photos_of(catalog, *sets[0]), tmp_path / "images", PAGE, labels, old)
+    browser.open(PAGE)
     for section in (*review.SECTIONS, "earlier"):
         tab(browser, section)
         browser.press("l", "Escape")
         browser.run("document.getElementById('classes').close()")
     tab(browser, "conflicts")
     browser.press(" ", " ", " ", " ", "s")
-    saved = read_overrides(wait_for(tmp_path / "downloads" / "overrides.csv"))
+    saved = read_overrides(wait_for(SAVED))
     assert set(saved.path) == {*(kept for kept, _ in sets[1:]), old.path[0]}
     made = "document.querySelectorAll('svg, main script, img[src=x], [onload], [onerror]').length"
     assert browser.run(made) == 0
@@ -214,14 +212,13 @@ def test_names_do_not_run_and_come_back_as_they_are(browser, tmp_path):
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_nothing_is_wider_than_the_window(folder, browser, tmp_path, width):
+def test_nothing_is_wider_than_the_window(folder, browser, width):
     (folder / "A" / "fish.png").rename(
         folder / "A" / ("a very long name without any break" * 4).replace(" ", "")
     )
-    page = tmp_path / "review.html"
-    run_stages(folder, page)
+    run_stages(folder)
     browser.resize(width, 850)
-    browser.open(page)
+    browser.open(PAGE)
     for section in review.SECTIONS:
         tab(browser, section)
         assert browser.run("document.documentElement.scrollWidth <= innerWidth"), section
@@ -234,11 +231,10 @@ def test_the_table_that_the_page_saves_is_what_the_stages_write(folder, browser,
     """Former decisions come first, whatever they are about; quotes, commas and line ends survive."""
     rows = [("f" * 64, "label", 'a "b", c', "x\n,y.png", "2026-01-01"), ("e" * 64, "drop", "", "", "")]
     former = pd.DataFrame(rows, columns=COLUMNS)
-    page = tmp_path / "review.html"
-    run_stages(folder, page, former)
-    browser.open(page)
+    run_stages(folder, former)
+    browser.open(PAGE)
     browser.press("s")
-    path = wait_for(tmp_path / "downloads" / "overrides.csv")
+    path = wait_for(SAVED)
     pd.testing.assert_frame_equal(read_overrides(path), former, check_dtype=False)
     write_table(former, tmp_path / "expected.csv")
     assert path.read_bytes() == (tmp_path / "expected.csv").read_bytes()
