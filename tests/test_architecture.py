@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_the_check_sees_what_it_must():
     assert not wrong_imports(
         "dataset", "from illus.files.catalog import scan\nfrom illus import profiles\nimport cv2"
     )
+
+
+def test_benchmarks_import_modules_that_are_there():
+    """Whether these have what is used, mypy knows; of the package itself it believes every name."""
+    sources = (path.read_text("utf-8") for path in (ROOT / "benchmarks").rglob("*.py"))
+    names = {name for source in sources for name in imports_of(source) if re.fullmatch(r"illus\.\w+", name)}
+    assert [name for name in names if not find_spec(name)] == []
 
 
 def test_notebooks_import_from_the_package_only():

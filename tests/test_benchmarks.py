@@ -1,10 +1,7 @@
 """The benchmarks' own parts: how cost is measured, how tools are judged, the photo filter's sets."""
 
-import ast
-import importlib
 import sys
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +16,6 @@ from evaluate import decode_image
 from illus.emoji20.truth import load_truth
 from illus.files.descriptors import describe_images
 
-ROOT = Path(__file__).parent.parent
 CHILD = "import time\nheld = b'x' * 50_000_000\ntime.sleep(0.5)\nwhile time.process_time() < 0.6: pass"
 
 
@@ -51,24 +47,6 @@ def test_groups_of_perturbed_images_have_the_planted_copies(tmp_path):
 def test_a_failed_program_says_why():
     with pytest.raises(RuntimeError, match="no such luck"):
         measure_command([sys.executable, "-c", "raise SystemExit('no such luck')"])
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda path: path.stem)
-def test_benchmarks_use_what_the_package_has(path):
-    nodes, modules = list(ast.walk(ast.parse(path.read_text("utf-8")))), {}
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("illus", "evaluate"):
-            for name in node.names:
-                found = importlib.import_module(node.module)
-                if not hasattr(found, name.name):
-                    found = importlib.import_module(f"{node.module}.{name.name}")
-                    modules[name.asname or name.name] = found
-                elif isinstance(getattr(found, name.name), ModuleType):
-                    modules[name.asname or name.name] = getattr(found, name.name)
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            module = modules.get(node.value.id)
-            assert module is None or hasattr(module, node.attr), f"{node.value.id}.{node.attr}"
 
 
 TRUTH = pd.DataFrame(
