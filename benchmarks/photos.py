@@ -86,9 +86,6 @@ class Evidence:
         return keras.Model(inputs, code).predict(self.small, batch_size=256, verbose=0)
 
 
-# --- The filter and its rungs ------------------------------------------------------------------------
-
-
 def ours(seen: Evidence, significance: float, min_samples: int) -> Found:
     settings = replace(DEFAULTS, significance=significance, min_samples=min_samples)
     found = separate(seen.statistics, seen.gains, seen.seed, settings)
@@ -177,9 +174,6 @@ def smaller(side: np.ndarray) -> np.ndarray:
     return side if side.mean() <= 0.5 else ~side
 
 
-# --- Peers -------------------------------------------------------------------------------------------
-
-
 def named(seen: Evidence, cluster: np.ndarray) -> Found:
     photos = name_photos(by_size(cluster), seen.reaches)
     return photos, photos + seen.gain / (1 + np.abs(seen.gain).max())
@@ -235,9 +229,6 @@ METHODS: dict[str, tuple[Callable[..., Found], tuple[dict, ...]]] = {  # with th
     "raw pixels, k-means": (pixels_k_means, ({},)),
     "image autoencoder, k-means": (whole_images_k_means, ({"components": 2}, {"components": 16})),
 }
-
-
-# --- Measuring ---------------------------------------------------------------------------------------
 
 
 def row_of(labelled: LabelledSet, found: Found) -> dict[str, float | str | int]:

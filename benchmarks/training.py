@@ -112,9 +112,6 @@ def class_names(dataset: pd.DataFrame) -> list[str]:
     return dataset.groupby("class_id").class_name.first().tolist()
 
 
-# --- This project ----------------------------------------------------------------------------------
-
-
 def ours(method: str, dataset: pd.DataFrame, seconds: float) -> None:
     """``plan.CHOSEN`` for as many epochs as fit in."""
     with tempfile.TemporaryDirectory() as place:
@@ -131,9 +128,6 @@ def ours(method: str, dataset: pd.DataFrame, seconds: float) -> None:
         return cost | scores_of({"validation": validation, **results})
 
     at_best_rate(method, CHOSEN.learning_rate, run)
-
-
-# --- The network of a tutorial ---------------------------------------------------------------------
 
 
 def tutorial_network(n_classes: int) -> keras.Model:
@@ -203,9 +197,6 @@ def tutorial(method: str, dataset: pd.DataFrame, seconds: float) -> None:
         return {"seconds": round(spent), "epochs": len(history.epoch), **scores_of(results)}
 
     at_best_rate(method, 1e-3, run)
-
-
-# --- HOG features ------------------------------------------------------------------------------------
 
 
 def hog_features(paths: list[Path]) -> np.ndarray:
