@@ -33,11 +33,9 @@ def run(capfd):
 
 
 def test_perfect_network_scores_one(run, class_folder_tree, colour_weights, tmp_path):
-    code, out, err = run(
-        class_folder_tree, colour_weights, "--batch-size", "1", "--json", tmp_path / "s.json"
-    )
+    code, out, err = run(class_folder_tree, colour_weights, "--batch-size", "1", "--json", tmp_path / "s")
     assert (code, err) == (0, ""), "nothing but the scores; progress is for terminals"
-    scores = json.loads((tmp_path / "s.json").read_text())
+    scores = json.loads((tmp_path / "s").read_text())
     assert set(scores) == set(evaluate.Result.__annotations__)
     assert (scores["macro_f1"], scores["micro_f1"], scores["n_images"]) == (1, 1, 18)
     assert list(scores["per_class"]) == list(COLOURS)
@@ -99,26 +97,20 @@ def test_class_order_is_that_of_the_weights(class_folder_tree, tmp_path):
 def test_unreadable_files_are_listed_and_the_run_goes_on(run, class_folder_tree, colour_weights, tmp_path):
     (class_folder_tree / "L2_2" / "나쁜 파일.jpg").write_text("text")
     (class_folder_tree / "L2_10" / "empty.png").touch()
-    code, out, _ = run(
-        class_folder_tree, colour_weights, "--json", tmp_path / "s.json", "--csv", tmp_path / "s.csv"
-    )
-    scores = json.loads((tmp_path / "s.json").read_text())
+    (class_folder_tree / "L2_33" / os.fsdecode(b"\xff.png")).write_bytes(b"x")  # a name that is not Unicode
+    table = tmp_path / "s.csv"
+    code, out, _ = run(class_folder_tree, colour_weights, "--json", tmp_path / "s", "--csv", table)
+    scores = json.loads((tmp_path / "s").read_text("utf-8"))
     assert code == 0
     assert scores["n_images"] == 18
-    assert {u["path"] for u in scores["unreadable"]} == {"L2_2/나쁜 파일.jpg", "L2_10/empty.png"}
-    assert "18 images scored, 2 files not readable" in out
-    with open(tmp_path / "s.csv", encoding="utf-8", newline="") as file:
+    listed = {"L2_2/나쁜 파일.jpg", "L2_10/empty.png", "L2_33/\udcff.png"}
+    assert {u["path"] for u in scores["unreadable"]} == listed
+    assert "18 images scored, 3 files not readable" in out
+    with open(table, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 20
-    assert [r["predicted"] for r in rows if r["error"]] == ["", ""]
-
-
-def test_a_name_that_is_not_unicode_is_written_all_the_same(run, class_folder_tree, colour_weights, tmp_path):
-    (class_folder_tree / "L2_2" / os.fsdecode(b"\xff.png")).write_bytes(b"x")
-    files = tmp_path / "s.json", tmp_path / "s.csv"
-    assert run(class_folder_tree, colour_weights, "--json", files[0], "--csv", files[1])[0] == 0
-    assert json.loads(files[0].read_text("utf-8"))["unreadable"][0]["path"] == "L2_2/\udcff.png"
-    assert "\\udcff.png" in files[1].read_text("utf-8")
+    assert len(rows) == 21
+    assert [r["predicted"] for r in rows if r["error"]] == [""] * 3
+    assert rows[-1]["path"] == "L2_33/\\udcff.png"
 
 
 def test_a_reason_that_holds_a_name_stays_on_its_line(class_folder_tree, colour_weights):
@@ -306,9 +298,8 @@ BAD_INPUT = [
 
 def test_bad_input_is_one_line_and_code_2_before_keras_is_imported(colour_weights, tmp_path):
     (tmp_path / "empty").mkdir()
-    write_files(
-        tmp_path, dict.fromkeys(("all bad/L2_2/a.png", "unknown/L2_2/a.png", "unknown/L2_99/a.png"), b"x")
-    )
+    files = ("all bad/L2_2/a.png", "unknown/L2_2/a.png", "unknown/L2_99/a.png")
+    write_files(tmp_path, dict.fromkeys(files, b"x"))
     shutil.copy(colour_weights, tmp_path / "good.h5")
     (tmp_path / "bad.h5").write_bytes(b"not HDF5")
     code = f"""
