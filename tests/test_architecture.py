@@ -46,9 +46,8 @@ def test_the_check_sees_what_it_must():
     assert wrong_imports("copies", "from illus.learn import plan") == ["illus.learn.plan"]
     assert wrong_imports("learn", "def f():\n    import illus.report.figures") == ["illus.report.figures"]
     assert wrong_imports("profiles", "from illus import parallel, files") == ["illus.files"]
-    assert not wrong_imports(
-        "dataset", "from illus.files.catalog import scan\nfrom illus import profiles\nimport cv2"
-    )
+    right = "from illus.files.catalog import scan\nfrom illus import profiles\nimport cv2"
+    assert not wrong_imports("dataset", right)
 
 
 def test_benchmarks_import_modules_that_are_there():

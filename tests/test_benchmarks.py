@@ -20,11 +20,9 @@ CHILD = "import time\nheld = b'x' * 50_000_000\ntime.sleep(0.5)\nwhile time.proc
 
 
 def test_memory_and_processor_time_of_children_count():
-    parent = "import subprocess, sys; held = b'x' * 50_000_000; "
+    held = "import subprocess, sys; held = b'x' * 50_000_000; "
     alone = measure_command([sys.executable, "-c", CHILD])
-    both = measure_command(
-        [sys.executable, "-c", f"{parent}subprocess.run([sys.executable, '-c', {CHILD!r}])"]
-    )
+    both = measure_command([sys.executable, "-c", f"{held}subprocess.run([sys.executable, '-c', {CHILD!r}])"])
     assert 48 <= alone["peak_mb"] <= 80
     assert 96 <= both["peak_mb"] <= 160
     assert 0.5 <= alone["seconds"] < 60
@@ -49,9 +47,7 @@ def test_a_failed_program_says_why():
         measure_command([sys.executable, "-c", "raise SystemExit('no such luck')"])
 
 
-TRUTH = pd.DataFrame(
-    {"path": list("abcdef"), "kind": "original", "transform": "", "drawing": [1, 1, 2, 2, 2, 3]}
-)
+TRUTH = pd.DataFrame({"path": list("abcdef"), "kind": "original", "transform": "", "drawing": list("112223")})
 
 
 @pytest.mark.parametrize(
@@ -75,9 +71,7 @@ def test_every_tool_gets_what_is_seen_on_white(tmp_path):
     drawing.putalpha(drawing.convert("L").point(lambda level: 255 if level < 200 else 0))
     files = {"clear.png": drawing, "opaque.jpg": encoded(draw((40, 40, 200)), "JPEG")}
     write_files(tmp_path / "images", files)
-    truth = pd.DataFrame(
-        {"path": ["clear.png", "opaque.jpg", "gone.png"], "kind": ["original"] * 2 + ["broken"]}
-    )
+    truth = pd.DataFrame({"path": [*files, "gone.png"], "kind": ["original"] * 2 + ["broken"]})
     duplicates.composited_copy(tmp_path / "images", truth, tmp_path / "copy")
     before, after = ((tmp_path / part / "clear.png").read_bytes() for part in ("images", "copy"))
     assert Image.open(tmp_path / "copy" / "clear.png").mode == "RGB"
@@ -167,9 +161,8 @@ def test_a_row_has_the_scores_of_an_answer():
     assert row == {"set": "vector", "images": 100, "photos": 10} | scores
     nothing = photos.row_of(LabelledSet("vector", np.arange(100), truth), (~truth & False, -np.arange(100.0)))
     assert [nothing[name] for name in scores] == [0, 0, 0, 0, 0]
-    without = photos.row_of(
-        LabelledSet("x", np.arange(50), np.zeros(50, bool)), (np.arange(50) < 5, np.zeros(50))
-    )
+    drawings = LabelledSet("x", np.arange(50), np.zeros(50, bool))
+    without = photos.row_of(drawings, (np.arange(50) < 5, np.zeros(50)))
     assert without["removed"] == 0.1
     assert np.isnan([without[name] for name in ("f1", "precision", "recall", "auc")]).all()
 

@@ -48,9 +48,7 @@ def large(side=(1999, 1301), angle=0):
     return image.rotate(angle, expand=True)
 
 
-@pytest.mark.parametrize(
-    ("kind", "orientation"), [("JPEG", 5), ("JPEG", 6), ("JPEG", 7), ("JPEG", 8), ("PNG", 6)]
-)
+@pytest.mark.parametrize(("kind", "orientation"), [*(("JPEG", way) for way in (5, 6, 7, 8)), ("PNG", 6)])
 def test_a_large_image_is_measured_at_a_reduced_scale_and_known_in_full(tmp_path, kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation  # on its side, in each way

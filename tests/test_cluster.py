@@ -70,9 +70,7 @@ def tables(folder, out):
     return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
-def test_tables_are_those_of_one_machine_when_each_stage_loses_a_worker(
-    cluster, folder, tmp_path, monkeypatch
-):
+def test_tables_are_those_of_one_machine_when_stages_lose_workers(cluster, folder, tmp_path, monkeypatch):
     with joblib.parallel_config("threading"):
         expected = tables(folder, tmp_path / "here")
     assert expected["duplicates.csv"].count(b",near,") >= 30

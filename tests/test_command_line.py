@@ -154,9 +154,7 @@ def test_run_builds_emoji20_where_it_is_missing(arguments, empty_place, monkeypa
     assert "data/emoji20 would be built" in capsys.readouterr().err
 
 
-def test_emoji20_is_known_and_scored_with_its_weights_however_its_path_is_written(
-    empty_place, monkeypatch, capsys
-):
+def test_emoji20_is_scored_with_its_weights_however_its_path_is_written(empty_place, monkeypatch, capsys):
     from illus import pipeline
 
     folder, scored = write_class_folders(empty_place / "data" / "emoji20" / "training", n=2), []

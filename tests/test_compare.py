@@ -108,10 +108,8 @@ def test_a_small_shift_of_an_image_without_margins_is_undone(descriptors_of, shi
 
 
 def test_pairs_of_another_aspect_margin_or_colour_are_not_plausible(descriptors_of):
-    wide = house().resize((120, 100))
-    descriptors = descriptors_of(
-        house(), wide, padded(house(), 0.25), rehued(house(), 0.3), padded(house(), 0.05)
-    )
+    one, wide = house(), house().resize((120, 100))
+    descriptors = descriptors_of(one, wide, padded(one, 0.25), rehued(one, 0.3), padded(one, 0.05))
     pairs = np.array([[0, 0], [0, 1], [0, 2], [0, 3], [0, 4], [1, 2]])
     assert plausible(descriptors, pairs).tolist() == [True, False, False, False, True, False]
     assert plausible(descriptors, pairs[:0]).shape == (0,)

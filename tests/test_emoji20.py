@@ -214,17 +214,16 @@ def test_no_damaged_file_can_be_read(damage):
 def test_parts_of_a_picture_are_textured_and_no_two_show_the_same(size, count):
     picture = np.full((*size[::-1], 3), 200, np.uint8)
     picture[size[1] // 3 :] = np.random.default_rng(0).integers(0, 256, picture[size[1] // 3 :].shape)
-    boxes = photographs.draw_boxes(Image.fromarray(picture), count, np.random.default_rng(1))
+    image = Image.fromarray(picture)
+    boxes = photographs.draw_boxes(image, count, np.random.default_rng(1))
     assert len(boxes) == count
     assert boxes[0] == (0, 0, *size)
     for number, box in enumerate(boxes):
-        assert (
-            photographs.cut(Image.fromarray(picture), box, 100).size[box[3] - box[1] > box[2] - box[0]] == 100
-        )
+        assert photographs.cut(image, box, 100).size[box[3] - box[1] > box[2] - box[0]] == 100
         assert picture[box[1] : box[3], box[0] : box[2]].std() > 10
         assert all(photographs.intersection_over_union(box, other) <= 0.4 for other in boxes[:number])
     with pytest.raises(ValueError, match="told apart"):
-        photographs.draw_boxes(Image.fromarray(picture), 500, np.random.default_rng(1))
+        photographs.draw_boxes(image, 500, np.random.default_rng(1))
 
 
 def test_every_picture_of_a_python_package_is_installed_and_every_other_package_pinned():

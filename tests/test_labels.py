@@ -16,9 +16,7 @@ from illus.learn.labels import LabelSettings, checkable, draw_folds, find_label_
 CONFIG = replace(TINY, blocks=(1,), batch_size=16, augmentation="none", label_smoothing=0.1)
 SMALL = LabelSettings(CONFIG, folds=2, min_score=0.5, min_steps=10)
 
-PROBABILITIES = np.array(
-    [[0.9, 0.05, 0.05], [0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.05, 0.95, 0.0], [0.55, 0.05, 0.4]]
-)
+PROBABILITIES = np.array([[90, 5, 5], [80, 20, 0], [10, 70, 20], [5, 95, 0], [55, 5, 40]]) / 100
 LABELS = np.array([0, 0, 0, 1, 1])
 
 

@@ -58,12 +58,10 @@ def not_shown(result, outputs):
     """Numbers of a result that round no number of the outputs; a percentage may be shown as a share."""
     shown, missing = list(numbers(outputs)), []
     for sign, value, decimals, percent in numbers(REFERENCE.sub(" ", result)):
-        same_unit = [
-            100 * x if percent and not share else x for _, x, _, share in shown if percent or not share
-        ]
+        alike = [100 * x if percent and not share else x for _, x, _, share in shown if percent or not share]
         near = 0.5 * 10**-decimals + 1e-9
         if not any(
-            abs((x if sign else abs(x)) - abs(value) * (-1 if sign == "-" else 1)) <= near for x in same_unit
+            abs((x if sign else abs(x)) - abs(value) * (-1 if sign == "-" else 1)) <= near for x in alike
         ):
             missing.append(value)
     return missing

@@ -149,10 +149,8 @@ def test_without_decisions_the_tables_are_what_they_were(drawn, capsys):
         pd.testing.assert_frame_equal(
             split(catalog, before, None, halves, 0, none), split(catalog, before, None, halves)
         )
-    strangers = table(
-        (A, "keep", ""), (B, "drop", ""), (C, "not_copy_of", D), ("A/fish.png", "not_copy_of", D)
-    )
-    pd.testing.assert_frame_equal(find_duplicates(catalog, folder, overrides=strangers), before)
+    others = table((A, "keep", ""), (B, "drop", ""), (C, "not_copy_of", D), ("A/fish.png", "not_copy_of", D))
+    pd.testing.assert_frame_equal(find_duplicates(catalog, folder, overrides=others), before)
     said = capsys.readouterr().out
     assert all(name[:12] in said for name in (A, B, C)), "decisions about no file here are named"
     assert "applied: 0; of no readable file here: 4" in said, "also of a pair of which one is gone"
@@ -286,9 +284,7 @@ def test_the_split_leaves_out_what_is_dropped_and_takes_new_labels(capsys):
 
 def test_a_class_can_be_relabelled_away_but_not_dropped():
     catalog = catalog_of(10)
-    catalog = pd.concat(
-        [catalog, catalog[:2].assign(path=["C/0.png", "C/1.png"], class_name="C", sha256=[C, D])]
-    )
+    catalog = pd.concat([catalog, catalog[:2].assign(path=["C/0", "C/1"], class_name="C", sha256=[C, D])])
     away = table((C, "label", "A"), (D, "label", "B"))
     assert split(catalog, overrides=away).class_name.value_counts().to_dict() == {"A": 11, "B": 11}
     with pytest.raises(ValueError, match="no image is left of C"):

@@ -63,12 +63,10 @@ def names_in(folder):
 
 def test_two_processes_that_write_one_file_do_not_disturb_each_other(tmp_path):
     path = tmp_path / "array.npy"
-    code = (
-        "import sys; from evaluate import atomic_write\nwith atomic_write(sys.argv[1]) as partial: partial."
-    )
+    code = "import sys, evaluate\nwith evaluate.atomic_write(sys.argv[1]) as file: file.write_text('second')"
     with atomic_write(path) as partial:
         partial.write_text("first")
-        run_python("-c", f"{code}write_text('second')", path, check=True)
+        run_python("-c", code, path, check=True)
         assert path.read_text() == "second"
     assert path.read_text() == "first"
     assert names_in(tmp_path) == ["array.npy"]

@@ -241,10 +241,8 @@ def test_without_contrast_the_block_with_most_is_taken():
 def test_small_images_are_reflected(size):
     """As in a mirror at the right and lower edge, over and over: 0 1 2 2 1 0 0 1 2 and so on."""
     rgb = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    rows, columns = (np.arange(max(side, BLOCK)) % (2 * side) for side in size)
-    rows, columns = (
-        np.minimum(way, 2 * side - 1 - way) for way, side in zip((rows, columns), size, strict=True)
-    )
+    ways = [(np.arange(max(side, BLOCK)) % (2 * side), 2 * side - 1) for side in size]
+    rows, columns = (np.minimum(way, last - way) for way, last in ways)
     whole = rgb[rows][:, columns]
     places = [range(0, side - BLOCK + 1, BLOCK_STEP) for side in whole.shape[:2]]
     expected = {whole[y : y + BLOCK, x : x + BLOCK].tobytes() for y in places[0] for x in places[1]}

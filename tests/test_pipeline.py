@@ -374,9 +374,7 @@ def test_a_file_name_that_is_not_utf8_is_told_also_after_a_run_without_it(quick_
 
 def test_labels_writes_its_table_and_the_review_page_shows_it(quick_stages, tmp_path, monkeypatch, capsys):
     folder, _ = quick_stages
-    doubted = pd.DataFrame(
-        {"path": ["L2_2/1.png"], "class_name": ["L2_2"], "suggested": ["L2_33"], "score": [0.99]}
-    )
+    doubted = pd.DataFrame({"path": ["L2_2/1.png"], "class_name": "L2_2", "suggested": "L2_33", "score": 0.9})
     monkeypatch.setattr(pipeline, "find_label_errors", lambda dataset, folder, work: doubted)
     assert main(["labels", str(folder)]) == 0
     assert "1 of 18 labels are in doubt" in capsys.readouterr().out

@@ -49,9 +49,7 @@ def tables(tmp_path, empty_place):
         ("B/1.png", False, "label conflict, A: 1, B: 1: undecided", "near", 0.5, True, f"A/{HOSTILE}"),
         ("B/4.png", True, "only copy; its variants are in the group", "variant", 0.0, False, ""),
     ]
-    photos = pd.DataFrame(
-        {"path": ["A/0.png", "A/1.png", "B/2.png", "B/3.png"], "score": [0.4, 0.4, 0.9, -1.0]}
-    )
+    photos = pd.DataFrame({"path": ["A/0.png", "A/1.png", "B/2.png", "B/3.png"], "score": [0.4, 0.4, 0.9, 0]})
     photos["is_photo"] = photos.score > 0
     labels = pd.DataFrame([("B/3.png", "B", "A", 0.6), ("B/4.png", "B", "A", 0.8)], columns=LABELS)
     return pd.DataFrame(rows), pd.DataFrame(copies, columns=COPIES), photos, labels
@@ -175,9 +173,8 @@ def test_decisions_are_in_the_page_with_pictures_of_their_files(tables, tmp_path
         ("f" * 64, "keep", "", "gone.png", "2026-11-23"),
     ]
     overrides = pd.DataFrame(rows, columns=DECISION)
-    _, data, pictures = read(
-        write((tables[0], tables[1][:0], tables[2][:0], None), tmp_path, overrides=overrides)
-    )
+    page = write((tables[0], tables[1][:0], tables[2][:0], None), tmp_path, overrides=overrides)
+    _, data, pictures = read(page)
     assert data["decisions"] == [list(row) for row in rows]
     assert {path for picture in data["pictures"] for path in picture["paths"]} == {
         "B/3.png", "B/2.png", "A/1.png", "B/broken.png"}  # fmt: skip

@@ -232,9 +232,7 @@ def test_every_trial_has_a_row_for_each_seed_and_students_their_teachers(trained
     again = plan.Trial("another question", "base", TINY, seeds=(0,))
     runs.run_trials([again], data, "", tmp_path)
     shown = read_table(tmp_path / "trials.csv")
-    assert shown.question.tolist() == [*table.question, "another question"], (
-        "one run may answer two questions"
-    )
+    assert shown.question.tolist() == [*table.question, "another question"], "a run may answer two"
 
 
 def test_no_answer_is_the_same_training_as_another():

@@ -68,9 +68,7 @@ def test_different_shapes_and_classes_are_different_groups_and_linked_images_one
     assert np.bincount(halves).min() > 4, "a chain is halved, and not cut at its widest gap"
 
 
-def test_each_part_gets_its_share_of_all_images_and_not_of_those_that_are_left(
-    dataset, tmp_path, monkeypatch
-):
+def test_each_part_gets_its_share_of_all_images_and_not_of_those_left(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(splitting, "cluster_by_shape", lambda shapes, labels, groups, least: groups)
     separated = split_by_cluster(dataset, tmp_path, {"test": 0.5, "validation": 0.25})
     assert separated.split.value_counts().to_dict() == {"test": 16, "train": 8, "validation": 8}

@@ -98,18 +98,15 @@ def test_a_folder_that_changes_while_it_is_read(class_folder_tree, colour_weight
 
 
 @pytest.mark.parametrize(("workers", "batch_size"), [(1, 1), (3, 7), (3, 64)])
-def test_batches_workers_and_order_change_no_answer(
-    strange, colour_weights, workers, batch_size, monkeypatch
-):
+def test_batches_workers_and_order_change_nothing(strange, colour_weights, workers, batch_size, monkeypatch):
     found = evaluate.inspect_weights(colour_weights)
     paths = [path for sub in evaluate.class_folders(strange).values() for path in evaluate.list_files(sub)]
     expected, readable, _ = evaluate.predict_files(colour_weights, found, paths)
     order = np.random.default_rng(workers + batch_size).permutation(len(paths))
     monkeypatch.setattr(os, "cpu_count", lambda: workers)
-    shuffled, readable_shuffled, _ = evaluate.predict_files(
-        colour_weights, found, [paths[i] for i in order], batch_size
-    )
-    assert np.array_equal(readable_shuffled, readable[order])
+    turned = [paths[i] for i in order]
+    shuffled, readable_turned, _ = evaluate.predict_files(colour_weights, found, turned, batch_size)
+    assert np.array_equal(readable_turned, readable[order])
     position = np.cumsum(readable) - 1
     assert np.array_equal(shuffled, expected[position[order[readable[order]]]])
 

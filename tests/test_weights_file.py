@@ -96,14 +96,8 @@ HOSTILE = {
     "a list for training": (described(training=[]), "damaged: training"),
     "names that steer a terminal": (described(class_names=["\x1b[2J"]), "damaged: class_names"),
     "a class name twice": (described(class_names=["a", "a", "b"]), "damaged: class_names"),
-    "another number of classes": (
-        described(class_names=["a", "b"]),
-        "score/bias: the network has .2,., the file .3,.",
-    ),
-    "no settings": (
-        attribute(json.dumps({"class_names": ["a"], "input_size": 9, "fit": "pad"})),
-        "not exported",
-    ),
+    "too few class names": (described(class_names=["a", "b"]), "bias: the network has .2,., the file .3,."),
+    "no settings": (attribute('{"class_names": ["a"], "input_size": 9, "fit": "pad"}'), "not exported"),
     "units": (described(network={"width": 60_000_000}), f"{DAMAGED}width"),
     "not a number": (described(network={"width": float("nan")}), f"{DAMAGED}width"),
     "a text for a number": (described(network={"dropout": "0"}), "description is damaged"),

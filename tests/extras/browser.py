@@ -47,10 +47,8 @@ class Browser:
             time.sleep(0.05)
         port = port_file.read_text().split()[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
-            page = next(one for one in json.load(answer) if one["type"] == "page")
-        return websocket.create_connection(
-            page["webSocketDebuggerUrl"], timeout=PATIENCE, suppress_origin=True
-        )
+            url = next(one["webSocketDebuggerUrl"] for one in json.load(answer) if one["type"] == "page")
+        return websocket.create_connection(url, timeout=PATIENCE, suppress_origin=True)
 
     def __enter__(self):
         return self

@@ -101,11 +101,9 @@ def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser):
     browser.press("d", "u")
     assert progress(browser) == "1 open of 6"
     browser.run("document.getElementById('save').click()")
-    overrides = read_overrides(wait_for(SAVED))
+    saved = read_overrides(wait_for(SAVED))
     paths = catalog.set_index("sha256").path
-    told = [
-        (paths[row.sha256], row.decision, paths.get(row.value, row.value)) for row in overrides.itertuples()
-    ]
+    told = [(paths[row.sha256], row.decision, paths.get(row.value, row.value)) for row in saved.itertuples()]
     assert told == [
         ("A/plant.png", "keep", ""),
         ("A/clock.png", "not_copy_of", "A/clock.jpg"),
@@ -113,7 +111,7 @@ def test_decisions_are_made_saved_and_hold_in_the_next_run(folder, browser):
         ("B/house.png", "keep", ""),
         ("B/face.png", "label", "A"),
     ]
-    _, after, dataset = run_stages(folder, overrides)
+    _, after, dataset = run_stages(folder, saved)
     assert after.index[after.keep].tolist() == ["A/clock.jpg", "A/clock.png", "A/plant.png", "B/fish.bmp"]
     assert dataset.set_index("path").class_name["B/face.png"] == "A"
     assert not browser.problems()
@@ -187,9 +185,7 @@ def test_names_do_not_run_and_come_back_as_they_are(browser, tmp_path):
     duplicates = pd.DataFrame(
         rows, columns=["path", "keep", "reason", "relation", "distance", "conflict", "copy_of"]
     )
-    labels = pd.DataFrame(
-        {"path": catalog.path[:2], "class_name": strange, "suggested": strange, "score": 1.0}
-    )
+    labels = pd.DataFrame({"path": catalog.path[:2], "class_name": strange, "suggested": strange, "score": 1})
     old = pd.DataFrame(
         [("f" * 64, "label", strange, "</script><script>alert(5)</script>", strange)], columns=COLUMNS
     )
@@ -213,9 +209,7 @@ def test_names_do_not_run_and_come_back_as_they_are(browser, tmp_path):
 
 @pytest.mark.parametrize("width", [400, 1280])
 def test_nothing_is_wider_than_the_window(folder, browser, width):
-    (folder / "A" / "fish.png").rename(
-        folder / "A" / ("a very long name without any break" * 4).replace(" ", "")
-    )
+    (folder / "A" / "fish.png").rename(folder / "A" / ("averylongnamewithoutanybreak" * 4))
     run_stages(folder)
     browser.resize(width, 850)
     browser.open(PAGE)
