@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import records
-from benchmarks.tables import RECORDED, TABLES, readable, values
+from benchmarks.tables import TABLES, readable, values
 from evaluate import atomic_write
 from illus import work_folders
 
@@ -58,8 +58,8 @@ def renew(text: str, in_korean: bool = False) -> str:
 
     def table(match: re.Match[str]) -> str:
         known(TABLES, match[2])
-        made = markdown(TABLES[match[2]]())
-        recorded = RECORDED.get(match[2])
+        make, recorded = TABLES[match[2]]
+        made = markdown(make())
         if recorded and not records.is_of_todays_code(recorded):
             made += records.EARLIER
         return f"{match[1]}\n{made}\n{match[3]}"  # blank lines: some readers of Markdown need them
@@ -78,16 +78,11 @@ def renew(text: str, in_korean: bool = False) -> str:
     return LINK.sub(link, VALUE.sub(value, TABLE.sub(table, text)))
 
 
-def benchmarks_page() -> str:
-    """``results/benchmarks.md``: the list of the recorded tables."""
-    return records.HEAD + "\n" + markdown(records.index_of_tables())
-
-
 def rendered() -> dict[Path, str]:
     """Every document as it should be."""
     texts = {path: path.read_text(encoding="utf-8") for path in documents()}
     made = {path: renew(text, ".ko" in path.suffixes) for path, text in texts.items()}
-    return made | {PAGE: benchmarks_page()}
+    return made | {PAGE: records.HEAD + "\n" + markdown(records.index_of_tables())}
 
 
 def main() -> int:

@@ -74,13 +74,11 @@ def new_concepts(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: without_concepts(dataset, profiles.SEED + draw) for draw, name in enumerate(names)}
 
 
-def without_artists(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def without_artists(data: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The data set with all drawings of one artist in the validation part, and only these."""
-    artist = dataset.path.map(load_truth(FOLDER).set_index("path").icon_set)
+    artist = data.path.map(load_truth(FOLDER).set_index("path").icon_set)
     parts = {name: np.where(artist == name, "validation", "train") for name in plan.HELD_OUT_ARTISTS}
-    return {
-        f"without {name}": resample(dataset.assign(split=p, copies=1), "sqrt") for name, p in parts.items()
-    }
+    return {f"without {name}": resample(data.assign(split=p, copies=1), "sqrt") for name, p in parts.items()}
 
 
 def draws(dataset: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -199,21 +197,17 @@ def nearest(dataset: pd.DataFrame, work: Path) -> None:
 
 
 # The recipe's network, also for longer and with strong changes, judged on another hand.
+BUDGETS = (("mild", 60), ("mild", 100), ("strong", 100))
 LONGER = tuple(
     Trial(
         f"recipe without {artist}",
-        f"{augmentation}, {epochs} epochs",
-        replace(plan.MEMBER, augmentation=augmentation, epochs=epochs),
+        f"{changes}, {epochs} epochs",
+        replace(plan.MEMBER, augmentation=changes, epochs=epochs),
         f"without {artist}",
         seeds=plan.SEEDS[:2],
     )
-    for artist, augmentation, epochs in (
-        ("openmoji", "mild", 60),
-        ("openmoji", "mild", 100),
-        ("openmoji", "strong", 100),
-        ("twemoji", "mild", 60),
-        ("twemoji", "strong", 100),
-    )
+    for artist, tried in (("openmoji", BUDGETS), ("twemoji", BUDGETS[::2]))
+    for changes, epochs in tried
 )
 
 Makers = dict[str, tuple[Sequence[Trial], Callable[[pd.DataFrame], dict[str, pd.DataFrame]]]]

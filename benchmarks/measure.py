@@ -43,9 +43,7 @@ def measure_command(command: Iterable[object]) -> dict[str, float]:
         seconds = time.perf_counter() - start
         if child.returncode:
             log.seek(0)
-            raise RuntimeError(
-                f"{' '.join(words)}\nexit status {child.returncode}:\n{log.read()[-LOG_TAIL:]}"
-            )
+            raise RuntimeError(f"{' '.join(words)}\nstatus {child.returncode}:\n{log.read()[-LOG_TAIL:]}")
     return {
         "seconds": round(seconds, 1),
         "cpu_seconds": round(processor_seconds() - before, 1),

@@ -36,16 +36,17 @@ DUPLICATE_FINDER = (
     *modules("illus/copies", "align candidates compare duplicates groups settings which_is_kept"),
     "illus/emoji20/truth.py",
 )
-FINDERS = "groups cleanvision_sets imagededup_pairs imgeda_groups dataeval_groups fastdup_pairs"
+FINDERS = modules(
+    "benchmarks/peers", "groups cleanvision_sets imagededup_pairs imgeda_groups dataeval_groups fastdup_pairs"
+)
 LABELS = ("illus/learn/plan.py:LABEL_CHECK", "illus/copies/groups.py", "benchmarks/peers/cleanlab_issues.py")
-PHOTO_FILTER = modules("illus/photos", "autoencoder clusters self_training finder settings")
+PHOTO_FILTER = (
+    "illus/files/photo_statistics.py",
+    *modules("illus/photos", "autoencoder clusters self_training finder settings"),
+)
 REAL_SIZE = ("evaluate.py", *modules("illus/files", "photo_statistics reading"))
 DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own file
-    "duplicates": (
-        *DUPLICATE_FINDER,
-        "benchmarks/second_contamination.py",
-        *modules("benchmarks/peers", FINDERS),
-    ),
+    "duplicates": (*DUPLICATE_FINDER, "benchmarks/second_contamination.py", *FINDERS),
     "emoji20": modules("illus/emoji20", "build contaminate photographs render sources"),
     "evaluate": ("evaluate.py", *modules("benchmarks/peers", "scoring_floor keras_directory")),
     "fuzz": ("evaluate.py",),
@@ -54,13 +55,9 @@ DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own fi
     "labels": (*LEARNING, *modules("illus/learn", "heads labels"), *LABELS),
     "leaks": (*DUPLICATE_FINDER, "illus/copies/leaks.py", "illus/emoji20/contaminate.py"),
     "photo_harm": (*LEARNING, *DUPLICATE_FINDER, "illus/dataset/split.py"),
-    "photos": ("illus/files/photo_statistics.py", *PHOTO_FILTER, "benchmarks/photo_sets.py"),
-    "photo_rounding": ("illus/files/photo_statistics.py", *PHOTO_FILTER),
-    "photo_rounds": (
-        "illus/files/photo_statistics.py",
-        *PHOTO_FILTER,
-        *modules("benchmarks", "photos photo_sets"),
-    ),
+    "photos": (*PHOTO_FILTER, "benchmarks/photo_sets.py"),
+    "photo_rounding": PHOTO_FILTER,
+    "photo_rounds": (*PHOTO_FILTER, *modules("benchmarks", "photos photo_sets")),
     "ranking": (),
     "real_size": (*DUPLICATE_FINDER, *REAL_SIZE),
     "threshold": DUPLICATE_FINDER,

@@ -302,9 +302,7 @@ def growth() -> pd.DataFrame:
 def leaks() -> pd.DataFrame:
     """Copies of training images in a test folder, planted ones found and false alarms."""
     rows = read("leaks")[lambda table: table.planted.notna()]
-    rules = [
-        f"distance below {row.near}" + (", plain ones less" if row.plain else "") for row in rows.itertuples()
-    ]
+    rules = "distance below " + rows.near.astype(str) + np.where(rows.plain, ", plain ones less", "")
     found = rows[["planted", "right", "flagged"]].astype(int)
     found = found.set_axis(["planted", "found", "called copies"], axis=1).assign(precision=rows.precision)
     found.insert(0, "rule", rules)
@@ -327,40 +325,29 @@ def labels() -> pd.DataFrame:
     return selected(read("labels"), titles)
 
 
-TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
-    table.__name__: table
-    for table in (
-        scores, class_scores, weights_steps, other_hands, candidates, copies, copies_short, copies_cost,
-        copies_by_change, copy_settings, near_curve,
-        photo_scores, photo_scores_short, photo_parts, photo_fifths,
-        photo_harm, photo_doses, photo_answers,
-        leaks, labels, growth, interchange, scoring, damaged)
+TABLES: Mapping[str, tuple[Callable[[], pd.DataFrame], str]] = {  # and which recorded table each shows
+    table.__name__: (table, recorded)
+    for recorded, shown in {
+        "": (class_scores, weights_steps),  # of cards
+        "training": (scores,), "trials": (other_hands,), "candidates": (candidates,),
+        "duplicates": (copies, copies_short, copies_cost), "duplicates_second": (copies_by_change,),
+        "duplicates_settings": (copy_settings,), "duplicates_curve": (near_curve,),
+        "photos": (photo_scores, photo_scores_short, photo_fifths), "photos_ablation": (photo_parts,),
+        "photo_harm": (photo_harm,), "photo_harm_classes": (photo_doses,),
+        "photo_harm_answers": (photo_answers,), "leaks": (leaks,), "labels": (labels,),
+        "growth": (growth,), "interchange": (interchange,), "evaluate": (scoring,), "fuzz": (damaged,),
+    }.items()
+    for table in shown
 }  # fmt: skip
-
-
-RECORDED = {  # which recorded table each of these shows; class scores and steps are of cards
-    "scores": "training", "other_hands": "trials", "candidates": "candidates",
-    "copies": "duplicates", "copies_short": "duplicates", "copies_cost": "duplicates",
-    "copies_by_change": "duplicates_second", "copy_settings": "duplicates_settings",
-    "near_curve": "duplicates_curve", "photo_scores": "photos", "photo_scores_short": "photos",
-    "photo_parts": "photos_ablation", "photo_fifths": "photos", "photo_harm": "photo_harm",
-    "photo_doses": "photo_harm_classes", "photo_answers": "photo_harm_answers", "leaks": "leaks",
-    "labels": "labels", "growth": "growth", "interchange": "interchange", "scoring": "evaluate",
-    "damaged": "fuzz"}  # fmt: skip
 
 
 def values() -> dict[str, str]:
     """Single numbers that prose states, by name."""
-    return {
-        **values_of_weights(),
-        **values_of_experiments(),
-        **values_of_cleaning(),
-        **values_of_growth(),
-        **values_of_real_size(),
-    }
+    parts = (values_of_weights, values_of_runs, values_of_cleaning, values_of_growth, values_of_real_size)
+    return {name: text for part in parts for name, text in part().items()}
 
 
-def values_of_experiments() -> dict[str, str]:
+def values_of_runs() -> dict[str, str]:
     """What networks have on new concepts, and from a teacher; how validation and test folders rank them."""
     trials, ranked = read("trials"), read("ranking")
     decided = read("candidates").set_index("part").drop(["another draw", "a third draw"])
