@@ -13,16 +13,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from evaluate import (
-    EvaluationError,
-    Result,
-    Row,
-    class_folders,
-    list_files,
-    read_description,
-    read_fitted,
-    shorten_list,
-)
+import evaluate
+from evaluate import EvaluationError, Result, Row, read_description
 from illus import profiles, work_folders
 from illus.copies import leaks
 from illus.copies.duplicates import find_duplicates
@@ -101,7 +93,7 @@ def _stamp(made_from: list[str], places: list[Path]) -> str:
 
 def prepare(folder: Path, held_out: float = 0.0) -> pd.DataFrame:
     """Clean a folder, split and balance what is kept, write the table; return what the profile allows."""
-    check_class_names(class_folders(folder))
+    check_class_names(evaluate.class_folders(folder))
     catalog, duplicates, photos, overrides = clean(folder)
     fractions = {"train": 1 - VALIDATION_SHARE - held_out, "validation": VALIDATION_SHARE}
     fractions |= {"test": held_out} if held_out else {}
@@ -200,15 +192,14 @@ def check_tests(folder: Path) -> None:
     """Say before any training what could not be scored after it, or raise evaluate.EvaluationError."""
     for path, why in work_folders.untested_folders(folder).items():
         print(f"{path} is not scored: {why}", flush=True)
-    known = class_folders(folder)
+    known = evaluate.class_folders(folder)
     for test in work_folders.test_folders(folder):
-        classes = class_folders(test)
+        classes = evaluate.class_folders(test)
         if unknown := [name for name in classes if name not in known]:
-            raise EvaluationError(
-                f"{test} has classes that {folder} has not, so it cannot be scored: {shorten_list(unknown)}"
-            )
-        paths = (path for sub in classes.values() for path in list_files(sub))
-        if all(isinstance(read_fitted(path, 1, "pad"), str) for path in paths):
+            names = evaluate.shorten_list(unknown)
+            raise EvaluationError(f"{test} has classes that {folder} lacks, so it cannot be scored: {names}")
+        paths = (path for sub in classes.values() for path in evaluate.list_files(sub))
+        if all(isinstance(evaluate.read_fitted(path, 1, "pad"), str) for path in paths):
             raise EvaluationError(f"no file in the class folders of {test} is a readable image")
 
 

@@ -24,14 +24,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from evaluate import (
-    JUNK_NAMES,
-    EvaluationError,
-    class_folders,
-    could_be_image,
-    is_system_folder,
-    list_files,
-)
+from evaluate import JUNK_NAMES, EvaluationError, class_folders, could_be_image, is_system_folder, list_files
 from illus import work_folders
 from illus.hashing import digest
 

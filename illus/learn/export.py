@@ -16,17 +16,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
-from evaluate import (
-    Description,
-    Result,
-    atomic_write,
-    evaluate,
-    inspect_weights,
-    load_classifier,
-    named_weights,
-    read_description,
-    score,
-)
+import evaluate
+from evaluate import Description, Result, read_description
 from illus.learn.batches import load_arrays
 from illus.learn.heads import PREDICTION_BATCH, fit_temperature, with_temperature
 from illus.learn.networks import average, multiply_adds, without_sizes
@@ -80,15 +71,15 @@ def install(
     images = load_arrays(dataset, folder, config.input_size, config.fit, work / "cache")
     labels, part = dataset.class_id.to_numpy(), dataset.split.to_numpy()
     rows = part == "validation"
-    networks = [load_classifier(record.weights)[0] for record in judges]
+    networks = [evaluate.load_classifier(record.weights)[0] for record in judges]
     temperature, found = _calibrate(networks, images[rows], labels[rows], options)
     judged = _assemble(networks, temperature, options.mirror)
     names = dataset.groupby("class_id").class_name.first().tolist()
     predicted = judged.predict(images[rows], PREDICTION_BATCH, verbose=0).argmax(1)
-    result = score(labels[rows], predicted, names)
+    result = evaluate.score(labels[rows], predicted, names)
     model = judged
     if list(judges) != list(records):
-        exported = [load_classifier(record.weights)[0] for record in records]
+        exported = [evaluate.load_classifier(record.weights)[0] for record in records]
         model = _assemble(exported, temperature, options.mirror)
         found["judges"] = [record.run_id for record in judges]
     training: dict[str, Any] = _summary_of_all(records) | {
@@ -161,12 +152,12 @@ def score_all(weights: Path, test_folders: Sequence[Path]) -> dict[str, tuple[Re
 
     Name of a folder, which is its key in the card, to result and rows, see :func:`evaluate.evaluate`.
     """
-    scored = {folder.name: evaluate(folder, weights) for folder in test_folders}
+    scored = {folder.name: evaluate.evaluate(folder, weights) for folder in test_folders}
     card = {
         "training": read_description(weights).training,
         "scores": {name: result for name, (result, _, _) in scored.items()},
     }
-    with atomic_write(weights.with_suffix(".json")) as partial:
+    with evaluate.atomic_write(weights.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return {name: (result, rows) for name, (result, rows, _) in scored.items()}
 
@@ -189,7 +180,7 @@ def save_classifier(model: keras.Model, description: Description, path: str | Pa
     path = Path(path)
     description = replace(description, network=without_sizes(model.settings))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as partial:
+    with evaluate.atomic_write(path) as partial:
         logging.getLogger("absl").setLevel(logging.ERROR)  # a warning against HDF5, which is asked for
         saved = partial.with_name(f"{partial.stem}.keras{partial.suffix}")
         try:
@@ -202,7 +193,7 @@ def save_classifier(model: keras.Model, description: Description, path: str | Pa
                 file.attrs["classifier"] = json.dumps(asdict(description), ensure_ascii=False)
         finally:
             saved.unlink(missing_ok=True)
-        found, arrays = inspect_weights(partial)
-        if found.settings != model.settings or arrays.keys() != named_weights(model).keys():
+        found, arrays = evaluate.inspect_weights(partial)
+        if found.settings != model.settings or arrays.keys() != evaluate.named_weights(model).keys():
             raise RuntimeError(f"{path}: what was written cannot be read back")
     return found

@@ -12,17 +12,8 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from evaluate import (
-    Description,
-    Result,
-    Row,
-    atomic_write,
-    evaluate,
-    font_families,
-    format_csv,
-    format_result,
-    trained_on,
-)
+import evaluate
+from evaluate import Description, Result, Row
 from illus import profiles, work_folders
 from illus.files.overrides import NAME as OVERRIDES
 from illus.hashing import ROOT, digest
@@ -60,7 +51,7 @@ def score_folders(
     scored = []
     drop_scores(report, tests)
     for test in tests:
-        result, rows, description = evaluate(test, weights)
+        result, rows, description = evaluate.evaluate(test, weights)
         show_scores(report, result, rows, description, labels)
         scored.append((result, rows))
     return scored
@@ -87,27 +78,25 @@ def show_scores(
     calls a class.
     """
     test, names = Path(result["test_folder"]), description.class_names
-    text = f"{trained_on(description.training)}\n{format_result(result, rows, names)}\n"
+    text = f"{evaluate.trained_on(description.training)}\n{evaluate.format_result(result, rows, names)}\n"
     print(f"\n== {test}\n{text}", flush=True)
     contents = (
         json.dumps(result, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"),
-        format_csv(rows),
+        evaluate.format_csv(rows),
         matrix_image(rows, names, labels),
         text.encode("utf-8", "backslashreplace"),
     )
     for ending, content in zip(SCORE_FILES, contents, strict=True):
-        with atomic_write(report / f"{test.name}{ending}") as partial:
+        with evaluate.atomic_write(report / f"{test.name}{ending}") as partial:
             partial.write_bytes(content)
 
 
-def matrix_image(
-    rows: list[Row], class_names: Sequence[str], labels: Mapping[str, str] | None = None
-) -> bytes:
+def matrix_image(rows: list[Row], names: Sequence[str], labels: Mapping[str, str] | None = None) -> bytes:
     """The confusion matrix as a PNG file, see :func:`illus.report.comparisons.confusion_matrix`."""
     content = io.BytesIO()
-    with rc_context({"font.family": font_families()}):
+    with rc_context({"font.family": evaluate.font_families()}):
         figure = Figure(figsize=(10, 10), layout="constrained")
-        confusion_matrix(figure.subplots(), rows, class_names, labels)
+        confusion_matrix(figure.subplots(), rows, names, labels)
         figure.savefig(content, format="png", dpi=130)
     return content.getvalue()
 
@@ -153,9 +142,8 @@ def write_report(folder: Path) -> Path:
     pages = render_notebooks(executed, report / "executed", "executed on this machine", index="../index.html")
     sections.append(Section(check, note, [(f"executed/{page}", title) for page, title in pages]))
     if (report / REVIEW_PAGE).exists():
-        sections.append(
-            Section("Review", "Decide about copies, photos and labels.", [(REVIEW_PAGE, "Review page")])
-        )
+        page = (REVIEW_PAGE, "Review page")
+        sections.append(Section("Review", "Decide about copies, photos and labels.", [page]))
     return write_index(report, name, sections)
 
 
