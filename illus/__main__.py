@@ -28,9 +28,6 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
-# --- Commands -------------------------------------------------------------------------------------
-
-
 def emoji20(options: argparse.Namespace) -> None:
     """Build the open data set, or draw a sheet of it."""
     from illus.emoji20 import command
@@ -187,9 +184,6 @@ def check_output(path: Path | None, *inputs: Path) -> None:
     check_outputs([path] if path else [], *inputs)
 
 
-# --- Arguments ------------------------------------------------------------------------------------
-
-
 def path_of(text: str) -> Path:
     """The path that an argument names; not of an empty one, as of an unset variable, which would be ``.``."""
     if not text:
@@ -230,9 +224,8 @@ def _add_data_commands(add: Callable[[Command, str, str], argparse.ArgumentParse
     to.add_argument("--limit", help="draw about N icons only; needs --out", **number)
     text = "leave drawings out, until the largest class is 34 times the smallest; needs --out"
     to.add_argument("--real-shares", action="store_true", help=text)
-    to.add_argument(
-        "--image", type=path_of, metavar="FILE", help="draw a sheet of the built data set and stop"
-    )
+    text = "draw a sheet of the built data set and stop"
+    to.add_argument("--image", type=path_of, metavar="FILE", help=text)
     text = "another seed gives another collection; needs --out (%(default)s)"
     to.add_argument("--seed", default=profiles.SEED, help=text, **number)
     to = add(data, f"download class folders into {work_folders.DOWNLOADED}", "https://…/images.zip")

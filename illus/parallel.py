@@ -55,9 +55,8 @@ def in_parallel(
     try:
         work = Parallel(n_jobs=jobs, return_as="generator", batch_size=batch_size)
     except ValueError as error:
-        raise ValueError(
-            f"{error}: choose a joblib backend that does (loky, threading, dask); Ray's does not"
-        ) from error
+        cure = "choose a joblib backend that does (loky, threading, dask); Ray's does not"
+        raise ValueError(f"{error}: {cure}") from error
     call, here = delayed(_in_process), os.getpid()
     results: Generator[Result] = work(call(here, function, item, *args) for item in items)
     return progress(results, label, count, unit)
@@ -88,9 +87,7 @@ def on_cluster(address: str, *folders: str | Path) -> Iterator[None]:
             for worker, seen in client.run(_listing, folder, on_error="return").items():
                 if seen != expected:
                     found = seen if isinstance(seen, Exception) else "it holds other names there"
-                    raise EvaluationError(
-                        f"worker {worker} does not see the folder {folder} as here: {found}"
-                    )
+                    raise EvaluationError(f"worker {worker} does not see the folder {folder}: {found}")
         with parallel_config("dask", client=client):
             yield
 

@@ -15,9 +15,7 @@ import keras
 from evaluate import Description, EvaluationError, atomic_write, load_classifier
 
 ENDINGS = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
-NAME = (
-    "classifier"  # of the description: an entry of ONNX's metadata, or a file of this name and .json inside
-)
+NAME = "classifier"  # of the description: an entry of ONNX's metadata, or a file NAME.json inside the others
 
 
 def export_to(weights: str | Path, out: str | Path, format: str) -> Description:

@@ -31,9 +31,6 @@ GRID_COLUMNS = ["block", "augmentation", "budget", "seed", "learning_rate", "tun
 TRIAL_COLUMNS = ["question", "answer", "data", "seed", *SCORES, "multiply_adds", *ORIGIN]
 
 
-# --- The store -------------------------------------------------------------------------------------
-
-
 def record_path(work: Path, identity: str) -> Path:
     """Where the record of a run is, once it has finished; its weights are beside it."""
     return work / "runs" / identity / "record.json"
@@ -83,9 +80,6 @@ def _drop_of_other_code(folder: Path) -> None:
             stored.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(code_hash(), "utf-8")
-
-
-# --- Tables ----------------------------------------------------------------------------------------
 
 
 def tables_folder(work: Path) -> Path:
@@ -140,9 +134,6 @@ def is_tuned(rows: pd.DataFrame) -> pd.Series:
     cell = ["block", "augmentation"]
     best = search.loc[search.groupby(cell).val_macro_f1.idxmax()].set_index(cell).learning_rate
     return (rows.learning_rate == rows.set_index(cell).index.map(best)).astype(int)
-
-
-# --- What is run -----------------------------------------------------------------------------------
 
 
 def limit_to_profile(config: Config) -> Config:

@@ -41,9 +41,8 @@ def bootstrap_f1(
     one of it nor one that is predicted as it.
     """
     k = len(class_names)
-    true, predicted = (
-        pd.Categorical(table[c], class_names).codes.astype(np.int64) for c in ("class_name", "predicted")
-    )
+    texts = (table.class_name, table.predicted)
+    true, predicted = (pd.Categorical(text, class_names).codes.astype(np.int64) for text in texts)
     names = pd.factorize(np.arange(len(table)) if groups is None else np.asarray(groups))[0]
     members = pd.DataFrame({"true": true, "name": names}).groupby(["true", "name"])
     group, n_groups = members.ngroup().to_numpy(), members.ngroups
@@ -123,26 +122,22 @@ def _mean_map(maps: Sequence[np.ndarray]) -> np.ndarray:
     return np.mean([np.asarray(ops.image.resize(m[..., None], shape))[..., 0] for m in maps], axis=0)
 
 
-def _gradient_map(
-    model: keras.Model, images: np.ndarray, class_ids: Sequence[int], min_side: int
-) -> np.ndarray:
+def _gradient_map(model: keras.Model, images: np.ndarray, ids: Sequence[int], min_side: int) -> np.ndarray:
     from tensorflow import GradientTape  # Keras has no gradients that work on every backend
 
     to_map, to_scores = _cut_at_map(model, model.layers[-1].input, min_side)
     maps = ops.convert_to_tensor(to_map.predict(images, verbose=0))
     with GradientTape() as tape:
         tape.watch(maps)
-        total = ops.sum(ops.take_along_axis(to_scores(maps), np.asarray(class_ids)[:, None], axis=1))
+        total = ops.sum(ops.take_along_axis(to_scores(maps), np.asarray(ids)[:, None], axis=1))
     weights = ops.mean(tape.gradient(total, maps), axis=(1, 2), keepdims=True)
     return np.asarray(ops.relu(ops.sum(weights * maps, axis=-1)), np.float32)
 
 
-def _cut_at_map(
-    model: keras.Model, scores: keras.KerasTensor, min_side: int
-) -> tuple[keras.Model, keras.Model]:
+def _cut_at_map(model: keras.Model, scores: keras.KerasTensor, least: int) -> tuple[keras.Model, keras.Model]:
     """The parts of a network up to its last map that is large enough, and from there to the scores."""
     maps = [layer.output for layer in model.layers if isinstance(layer, layers.ReLU)]
-    side = min(min_side, max(x.shape[1] for x in maps))
+    side = min(least, max(x.shape[1] for x in maps))
     for features in [x for x in maps if x.shape[1] >= side][::-1]:
         with suppress(ValueError):  # where a shortcut goes round the map
             return keras.Model(model.input, features), keras.Model(features, scores)

@@ -65,10 +65,9 @@ def seed_points(axes: Axes, table: pd.DataFrame, value: str) -> None:
 def change_intervals(axes: Axes, changes: pd.DataFrame) -> None:
     """Changes from :func:`illus.report.effects.against_control`, their intervals, and a line at no change."""
     rows = np.arange(len(changes))
-    error = [changes.change - changes.low, changes.high - changes.change]
-    axes.errorbar(
-        changes.change, rows, xerr=error, fmt="o", color=BLUE, capsize=3, label="mean, 95 % interval"
-    )
+    mean, label = changes.change, "mean, 95 % interval"
+    error = [mean - changes.low, changes.high - mean]
+    axes.errorbar(mean, rows, xerr=error, fmt="o", color=BLUE, capsize=3, label=label)
     axes.axvline(0, color=RED, linestyle="--", linewidth=1, label="no change")
     axes.set_yticks(rows, changes.index)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -81,9 +80,8 @@ def pair_distances(axes: Axes, distances: np.ndarray, kinds: Mapping[str, np.nda
     ``kinds`` are the pairs of a histogram, bool, shape (n,), by name.
     """
     values = [distances[rows] for rows in kinds.values()]
-    axes.hist(
-        values, np.arange(0, 61).tolist(), stacked=True, color=[BLUE, ORANGE][: len(kinds)], label=list(kinds)
-    )
+    colours = [BLUE, ORANGE][: len(kinds)]
+    axes.hist(values, list(range(61)), stacked=True, color=colours, label=list(kinds))
     axes.axvline(near, color=RED, linestyle="--", label=f"copies up to {near:g}")
     axes.set(xlabel="distance of a candidate pair", ylabel="pairs", xlim=(0, 60))
     axes.legend()

@@ -101,9 +101,7 @@ def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
     return [(len(marks), text) for marks, text in found]
 
 
-def render_notebook(
-    path: Path, out: Path, note: str = "", next_page: str = "", index: str = "index.html"
-) -> str:
+def render_notebook(path: Path, out: Path, note: str = "", after: str = "", index: str = "index.html") -> str:
     """Write a notebook as HTML with its contents on top, cells tagged ``hide-input`` collapsed; its title."""
     notebook = nbformat.read(path, as_version=4)
     headings = _headings(notebook)
@@ -112,7 +110,7 @@ def render_notebook(
     logging.getLogger("traitlets").setLevel(logging.ERROR)  # figures have no alternative text
     places = {name: [str(TEMPLATES)] for name in ("extra_template_basedirs", "extra_template_paths")}
     exporter = HTMLExporter(template_file="notebook.html.j2", **places)
-    shown = {"contents": contents, "note": note, "next_page": next_page, "index": index}
+    shown = {"contents": contents, "note": note, "next_page": after, "index": index}
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}, **shown})
     page = LINK.sub(lambda match: _link_from(out.parent, match), page)
     out.parent.mkdir(parents=True, exist_ok=True)

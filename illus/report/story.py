@@ -59,10 +59,8 @@ def choose(
     random = np.random.default_rng(SEED)
     photo = set(photos.path[photos.is_photo.astype(bool)])
     has_copies = duplicates.copy_of != ""
-    copied = duplicates[has_copies & ~duplicates.conflict.astype(bool)]
-    sets = [
-        [kept, *rows.path[rows.path != kept]] for kept, rows in copied.groupby("copy_of") if kept not in photo
-    ]
+    copied = duplicates[has_copies & ~duplicates.conflict.astype(bool) & ~duplicates.copy_of.isin(photo)]
+    sets = [[kept, *rows.path[rows.path != kept]] for kept, rows in copied.groupby("copy_of")]
     sets = [paths for paths in sets if 2 <= len(paths) <= 3]
     sets = [sets[number] for number in random.permutation(len(sets))[:SETS]]
     readable = catalog[catalog.error == ""]
@@ -71,9 +69,8 @@ def choose(
     alone = single.path[single.path.isin(photo)]
     chosen += alone.sample(min(PHOTOS, len(alone)), random_state=SEED).tolist()
     drawings = single[~single.path.isin(photo)].sample(frac=1, random_state=SEED)
-    in_turn = drawings.assign(turn=drawings.groupby("class_name").cumcount()).sort_values(
-        "turn", kind="stable"
-    )
+    turn = drawings.groupby("class_name").cumcount()
+    in_turn = drawings.assign(turn=turn).sort_values("turn", kind="stable")
     chosen += in_turn.path.head(SIDE**2 - len(chosen)).tolist()
     return [chosen[number] for number in random.permutation(len(chosen))], sets
 
@@ -96,10 +93,8 @@ def mosaic(
             continue
         x, y = number % SIDE, number // SIDE
         image = fit_image(decode_image(read_file(Path(folder, path))), CELL, "pad")
-        alpha = 0.18 if path in faint else 1.0
-        axes.imshow(
-            image, extent=(x + 0.07, x + 0.93, y + 0.93, y + 0.07), alpha=alpha, interpolation="lanczos"
-        )
+        place, alpha = (x + 0.07, x + 0.93, y + 0.93, y + 0.07), 0.18 if path in faint else 1.0
+        axes.imshow(image, extent=place, alpha=alpha, interpolation="lanczos")
         if path in frames:
             corner, style = (x + 0.06, y + 0.06), "round,pad=0,rounding_size=0.08"
             axes.add_patch(FancyBboxPatch(corner, 0.88, 0.88, style, fill=False, ec=frames[path], lw=3.2))
@@ -148,10 +143,8 @@ def draw(
                "macro_f1": card["scores"]["test"]["macro_f1"]}  # fmt: skip
     with rc_context({"font.family": fonts()}):
         figure = Figure(figsize=(16, 3.95))
-        panels = [
-            panel(figure, number, title, [note.format(**numbers) for note in notes])
-            for number, (title, *notes) in enumerate(WORDS[language])
-        ]
+        words = [(title, [note.format(**numbers) for note in notes]) for title, *notes in WORDS[language]]
+        panels = [panel(figure, number, *text) for number, text in enumerate(words)]
         mosaic(panels[0], paths, folder)
         mosaic(panels[1], paths, folder, set(), frames, redundant, set(paths) - set(frames))
         mosaic(panels[2], paths, folder, redundant, dict.fromkeys(photo, RED), photo)
@@ -177,9 +170,8 @@ def panel(figure: Figure, number: int, title: str, notes: Sequence[str]) -> Axes
         text = axes.annotate(note, (1, 0.5), (14, 0), xycoords=first, textcoords="offset points")
         text.set(fontsize=19, color=BLUE, va="center", annotation_clip=False)
     if number:
-        figure.text(
-            left - 0.0155, 0.38, "❯", fontsize=24, color=GRAY, ha="center", va="center", family="DejaVu Sans"
-        )
+        arrow = figure.text(left - 0.0155, 0.38, "❯", fontsize=24, color=GRAY)
+        arrow.set(ha="center", va="center", family="DejaVu Sans")
     return axes
 
 
