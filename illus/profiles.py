@@ -40,7 +40,5 @@ def profile() -> Profile:
 def environment(folder: str | Path) -> str:
     """Two lines on what a notebook runs with: versions; profile, seed and data."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy", "pandas"))
-    return (
-        f"Python {platform.python_version()}, {versions}\n"
-        f"profile {profile().name}, seed {SEED}, data {Path(folder).as_posix()}"
-    )
+    done = f"profile {profile().name}, seed {SEED}, data {Path(folder).as_posix()}"
+    return f"Python {platform.python_version()}, {versions}\n{done}"

@@ -30,10 +30,8 @@ def is_emoji20(folder: str | Path) -> bool:
 
 def is_work_of_emoji20(work: Path) -> bool:
     """Whether a work folder belongs to emoji20's training folder, see :func:`work_dir`."""
-    owner = work / "folder.txt"
-    if not owner.exists():
-        return False
-    return is_emoji20(_owner(owner))
+    mark = work / "folder.txt"
+    return mark.exists() and is_emoji20(_owner(mark))
 
 
 def test_folders(folder: str | Path) -> list[Path]:

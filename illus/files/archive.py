@@ -274,7 +274,8 @@ def _copy_missing(store: Any, root: str, folder: Path, max_bytes: int) -> None:
     for name in names.values():
         _check_name(name)
     targets = {path: folder / name for path, name in names.items()}
-    missing = [path for path in sizes if not _has_size(targets[path], sizes[path])]
+    there = {path: target.stat().st_size for path, target in targets.items() if target.exists()}
+    missing = [path for path, size in sizes.items() if there.get(path) != size]
     with tqdm(desc="copy", total=len(sizes), initial=len(sizes) - len(missing), unit="file") as bar:
         for start in range(0, len(missing), TOGETHER):
             part = missing[start : start + TOGETHER]
@@ -282,7 +283,3 @@ def _copy_missing(store: Any, root: str, folder: Path, max_bytes: int) -> None:
                 targets[path].parent.mkdir(parents=True, exist_ok=True)
             store.get(part, [str(targets[path]) for path in part])
             bar.update(len(part))
-
-
-def _has_size(path: Path, size: int) -> bool:
-    return path.exists() and path.stat().st_size == size

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
-from typing import Any
 
 import nbformat
 from jinja2 import Environment, FileSystemLoader
@@ -138,21 +137,16 @@ def render_notebooks(
     return [(name, render_notebook(path, out / name, note, after, index)) for path, name, after in each]
 
 
-def scores_in(folder: Path) -> list[dict[str, Any]]:
-    """What ``evaluate.py --json`` wrote into a folder, one entry a file, with the text beside it as page."""
-    return [
-        {**json.loads(path.read_text("utf-8")), "title": path.stem, "page": path.with_suffix(".txt").name}
-        for path in sorted(folder.glob("[!.]*.json"))
-    ]
-
-
 def write_index(folder: Path, name: str, sections: Sequence[Section]) -> Path:
     """Write ``index.html``: the scores in the folder, the sections, and the confusion matrices; its path.
 
     Pages, scores and matrices lie in ``folder``; ``name`` is that of the data set. Sections without pages are
-    left out.
+    left out. Scores are what ``evaluate.py --json`` wrote, and the text beside them is their page.
     """
-    scores = scores_in(folder)
+    scores = [
+        {**json.loads(path.read_text("utf-8")), "title": path.stem, "page": path.with_suffix(".txt").name}
+        for path in sorted(folder.glob("[!.]*.json"))
+    ]
     matrices = [(f"{score['title']}.png", score["title"]) for score in scores]
     environment = Environment(loader=FileSystemLoader(TEMPLATES), trim_blocks=True, autoescape=True)
     page = environment.get_template("index.html.j2").render(
