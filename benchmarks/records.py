@@ -3,8 +3,6 @@
 In: what a benchmark measured. Out: CSV files in ``results/``, and the list of them in its ``benchmarks.md``.
 """
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from illus import work_folders
@@ -65,47 +63,39 @@ DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own fi
 }
 
 
-@dataclass(frozen=True)
-class Record:
-    """One CSV file in ``results/``."""
-
-    what: str  # is measured
-    benchmark: str  # module of benchmarks/ that writes it
-
-
-RECORDS = {
-    "experiments": Record("All recorded runs, their settings and scores on validation.", "experiments"),
-    "curves": Record("Loss and scores of these runs by epoch.", "experiments"),
-    "grid": Record("Block, augmentation, budget and seed, each at its own learning rate.", "experiments"),
-    "trials": Record("One question a round, a row per answer and seed.", "experiments"),
-    "averages": Record("Averages of three networks of the grid that differ in one thing.", "experiments"),
-    "candidates": Record("The weights' two kinds of network, on validation and other hands.", "experiments"),
-    "nearest": Record("Nearest training images by features, beside the softmax.", "experiments"),
-    "cures_test": Record("The first and the last of the cures on the test folders.", "experiments"),
-    "ranking": Record("Whether validation ranks networks as the test folders do.", "ranking"),
-    "training": Record("The network for CPUs and what one would do otherwise, on one core.", "training"),
-    "step": Record("A training step by the number of channels.", "step"),
-    "emoji20": Record("Files of each kind in emoji20.", "emoji20"),
-    "duplicates": Record("Redundant files and pairs found on emoji20, by six tools.", "duplicates"),
-    "duplicates_second": Record("The same on copies by which nothing was chosen.", "duplicates"),
-    "duplicates_twins": Record("Files called redundant against the truth.", "duplicates"),
-    "duplicates_curve": Record("Recall and precision over the largest distance of a copy.", "threshold"),
-    "duplicates_settings": Record("Settings of the duplicate finder at other values.", "threshold"),
-    "leaks": Record("Copies of training images in a test folder.", "leaks"),
-    "leaks_settings": Record("Settings of the leak check, tried on the training folder.", "leaks"),
-    "growth": Record("The search for duplicates over the size of a collection.", "growth"),
-    "photos": Record("Photographs found, for each method, with three seeds.", "photos"),
-    "photos_ablation": Record("The photo filter without its parts, with three seeds.", "photos"),
-    "photo_rounds": Record("The photo filter when it stops after fewer rounds.", "photo_rounds"),
-    "photo_rounding": Record("The photo filter's decisions with sums in another order.", "photo_rounding"),
-    "photo_harm": Record("What photographs among the training images do, a row a run.", "photo_harm"),
-    "photo_harm_classes": Record("F1 of each class in those runs.", "photo_harm"),
-    "photo_harm_answers": Record("What those networks answer for images held out.", "photo_harm"),
-    "labels": Record("How well wrong labels are found.", "labels"),
-    "evaluate": Record("Seconds of scoring beside import, decoding and prediction alone.", "evaluate"),
-    "real_size": Record("Cost of reading at the challenge's image sizes, beside three floors.", "real_size"),
-    "interchange": Record("Whether exported networks predict what the weights file does.", "interchange"),
-    "fuzz": Record("`evaluate.py` on damaged images and weights files (`make fuzz`).", "fuzz"),
+RECORDS = {  # the CSV files in results/: what is measured, and the module of benchmarks/ that writes it
+    "experiments": ("All recorded runs, their settings and scores on validation.", "experiments"),
+    "curves": ("Loss and scores of these runs by epoch.", "experiments"),
+    "grid": ("Block, augmentation, budget and seed, each at its own learning rate.", "experiments"),
+    "trials": ("One question a round, a row per answer and seed.", "experiments"),
+    "averages": ("Averages of three networks of the grid that differ in one thing.", "experiments"),
+    "candidates": ("The weights' two kinds of network, on validation and other hands.", "experiments"),
+    "nearest": ("Nearest training images by features, beside the softmax.", "experiments"),
+    "cures_test": ("The first and the last of the cures on the test folders.", "experiments"),
+    "ranking": ("Whether validation ranks networks as the test folders do.", "ranking"),
+    "training": ("The network for CPUs and what one would do otherwise, on one core.", "training"),
+    "step": ("A training step by the number of channels.", "step"),
+    "emoji20": ("Files of each kind in emoji20.", "emoji20"),
+    "duplicates": ("Redundant files and pairs found on emoji20, by six tools.", "duplicates"),
+    "duplicates_second": ("The same on copies by which nothing was chosen.", "duplicates"),
+    "duplicates_twins": ("Files called redundant against the truth.", "duplicates"),
+    "duplicates_curve": ("Recall and precision over the largest distance of a copy.", "threshold"),
+    "duplicates_settings": ("Settings of the duplicate finder at other values.", "threshold"),
+    "leaks": ("Copies of training images in a test folder.", "leaks"),
+    "leaks_settings": ("Settings of the leak check, tried on the training folder.", "leaks"),
+    "growth": ("The search for duplicates over the size of a collection.", "growth"),
+    "photos": ("Photographs found, for each method, with three seeds.", "photos"),
+    "photos_ablation": ("The photo filter without its parts, with three seeds.", "photos"),
+    "photo_rounds": ("The photo filter when it stops after fewer rounds.", "photo_rounds"),
+    "photo_rounding": ("The photo filter's decisions with sums in another order.", "photo_rounding"),
+    "photo_harm": ("What photographs among the training images do, a row a run.", "photo_harm"),
+    "photo_harm_classes": ("F1 of each class in those runs.", "photo_harm"),
+    "photo_harm_answers": ("What those networks answer for images held out.", "photo_harm"),
+    "labels": ("How well wrong labels are found.", "labels"),
+    "evaluate": ("Seconds of scoring beside import, decoding and prediction alone.", "evaluate"),
+    "real_size": ("Cost of reading at the challenge's image sizes, beside three floors.", "real_size"),
+    "interchange": ("Whether exported networks predict what the weights file does.", "interchange"),
+    "fuzz": ("`evaluate.py` on damaged images and weights files (`make fuzz`).", "fuzz"),
 }
 
 
@@ -117,14 +107,14 @@ def code_of_benchmark(name: str) -> str:
 
 def write_record(table: pd.DataFrame, name: str) -> None:
     """Write ``results/<name>.csv``; rows that do not say of which code they are are of today's."""
-    today = code_of_benchmark(RECORDS[name].benchmark)
+    today = code_of_benchmark(RECORDS[name][1])
     code = table.code.fillna(today) if "code" in table else today
     write_table(table.assign(code=code), work_folders.RESULTS / f"{name}.csv")
 
 
 def rows_of_todays_code(name: str, table: pd.DataFrame) -> int:
     """How many rows of a recorded table say that they were measured with the code of today."""
-    return int((table.code == code_of_benchmark(RECORDS[name].benchmark)).sum()) if "code" in table else 0
+    return int((table.code == code_of_benchmark(RECORDS[name][1])).sum()) if "code" in table else 0
 
 
 def is_of_todays_code(name: str) -> bool:
@@ -136,11 +126,11 @@ def is_of_todays_code(name: str) -> bool:
 def index_of_tables() -> pd.DataFrame:
     """A row for each recorded table, as ``results/benchmarks.md`` shows it."""
     rows = []
-    for name, record in RECORDS.items():
+    for name, (what, benchmark) in RECORDS.items():
         path = work_folders.RESULTS / f"{name}.csv"
         if path.exists():
             table = pd.read_csv(path, dtype={"code": str})
             count, of_today = len(table), rows_of_todays_code(name, table)
             shown = "all" if of_today == count else f"{of_today:,}" if "code" in table else "–"
-            rows.append([f"[{name}]({name}.csv)", record.what, f"`{record.benchmark}`", count, shown])
+            rows.append([f"[{name}]({name}.csv)", what, f"`{benchmark}`", count, shown])
     return pd.DataFrame(rows, columns=["table", "what", "benchmark", "rows", "today's"])
