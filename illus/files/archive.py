@@ -79,11 +79,10 @@ def download(url: str, path: Path) -> None:
         return download(url, path)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ArchiveError(f"cannot download {url}: {error}") from None
-    if total is not None and part.stat().st_size != total:
-        raise ArchiveError(
-            f"the download broke off at {part.stat().st_size:,} of {total:,} bytes; "
-            "run the same command again to resume"
-        )
+    size = part.stat().st_size
+    if total is not None and size != total:
+        broken = f"the download broke off at {size:,} of {total:,} bytes"
+        raise ArchiveError(f"{broken}; run the same command again to resume")
     os.replace(part, path)
     validator.unlink(missing_ok=True)
 
@@ -209,10 +208,8 @@ def _class_folder_root(folder: Path) -> Path:
     if any(map(could_be_image, files)):
         return folder
     names = ", ".join(sorted(path.name for path in inside)) or "none"
-    raise ArchiveError(
-        f"no class folders at the top of what was downloaded, but these folders: {names}; "
-        "name or repack the one that contains the class folders"
-    )
+    what = f"no class folders at the top of what was downloaded, but these folders: {names}"
+    raise ArchiveError(f"{what}; name or repack the one that contains the class folders")
 
 
 def _folders_with_files(folder: Path) -> list[Path]:
@@ -257,9 +254,8 @@ def _open_store(url: str) -> tuple[Any, str]:
 
         return url_to_fs(url)
     except ImportError as error:
-        raise ArchiveError(
-            f"cannot read {url}: {error}; pip install s3fs for s3://, gcsfs for gs://, fsspec for others"
-        ) from None
+        cure = "pip install s3fs for s3://, gcsfs for gs://, fsspec for others"
+        raise ArchiveError(f"cannot read {url}: {error}; {cure}") from None
 
 
 def _copy_missing(store: Any, root: str, folder: Path, max_bytes: int) -> None:

@@ -23,15 +23,11 @@ def check_layout(folder: str | Path) -> None:
     if len(parts) > 1 or (parts and len(parts) == len(inside)):
         names = sorted(path.name for path in parts)
         training = next((name for name in names if name.casefold().startswith("train")), names[0])
-        raise ValueError(
-            f"the sub-folders of {folder}, {', '.join(names)}, look like parts of a data set, not like "
-            f"classes; nothing was done. Name one of them, for example {Path(folder, training)}"
-        )
+        what = f"the sub-folders of {folder}, {', '.join(names)}, look like parts of a data set, not classes"
+        raise ValueError(f"{what}; nothing was done. Name one of them, for example {Path(folder, training)}")
     if len(inside) == len(outer) == 1:
-        raise ValueError(
-            f"the only sub-folder of {folder}, {outer[0].name}, holds folders and no images; nothing was "
-            f"done. Name {outer[0]}"
-        )
+        what = f"the only sub-folder of {folder}, {outer[0].name}, holds folders and no images"
+        raise ValueError(f"{what}; nothing was done. Name {outer[0]}")
 
 
 def _holds_folders_and_no_image(folder: Path) -> bool:
