@@ -171,10 +171,8 @@ def make_dataset(sizes, validation=5):
     """Classes of the given sizes in training, and ``validation`` further images of each for validation."""
     catalog = make_catalog({name: size + validation for name, size in sizes.items()})
     held_out = catalog.groupby("class_name").cumcount() < validation
-    ids = {name: i for i, name in enumerate(sizes)}
-    return catalog.assign(
-        class_id=catalog.class_name.map(ids), copies=1, split=np.where(held_out, "validation", "train")
-    )
+    part, ids = np.where(held_out, "validation", "train"), {name: i for i, name in enumerate(sizes)}
+    return catalog.assign(class_id=catalog.class_name.map(ids), copies=1, split=part)
 
 
 def shown(dataset):

@@ -91,9 +91,8 @@ def test_the_more_light_there_is_to_undo_the_further_are_two_images(descriptors_
 
 def test_what_pairs_share_does_not_change_their_distances(descriptors_of):
     sizes = (1, 0.5, 0.3)  # pairs are compared at the smaller size of their two images
-    descriptors = descriptors_of(
-        *(encoded(rescaled(drawn(), size)) for size in sizes for drawn in (house, fish, plant))
-    )
+    images = [rescaled(drawn(), size) for size in sizes for drawn in (house, fish, plant)]
+    descriptors = descriptors_of(*images)
     pairs = np.array([(i, j) for i in range(9) for j in range(i + 1, 9)])
     alone = [distance(descriptors, i, j) for i, j in pairs]
     assert pair_distances(descriptors, pairs).tolist() == alone

@@ -191,9 +191,7 @@ def test_a_file_in_shared_memory_is_replaced_and_not_written_on():
         assert Path(folder, "out.json").read_text() == "second"
 
 
-def test_an_output_that_cannot_be_written_is_an_input_or_given_twice_is_refused(
-    run, class_folder_tree, colour_weights, tmp_path
-):
+def test_an_output_that_must_not_be_one_is_refused(run, class_folder_tree, colour_weights, tmp_path):
     weights, image = shutil.copy(colour_weights, tmp_path / "w.h5"), class_folder_tree / "L2_2" / "0.png"
     (tmp_path / "link.csv").symlink_to(image)
     before = Path(weights).read_bytes(), image.read_bytes()
@@ -314,18 +312,11 @@ for folder, weights, _ in {BAD_INPUT}:
         assert message in line
 
 
+WRONG = ("--batch-size 0", "--batch-size 999999999", "--what", "--figure matrix.docx")
+
+
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["x"],
-        ["a", "b", "--batch-size", "0"],
-        ["a", "b", "--batch-size", "999999999"],
-        ["a", "b", "--what"],
-        ["", "b"],
-        ["a", ""],
-        ["a", "b", "--figure", "matrix.docx"],
-    ],
+    "arguments", [[], ["x"], ["", "b"], ["a", ""], *(["a", "b", *options.split()] for options in WRONG)]
 )
 def test_bad_arguments_are_one_line_and_code_2(run, arguments):
     code, _, err = run(*arguments)

@@ -229,11 +229,9 @@ def test_the_heat_map_of_evidence_is_over_its_image(axes):
     assert cold[2] > cold[0]
 
 
-@pytest.mark.parametrize(
-    ("installed", "used"), [(["Arial", "NanumGothic"], ["NanumGothic"]), (["Arial"], [])]
-)
-def test_hangul_is_drawn_with_a_font_that_is_installed(monkeypatch, installed, used):
-    fonts = [font_manager.FontEntry(name=name) for name in installed]
+@pytest.mark.parametrize(("names", "used"), [(["Arial", "NanumGothic"], ["NanumGothic"]), (["Arial"], [])])
+def test_hangul_is_drawn_with_a_font_that_is_installed(monkeypatch, names, used):
+    fonts = [font_manager.FontEntry(name=name) for name in names]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
     with matplotlib.rc_context():
         figures.use_style()

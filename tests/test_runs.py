@@ -159,9 +159,7 @@ def test_every_cell_is_run_at_its_best_rate_and_the_best_cell_at_others_too(trai
     assert set(others.learning_rate) == {0.02, 0.08}
     shown = read_table(tmp_path / "grid.csv").astype(table.dtypes)
     order = table.columns.tolist()
-    pd.testing.assert_frame_equal(
-        shown.sort_values(order, ignore_index=True), table.sort_values(order, ignore_index=True)
-    )
+    pd.testing.assert_frame_equal(*(rows.sort_values(order, ignore_index=True) for rows in (shown, table)))
     n = len(trained)
     assert len(runs.run_grid(SMALL, DATASET, "", tmp_path)) == len(table)
     assert len(trained) == n, "it was done before"

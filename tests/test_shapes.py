@@ -53,9 +53,8 @@ def test_any_number_of_classes(tmp_path, n_classes):
 def test_korean_class_names(tmp_path, form):
     names = [unicodedata.normalize(form, name) for name in HANGUL]
     folder = write_class_folders(tmp_path / "그림", dict(zip(names, COLOURS.values(), strict=True)), n=4)
-    (folder / names[0] / unicodedata.normalize(form, "사본.png")).write_bytes(
-        (folder / names[0] / "1.png").read_bytes()
-    )
+    inside, copy = folder / names[0], unicodedata.normalize(form, "사본.png")
+    (inside / copy).write_bytes((inside / "1.png").read_bytes())
     catalog, duplicates, _, dataset = through_the_stages(folder)
     assert set(dataset.class_name) == set(HANGUL), "composed, however the folder spells them"
     assert all((folder / path).exists() for path in dataset.path)

@@ -19,10 +19,7 @@ from illus.report import review
 from illus.report.review import write_review
 
 pytest.importorskip("websocket", reason="the DevTools protocol needs websocket-client, which jupyter brings")
-pytestmark = [
-    pytest.mark.extras,
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium or Chrome is installed"),
-]
+pytestmark = [pytest.mark.extras, pytest.mark.skipif(find_chromium() is None, reason="no Chromium is there")]
 PAGE, SAVED = Path("review.html"), Path("downloads/overrides.csv")
 HALVES = {"train": 0.5, "validation": 0.5}
 

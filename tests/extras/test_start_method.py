@@ -11,10 +11,7 @@ from joblib.externals.loky import reusable_executor
 
 from illus.__main__ import main
 
-pytestmark = [
-    pytest.mark.extras,
-    pytest.mark.skipif(joblib.cpu_count() == 1, reason="one core: no processes are started"),
-]
+pytestmark = [pytest.mark.extras, pytest.mark.skipif(joblib.cpu_count() == 1, reason="one core, no workers")]
 FILES = 50  # a class: in all more than two batches, so that processes are started
 
 
