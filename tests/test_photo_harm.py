@@ -160,6 +160,6 @@ def test_a_line_is_at_the_mean_of_the_classes_of_a_kind(axes):
 def test_each_dose_curve_is_of_its_own_class_and_begins_without_photographs(axes):
     control = pd.DataFrame({"class_name": ["a10", "a2"], "f1": [0.4, 0.7]})
     dose_curve(axes, f1_by_dose(CLASSES), control)
-    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[0, 0], [50, -0.3]], atol=1e-9)
+    np.testing.assert_allclose(axes.lines[1].get_xydata(), [[-2, 0], [48, -0.3]], atol=1e-9)
     np.testing.assert_allclose(axes.lines[4].get_xydata(), [[0, 0], [75, -0.3]], atol=1e-9)
     np.testing.assert_allclose([axes.lines[k].get_ydata()[0] for k in (2, 5)], [0.2, -0.2])

@@ -33,7 +33,7 @@ def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
 
 
 def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
-    """The change of F1 of each class, a dot for each seed, and the mean of the classes of either kind.
+    """The change of F1 of each class, a dot for each seed, their mean, and that of the classes of either kind.
 
     ``changes`` are from :func:`change_by_class`; ``labels`` maps class names to what is shown for them.
     """
@@ -45,6 +45,7 @@ def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] |
         x, mean = place[rows], changes.change[rows].mean()
         axes.plot(x, changes.change[rows], "o", color=colour, alpha=0.6, markersize=5, label=kind)
         axes.hlines(mean, x.min() - 0.4, x.max() + 0.4, color=colour, label=f"mean {mean:+.3f}")
+    axes.plot(range(len(names)), changes.groupby("class_name", sort=False).change.mean(), "k_", markersize=9)
     axes.axhline(0, color=GRAY, linewidth=0.8)
     shown = [literal((labels or {}).get(name, name)) for name in names]
     axes.set_xticks(np.arange(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
@@ -80,13 +81,13 @@ def dose_curve(
     names = sorted(doses.class_name.unique(), key=natural_key)
     shares = [round(100 * share) for share in sorted(doses.share.unique())]
     beside = shares[-1] + 25  # of the crosses: beyond the shares
-    for name, colour in zip(names, (BLUE, ORANGE, RED), strict=False):
+    for name, colour, aside in zip(names, (BLUE, ORANGE, RED), (-2, 0, 2), strict=False):
         rows, repeated = (table[table.class_name == name] for table in (doses, control))
         mean = rows.groupby("share").f1.mean()
-        axes.plot(100 * rows.share, rows.f1 - mean[0], "o", color=colour, alpha=0.6, markersize=5)
+        axes.plot(100 * rows.share + aside, rows.f1 - mean[0], "o", color=colour, alpha=0.6, markersize=5)
         shown = literal((labels or {}).get(name, name))
-        axes.plot(100 * mean.index, mean - mean[0], color=colour, label=f"{shown}, {mean[0]:.2f}")
-        axes.plot([beside] * len(repeated), repeated.f1 - mean[0], "x", color=colour)
+        axes.plot(100 * mean.index + aside, mean - mean[0], color=colour, label=f"{shown}, {mean[0]:.2f}")
+        axes.plot([beside + aside] * len(repeated), repeated.f1 - mean[0], "x", color=colour)
     axes.axvline((shares[-1] + beside) / 2, color=GRAY, linewidth=0.8, linestyle=":")
     axes.axhline(0, color=GRAY, linewidth=0.8)
     axes.set(xlabel="photographs in training, %, or own drawings repeated", ylabel="change of F1 on drawings")
