@@ -13,6 +13,7 @@ EMOJI20 := data/emoji20
 NOTEBOOKS := $(wildcard 0*.ipynb)
 ILLUS := $(BIN)/python -m illus
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
+URL := '$(subst ','\'',$(value DATA_URL))'  # for the shell, as it was written, with its dollar signs
 LIMITED := $(if $(shell command -v timeout),timeout --foreground --kill-after 30 3600)  # s; macOS has no such command
 
 help:  ## list the targets
@@ -41,8 +42,8 @@ benchmarks: .venv/dev  ## render results/benchmarks.md and the tables of the doc
 	$(BIN)/python -m benchmarks.documents
 
 data: .venv/run  ## download and unpack class folders into data/training (DATA_URL=...)
-	@test -n "$(DATA_URL)" || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }
-	$(ILLUS) data "$(DATA_URL)"
+	@test -n $(URL) || { echo "usage: make data DATA_URL=https://... (or file://...)" >&2; exit 2; }
+	$(ILLUS) data $(URL)
 
 weights: export PROFILE = full
 weights: .venv/run $(if $(DATA_DIR),,$(EMOJI20)/truth.csv)  ## train what is shipped, from nothing (hours; resumes; DATA_DIR=... your own data)
