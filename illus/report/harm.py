@@ -33,7 +33,7 @@ def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
 
 
 def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
-    """The change of F1 of each class, a dot for each seed, their mean, and that of the classes of either kind.
+    """The change of F1 of each class, a dot for each seed and its mean, and the means of both kinds.
 
     ``changes`` are from :func:`change_by_class`; ``labels`` maps class names to what is shown for them.
     """
