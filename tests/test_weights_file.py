@@ -252,7 +252,7 @@ def test_large_maps_are_predicted_in_small_batches(colour_weights, class_folder_
         return predict(model, images, batch_size)
 
     monkeypatch.setattr(evaluate, "predict_batch", record)
-    monkeypatch.setattr(evaluate, "MAX_BATCH_ACTIVATION", 5 * 16 * 16 * 6)  # of what the first layer sees
+    monkeypatch.setattr(evaluate, "MAX_BATCH_ACTIVATION", 5 * 16 * 16 * 4)  # of what the first layer sees
     result, _, _ = evaluate.evaluate(class_folder_tree, colour_weights)
     assert (sorted(calls), result["macro_f1"]) == ([(3, 5), (5, 5), (5, 5), (5, 5)], 1)
 
