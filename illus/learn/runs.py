@@ -68,7 +68,7 @@ def run(
     record = train(dataset, folder, config, question, work)
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(summary(record)), "utf-8")
-    write_views(work)
+    write_views(record.run_id, work)
     return record
 
 
@@ -88,17 +88,12 @@ def tables_folder(work: Path) -> Path:
     return work_folders.RESULTS if recorded else work
 
 
-def write_views(work: Path) -> None:
-    """Write experiments.csv, one row a run, and curves.csv, one row an epoch."""
-    records = load(work)
-    write_view(records, tables_folder(work) / "experiments.csv")
-    histories = [
-        pd.read_json(state).assign(run_id=identity)
-        for identity in records.run_id
-        if (state := record_path(work, identity).with_name("state.json")).exists()
-    ]
-    if histories:
-        write_view(pd.concat(histories), tables_folder(work) / "curves.csv")
+def write_views(identity: str, work: Path) -> None:
+    """Write a finished run's row of experiments.csv, and those of curves.csv, one an epoch."""
+    records, state = load(work), record_path(work, identity).with_name("state.json")
+    write_view(records[records.run_id == identity], tables_folder(work) / "experiments.csv")
+    if state.exists():
+        write_view(pd.read_json(state).assign(run_id=identity), tables_folder(work) / "curves.csv")
 
 
 def write_view(rows: pd.DataFrame, path: Path, key: Sequence[str] = ("run_id",)) -> None:
