@@ -49,7 +49,6 @@ DECIDES: dict[str, tuple[str, ...]] = {  # a benchmark's rows, beside its own fi
     "evaluate": ("evaluate.py", *modules("benchmarks/peers", "scoring_floor keras_directory")),
     "fuzz": ("evaluate.py",),
     "growth": (*DUPLICATE_FINDER, *modules("benchmarks/peers", "image_groups illus_duplicates")),
-    "interchange": ("illus/learn/interchange.py",),
     "labels": (*LEARNING, *modules("illus/learn", "heads labels"), *LABELS),
     "leaks": (*DUPLICATE_FINDER, "illus/copies/leaks.py", "illus/emoji20/contaminate.py"),
     "photo_harm": (*LEARNING, *DUPLICATE_FINDER, "illus/dataset/split.py"),
@@ -82,7 +81,6 @@ RECORDS = {  # the CSV files in results/: what is measured, and the module of be
     "duplicates_curve": ("Recall and precision over the largest distance of a copy.", "threshold"),
     "duplicates_settings": ("Settings of the duplicate finder at other values.", "threshold"),
     "leaks": ("Copies of training images in a test folder.", "leaks"),
-    "leaks_settings": ("Settings of the leak check, tried on the training folder.", "leaks"),
     "growth": ("The search for duplicates over the size of a collection.", "growth"),
     "photos": ("Photographs found, for each method, with three seeds.", "photos"),
     "photos_ablation": ("The photo filter without its parts, with three seeds.", "photos"),
@@ -94,7 +92,6 @@ RECORDS = {  # the CSV files in results/: what is measured, and the module of be
     "labels": ("How well wrong labels are found.", "labels"),
     "evaluate": ("Seconds of scoring beside import, decoding and prediction alone.", "evaluate"),
     "real_size": ("Cost of reading at the challenge's image sizes, beside three floors.", "real_size"),
-    "interchange": ("Whether exported networks predict what the weights file does.", "interchange"),
     "fuzz": ("`evaluate.py` on damaged images and weights files (`make fuzz`).", "fuzz"),
 }
 

@@ -12,8 +12,6 @@ import numpy as np
 import pandas as pd
 
 from illus import work_folders
-from illus.report.effects import against_control
-from illus.report.harm import change_by_class, f1_by_dose
 
 CARD = Path("weights/best.json")
 CLASSES = Path("illus/emoji20/classes.csv")
@@ -198,34 +196,6 @@ def photo_parts() -> pd.DataFrame:
     return shown.rename(RUNGS).rename_axis("F1").reset_index()
 
 
-def photo_fifths() -> pd.DataFrame:
-    """F1 where the photographs of a fifth of the sources are the only ones, mean over seeds."""
-    table = read("photos").query("method == 'this project, final' and set.str.contains('fifth')")
-    found = table.groupby("set")[["photos", "precision", "recall", "f1"]].mean()
-    return found.rename(columns={"f1": "F1"}).astype({"photos": int}).reset_index()
-
-
-def weights_steps() -> pd.DataFrame:
-    """Macro F1 on validation of the networks that were trained without it, and of their average."""
-    steps = card()["training"]["val_steps"]
-    return pd.DataFrame({"macro F1 of": list(steps), "validation": list(steps.values())})
-
-
-def other_hands() -> pd.DataFrame:
-    """The recipe's network on the drawings of an artist who was left out of its training, mean over seeds."""
-    trials = read("trials")
-    asked = trials[trials.question.str.startswith("recipe without ")]
-    artist = asked.question.str.removeprefix("recipe without ")
-    table = asked.assign(artist=artist).pivot_table("val_macro_f1", "answer", "artist", sort=False)
-    return table.rename_axis("changes and budget", axis=0).rename_axis(None, axis=1).reset_index()
-
-
-def candidates() -> pd.DataFrame:
-    """Averages of networks with mild and with strong changes, and of both."""
-    titles = {"part": "judged on", "seeds": "seeds", "mild": "mild", "strong": "strong"}
-    return selected(read("candidates"), titles | {n: n for n in ("half of each", "best of these")})
-
-
 def scoring() -> pd.DataFrame:
     """What scoring costs, beside the import, decoding and prediction one after the other."""
     titles = {"what": "what", "files": "files", "seconds": "seconds"}
@@ -238,53 +208,6 @@ def damaged() -> pd.DataFrame:
     """What happened to seeded damage."""
     names = {"files": "damaged", "slowest_s": "slowest, s", "memory_mb": "memory, MB"}
     return read("fuzz").drop(columns="code").replace({"weights": "weights files"}).rename(columns=names)
-
-
-def photo_harm() -> pd.DataFrame:
-    """What photographs among the training images change: means over seeds, and changes with intervals."""
-    runs, classes = read("photo_harm"), read("photo_harm_classes")
-    runs = runs[runs.condition.isin(["with", "without"]) & (runs.epochs == runs.epochs.max())]
-    scores = {
-        f"{kind} F1": runs.pivot(index="seed", columns="condition", values=f"{kind}_f1")
-        for kind in ("macro", "micro")
-    }
-    for value, among in (("f1", ""), ("f1_with_photos", ", photographs in validation too")):
-        changes = change_by_class(classes, value)
-        for has_photos, kind in ((True, "classes with photographs"), (False, "other classes")):
-            rows = changes[changes.has_photos == has_photos]
-            scores[f"mean F1, {kind}{among}"] = rows.groupby("seed")[["with", "without"]].mean()
-    rows = []
-    for title, found in scores.items():
-        change = against_control(found.to_dict("list"), "without").iloc[0]
-        interval = f"{change.change:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
-        rows.append([title, found.without.mean(), found["with"].mean(), interval])
-    return pd.DataFrame(rows, columns=["score", "without", "with photographs", "change"])
-
-
-def photo_doses() -> pd.DataFrame:
-    """F1 of the one class that has photographs, by their share, and the control: mean, least and most."""
-    classes = read("photo_harm_classes")
-    f1 = f1_by_dose(classes).assign(photographs=lambda rows: rows.share.map("{:.0%}".format))
-    repeated = classes[classes.condition == "repeated " + classes.class_name]
-    f1 = pd.concat([f1, repeated.assign(photographs="0%, its drawings repeated")])
-    found = f1.groupby(["photographs", "class_name"], sort=False).f1.agg(["mean", "min", "max"])
-    texts = [f"{mean:.3f} ({low:.3f}–{high:.3f})" for mean, low, high in found.itertuples(index=False)]
-    return pd.Series(texts, found.index).unstack(sort=False).rename_axis(None, axis=1).reset_index()
-
-
-def photo_answers() -> pd.DataFrame:
-    """What is answered for drawings and for photographs held out: shares, mean over seeds."""
-    rows = read("photo_harm_answers")
-    rows = rows[rows.condition.isin(["with", "without"]) & (rows.epochs == rows.epochs.max())]
-    classes = read("photo_harm_classes")
-    five = classes.class_name[(classes.condition == "with") & (classes.photos > 0)]
-    counts = rows.assign(five=rows.images * rows.answer.isin(five))
-    sums = counts.groupby(["shown", "condition"])[["five", "right", "images"]].sum()
-    shares = sums[["five", "right"]].div(sums.images, axis=0).unstack("condition")
-    columns = [("five", "without"), ("five", "with"), ("right", "without"), ("right", "with")]
-    names = {"five": "taken for a class with photographs", "right": "right"}
-    table = shares[columns].set_axis([f"{names[what]}, {kind}" for what, kind in columns], axis=1)
-    return table.map("{:.1%}".format).reset_index()
 
 
 def growth() -> pd.DataFrame:
@@ -309,15 +232,6 @@ def leaks() -> pd.DataFrame:
     return found
 
 
-def interchange() -> pd.DataFrame:
-    """How exported networks predict, beside the weights file."""
-    table = read("interchange")
-    table["largest_difference"] = table.largest_difference.map("{:.1e}".format)
-    titles = {"format": "format", "images": "images", "same_class": "same class"}
-    titles |= {"largest_difference": "largest difference of a probability", "megabytes": "MB"}
-    return selected(table, titles)
-
-
 def labels() -> pd.DataFrame:
     """Changed labels found, this project beside other ways to read the same probabilities."""
     titles = {"method": "method", "auroc": "AUROC", "precision": "precision", "flagged": "flagged"}
@@ -328,14 +242,13 @@ def labels() -> pd.DataFrame:
 TABLES: Mapping[str, tuple[Callable[[], pd.DataFrame], str]] = {  # and which recorded table each shows
     table.__name__: (table, recorded)
     for recorded, shown in {
-        "": (class_scores, weights_steps),  # of cards
-        "training": (scores,), "trials": (other_hands,), "candidates": (candidates,),
+        "": (class_scores,),  # of cards
+        "training": (scores,),
         "duplicates": (copies, copies_short, copies_cost), "duplicates_second": (copies_by_change,),
         "duplicates_settings": (copy_settings,), "duplicates_curve": (near_curve,),
-        "photos": (photo_scores, photo_scores_short, photo_fifths), "photos_ablation": (photo_parts,),
-        "photo_harm": (photo_harm,), "photo_harm_classes": (photo_doses,),
-        "photo_harm_answers": (photo_answers,), "leaks": (leaks,), "labels": (labels,),
-        "growth": (growth,), "interchange": (interchange,), "evaluate": (scoring,), "fuzz": (damaged,),
+        "photos": (photo_scores, photo_scores_short), "photos_ablation": (photo_parts,),
+        "leaks": (leaks,), "labels": (labels,),
+        "growth": (growth,), "evaluate": (scoring,), "fuzz": (damaged,),
     }.items()
     for table in shown
 }  # fmt: skip
@@ -401,6 +314,8 @@ def values_of_cleaning() -> dict[str, str]:
     of_part, of_kind = built.groupby("part").files.sum(), built.groupby("kind").files.sum()
     parts = photo_parts().set_index("F1")["mean"].rename({text: rung for rung, text in RUNGS.items()})
     table = read("photos")
+    final = table[table.method.eq("this project, final")]
+    fifths = final[final.set.str.contains("fifth")].groupby("set").f1.mean()
     rounding = read("photo_rounding")
     by_round = read("photo_rounds").groupby("rounds").f1.mean()
     ours_without = table[table.photos.eq(0) & table.method.str.startswith("this project")]
@@ -416,7 +331,9 @@ def values_of_cleaning() -> dict[str, str]:
         "largest gain": f"{swept.f1.max() - swept.f1[swept.chosen].iloc[0]:.4f}",
         **{f"f1 {rung}": f"{f1:.3f}" for rung, f1 in parts.items()},
         **{f"f1 after {stop} rounds": f"{f1:.3f}" for stop, f1 in by_round.items()},
-        "f1 of fifths": f"{photo_fifths().F1.mean():.3f}",
+        "f1 of fifths": f"{fifths.mean():.3f}",
+        "least f1 of fifths": f"{fifths.min():.3f}",
+        "most f1 of fifths": f"{fifths.max():.3f}",
         "decisions that rounding changes": f"{rounding.changed.max()} of {rounding.files.max():,}",
         "removed without photographs": f"{100 * ours_without.removed.max():.2f}",
     }

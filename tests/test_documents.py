@@ -82,7 +82,7 @@ def test_marks_are_filled_and_unknown_names_are_errors():
 
 
 def test_a_table_of_earlier_code_says_so(monkeypatch):
-    text = "<!-- table: interchange -->\nold\n<!-- /table -->\n"
+    text = "<!-- table: labels -->\nold\n<!-- /table -->\n"
     for current in (True, False):
         monkeypatch.setattr(records, "is_of_todays_code", lambda name, current=current: current)
         made = documents.renew(text)
@@ -100,10 +100,10 @@ def test_a_link_to_a_notebook_gets_the_heading_and_a_missing_section_is_an_error
 
 
 def test_rows_of_earlier_code_are_told_from_rows_of_todays():
-    today = records.code_of_benchmark("interchange")
+    today = records.code_of_benchmark("labels")
     for codes, count in (([today, today], 2), ([today, "0123456789ab"], 1), ([None], 0)):
-        assert records.rows_of_todays_code("interchange", pd.DataFrame({"code": codes})) == count
-    assert records.rows_of_todays_code("interchange", pd.DataFrame({"seconds": [1]})) == 0
+        assert records.rows_of_todays_code("labels", pd.DataFrame({"code": codes})) == count
+    assert records.rows_of_todays_code("labels", pd.DataFrame({"seconds": [1]})) == 0
 
 
 def test_every_recorded_table_is_listed():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks import photo_harm
 from benchmarks.photo_harm import DRAWING, Run, measure, with_dose, with_photos, with_repeats, without_photos
-from illus.report.harm import change_by_class, class_changes, dose_curve, f1_by_dose
+from illus.report.harm import change_by_class, dose_curve, f1_by_dose
 
 PICTURES = 10  # two crops of each, one in L2_2 and one in L2_33
 CLASS = "L2_2"
@@ -142,19 +142,6 @@ def test_changes_are_those_of_the_same_seed_classes_with_photographs_first():
     assert changes.class_name.tolist() == ["a10", "a10", "a2", "a2"]
     assert changes.has_photos.tolist() == [True, True, False, False]
     assert changes.change.tolist() == pytest.approx([-0.2, -0.2, 0.1, 0.0])
-
-
-def test_every_seed_is_a_dot_above_its_class(axes):
-    class_changes(axes, change_by_class(CLASSES), {"a2": "a2 cats"})
-    dots = np.vstack([line.get_xydata() for line in axes.lines[:2]])
-    np.testing.assert_allclose(dots, [[0, -0.2], [0, -0.2], [1, 0.1], [1, 0]], atol=1e-9)
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["a10", "a2 cats"]
-
-
-def test_a_line_is_at_the_mean_of_the_classes_of_a_kind(axes):
-    changes = pd.DataFrame({"class_name": list("abcd"), "has_photos": [True] * 3 + [False]})
-    class_changes(axes, changes.assign(change=[-0.5, -0.1, 0.0, 0.1]))
-    assert [line.get_label() for line in axes.collections] == ["mean -0.200", "mean +0.100"]
 
 
 def test_each_dose_curve_is_of_its_own_class_and_begins_without_photographs(axes):

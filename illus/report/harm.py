@@ -5,7 +5,6 @@ In: ``photo_harm_classes.csv``, see ``benchmarks/photo_harm.py``. Out: changes, 
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -30,28 +29,6 @@ def change_by_class(classes: pd.DataFrame, value: str = "f1") -> pd.DataFrame:
     f1["order"] = f1.class_name.map(number) - len(number) * f1.has_photos
     columns = ["class_name", "seed", "has_photos", "with", "without", "change"]
     return f1.sort_values(["order", "seed"], ignore_index=True)[columns].rename_axis(columns=None)
-
-
-def class_changes(axes: Axes, changes: pd.DataFrame, labels: Mapping[str, str] | None = None) -> None:
-    """The change of F1 of each class, a dot for each seed and its mean, and the means of both kinds.
-
-    ``changes`` are from :func:`change_by_class`; ``labels`` maps class names to what is shown for them.
-    """
-    names = changes.class_name.unique()
-    place = changes.class_name.map({name: x for x, name in enumerate(names)})
-    kinds = {True: ("photographs among its training images", RED), False: ("no photographs", BLUE)}
-    for has_photos, (kind, colour) in kinds.items():
-        rows = changes.has_photos == has_photos
-        x, mean = place[rows], changes.change[rows].mean()
-        axes.plot(x, changes.change[rows], "o", color=colour, alpha=0.6, markersize=5, label=kind)
-        axes.hlines(mean, x.min() - 0.4, x.max() + 0.4, color=colour, label=f"mean {mean:+.3f}")
-    axes.plot(range(len(names)), changes.groupby("class_name", sort=False).change.mean(), "k_", markersize=9)
-    axes.axhline(0, color=GRAY, linewidth=0.8)
-    shown = [literal((labels or {}).get(name, name)) for name in names]
-    axes.set_xticks(np.arange(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set(ylabel="change of F1 on drawings")
-    axes.grid(axis="y", color=GRAY, alpha=0.3)
-    axes.legend(fontsize=8, ncols=2)
 
 
 def f1_by_dose(classes: pd.DataFrame) -> pd.DataFrame:
