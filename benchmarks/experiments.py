@@ -2,7 +2,7 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-grid, averages, cures, concepts, optimizers, rounds, longer rounds, recipe, distillation, unequal, draws,
+grid, averages, cures, photographs, concepts, optimizers, rounds, longer rounds, recipe, distillation, unequal, draws,
 preprocessing, hands, rates, longer, candidates, nearest; all, in this order; hours on two CPU cores. Runs go
 through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not trained again. So two of
 these, each started with another name and held to one core, share the work: small networks hardly gain by a
@@ -213,6 +213,7 @@ LONGER = tuple(
 Makers = dict[str, tuple[Sequence[Trial], Callable[[pd.DataFrame], dict[str, pd.DataFrame]]]]
 TRIALS: Makers = {
     "cures": (plan.CURES, cures),
+    "photographs": (plan.PHOTOGRAPHS, cures),
     "concepts": (plan.NEW_CONCEPTS, new_concepts),
     "optimizers": (plan.OPTIMIZER_RATES, lambda dataset: {}),
     "rounds": (plan.ROUNDS, own_and_equal),
