@@ -2,12 +2,12 @@
 
     PROFILE=full python -m benchmarks.experiments [NAME ...]
 
-grid, averages, cures, photographs, concepts, optimizers, rounds, longer rounds, recipe, distillation, unequal, draws,
-preprocessing, hands, rates, longer, candidates, nearest; all, in this order; hours on two CPU cores. Runs go
-through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not trained again. So two of
-these, each started with another name and held to one core, share the work: small networks hardly gain by a
-second core. ``cures_test.csv``: the first and the last stage of the cures on the test folders, which are
-scored once, for each seed.
+grid, averages, cures, photographs, concepts, optimizers, rounds, longer rounds, recipe, distillation,
+unequal, draws, preprocessing, hands, rates, longer, candidates, nearest; all, in this order; hours on two CPU
+cores. Runs go through ``work/emoji20/runs``: what was stopped resumes, and what is finished is not trained
+again. So two of these, each started with another name and held to one core, share the work: small networks
+hardly gain by a second core. ``cures_test.csv``: the first and the last stage of the cures on the test
+folders, which are scored once, for each seed.
 """
 
 import sys

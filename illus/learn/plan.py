@@ -180,8 +180,8 @@ CURES = tuple(
     for name in ("as collected", "without copies", "without photographs", "balanced")
 )
 
-# What photographs cost a network that knows the classes better than those of photo_harm. Expected, before it was
-# measured: F1 of the five classes and of the others differ by less than 0.02, within noise.
+# What photographs cost a network that knows the classes better than those of photo_harm. Expected, before it
+# was measured: F1 of the five classes and of the others differ by less than 0.02, within noise.
 PHOTOGRAPHS = tuple(
     Trial("photographs", name, replace(BASE, width=32, input_size=64, epochs=10, steps_per_epoch=150), name)
     for name in ("without copies", "without photographs")
