@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from evaluate import natural_key
 from illus import work_folders
 
 CARD = Path("weights/best.json")
@@ -268,9 +269,15 @@ def values_of_runs() -> dict[str, str]:
     shipped = (card()["training"]["val_steps"]["average"] + decided["half of each"].iloc[1:].sum()) / 3
     correlation = ranked.drop(columns=["run_id", "question", "code"]).corr("spearman").val_macro_f1
     new = trials[trials.question == "new concepts"]
+    harmed, classes = trials[trials.question == "photographs"], read("photo_harm_classes")
+    by_class = pd.DataFrame(harmed.val_class_f1.str.split().tolist(), harmed.answer).astype(float)
+    by_class.columns = pd.Index(sorted(classes.class_name.unique(), key=natural_key))
+    five = classes.class_name[classes.condition.eq("with") & classes.photos.gt(0)].unique()
+    f1 = by_class[five].mean(axis=1).groupby(level=0).mean()
     taught = trials[trials.question == "distillation, 20 epochs"].groupby("answer").val_macro_f1.mean()
     return {
         "gain of distillation": f"{taught.drop('base').item() - taught['base']:.3f}",
+        "harm to the five": f"{f1['without photographs'] - f1['without copies']:.3f}",
         "new concepts": " / ".join(f"{f1:.3f}" for f1 in new.val_macro_f1),
         "networks ranked": str(len(ranked)),
         "rule, two and two": f"{shipped:.3f}",

@@ -58,7 +58,7 @@ def numbers(text):
 def not_shown(result, outputs):
     """Numbers of a result that round no number of the outputs; a percentage may be shown as a share."""
     shown, missing = list(numbers(outputs)), []
-    for sign, value, decimals, percent in numbers(REFERENCE.sub(" ", result)):
+    for sign, value, decimals, percent in numbers(REFERENCE.sub(" ", result).replace("**", "")):
         alike = [100 * x if percent and not share else x for _, x, _, share in shown if percent or not share]
         near = 0.5 * 10**-decimals + 1e-9
         if not any(
@@ -75,7 +75,7 @@ def not_shown(result, outputs):
         ("F1 is 0.987.", [0.987]),
         ("23,543 files, 0.11 % of them", []),
         ("23,542 files, 0.12 % of them", [23542, 0.12]),
-        ("in 7 % of the time", []),
+        ("in **7** % of the time", []),
         ("in 8 % of the time", [8]),
         ("7의 변화는 -0.015에서 +0.02", [7]),
         ("changes by +0.015, lower by 0.015", [0.015]),

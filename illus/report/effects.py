@@ -3,6 +3,7 @@
 In: scores of runs. Out: changes with their intervals, also as text.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,3 +53,8 @@ def listed(values: Mapping[str, float] | pd.Series, form: str = "{:.3f}") -> str
     'flip 0.488, mild 0.500'
     """
     return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
+
+
+def say(text: str) -> None:
+    """Print a long line, wrapped between words to the width of a page."""
+    print(textwrap.fill(text, 110, subsequent_indent="    ", break_on_hyphens=False))
